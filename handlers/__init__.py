@@ -1,0 +1,1 @@
+"""Tornado request handlers, one file for each family of endpoints."""

@@ -1,0 +1,236 @@
+"""The canonical chat request: OpenAI's chat completions, typed at the door and relayed without loss.
+
+Laws: types are checked strictly (``"1"`` is not a number), every problem is reported with its path, and what we do
+not know is kept, because a gateway that drops a new vendor field is in the way. ``ChatRequest.sent`` is the JSON
+that the client meant, byte values unchanged; the typed attributes exist so that adapters need no ``.get``.
+Ranges (temperature 0 to 2) are the upstream's to judge: they differ from vendor to vendor.
+
+Field names: platform.openai.com/docs/api-reference/chat/create.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from llm_proxy.errors import InvalidRequest, Problem
+
+Number = int | float
+M = TypeVar("M", bound=BaseModel)
+
+#: Fields that would choose another upstream or key. They are never sent on: hosts come from the configuration only.
+UPSTREAM_FIELDS = frozenset({"api_base", "base_url", "api_key", "api_host", "api_token", "organization"})
+
+
+class Open(BaseModel):
+    """A strict, frozen model that keeps unknown fields."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow", hide_input_in_errors=True)
+
+
+class FunctionCall(Open):
+    """``arguments`` is JSON in a string, as OpenAI has it."""
+
+    name: str
+    arguments: str = "{}"
+
+
+class ToolCall(Open):
+    """One call that the assistant asked for."""
+
+    id: str | None = None
+    type: str = "function"
+    function: FunctionCall | None = None
+
+
+class Message(Open):
+    """One message. ``content`` is a text, a list of typed parts, or null where the role allows it."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[dict[str, Any]] | None = None
+    name: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _content(cls, value: Any) -> Any:
+        """One problem for one wrong content, instead of one for each member of the union."""
+        if value is None or isinstance(value, str):
+            return value
+        if not isinstance(value, list):
+            raise PydanticCustomError("content", "must be a string or a list of content parts")
+        for index, part in enumerate(value):
+            if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+                raise PydanticCustomError(
+                    "content", "part {index} must be an object with a 'type'", {"index": index}
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        """Only an assistant may say nothing (it may have called a tool instead)."""
+        if self.content is None and self.role not in ("assistant", "function"):
+            raise PydanticCustomError("content", "content is required for role '{role}'", {"role": self.role})
+        return self
+
+
+class StreamOptions(Open):
+    """``include_usage`` asks for a last chunk with the token counts."""
+
+    include_usage: bool | None = None
+
+
+class Function(Open):
+    """The declaration of a tool."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class Tool(Open):
+    """A tool that the model may call; types other than ``function`` pass as they are."""
+
+    type: str = "function"
+    function: Function | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.type == "function" and self.function is None:
+            raise PydanticCustomError("tool", "function is required for type 'function'")
+        return self
+
+
+class ResponseFormat(Open):
+    """``json_schema`` holds ``{"name", "schema", "strict"?}``."""
+
+    type: str
+    json_schema: dict[str, Any] | None = None
+
+
+class ChatRequest(Open):
+    """A chat completion request. Build it with ``ChatRequest.of``."""
+
+    model: str = Field(min_length=1)
+    messages: list[Message] = Field(min_length=1)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Number | None = None
+    top_p: Number | None = None
+    n: int | None = Field(default=None, ge=1)
+    stop: str | list[str] | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    presence_penalty: Number | None = None
+    frequency_penalty: Number | None = None
+    logit_bias: dict[str, Number] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    seed: int | None = None
+    user: str | None = None
+    response_format: ResponseFormat | None = None
+    tools: list[Tool] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+
+    _sent: Mapping[str, Any] = PrivateAttr()
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _stop(cls, value: Any) -> Any:
+        if value is None or isinstance(value, str):
+            return value
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise PydanticCustomError("stop", "must be a string or a list of strings")
+        return value
+
+    @field_validator("tool_choice", mode="before")
+    @classmethod
+    def _tool_choice(cls, value: Any) -> Any:
+        if value is None or isinstance(value, str | dict):
+            return value
+        raise PydanticCustomError(
+            "tool_choice", "must be 'none', 'auto', 'required' or an object naming a function"
+        )
+
+    @field_validator(
+        "temperature",
+        "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+        mode="before",
+        json_schema_input_type=Number,
+    )
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+            return value
+        raise PydanticCustomError("number", "must be a number")
+
+    @classmethod
+    def of(cls, sent: Mapping[str, Any]) -> Self:
+        """Validate ``sent`` (a JSON object). Raises ``InvalidRequest`` with every problem and its path."""
+        request = validated(cls, sent)
+        request._sent = sent
+        return request
+
+    @property
+    def sent(self) -> Mapping[str, Any]:
+        """The request as the client sent it: known and unknown fields, unchanged. Not to be mutated."""
+        return self._sent
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the client asked for token counts in its stream."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+    def but(self, **changes: Any) -> Self:
+        """A copy with some fields of ``sent`` replaced (None removes); it is validated again."""
+        merged = {**self._sent, **changes}
+        return type(self).of({k: v for k, v in merged.items() if not (k in changes and v is None)})
+
+
+def validated(model: type[M], data: Mapping[str, Any]) -> M:
+    """``data`` as ``model``. Raises ``InvalidRequest`` with every problem; no input value is ever part of it."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        details = error.errors(include_input=False, include_url=False, include_context=False)
+        raise InvalidRequest.of(dict.fromkeys(map(_problem, details))) from None
+
+
+def _problem(detail: ErrorDetails) -> Problem:
+    """A pydantic finding in our words: a JSON path, and what is allowed there."""
+    path = ".".join(str(part) for part in detail["loc"])
+    message = _WORDS.get(detail["type"], detail["msg"])
+    return Problem(path, message[:1].lower() + message[1:])
+
+
+#: Pydantic's own texts speak of Python; these speak of JSON.
+_WORDS: Mapping[str, str] = {
+    "missing": "is required",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "int_type": "must be an integer",
+    "int_from_float": "must be an integer",
+    "float_type": "must be a number",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+}

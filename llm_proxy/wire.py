@@ -1,0 +1,111 @@
+"""Frozen values that travel between the rooms: secrets, limits, deployments and HTTP calls.
+
+Laws: every value here is immutable, compared by content and safe to print: a secret prints as ``***`` and a call
+prints neither its headers nor its body. No behaviour lives here beyond deriving one fact from another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Secret:
+    """A text that must never be shown. ``reveal()`` is the only way to read it, so that uses can be searched for."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself; only for building the headers of an upstream call."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a secret is not pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The four limits of an upstream call, in seconds; ``first_byte`` and ``idle`` watch events, not bytes."""
+
+    connect: float = 10.0
+    first_byte: float = 300.0
+    idle: float = 120.0
+    total: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One (provider, model) row of the configuration after merging: all that an adapter needs to make a call.
+
+    ``name`` is the public model name, ``model`` the upstream's name for it. ``options`` are defaults that a client
+    may override, with canonical (OpenAI) names or the upstream's own. ``weight`` is a share of the traffic of all
+    deployments with the same ``name``. ``name`` is empty for a provider's bare ``defaults`` (passthrough only).
+    """
+
+    provider: str
+    name: str
+    api_type: str
+    api_host: str
+    model: str
+    token: Secret | None = None
+    options: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    keep_alive: str | int | float | None = None
+    headers: Mapping[str, Secret] = field(default_factory=lambda: NOTHING)
+    active: bool = True
+    weight: float = 1.0
+    languages: tuple[str, ...] = ()
+    input_size: int | None = None
+    timeouts: Timeouts = Timeouts()
+    prompt: str | None = None
+    on_client_gone: Literal["cancel", "drain"] = "cancel"
+    drain_seconds: float = 30.0
+
+    @property
+    def identity(self) -> str:
+        """Sixteen hex digits that name the upstream (not the model): what outlives an edit is keyed by it."""
+        parts = [self.provider, self.api_type, self.api_host, self.token.reveal() if self.token else None]
+        parts.append(json.dumps({k: v.reveal() for k, v in self.headers.items()}, sort_keys=True))
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """One upstream request as a value. ``headers`` may hold secrets, ``body`` holds prompts: neither is printed.
+
+    ``stream`` says whether events are expected (then ``first_byte`` and ``idle`` watch events). ``dropped`` lists
+    the request's parameters that the dialect cannot express.
+    """
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    timeouts: Timeouts = Timeouts()
+    stream: bool = False
+    dropped: tuple[str, ...] = ()

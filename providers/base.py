@@ -1,0 +1,101 @@
+"""The contract of an adapter: requests go in and an HTTP call comes out; upstream bytes go in, chat events come out.
+
+Laws: an adapter is pure. It opens no socket, reads no file and keeps no state between requests; what belongs to one
+stream lives in that stream's ``StreamDecoder``. The canonical dialect is OpenAI's chat completions. The core never
+asks which adapter it holds.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from llm_proxy.errors import GatewayError
+from llm_proxy.schema import ChatRequest
+from llm_proxy.wire import Deployment, HttpCall
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One ``chat.completion.chunk``. ``raw`` is the upstream's own SSE event, blank line included, if it spoke SSE
+    in the canonical dialect: a face of the same dialect relays exactly these bytes."""
+
+    data: dict[str, Any]
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """An SSE comment of the upstream; not an event, so no limit is re-armed by it."""
+
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The upstream's own terminator was seen: the answer is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The stream is broken or the upstream reported an error; always the last event."""
+
+    error: GatewayError
+
+
+Event = Chunk | Comment | Done | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class ChatResponse:
+    """A whole ``chat.completion``. ``raw`` is the upstream's own body if its dialect is the canonical one."""
+
+    data: dict[str, Any]
+    raw: bytes | None = None
+
+
+class StreamDecoder(ABC):
+    """Turns the bytes of one streamed answer into events. It never raises: a fault becomes ``Failed``, after all
+    complete events that came before it. After ``Done`` or ``Failed`` it returns nothing more."""
+
+    @abstractmethod
+    def feed(self, data: bytes) -> Sequence[Event]:
+        """The events that ``data`` completes, in order; an empty sequence if it completes none."""
+
+    @abstractmethod
+    def close(self) -> Sequence[Event]:
+        """Call once when the body has ended cleanly: the last events, with ``Failed`` if no terminator was seen."""
+
+
+class BaseProvider(ABC):
+    """One wire dialect. Subclasses are found by scanning this package and are instantiated once, without arguments."""
+
+    #: The name used in ``models-config.json``; empty for classes that only share code.
+    api_type: ClassVar[str] = ""
+    #: The usual host, in the form that ``api_host`` takes; None where there is none.
+    default_host: ClassVar[str | None] = None
+
+    @abstractmethod
+    def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
+        """The upstream call for ``request`` (``request.stream`` is final). Raises ``InvalidRequest`` when something
+        in the request cannot be put into this dialect at all (an image by URL for a server that takes only data)."""
+
+    @abstractmethod
+    def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
+        """The whole answer from a 200 body. Raises ``UpstreamError`` if it is not one, and the mapped error if it
+        carries an error object in spite of its status."""
+
+    @abstractmethod
+    def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
+        """A fresh decoder for one streamed answer."""
+
+    @abstractmethod
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """The error that an upstream status >= 400 stands for; ``headers`` has lower-case names, ``body`` may be cut.
+        Classified by status first, then by machine-readable code, never by prose."""
+
+    @abstractmethod
+    def auth_headers(self, deployment: Deployment) -> tuple[tuple[str, str], ...]:
+        """The credentials and fixed headers of every call to that deployment, also of raw passthrough calls."""
