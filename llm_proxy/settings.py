@@ -1,0 +1,253 @@
+"""Every ``LLM_PROXY_API_*`` variable, typed and frozen; read once, at start.
+
+Laws: nothing else in the program reads the environment for its own settings; a wrong value is one ``SettingsError``
+that names the variable, what is wrong and what is allowed, and never repeats the value. An empty variable counts as
+unset, because compose files and unit files write ``NAME=`` for "not set".
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+PREFIX = "LLM_PROXY_API_"
+
+#: Where a relative default path is looked for: here, beside the checkout, and where a wheel puts shared data.
+_CHECKOUT = Path(__file__).resolve().parent.parent
+_SHARED = Path(sys.prefix) / "share" / "llm-proxy-api"
+
+_TRUE, _FALSE = (
+    frozenset({"1", "true", "yes", "on"}),
+    frozenset({"0", "false", "no", "off"}),
+)
+
+
+class SettingsError(ValueError):
+    """A malformed setting; the text is one line, ready to be printed."""
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _flag(value: Any) -> Any:
+    """The words that people use for yes and no."""
+    if isinstance(value, str) and value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
+    if isinstance(value, bool):
+        return value
+    raise PydanticCustomError("flag", "must be one of 1, true, yes, 0, false, no")
+
+
+def _prefix(value: Any) -> Any:
+    """``api``, ``/api`` and ``/api/`` mean the same; ``/`` means no prefix."""
+    if (
+        not isinstance(value, str)
+        or any(c in value for c in "?#%\\ ")
+        or not value.isprintable()
+    ):
+        raise PydanticCustomError("prefix", "must be a plain URL path such as /api")
+    return "/" + value.strip("/") if value.strip("/") else ""
+
+
+def _hosts(value: Any) -> Any:
+    return (
+        tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        if isinstance(value, str)
+        else value
+    )
+
+
+def _set(default: Any, allowed: str, **limits: Any) -> Any:
+    """A setting with its default, its limits, and the sentence that says what is allowed."""
+    return Field(default, description=allowed, **limits)
+
+
+def _seconds(default: float, what: str) -> Any:
+    return Field(
+        default,
+        description=f"seconds above 0, up to 86400: {what}",
+        gt=0,
+        le=86_400,
+        allow_inf_nan=False,
+    )
+
+
+Watch = Annotated[Literal["auto", "inotify", "poll"], BeforeValidator(_lower)]
+Level = Annotated[Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_upper)]
+Format = Annotated[Literal["text", "json"], BeforeValidator(_lower)]
+
+
+class Settings(BaseModel):
+    """What the operator set, defaults filled in. Each description says what is allowed; errors and help quote it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    minimum: Annotated[bool, BeforeValidator(_flag)] = _set(
+        False, "1, true or yes: the service runs as a proxy only"
+    )
+    host: str = _set(
+        "127.0.0.1", "an address or host name to listen on", pattern=r"^[^\s/]+$"
+    )
+    port: int = _set(8080, "a port from 0 to 65535; 0 picks a free one", ge=0, le=65535)
+    workers: int = _set(
+        1, "a number of processes from 0 to 256; 0 = one for each core", ge=0, le=256
+    )
+    ep_prefix: Annotated[str, BeforeValidator(_prefix)] = _set(
+        "/api", "a plain URL path such as /api"
+    )
+    timeout: float = _seconds(300.0, "upper bound of one upstream request")
+    models_config: Path = _set(
+        Path("resources/configs/models-config.json"), "path of the model configuration"
+    )
+    prompts_dir: Path = _set(Path("resources/prompts"), "path of the prompt directory")
+    default_ep_language: str = _set(
+        "pl",
+        "a language code such as pl or en-GB",
+        pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$",
+    )
+    log_filename: str = _set("", "path of the log file; empty = standard error only")
+    log_level: Level = _set("INFO", "DEBUG, INFO, WARN or ERROR")
+    log_format: Format | None = _set(
+        None, "text or json; by default text on a terminal, else json"
+    )
+    in_debug: bool = _set(
+        False, "any non-empty value: DEBUG level and a debug object in error bodies"
+    )
+    max_body_size: int = _set(
+        33_554_432,
+        "bytes of the largest request body, 1024 or more",
+        ge=1024,
+        le=1 << 32,
+    )
+    drain_seconds: float = _set(
+        30.0,
+        "seconds from 0 to 86400: how long running requests may finish at stop",
+        ge=0,
+        le=86_400,
+    )
+    header_timeout: float = _seconds(
+        10.0, "a client's request head must be complete within"
+    )
+    body_timeout: float = _seconds(
+        60.0, "a client's request body must be complete within"
+    )
+    write_timeout: float = _seconds(
+        60.0, "a client that reads nothing for so long is dropped"
+    )
+    max_connections: int = _set(
+        10_000,
+        "client connections of one process, from 1 to 1000000",
+        ge=1,
+        le=1_000_000,
+    )
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts)] = _set(
+        (),
+        "comma-separated Host names, accepted beside the loopback names when listening on loopback",
+    )
+    keepalive_after: float = _seconds(
+        10.0, "a silent stream begins its keep-alives after"
+    )
+    keepalive_interval: float = _seconds(
+        15.0, "keep-alives of a silent stream come every"
+    )
+    upstream_connections: int = _set(
+        1000, "connections to one upstream host, from 1 to 100000", ge=1, le=100_000
+    )
+    upstream_wait: float = _seconds(
+        30.0, "how long a request may wait for a connection to a busy upstream"
+    )
+    upstream_idle: float = _seconds(4.0, "an idle upstream connection is kept for")
+    watch: Watch = _set("auto", "auto, inotify or poll: how file changes are noticed")
+    last_good: Path | None = _set(
+        None, "a directory for a copy of the last good configuration; empty = none"
+    )
+
+    @classmethod
+    def read(
+        cls, environ: Mapping[str, str], flags: Mapping[str, str] | None = None
+    ) -> Self:
+        """The settings from ``environ``, overridden by ``flags`` (field name -> text).
+
+        Raises ``SettingsError`` for the first malformed value.
+        """
+        values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for name in cls.model_fields:
+            variable = PREFIX + name.upper()
+            if environ.get(variable, "") != "":
+                values[name], sources[name] = environ[variable], variable
+            if flags and name in flags:
+                values[name], sources[name] = flags[name], "--" + name.replace("_", "-")
+        if "in_debug" in values:  # any non-empty value, as the contract has it
+            values["in_debug"] = True
+        try:
+            found = cls.model_validate(values)
+        except ValidationError as error:
+            detail = error.errors(include_input=False, include_url=False)[0]
+            raise SettingsError(
+                f"{sources[str(detail['loc'][0])]}: {_sentence(detail)}"
+            ) from None
+        return found._located(values)
+
+    def _located(self, given: Mapping[str, Any]) -> Self:
+        """Default paths are looked up in the usual places; paths that somebody gave are taken as they are."""
+        update: dict[str, Any] = {
+            name: _lookup(getattr(self, name))
+            for name in ("models_config", "prompts_dir")
+            if name not in given
+        }
+        if self.log_format is None:
+            update["log_format"] = "text" if sys.stderr.isatty() else "json"
+        if self.in_debug:
+            update["log_level"] = "DEBUG"
+        return self.model_copy(update=update)
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """One warning for each ``LLM_PROXY_API_*`` variable that means nothing, with the nearest one that does."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    warnings = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            warnings.append(
+                f"{name} is not a setting"
+                + (f"; did you mean {near[0]}?" if near else "")
+            )
+    return warnings
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    """Pydantic's finding in plain words."""
+    words = {
+        "int_parsing": "is not a whole number",
+        "float_parsing": "is not a number",
+        "finite_number": "is not a finite number",
+        "literal_error": "is none of the known words",
+        "string_pattern_mismatch": "has characters that are not allowed there",
+    }
+    return words.get(detail["type"], detail["msg"].replace("Input should", "must"))
+
+
+def _lookup(path: Path) -> Path:
+    for base in (Path.cwd(), _CHECKOUT, _SHARED):
+        if (base / path).exists():
+            return base / path
+    return Path.cwd() / path
+
+
+def environment() -> Mapping[str, str]:
+    """The process environment; the one place that reads it for settings."""
+    return os.environ
