@@ -196,9 +196,9 @@ class Settings(BaseModel):
             found = cls.model_validate(values)
         except ValidationError as error:
             detail = error.errors(include_input=False, include_url=False)[0]
-            raise SettingsError(
-                f"{sources[str(detail['loc'][0])]}: {_sentence(detail)}"
-            ) from None
+            name = str(detail["loc"][0])
+            allowed = cls.model_fields[name].description
+            raise SettingsError(f"{sources[name]}: {_sentence(detail)} (allowed: {allowed})") from None
         return found._located(values)
 
     def _located(self, given: Mapping[str, Any]) -> Self:
