@@ -9,51 +9,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from llm_proxy.errors import GatewayError
+from llm_proxy.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.schema import ChatRequest
 from llm_proxy.wire import Deployment, HttpCall
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One ``chat.completion.chunk``. ``raw`` is the upstream's own SSE event, blank line included, if it spoke SSE
-    in the canonical dialect: a face of the same dialect relays exactly these bytes."""
-
-    data: dict[str, Any]
-    raw: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """An SSE comment of the upstream; not an event, so no limit is re-armed by it."""
-
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The upstream's own terminator was seen: the answer is complete."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The stream is broken or the upstream reported an error; always the last event."""
-
-    error: GatewayError
-
-
-Event = Chunk | Comment | Done | Failed
-
-
-@dataclass(frozen=True, slots=True)
-class ChatResponse:
-    """A whole ``chat.completion``. ``raw`` is the upstream's own body if its dialect is the canonical one."""
-
-    data: dict[str, Any]
-    raw: bytes | None = None
+__all__ = [
+    "BaseProvider",
+    "ChatResponse",
+    "Chunk",
+    "Comment",
+    "Done",
+    "Event",
+    "Failed",
+    "StreamDecoder",
+]
 
 
 class StreamDecoder(ABC):
@@ -92,7 +65,9 @@ class BaseProvider(ABC):
         """A fresh decoder for one streamed answer."""
 
     @abstractmethod
-    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    def error(
+        self, status: int, headers: Mapping[str, str], body: bytes
+    ) -> GatewayError:
         """The error that an upstream status >= 400 stands for; ``headers`` has lower-case names, ``body`` may be cut.
         Classified by status first, then by machine-readable code, never by prose."""
 
