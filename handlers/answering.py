@@ -1,0 +1,215 @@
+"""How a canonical chat request is answered, whatever endpoint or dialect it came in by.
+
+Laws: one task writes the answer and awaits each write under a limit; the upstream call lives inside the request and
+is aborted the moment the client leaves; headers say who answered and what was lost on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from asyncio import Future
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.iostream import StreamClosedError
+
+from handlers.base import BaseHandler, header_text, log
+from llm_proxy.errors import ClientGone, GatewayError
+from llm_proxy.relay import Relay, Tally
+from llm_proxy.routing import choose, unknown_model
+from llm_proxy.schema import ChatRequest
+from llm_proxy.upstream import Exchange
+from llm_proxy.wire import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class UsedPrompt:
+    """The prompt of the library that was put in front, as headers and logs name it."""
+
+    ref: str
+    language: str
+
+
+class AnsweringHandler(BaseHandler):
+    """Base of the endpoints that call an upstream for one answer."""
+
+    exchange: Exchange | None = None
+    _begun = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the status line is out (``Sink``)."""
+        return self._begun
+
+    def deployment(self, model: str) -> Deployment:
+        """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
+        self.facts["model"] = model
+        rows = self.snapshot.models.get(model)
+        if not rows:
+            raise unknown_model(model, self.snapshot.models)
+        return (
+            rows[0]
+            if len(rows) == 1 and rows[0].weight > 0
+            else choose(rows, random.random())
+        )
+
+    async def answer(
+        self,
+        request: ChatRequest,
+        deployment: Deployment,
+        prompt: UsedPrompt | None = None,
+    ) -> None:
+        """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish."""
+        adapter = self.snapshot.adapter(deployment)
+        call = adapter.chat_call(request, deployment)
+        self._say_who(deployment, call.dropped, prompt)
+        tally = Tally()
+        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        relay = Relay(
+            exchange,
+            adapter,
+            request,
+            deployment,
+            self.face,
+            tally,
+            self.gateway.keep_alive,
+        )
+        self.facts["stream"] = bool(request.stream)
+        self.gateway.running.add(self)
+        try:
+            if self.gone:
+                raise ClientGone("the client left before its request was sent on")
+            if request.stream:
+                await relay.stream(self)
+            else:
+                response = await relay.whole()
+                self.finish(self.face.whole(response))
+        except GatewayError as error:
+            await self._ended_badly(error)
+        except StreamClosedError:
+            self.gone = True
+        except Exception as error:
+            if not self._begun:
+                raise
+            self.log_exception(type(error), error, error.__traceback__)
+            await self._ended_badly(GatewayError("an internal error occurred"))
+        finally:
+            self.gateway.running.discard(self)
+            self._count(tally, exchange)
+
+    async def send(self, data: bytes) -> None:
+        """``Sink.send``: begin the stream if need be, write, and wait until the socket has taken it.
+
+        Raises ``ClientGone``.
+        """
+        if self.gone:
+            raise ClientGone("the client closed its connection")
+        self.write(data)
+        try:
+            flushed = self.flush() if self._begun else self._begin()
+            if flushed.done():
+                flushed.result()
+                return
+            await self._flushed(flushed)
+        except StreamClosedError:
+            self.gone = True
+            raise ClientGone("the client closed its connection") from None
+
+    async def _flushed(self, future: Future[None]) -> None:
+        """Wait for a slow client, but not for ever: nothing else would ever notice that it reads no more."""
+        done, _ = await asyncio.wait(
+            {future}, timeout=self.gateway.settings.write_timeout
+        )
+        if not done:
+            future.cancel()
+            self.gone = True
+            self.facts.update(ended_by="gateway", phase="write", kind="write_timeout")
+            self.cut()
+            raise ClientGone("the client stopped reading")
+        future.result()
+
+    def _begin(self) -> Future[None]:
+        """Send the headers of a streamed answer together with its first bytes."""
+        self._begun = True
+        self.stream_headers()
+        # Node's fetch takes a cut body for a complete one if it saw "Connection: close", so Tornado is kept from
+        # sending that on a stream; the connection of a client that asked for it is closed at the end all the same.
+        connection: Any = self.request.connection
+        closing, connection._disconnect_on_finish = (
+            connection._disconnect_on_finish,
+            False,
+        )
+        flushed = self.flush()
+        connection._disconnect_on_finish = closing
+        return flushed
+
+    def stream_headers(self) -> None:
+        """What keeps proxies and browsers from holding back or re-coding a stream."""
+        self.set_header("Content-Type", self.face.stream_type)
+        self.set_header("Cache-Control", "no-cache, no-transform")
+        self.set_header("X-Accel-Buffering", "no")
+
+    def _say_who(
+        self,
+        deployment: Deployment,
+        dropped: tuple[str, ...],
+        prompt: UsedPrompt | None,
+    ) -> None:
+        self.set_header("X-LLM-Provider", header_text(deployment.provider))
+        self.set_header("X-LLM-Model", header_text(deployment.model))
+        self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
+        if prompt is not None:
+            self.set_header("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
+            self.facts.update(prompt=prompt.ref, language=prompt.language)
+        if dropped:
+            self.set_header("X-Dropped-Params", header_text(", ".join(dropped)[:1000]))
+            self.facts["dropped"] = list(dropped)
+            log.info(
+                "parameters dropped",
+                extra={"params": list(dropped), "provider": deployment.provider},
+            )
+
+    async def _ended_badly(self, error: GatewayError) -> None:
+        """Tell the client, if it is still there, in the only way that is left."""
+        self.note_failure(error)
+        if isinstance(error, ClientGone) or self.gone:
+            self.gone = True
+            if not self._cut:
+                self.cut()
+            return
+        if not self._begun:
+            self.clear()
+            self.fail(error)
+            return
+        try:
+            await self.send(self.face.failure(error, self.request_id))
+        except ClientGone:
+            return
+        self.cut()
+
+    def abort(self, reason: GatewayError) -> None:
+        """``Running.abort``: close the upstream at once; the task that relays finds the reason and ends."""
+        if self.exchange is not None:
+            self.exchange.abort(reason)
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        if not self._cut:
+            self.abort(ClientGone("the client closed its connection"))
+
+    def _count(self, tally: Tally, exchange: Exchange) -> None:
+        """The figures of the access line."""
+        if tally.first_event_at is not None:
+            self.facts["first_byte_ms"] = round(
+                (tally.first_event_at - self.started) * 1000, 2
+            )
+        usage = tally.usage
+        self.facts.update(
+            prompt_tokens=usage.get("prompt_tokens"),
+            completion_tokens=usage.get("completion_tokens"),
+            events=tally.events,
+            upstream_bytes=exchange.received,
+            own_ms=round(tally.own_seconds * 1000, 2),
+            retried=exchange.retried or None,
+        )

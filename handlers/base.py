@@ -1,0 +1,344 @@
+"""What every endpoint has in common: pin the snapshot, read the body within limits, answer errors, log one line.
+
+Laws: a request takes ``registry.current`` once, in ``prepare``. No answer leaves without its request id and
+generation. Every error is JSON in the face's dialect, whoever raised it. A body is judged by its headers before it is
+read. A handler that has begun a stream never lets Tornado finish it after a failure: it cuts the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import traceback
+import uuid
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from tornado.iostream import StreamClosedError
+from tornado.web import (
+    HTTPError,
+    MissingArgumentError,
+    RequestHandler,
+    stream_request_body,
+)
+
+from llm_proxy import __version__
+from llm_proxy import log as logs
+from llm_proxy.dialect import Face, OpenAIFace
+from llm_proxy.errors import (
+    ClientGone,
+    Draining,
+    GatewayError,
+    HostNotAllowed,
+    InvalidJson,
+    MethodNotAllowed,
+    NotFound,
+    RequestError,
+    RequestTimeout,
+    RequestTooLarge,
+    UnsupportedMedia,
+)
+from llm_proxy.gateway import Gateway
+from llm_proxy.jsontext import JsonProblem, parse_object
+from llm_proxy.registry import Snapshot
+from llm_proxy.sse import dumps
+
+log = logging.getLogger(__name__)
+access_log = logging.getLogger("llm_proxy.access")
+
+#: A request id of a client that may be repeated in headers and logs.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ID_HEADERS = ("X-Request-Id", "X-Correlation-Id", "X-Trace-Id", "Request-Id")
+
+#: Bodies above this size are parsed in a thread: a megabyte of JSON holds the loop for several milliseconds.
+_OFF_LOOP = 256 * 1024
+#: After a body was refused, what the client still sends is read and thrown away for so long (nginx: lingering_close),
+#: since closing with unread input would reset the connection and take the answer with it.
+_LINGER_SECONDS = 2.0
+
+
+@stream_request_body
+class BaseHandler(RequestHandler):
+    """Base of all endpoints. Subclasses may set ``face`` to answer errors in another dialect."""
+
+    #: Shown in the access log.
+    endpoint: ClassVar[str] = ""
+    #: Whether it is served while the process drains.
+    during_drain: ClassVar[bool] = False
+
+    gateway: Gateway
+    snapshot: Snapshot
+    request_id: str
+
+    def initialize(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.snapshot = gateway.registry.current
+        self.request_id = self._choose_id()
+        self.face: Face = self.make_face()
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._body_timer: asyncio.TimerHandle | None = None
+        #: Facts for the access line, filled in as they become known.
+        self.facts: dict[str, Any] = {}
+        #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
+        self.gone = False
+        self._cut = False
+        self.started = self.now()
+        self.set_default_headers()
+
+    def make_face(self) -> Face:
+        """The dialect of this endpoint's answers."""
+        return OpenAIFace()
+
+    def set_default_headers(self) -> None:
+        self._headers["Server"] = f"llm-proxy-api/{__version__}"
+        self._headers["Content-Type"] = "application/json"
+        if hasattr(self, "request_id"):  # Tornado calls this once before initialize()
+            self._headers["X-Request-Id"] = self.request_id
+            self._headers["X-Config-Generation"] = self.snapshot.version
+
+    def compute_etag(self) -> str | None:
+        return None  # answers are not cached; hashing them would be work for nothing
+
+    async def prepare(self) -> None:
+        logs.request_id.set(self.request_id)
+        # The limit is ours, so that a body that is too large gets a 413 and not the parser's bare 400.
+        self.request.connection.set_max_body_size(1 << 62)  # type: ignore[union-attr]
+        if refusal := self._refusal():
+            self.refuse(refusal)
+            return
+        if (
+            self.request.headers.get("Content-Length", "0") != "0"
+            or "Transfer-Encoding" in self.request.headers
+        ):
+            loop = asyncio.get_running_loop()
+            self._body_timer = loop.call_later(
+                self.gateway.settings.body_timeout, self._body_late
+            )
+
+    def _refusal(self) -> RequestError | Draining | None:
+        """Why this request is not read any further, if so; decided from the head alone."""
+        headers = self.request.headers
+        if self.gateway.draining and not self.during_drain:
+            return Draining("the gateway is stopping", retry_after="1")
+        if (
+            self.gateway.hosts
+            and self.request.host_name.lower() not in self.gateway.hosts
+        ):
+            return HostNotAllowed(
+                "this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS"
+            )
+        if headers.get("Content-Encoding", "identity").lower() != "identity":
+            return UnsupportedMedia(
+                "the body must not be compressed (Content-Encoding: identity)"
+            )
+        length = headers.get("Content-Length", "0")
+        limit = self.gateway.settings.max_body_size
+        if length.isdigit() and int(length) > limit:
+            return RequestTooLarge(f"the body must not be larger than {limit} bytes")
+        return None
+
+    def data_received(self, chunk: bytes) -> None:
+        if self._finished:
+            return  # already refused; the rest is thrown away
+        self._size += len(chunk)
+        limit = self.gateway.settings.max_body_size
+        if self._size > limit:
+            self._chunks.clear()
+            self.refuse(
+                RequestTooLarge(f"the body must not be larger than {limit} bytes")
+            )
+            return
+        self._chunks.append(chunk)
+
+    def _body_late(self) -> None:
+        if not self._finished:
+            seconds = self.gateway.settings.body_timeout
+            self.refuse(
+                RequestTimeout(f"the body was not complete within {seconds:g} s")
+            )
+
+    def refuse(self, error: GatewayError) -> None:
+        """Answer ``error`` although the request was not read to its end, and close the connection after it."""
+        self.set_header("Connection", "close")
+        self.fail(error)
+        stream = self.request.connection.stream  # type: ignore[union-attr]
+        asyncio.get_running_loop().call_later(_LINGER_SECONDS, stream.close)
+
+    def now(self) -> float:
+        """Loop time, in seconds."""
+        return asyncio.get_running_loop().time()
+
+    def body(self) -> bytes:
+        """The whole request body."""
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+    async def json_body(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises ``InvalidJson`` or ``UnsupportedMedia``."""
+        data = self.body()
+        kind = self.request.headers.get("Content-Type", "").lower()
+        if kind.startswith("multipart/"):
+            raise UnsupportedMedia(
+                "the body must be JSON (Content-Type: application/json)"
+            )
+        try:
+            if len(data) < _OFF_LOOP:
+                return parse_object(data)
+            return await asyncio.get_running_loop().run_in_executor(
+                None, parse_object, data
+            )
+        except JsonProblem as problem:
+            raise InvalidJson(str(problem)) from problem
+        finally:
+            self._chunks = []
+
+    def send_json(self, value: Any, status: int = 200) -> None:
+        """Finish with a JSON body."""
+        self.set_status(status)
+        self.finish(dumps(value))
+
+    def fail(self, error: GatewayError) -> None:
+        """Finish with ``error`` in the face's dialect; nothing has been sent yet."""
+        self.note_failure(error)
+        self.set_status(error.status)
+        self.set_header("Content-Type", "application/json")
+        if error.retry_after:
+            self.set_header("Retry-After", error.retry_after)
+        body = self.face.refusal(error, self.request_id)
+        if self.gateway.settings.in_debug and isinstance(body.get("error"), dict):
+            body["error"]["debug"] = {
+                "phase": error.phase,
+                "kind": error.kind,
+                "exception": type(error).__name__,
+            }
+        self.finish(dumps(body))
+
+    def note_failure(self, error: GatewayError) -> None:
+        """What the access line says about a failure."""
+        self.facts.update(code=error.code, phase=error.phase, kind=error.kind)
+        if error.detail:
+            self.facts["detail"] = error.detail
+        if isinstance(error, ClientGone):
+            self.facts["ended_by"] = "client"
+        elif error.phase:
+            self.facts["ended_by"] = "upstream"
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        self.fail(self._as_gateway_error(status_code, error))
+
+    def _as_gateway_error(
+        self, status: int, error: BaseException | None
+    ) -> GatewayError:
+        if isinstance(error, GatewayError):
+            return error
+        if status == 405:
+            allowed = ", ".join(self.allowed_methods())
+            self.set_header("Allow", allowed)
+            return MethodNotAllowed(f"this path takes {allowed}")
+        if status == 404:
+            return NotFound("there is no such path; see the README for the endpoints")
+        if isinstance(error, HTTPError | MissingArgumentError) and status < 500:
+            return RequestError("the request line is malformed", status=status)
+        return GatewayError(
+            "an internal error occurred; the request id leads to it in the log"
+        )
+
+    def allowed_methods(self) -> list[str]:
+        """The methods that this class implements."""
+        unimplemented = RequestHandler._unimplemented_method
+        return [
+            method
+            for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+            if getattr(type(self), method.lower()) is not unimplemented
+        ]
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        if isinstance(value, GatewayError | HTTPError | StreamClosedError):
+            return  # the access line tells
+        # The traceback, without Tornado's repr of the request: that contains the query string.
+        log.error(
+            "unhandled exception in a handler",
+            extra={
+                "endpoint": self.endpoint,
+                "exception": type(value).__name__,
+                "where": _where(tb),
+            },
+        )
+
+    def on_connection_close(self) -> None:
+        """The client left (Tornado tells within a millisecond), or we cut the connection ourselves."""
+        self.cancel_timer()
+        if not self._cut:
+            self.gone = True
+            self.facts.setdefault("ended_by", "client")
+
+    def cut(self) -> None:
+        """End the connection without the last chunk, so that a broken answer looks broken to every client."""
+        self._cut = True
+        self.request.connection.stream.close()  # type: ignore[union-attr]
+
+    def cancel_timer(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
+
+    def on_finish(self) -> None:
+        self.cancel_timer()
+        total = self.now() - self.started
+        status = 499 if self.gone else self.get_status()
+        fields: dict[str, Any] = {
+            "request_id": self.request_id,
+            "method": self.request.method,
+            "endpoint": self.endpoint or "unknown",
+            "path": self.request.path,
+            "status": status,
+            "total_ms": round(total * 1000, 2),
+            "generation": self.snapshot.version,
+        }
+        fields.update(
+            (key, value) for key, value in self.facts.items() if value not in (None, "")
+        )
+        if self.gone:
+            fields["code"] = "client_gone"
+        access_log.info("request", extra=fields)
+
+    def _choose_id(self) -> str:
+        for name in _ID_HEADERS:
+            given = self.request.headers.get(name)
+            if given is not None and _REQUEST_ID.fullmatch(given):
+                return given
+        return uuid.uuid4().hex
+
+
+class NotFoundHandler(BaseHandler):
+    """Any path that nobody else serves."""
+
+    endpoint = "unknown"
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        if not self._finished:
+            self.refuse(
+                NotFound("there is no such path; see the README for the endpoints")
+            )
+
+
+def header_text(text: str) -> str:
+    """A configured name in a header: ASCII as it is, anything else percent-encoded."""
+    return (
+        text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
+    )
+
+
+def _where(tb: Any) -> str:
+    """The stack as ``file:line function`` without source lines or values."""
+    frames = traceback.extract_tb(tb)
+    return " < ".join(
+        f"{frame.filename}:{frame.lineno} {frame.name}"
+        for frame in reversed(frames[-8:])
+    )

@@ -1,0 +1,28 @@
+"""``POST /chat``: OpenAI's chat completions with ``stream`` defaulting to true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers.answering import AnsweringHandler
+from llm_proxy.dialect import OpenAIFace
+from llm_proxy.schema import ChatRequest
+
+
+class ChatHandler(AnsweringHandler):
+    """The body is OpenAI's, every field of it; ``model_name`` is accepted for ``model``."""
+
+    endpoint = "/chat"
+
+    async def post(self) -> None:
+        body = await self.json_body()
+        if "model" not in body and "model_name" in body:
+            body["model"] = body.pop("model_name")
+        if body.get("stream") is None:
+            body["stream"] = True
+        request = ChatRequest.of(body)
+        self.face = OpenAIFace(request.wants_usage)
+        await self.answer(request, self.deployment(request.model))
+
+
+routes: list[tuple[str, Any]] = [("/chat", ChatHandler)]

@@ -1,0 +1,297 @@
+"""``/passthrough``: a request sent to a configured upstream as it is, and its answer relayed untouched.
+
+Laws: scheme, host and port come from the configuration only; the caller's path is validated raw, byte by byte, and
+appended to the provider's base; redirects are never followed; hop-by-hop headers and the caller's own credentials
+are dropped both ways and the provider's are added. Once the answer has begun, a failure can only be a cut: bytes
+that the upstream did not send have no place in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote
+
+from pydantic import ConfigDict
+from tornado.web import HTTPError
+
+from handlers.answering import AnsweringHandler
+from llm_proxy.dialect import OpenAIFace
+from llm_proxy.errors import ClientGone, GatewayError, InvalidRequest, NotFound, Problem
+from llm_proxy.relay import Clock, await_head
+from llm_proxy.routing import unknown_model
+from llm_proxy.schema import Open, validated
+from llm_proxy.sse import dumps
+from llm_proxy.wire import Deployment, HttpCall
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+#: RFC 9110, 7.6.1.
+_HOP_BY_HOP = frozenset(
+    "connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer trailers "
+    "transfer-encoding upgrade".split()
+)
+#: What identifies the caller or its network to us, and must not reach a third party.
+_CALLERS_OWN = frozenset(
+    "host content-length authorization x-api-key api-key x-goog-api-key cookie forwarded via x-real-ip expect origin referer "
+    "http2-settings x-request-id".split()
+)
+#: What describes the upstream's own connection or host to somebody who never talks to it.
+_UPSTREAMS_OWN = frozenset(
+    "set-cookie server alt-svc strict-transport-security date".split()
+)
+
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]+")
+_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
+#: RFC 3986 path and query characters; everything else must come percent-encoded.
+_TARGET = re.compile(
+    r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*(\?[A-Za-z0-9\-._~!$&'()*+,;=:@%/?\[\]|]*)?"
+)
+_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+class PassthroughRequest(Open):
+    """The JSON form. ``body`` is sent as JSON unless it is a string, which is sent as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str
+    model: str | None = None
+    provider: str | None = None
+    method: str | None = None
+    headers: dict[str, str] = {}
+    body: Any = None
+
+
+class PassthroughHandler(AnsweringHandler):
+    """Shared by both forms: the call and the untouched answer."""
+
+    endpoint = "/passthrough"
+    face: OpenAIFace
+
+    async def post(self) -> None:
+        form = validated(PassthroughRequest, await self.json_body())
+        deployment = self._deployment(form)
+        method = (form.method or ("POST" if form.body is not None else "GET")).upper()
+        if method not in _METHODS:
+            raise InvalidRequest.of(
+                [Problem("method", f"must be one of {', '.join(sorted(_METHODS))}")]
+            )
+        check_target(form.path, "path")
+        headers = list(form.headers.items())
+        check_headers(headers)
+        body = None
+        if form.body is not None:
+            body = (
+                form.body.encode() if isinstance(form.body, str) else dumps(form.body)
+            )
+            if not any(name.lower() == "content-type" for name, _ in headers):
+                headers.append(("Content-Type", "application/json"))
+        await self.relay(deployment, method, form.path, headers, body)
+
+    def _deployment(self, form: PassthroughRequest) -> Deployment:
+        if (form.model is None) == (form.provider is None):
+            raise InvalidRequest.of(
+                [Problem("model", "give either model or provider, and not both")]
+            )
+        if form.model is not None:
+            return self.deployment(form.model)
+        return self.provider(str(form.provider))
+
+    def provider(self, name: str) -> Deployment:
+        """The upstream that a provider's ``defaults`` name. Raises ``NotFound`` or ``InvalidRequest``."""
+        known = self.snapshot.config.providers
+        if name not in known:
+            error = unknown_model(name, known)
+            message = error.message.replace("the model", "the provider", 1)
+            raise NotFound(message, code="provider_not_found", param="provider")
+        deployment = known[name]
+        if deployment is None:
+            text = "has models at different hosts and no defaults; name a model instead"
+            raise InvalidRequest.of([Problem("provider", text)])
+        return deployment
+
+    async def relay(
+        self,
+        deployment: Deployment,
+        method: str,
+        target: str,
+        headers: Iterable[tuple[str, str]],
+        body: bytes | None,
+    ) -> None:
+        """Send and relay. ``target`` has been checked."""
+        own = self.snapshot.adapter(deployment).auth_headers(deployment)
+        taken = {name.lower() for name, _ in own}
+        kept = [pair for pair in forwarded(headers) if pair[0].lower() not in taken]
+        call = HttpCall(
+            method,
+            deployment.api_host + target,
+            (*kept, *own),
+            body,
+            deployment.timeouts,
+            stream=False,
+        )
+        self.facts.update(provider=deployment.provider, model=deployment.name or None)
+        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        self.gateway.running.add(self)
+        try:
+            async with exchange:
+                clock = Clock(exchange, deployment.timeouts)
+                head = await await_head(exchange, clock)
+                clock.last_event = self.now()
+                self._copy_head(deployment, head.status, head.pairs)
+                await self._copy_body(clock)
+            if not self._finished:
+                self.finish()
+        except GatewayError as error:
+            self.note_failure(error)
+            if self._begun or isinstance(error, ClientGone) or self.gone:
+                self.gone = self.gone or isinstance(error, ClientGone)
+                if not self._cut:
+                    self.cut()
+            else:
+                self.clear()
+                self.fail(error)
+        finally:
+            self.gateway.running.discard(self)
+            self.facts["upstream_bytes"] = exchange.received
+
+    def _copy_head(
+        self, deployment: Deployment, status: int, pairs: Iterable[tuple[str, str]]
+    ) -> None:
+        self.set_status(
+            status, "relayed"
+        )  # never the upstream's own reason: it is unchecked text
+        self.clear_header("Content-Type")
+        for name, value in returned(pairs):
+            self.add_header(name, value)
+        self.set_header("X-LLM-Provider", deployment.provider)
+
+    async def _copy_body(self, clock: Clock) -> None:
+        exchange = self.exchange
+        assert exchange is not None  # set by relay()
+        while True:
+            if data := exchange.take():
+                await self.send(data)
+                clock.last_event = self.now()
+            elif exchange.failure is not None:
+                raise exchange.failure
+            elif exchange.ended:
+                return
+            elif not await exchange.wait(clock.deadline()):
+                clock.check(self.now())
+
+    def stream_headers(self) -> None:
+        """The upstream's headers are sent as they are."""
+
+
+class RawPassthroughHandler(PassthroughHandler):
+    """``/passthrough/<provider>/<path>``: method, query and body bytes as they came."""
+
+    endpoint = "/passthrough/"
+
+    async def post(self, *_: str) -> None:
+        prefix = self.gateway.settings.ep_prefix + "/passthrough/"
+        # The raw request target: path groups of the router are percent-decoded, and with them every check is void.
+        name, slash, rest = self.request.uri.removeprefix(prefix).partition("/")  # type: ignore[union-attr]
+        if not slash:
+            raise HTTPError(404)
+        target = "/" + rest
+        check_target(target, "path")
+        headers = [(name, value) for name, value in self.request.headers.get_all()]
+        body = self.body()
+        method = str(self.request.method)
+        has_body = bool(body) or "Content-Length" in self.request.headers
+        await self.relay(
+            self.provider(unquote(name)),
+            method,
+            target,
+            headers,
+            body if has_body else None,
+        )
+
+    get = head = put = patch = delete = options = post
+
+
+def check_target(target: str, path: str) -> None:
+    """A path with an optional query that cannot mean another host or leave the base. Raises ``InvalidRequest``."""
+    problem = ""
+    if not target.startswith("/") or target.startswith("//"):
+        problem = "must begin with exactly one '/'"
+    elif not _TARGET.fullmatch(target):
+        problem = "has characters that must be percent-encoded (or a fragment)"
+    elif _PERCENT.search(target):
+        problem = "has a '%' without two hexadecimal digits"
+    else:
+        plain = target.partition("?")[0]
+        for _ in range(
+            3
+        ):  # encoded once, twice, thrice: some servers decode more than once
+            segments = re.split(r"[/\\]", plain)
+            if any(segment.split(";")[0] in (".", "..") for segment in segments):
+                problem = "must not contain '.' or '..' segments, encoded or not"
+            elif any(ord(c) < 32 or c == "\x7f" for c in plain) or "\\" in plain:
+                problem = (
+                    "must not contain control characters or backslashes, encoded or not"
+                )
+            elif "//" in plain:
+                problem = "must not contain '//', encoded or not"
+            plain = unquote(plain, errors="replace")
+    if problem:
+        raise InvalidRequest.of([Problem(path, problem)])
+
+
+def check_headers(headers: Iterable[tuple[str, str]]) -> None:
+    """Names and values that are legal on the wire. Raises ``InvalidRequest`` with every offender."""
+    problems = [
+        Problem("headers", "a header has a name or value that HTTP does not allow")
+        for name, value in headers
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value)
+    ]
+    if problems:
+        raise InvalidRequest.of(problems[:1])
+
+
+def forwarded(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The caller's headers that an upstream may see."""
+    pairs = list(headers)
+    named = _named_in_connection(pairs)
+    return [
+        (name, value)
+        for name, value in pairs
+        if (low := name.lower()) not in _HOP_BY_HOP | _CALLERS_OWN | named
+        and not low.startswith(("proxy-", "x-forwarded-", "sec-"))
+        and "_"
+        not in name  # servers that map '-' and '_' to the same variable would be fooled
+        and _NAME.fullmatch(name)
+        and _VALUE.fullmatch(value)
+    ]
+
+
+def returned(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The upstream's headers that a caller may see."""
+    pairs = list(pairs)
+    named = _named_in_connection(pairs)
+    return [
+        (name, value)
+        for name, value in pairs
+        if (low := name.lower()) not in _HOP_BY_HOP | _UPSTREAMS_OWN | named
+        and not low.startswith(("proxy-", "access-control-"))
+        and low not in ("x-request-id", "x-config-generation", "location")
+        and _NAME.fullmatch(name.replace("_", "-"))
+        and _VALUE.fullmatch(value)
+    ]
+
+
+def _named_in_connection(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
+    values = [value for name, value in pairs if name.lower() == "connection"]
+    return frozenset(
+        token.strip().lower() for value in values for token in value.split(",")
+    )
+
+
+routes: list[tuple[str, Any]] = [
+    ("/passthrough", PassthroughHandler),
+    (r"/passthrough/.*", RawPassthroughHandler),
+]

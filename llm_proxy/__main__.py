@@ -1,0 +1,56 @@
+"""``llm-proxy serve | check``, the same as ``python -m llm_proxy serve | check``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from llm_proxy import __version__
+from llm_proxy.check import check
+from llm_proxy.rest_api import add_flags, run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the console script; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="llm-proxy", description="The LLM gateway that never gets in the way."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"llm-proxy-api {__version__}"
+    )
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="serve | check"
+    )
+    serving = commands.add_parser(
+        "serve", help="run the gateway", description="Run the gateway."
+    )
+    add_flags(serving)
+    checking = commands.add_parser(
+        "check",
+        help="judge a configuration",
+        description="Run the loader that the server runs, and say what it finds.",
+    )
+    checking.add_argument(
+        "--models-config", metavar="FILE", help="the model configuration to judge"
+    )
+    checking.add_argument(
+        "--prompts-dir", metavar="DIR", help="the prompt directory to judge"
+    )
+    checking.add_argument(
+        "--against",
+        metavar="URL",
+        help="a running gateway: show what the edit would change there",
+    )
+    given = {
+        key: value
+        for key, value in vars(parser.parse_args(arguments)).items()
+        if value is not None
+    }
+    if given.pop("command") == "serve":
+        return run(given)
+    return check(given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

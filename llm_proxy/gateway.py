@@ -1,0 +1,49 @@
+"""What every handler may use: the settings, the registry, the way to the upstreams, and what is running right now.
+
+Laws: one ``Gateway`` for each process, made by the server and handed to the handlers; no module-level state. It
+decides nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from llm_proxy.errors import GatewayError
+from llm_proxy.registry import Registry
+from llm_proxy.relay import KeepAlive
+from llm_proxy.settings import Settings
+from llm_proxy.upstream import UpstreamClient
+
+
+class Running(Protocol):
+    """A request in flight."""
+
+    def abort(self, reason: GatewayError) -> None:
+        """End it now: its upstream is closed, its client is told ``reason``."""
+
+
+@dataclass(slots=True)
+class Gateway:
+    """The process's shared objects."""
+
+    settings: Settings
+    registry: Registry
+    upstream: UpstreamClient
+    started_at: float = field(default_factory=time.time)
+    #: True from the stop signal on: no new work is accepted.
+    draining: bool = False
+    running: set[Running] = field(default_factory=set)
+    #: What the status endpoint says about the watcher.
+    watcher_report: Callable[[], dict[str, Any]] = dict
+    #: Host names that a request may carry; empty = any (not listening on loopback).
+    hosts: frozenset[str] = frozenset()
+
+    @property
+    def keep_alive(self) -> KeepAlive:
+        """The keep-alive rhythm of streams."""
+        return KeepAlive(
+            self.settings.keepalive_after, self.settings.keepalive_interval
+        )

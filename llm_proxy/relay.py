@@ -1,0 +1,321 @@
+"""Bytes to events to bytes: how one upstream answer becomes one client answer.
+
+Laws: one task reads, decides and writes, and awaits every write. Success is only what the upstream itself declared
+complete: its terminator was seen and its HTTP body ended whole. Before anything was written a failure is raised and
+keeps its status; afterwards it is one error event and a visible cut, never a clean end. The clocks ``first_byte`` and
+``idle`` watch events, because servers send headers and comments long before they have a token; they stand still while
+a slow client makes us pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Protocol
+
+from llm_proxy.assemble import collect, explode
+from llm_proxy.dialect import Face
+from llm_proxy.errors import ClientGone, GatewayError, UpstreamError, UpstreamTimeout
+from llm_proxy.events import ChatResponse, Chunk, Comment, Done, Event, Failed
+from llm_proxy.schema import ChatRequest
+from llm_proxy.upstream import Exchange, Head
+from llm_proxy.wire import Deployment, Timeouts
+from providers.base import BaseProvider
+
+#: How much of an error body is read; what follows is not worth a connection.
+MAX_ERROR = 64 * 1024
+#: Largest answer that is collected whole. Larger ones should be streamed.
+MAX_WHOLE = 64 * 1024 * 1024
+#: After the terminator the HTTP body should end at once; a server that lingers is not waited for.
+LINGER = 1.0
+
+
+class Sink(Protocol):
+    """The client's side of a streamed answer, as the handler provides it."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the status line is out."""
+
+    async def send(self, data: bytes) -> None:
+        """Begin the answer if need be, write, and return when the client's socket has taken it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """Seconds of silence before the answer is begun with a keep-alive, and between keep-alives."""
+
+    after: float = 10.0
+    interval: float = 15.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the log wants to know about one answer; filled in while it runs. Times are loop times, in seconds."""
+
+    first_event_at: float | None = None
+    last_event_at: float | None = None
+    events: int = 0
+    usage: dict[str, Any] = field(default_factory=dict)
+    finish_reason: str | None = None
+    #: Seconds that the gateway itself spent on decoding and writing.
+    own_seconds: float = 0.0
+
+    def chunk(self, data: dict[str, Any]) -> None:
+        """Count one chunk."""
+        self.events += 1
+        usage = data.get("usage")
+        if usage:
+            self.usage = usage
+
+
+class Clock:
+    """When an exchange must have made its next step, and which limit it breaks otherwise."""
+
+    __slots__ = ("_exchange", "_limits", "last_event")
+
+    def __init__(self, exchange: Exchange, limits: Timeouts) -> None:
+        self._exchange = exchange
+        self._limits = limits
+        #: Loop time of the newest event; None until there was one.
+        self.last_event: float | None = None
+
+    def deadline(self) -> float:
+        """The nearest limit, as a loop time."""
+        total = self._exchange.started_at + self._limits.total
+        if self.last_event is not None:
+            return min(total, self.last_event + self._limits.idle)
+        if self._exchange.connected_at is not None:
+            return min(total, self._exchange.connected_at + self._limits.first_byte)
+        return total  # the transport watches ``connect``
+
+    def check(self, now: float) -> None:
+        """Raises the ``UpstreamTimeout`` of a limit that has passed."""
+        limits = self._limits
+        if now >= self._exchange.started_at + limits.total:
+            raise UpstreamTimeout.of("total", limits.total)
+        if self.last_event is not None:
+            if now >= self.last_event + limits.idle:
+                raise UpstreamTimeout.of("idle", limits.idle)
+        elif (
+            self._exchange.connected_at is not None
+            and now >= self._exchange.connected_at + limits.first_byte
+        ):
+            raise UpstreamTimeout.of("first_byte", limits.first_byte)
+
+
+async def await_head(exchange: Exchange, clock: Clock) -> Head:
+    """The head of the answer. Raises the exchange's failure or ``UpstreamTimeout``."""
+    loop = asyncio.get_running_loop()
+    while exchange.head is None:
+        if exchange.failure is not None:
+            raise exchange.failure
+        if not await exchange.wait(clock.deadline()):
+            clock.check(loop.time())
+    return exchange.head
+
+
+async def read_whole(exchange: Exchange, clock: Clock, limit: int = MAX_WHOLE) -> bytes:
+    """The body to its end. Raises the exchange's failure, ``UpstreamTimeout`` or, above ``limit``, UpstreamError."""
+    loop = asyncio.get_running_loop()
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if data := exchange.take():
+            clock.last_event = loop.time()
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                raise UpstreamError(
+                    "the upstream's answer is too large", phase="body", kind="too_large"
+                )
+        elif exchange.failure is not None:
+            raise exchange.failure
+        elif exchange.ended:
+            return b"".join(parts)
+        elif not await exchange.wait(clock.deadline()):
+            clock.check(loop.time())
+
+
+async def read_error(exchange: Exchange, clock: Clock) -> bytes:
+    """The beginning of an error body: what could be had of it, at most ``MAX_ERROR`` bytes."""
+    loop = asyncio.get_running_loop()
+    body = b""
+    until = min(clock.deadline(), loop.time() + 2 * LINGER)
+    while len(body) < MAX_ERROR and not exchange.ended and exchange.failure is None:
+        body += exchange.take()
+        if not await exchange.wait(until):
+            break
+    body += exchange.take()
+    if isinstance(exchange.failure, ClientGone):
+        raise exchange.failure
+    return body[:MAX_ERROR]
+
+
+@dataclass(slots=True)
+class Relay:
+    """One chat answer on its way from a deployment to a client."""
+
+    exchange: Exchange
+    provider: BaseProvider
+    request: ChatRequest
+    deployment: Deployment
+    face: Face
+    tally: Tally
+    keep_alive: KeepAlive = KeepAlive()
+
+    async def whole(self) -> ChatResponse:
+        """The complete answer of a call that does not stream. Raises ``GatewayError``."""
+        async with self.exchange as exchange:
+            clock = Clock(exchange, self.deployment.timeouts)
+            head = await await_head(exchange, clock)
+            await self._refuse_errors(head, clock)
+            clock.last_event = asyncio.get_running_loop().time()
+            body = await read_whole(exchange, clock)
+            response = self._collected(head, body)
+        self.tally.first_event_at = asyncio.get_running_loop().time()
+        self._count_whole(response)
+        return response
+
+    async def stream(self, sink: Sink) -> None:
+        """Relay a streamed answer into ``sink``, terminator included.
+
+        Raises ``GatewayError``; whether the client has seen anything by then, ``sink.begun`` tells.
+        """
+        async with self.exchange as exchange:
+            await _Stream(self, exchange, sink).run()
+
+    async def _refuse_errors(self, head: Head, clock: Clock) -> None:
+        """Raise the error that a status other than 2xx stands for."""
+        if 200 <= head.status < 300:
+            return
+        body = await read_error(self.exchange, clock)
+        raise self.provider.error(head.status, head.headers, body)
+
+    def _collected(self, head: Head, body: bytes) -> ChatResponse:
+        """A whole answer, also from a server that streams although it was not asked to."""
+        if not is_event_stream(head):
+            return self.provider.chat_response(body, self.request)
+        decoder = self.provider.stream_decoder(self.request)
+        events = [*decoder.feed(body), *decoder.close()]
+        if isinstance(events[-1], Failed):
+            raise events[-1].error
+        return ChatResponse(
+            collect([event.data for event in events if isinstance(event, Chunk)])
+        )
+
+    def _count_whole(self, response: ChatResponse) -> None:
+        self.tally.chunk(response.data)
+        choices = response.data.get("choices") or [{}]
+        self.tally.finish_reason = choices[0].get("finish_reason")
+
+
+class _Stream:
+    """The loop of one streamed answer; see ``Relay.stream``."""
+
+    def __init__(self, relay: Relay, exchange: Exchange, sink: Sink) -> None:
+        self.relay = relay
+        self.exchange = exchange
+        self.sink = sink
+        self.loop = asyncio.get_running_loop()
+        self.clock = Clock(exchange, relay.deployment.timeouts)
+        #: When the next keep-alive is due.
+        self.silent_until = exchange.started_at + relay.keep_alive.after
+
+    async def run(self) -> None:
+        head = await self._head()
+        await self.relay._refuse_errors(head, self.clock)
+        if not is_event_stream(head):
+            await self._as_stream(head)
+            return
+        decoder = self.relay.provider.stream_decoder(self.relay.request)
+        done = False
+        while not done:
+            if data := self.exchange.take():
+                done = await self._relay(decoder.feed(data))
+            elif self.exchange.failure is not None:
+                raise self.exchange.failure
+            elif self.exchange.ended:
+                done = await self._relay(decoder.close())
+                if not done:
+                    raise UpstreamError(
+                        "the upstream ended its stream early",
+                        phase="body",
+                        kind="no_terminator",
+                    )
+            else:
+                await self._pause()
+        await self._whole_body()
+        await self.sink.send(self.relay.face.end())
+
+    async def _head(self) -> Head:
+        while (head := self.exchange.head) is None:
+            if self.exchange.failure is not None:
+                raise self.exchange.failure
+            await self._pause()
+        return head
+
+    async def _pause(self) -> None:
+        """Wait for the upstream; keep the client's connection alive meanwhile. Raises ``UpstreamTimeout``."""
+        if await self.exchange.wait(min(self.clock.deadline(), self.silent_until)):
+            return
+        now = self.loop.time()
+        self.clock.check(now)
+        if now >= self.silent_until:
+            await self.sink.send(self.relay.face.keep_alive())
+            self.silent_until = self.loop.time() + self.relay.keep_alive.interval
+
+    async def _relay(self, events: Sequence[Event]) -> bool:
+        """Write what arrived together at once. True when the upstream's terminator was among it."""
+        if not events:
+            return False
+        began = perf_counter()
+        tally, last = self.relay.tally, events[-1]
+        ending = isinstance(last, Done | Failed)
+        body: Sequence[Any] = events[:-1] if ending else events
+        counted = 0
+        for event in body:
+            if type(event) is Chunk:
+                tally.chunk(event.data)
+                counted += 1
+        if counted:
+            tally.last_event_at = self.loop.time()
+            if tally.first_event_at is None:
+                tally.first_event_at = tally.last_event_at
+        if body and (counted or self.sink.begun):
+            await self.sink.send(self.relay.face.events(body))
+        now = self.loop.time()
+        if counted:
+            # Taken after the write: time that a slow client cost is not the upstream's idle time.
+            self.clock.last_event = now
+            self.silent_until = now + self.relay.keep_alive.interval
+        tally.own_seconds += perf_counter() - began
+        if isinstance(last, Failed):
+            raise last.error
+        return ending
+
+    async def _whole_body(self) -> None:
+        """After the terminator: the HTTP body must end whole too; a cut there means that something was lost."""
+        limit = self.loop.time() + LINGER
+        while not self.exchange.ended:
+            self.exchange.take()
+            if self.exchange.failure is not None:
+                raise self.exchange.failure
+            if not await self.exchange.wait(limit):
+                return
+
+    async def _as_stream(self, head: Head) -> None:
+        """A server that answers with one JSON object although a stream was asked for."""
+        body = await read_whole(self.exchange, self.clock)
+        response = self.relay.provider.chat_response(body, self.relay.request)
+        chunks: list[Chunk | Comment] = [Chunk(data) for data in explode(response.data)]
+        await self._relay(chunks)
+        await self.sink.send(self.relay.face.end())
+
+
+def is_event_stream(head: Head) -> bool:
+    """Whether the body consists of events; a missing type counts as one, a JSON document or a web page does not."""
+    kind = head.headers.get("content-type", "").split(";")[0].strip().lower()
+    return kind not in ("application/json", "text/html", "application/problem+json")

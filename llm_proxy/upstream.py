@@ -1,0 +1,307 @@
+"""One upstream call in progress: the only caller of the transport.
+
+Laws: whoever opens an ``Exchange`` leaves it through ``async with``; every way out gives the connection back (when the
+answer was read to its end) or aborts its socket at once. A fetch is never merely cancelled, because that stops
+nothing. Bytes wait here in a bounded buffer: when it is full the transport stops reading, so a slow client closes the
+upstream's TCP window. Every fault of the network becomes a ``GatewayError`` here, exactly once, and none of them
+names the upstream's address to a client.
+
+``Exchange`` is pull-based (``wait``, then ``take``) although the transport pushes: with pulling, one task owns the
+whole answer, deadlines need no task of their own, and what arrived together leaves together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+
+from llm_proxy.errors import (
+    GatewayError,
+    NoUpstream,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from llm_proxy.transport import StreamRequest, TransportError
+from llm_proxy.wire import HttpCall
+
+#: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
+HIGH_WATER = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and headers of an answer: ``pairs`` as they came, ``headers`` with lower-case names (last one wins)."""
+
+    status: int
+    pairs: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str]
+
+
+class Exchange:
+    """One call. Public state: ``head`` (None until it came), ``connected_at`` (loop time, None until then), ``ended``
+    (the body is complete), ``failure`` (why it never will be), ``received`` (body bytes)."""
+
+    __slots__ = (
+        "_buffer",
+        "_call",
+        "_http",
+        "_lines",
+        "_loop",
+        "_request",
+        "_room",
+        "_size",
+        "_timer",
+        "_until",
+        "_waiter",
+        "connected_at",
+        "ended",
+        "failure",
+        "head",
+        "received",
+        "retried",
+        "started_at",
+    )
+
+    def __init__(self, http: AsyncHTTPClient, call: HttpCall) -> None:
+        self._http = http
+        self._call = call
+        self._loop = asyncio.get_running_loop()
+        self._buffer: list[bytes] = []
+        self._size = 0
+        self._lines: list[str] = []
+        #: Resolved when the buffer has room again; the transport awaits it.
+        self._room: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._until = 0.0
+        self._request: StreamRequest | None = None
+        self.head: Head | None = None
+        self.connected_at: float | None = None
+        self.ended = False
+        self.failure: GatewayError | None = None
+        self.received = 0
+        self.retried = False
+        self.started_at = self._loop.time()
+
+    async def __aenter__(self) -> Self:
+        call = self._call
+        self._request = request = StreamRequest(
+            call.url,
+            method=call.method,
+            headers=dict(call.headers),
+            body=call.body,
+            allow_nonstandard_methods=True,
+            connect_timeout=call.timeouts.connect,
+            request_timeout=0,  # the relay watches events, which the transport cannot see
+            follow_redirects=False,  # never resend a key elsewhere
+            decompress_response=False,
+            header_callback=self._on_header,
+            streaming_callback=self._on_data,
+        )
+        request.on_connected = self._on_connected
+        if self.failure is None:  # it may have been aborted before it began
+            self._http.fetch(request, raise_error=False).add_done_callback(
+                self._on_finished
+            )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self.ended and self.failure is None:
+            self.abort(UpstreamError("the call was given up"))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def abort(self, reason: GatewayError) -> None:
+        """Close the upstream socket now; whoever waits is woken and finds ``failure`` set to ``reason``."""
+        if self.ended or self.failure is not None:
+            return
+        self.failure = reason
+        if self._request is not None:
+            self._request.abort()
+        self._release()
+        self._wake()
+
+    def take(self) -> bytes:
+        """All body bytes that have arrived and were not taken yet; empty if there are none."""
+        if not self._buffer:
+            return b""
+        data = self._buffer[0] if len(self._buffer) == 1 else b"".join(self._buffer)
+        self._buffer.clear()
+        self._size = 0
+        self._release()
+        return data
+
+    async def wait(self, until: float) -> bool:
+        """Sleep until something happened (bytes, the head, a connection, the end, a failure) or it is ``until``
+        (loop time). False if only time has passed. There is at most one waiter."""
+        if until <= self._loop.time():
+            return False
+        self._until = until
+        if self._timer is None or self._timer.when() > until:
+            # Armed once for many waits: in a running stream the deadline only ever moves away.
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(until, self._on_timer)
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        return (
+            self._loop.time() < until
+            or bool(self._buffer)
+            or self.ended
+            or self.failure is not None
+        )
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._until:
+            self._timer = self._loop.call_at(self._until, self._on_timer)
+        else:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _release(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        self._room = None
+
+    def _on_connected(self) -> None:
+        self.connected_at = self._loop.time()
+        self._wake()
+
+    def _on_header(self, line: str) -> None:
+        text = line.rstrip("\r\n")
+        if text:
+            self._lines.append(text)
+            return
+        status = int(self._lines[0].split(" ", 2)[1])
+        pairs = tuple(_pair(field) for field in self._lines[1:])
+        self.head = Head(status, pairs, {name.lower(): value for name, value in pairs})
+        self._lines = []
+        self._wake()
+
+    def _on_data(self, data: bytes) -> asyncio.Future[None] | None:
+        if self.failure is not None:
+            return None
+        self._buffer.append(data)
+        self._size += len(data)
+        self.received += len(data)
+        self._wake()
+        if self._size < HIGH_WATER:
+            return None
+        if self._room is None:
+            self._room = self._loop.create_future()
+        return self._room
+
+    def _on_finished(self, future: asyncio.Future[HTTPResponse]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            self.retried = bool(getattr(future.result(), "stale_retries", 0))
+            self.ended = self.failure is None
+        elif self.failure is None:
+            self.failure = translate(error, self._call)
+        self._wake()
+
+
+class UpstreamClient:
+    """Opens exchanges over one ``AsyncHTTPClient`` (one for each process, so that connections are shared)."""
+
+    def __init__(self, http: AsyncHTTPClient) -> None:
+        self._http = http
+
+    def exchange(self, call: HttpCall) -> Exchange:
+        """The call, not yet begun: enter it with ``async with``."""
+        return Exchange(self._http, call)
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self._http.close()
+
+
+def _pair(field: str) -> tuple[str, str]:
+    name, _, value = field.partition(":")
+    return name, value.strip()
+
+
+def translate(error: BaseException, call: HttpCall) -> GatewayError:
+    """The one place where a fault of the network becomes an answer. The address stays in ``detail`` (the log)."""
+    detail = f"{type(error).__name__}: {error}"
+    if not isinstance(error, TransportError):
+        return UpstreamError(
+            "the call to the upstream failed",
+            detail=detail,
+            phase="head",
+            kind="unknown",
+        )
+    phase, kind = error.phase, error.kind
+    facts = {"detail": detail, "phase": phase, "kind": kind}
+    made: GatewayError
+    if phase == "pool":
+        made = NoUpstream(
+            "too many requests wait for this upstream", retry_after="1", **facts
+        )
+    elif kind == "timeout" and phase in ("resolve", "connect", "tls"):
+        made = UpstreamTimeout.of("connect", call.timeouts.connect)
+        made.detail, made.phase = detail, phase
+    elif phase == "tls":
+        made = UpstreamUnreachable(_tls_words(kind, error), **facts)
+    elif phase in ("resolve", "connect"):
+        made = UpstreamUnreachable(
+            f"the upstream is unreachable ({_WORDS.get(kind, kind)})", **facts
+        )
+    elif phase == "write" or (phase == "head" and kind in ("eof", "reset", "stale")):
+        made = UpstreamUnreachable(
+            "the upstream closed the connection without an answer", **facts
+        )
+    elif phase == "body" and kind in ("reset", "truncated", "eof"):
+        made = UpstreamError(
+            "the upstream broke off in the middle of its answer", **facts
+        )
+    else:
+        made = UpstreamError(
+            f"the upstream's answer is not valid HTTP ({_WORDS.get(kind, kind)})",
+            **facts,
+        )
+    made.__cause__ = error
+    return made
+
+
+_WORDS: Mapping[str, str] = {
+    "refused": "connection refused",
+    "nxdomain": "its name does not resolve",
+    "too_large": "its head is too large",
+    "informational": "too many informational answers",
+    "framing": "bad framing",
+    "unreachable": "no route",
+}
+
+
+def _tls_words(kind: str, error: TransportError) -> str:
+    """Which check of the certificate failed; OpenSSL's own words contain no address."""
+    if kind != "verify":
+        return "the TLS handshake with the upstream failed"
+    reason = getattr(error.__cause__, "verify_message", "") or "verification failed"
+    # A host name mismatch quotes the name; the check is what matters.
+    reason = "it is for another host name" if "mismatch" in reason.lower() else reason
+    return f"the upstream's certificate was refused: {reason}"
