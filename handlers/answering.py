@@ -48,11 +48,7 @@ class AnsweringHandler(BaseHandler):
         rows = self.snapshot.models.get(model)
         if not rows:
             raise unknown_model(model, self.snapshot.models)
-        return (
-            rows[0]
-            if len(rows) == 1 and rows[0].weight > 0
-            else choose(rows, random.random())
-        )
+        return rows[0] if len(rows) == 1 and rows[0].weight > 0 else choose(rows, random.random())
 
     async def answer(
         self,
@@ -118,9 +114,7 @@ class AnsweringHandler(BaseHandler):
 
     async def _flushed(self, future: Future[None]) -> None:
         """Wait for a slow client, but not for ever: nothing else would ever notice that it reads no more."""
-        done, _ = await asyncio.wait(
-            {future}, timeout=self.gateway.settings.write_timeout
-        )
+        done, _ = await asyncio.wait({future}, timeout=self.gateway.settings.write_timeout)
         if not done:
             future.cancel()
             self.gone = True
@@ -201,9 +195,7 @@ class AnsweringHandler(BaseHandler):
     def _count(self, tally: Tally, exchange: Exchange) -> None:
         """The figures of the access line."""
         if tally.first_event_at is not None:
-            self.facts["first_byte_ms"] = round(
-                (tally.first_event_at - self.started) * 1000, 2
-            )
+            self.facts["first_byte_ms"] = round((tally.first_event_at - self.started) * 1000, 2)
         usage = tally.usage
         self.facts.update(
             prompt_tokens=usage.get("prompt_tokens"),

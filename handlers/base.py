@@ -113,26 +113,17 @@ class BaseHandler(RequestHandler):
             or "Transfer-Encoding" in self.request.headers
         ):
             loop = asyncio.get_running_loop()
-            self._body_timer = loop.call_later(
-                self.gateway.settings.body_timeout, self._body_late
-            )
+            self._body_timer = loop.call_later(self.gateway.settings.body_timeout, self._body_late)
 
     def _refusal(self) -> RequestError | Draining | None:
         """Why this request is not read any further, if so; decided from the head alone."""
         headers = self.request.headers
         if self.gateway.draining and not self.during_drain:
             return Draining("the gateway is stopping", retry_after="1")
-        if (
-            self.gateway.hosts
-            and self.request.host_name.lower() not in self.gateway.hosts
-        ):
-            return HostNotAllowed(
-                "this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS"
-            )
+        if self.gateway.hosts and self.request.host_name.lower() not in self.gateway.hosts:
+            return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
         if headers.get("Content-Encoding", "identity").lower() != "identity":
-            return UnsupportedMedia(
-                "the body must not be compressed (Content-Encoding: identity)"
-            )
+            return UnsupportedMedia("the body must not be compressed (Content-Encoding: identity)")
         length = headers.get("Content-Length", "0")
         limit = self.gateway.settings.max_body_size
         if length.isdigit() and int(length) > limit:
@@ -146,18 +137,14 @@ class BaseHandler(RequestHandler):
         limit = self.gateway.settings.max_body_size
         if self._size > limit:
             self._chunks.clear()
-            self.refuse(
-                RequestTooLarge(f"the body must not be larger than {limit} bytes")
-            )
+            self.refuse(RequestTooLarge(f"the body must not be larger than {limit} bytes"))
             return
         self._chunks.append(chunk)
 
     def _body_late(self) -> None:
         if not self._finished:
             seconds = self.gateway.settings.body_timeout
-            self.refuse(
-                RequestTimeout(f"the body was not complete within {seconds:g} s")
-            )
+            self.refuse(RequestTimeout(f"the body was not complete within {seconds:g} s"))
 
     def refuse(self, error: GatewayError) -> None:
         """Answer ``error`` although the request was not read to its end, and close the connection after it."""
@@ -182,15 +169,11 @@ class BaseHandler(RequestHandler):
         data = self.body()
         kind = self.request.headers.get("Content-Type", "").lower()
         if kind.startswith("multipart/"):
-            raise UnsupportedMedia(
-                "the body must be JSON (Content-Type: application/json)"
-            )
+            raise UnsupportedMedia("the body must be JSON (Content-Type: application/json)")
         try:
             if len(data) < _OFF_LOOP:
                 return parse_object(data)
-            return await asyncio.get_running_loop().run_in_executor(
-                None, parse_object, data
-            )
+            return await asyncio.get_running_loop().run_in_executor(None, parse_object, data)
         except JsonProblem as problem:
             raise InvalidJson(str(problem)) from problem
         finally:
@@ -231,9 +214,7 @@ class BaseHandler(RequestHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]
         self.fail(self._as_gateway_error(status_code, error))
 
-    def _as_gateway_error(
-        self, status: int, error: BaseException | None
-    ) -> GatewayError:
+    def _as_gateway_error(self, status: int, error: BaseException | None) -> GatewayError:
         if isinstance(error, GatewayError):
             return error
         if status == 405:
@@ -244,9 +225,7 @@ class BaseHandler(RequestHandler):
             return NotFound("there is no such path; see the README for the endpoints")
         if isinstance(error, HTTPError | MissingArgumentError) and status < 500:
             return RequestError("the request line is malformed", status=status)
-        return GatewayError(
-            "an internal error occurred; the request id leads to it in the log"
-        )
+        return GatewayError("an internal error occurred; the request id leads to it in the log")
 
     def allowed_methods(self) -> list[str]:
         """The methods that this class implements."""
@@ -300,9 +279,7 @@ class BaseHandler(RequestHandler):
             "total_ms": round(total * 1000, 2),
             "generation": self.snapshot.version,
         }
-        fields.update(
-            (key, value) for key, value in self.facts.items() if value not in (None, "")
-        )
+        fields.update((key, value) for key, value in self.facts.items() if value not in (None, ""))
         if self.gone:
             fields["code"] = "client_gone"
         access_log.info("request", extra=fields)
@@ -323,22 +300,15 @@ class NotFoundHandler(BaseHandler):
     async def prepare(self) -> None:
         await super().prepare()
         if not self._finished:
-            self.refuse(
-                NotFound("there is no such path; see the README for the endpoints")
-            )
+            self.refuse(NotFound("there is no such path; see the README for the endpoints"))
 
 
 def header_text(text: str) -> str:
     """A configured name in a header: ASCII as it is, anything else percent-encoded."""
-    return (
-        text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
-    )
+    return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
 
 
 def _where(tb: Any) -> str:
     """The stack as ``file:line function`` without source lines or values."""
     frames = traceback.extract_tb(tb)
-    return " < ".join(
-        f"{frame.filename}:{frame.lineno} {frame.name}"
-        for frame in reversed(frames[-8:])
-    )
+    return " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(frames[-8:]))

@@ -58,11 +58,7 @@ class ConversationRequest(Open):
         if value is None:
             return {}
         if isinstance(value, dict):
-            wrong = [
-                key
-                for key, item in value.items()
-                if not isinstance(item, str | int | float | bool)
-            ]
+            wrong = [key for key, item in value.items() if not isinstance(item, str | int | float | bool)]
             if wrong:
                 text = "values must be strings, numbers or booleans"
                 raise PydanticCustomError("prompt_vars", text)  # type: ignore[arg-type]
@@ -101,24 +97,18 @@ class ConversationHandler(AnsweringHandler):
         self.face = OpenAIFace(request.wants_usage)
         await self.answer(request, deployment, used)
 
-    def _system(
-        self, form: ConversationRequest, deployment: Deployment
-    ) -> tuple[str, UsedPrompt | None]:
+    def _system(self, form: ConversationRequest, deployment: Deployment) -> tuple[str, UsedPrompt | None]:
         """The system prompt and what to call it. Raises ``PromptNotFound`` or ``InvalidRequest`` (slots)."""
         own = getattr(form, "system_prompt", None)
         if own is not None:
             if form.prompt_vars:
-                raise InvalidRequest.of(
-                    [Problem("prompt_vars", "has no meaning beside system_prompt")]
-                )
+                raise InvalidRequest.of([Problem("prompt_vars", "has no meaning beside system_prompt")])
             return own, None
         ref = form.prompt or deployment.prompt or DEFAULT_PROMPT
         default = self.gateway.settings.default_ep_language
         found = self.snapshot.prompts.find(ref, form.language, default)
         prompt = found.prompt
-        return prompt.render(form.prompt_vars), UsedPrompt(
-            f"{prompt.id}@{prompt.hash[:8]}", found.language
-        )
+        return prompt.render(form.prompt_vars), UsedPrompt(f"{prompt.id}@{prompt.hash[:8]}", found.language)
 
 
 class ExtendedConversationHandler(ConversationHandler):
@@ -137,31 +127,18 @@ _OURS = frozenset(ConversationRequest.model_fields) | {
 }
 
 
-def canonical(
-    form: ConversationRequest, body: Mapping[str, Any], system: str
-) -> ChatRequest:
+def canonical(form: ConversationRequest, body: Mapping[str, Any], system: str) -> ChatRequest:
     """The chat request that ``form`` (validated from ``body``) stands for."""
     messages = [{"role": "system", "content": system}] if system else []
     messages += [_long(item) for item in body.get("historical_messages") or []]
     messages.append({"role": "user", "content": form.user_last_statement})
-    sent = {
-        key: value
-        for key, value in body.items()
-        if key not in _OURS and value is not None
-    }
-    options = (
-        body.get("options") if isinstance(form, ExtendedConversationRequest) else None
-    )
+    sent = {key: value for key, value in body.items() if key not in _OURS and value is not None}
+    options = body.get("options") if isinstance(form, ExtendedConversationRequest) else None
     for key, value in (options or {}).items():
         sent.setdefault(key, value)
-    if (
-        isinstance(form, ExtendedConversationRequest)
-        and form.max_new_tokens is not None
-    ):
+    if isinstance(form, ExtendedConversationRequest) and form.max_new_tokens is not None:
         sent.setdefault("max_tokens", form.max_new_tokens)
-    sent.update(
-        model=form.model_name, messages=messages, stream=form.stream is not False
-    )
+    sent.update(model=form.model_name, messages=messages, stream=form.stream is not False)
     return ChatRequest.of(sent)
 
 

@@ -38,16 +38,12 @@ _CALLERS_OWN = frozenset(
     "http2-settings x-request-id".split()
 )
 #: What describes the upstream's own connection or host to somebody who never talks to it.
-_UPSTREAMS_OWN = frozenset(
-    "set-cookie server alt-svc strict-transport-security date".split()
-)
+_UPSTREAMS_OWN = frozenset("set-cookie server alt-svc strict-transport-security date".split())
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]+")
 _VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
 #: RFC 3986 path and query characters; everything else must come percent-encoded.
-_TARGET = re.compile(
-    r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*(\?[A-Za-z0-9\-._~!$&'()*+,;=:@%/?\[\]|]*)?"
-)
+_TARGET = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*(\?[A-Za-z0-9\-._~!$&'()*+,;=:@%/?\[\]|]*)?")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -75,26 +71,20 @@ class PassthroughHandler(AnsweringHandler):
         deployment = self._deployment(form)
         method = (form.method or ("POST" if form.body is not None else "GET")).upper()
         if method not in _METHODS:
-            raise InvalidRequest.of(
-                [Problem("method", f"must be one of {', '.join(sorted(_METHODS))}")]
-            )
+            raise InvalidRequest.of([Problem("method", f"must be one of {', '.join(sorted(_METHODS))}")])
         check_target(form.path, "path")
         headers = list(form.headers.items())
         check_headers(headers)
         body = None
         if form.body is not None:
-            body = (
-                form.body.encode() if isinstance(form.body, str) else dumps(form.body)
-            )
+            body = form.body.encode() if isinstance(form.body, str) else dumps(form.body)
             if not any(name.lower() == "content-type" for name, _ in headers):
                 headers.append(("Content-Type", "application/json"))
         await self.relay(deployment, method, form.path, headers, body)
 
     def _deployment(self, form: PassthroughRequest) -> Deployment:
         if (form.model is None) == (form.provider is None):
-            raise InvalidRequest.of(
-                [Problem("model", "give either model or provider, and not both")]
-            )
+            raise InvalidRequest.of([Problem("model", "give either model or provider, and not both")])
         if form.model is not None:
             return self.deployment(form.model)
         return self.provider(str(form.provider))
@@ -157,12 +147,8 @@ class PassthroughHandler(AnsweringHandler):
             self.gateway.running.discard(self)
             self.facts["upstream_bytes"] = exchange.received
 
-    def _copy_head(
-        self, deployment: Deployment, status: int, pairs: Iterable[tuple[str, str]]
-    ) -> None:
-        self.set_status(
-            status, "relayed"
-        )  # never the upstream's own reason: it is unchecked text
+    def _copy_head(self, deployment: Deployment, status: int, pairs: Iterable[tuple[str, str]]) -> None:
+        self.set_status(status, "relayed")  # never the upstream's own reason: it is unchecked text
         self.clear_header("Content-Type")
         for name, value in returned(pairs):
             self.add_header(name, value)
@@ -225,16 +211,12 @@ def check_target(target: str, path: str) -> None:
         problem = "has a '%' without two hexadecimal digits"
     else:
         plain = target.partition("?")[0]
-        for _ in range(
-            3
-        ):  # encoded once, twice, thrice: some servers decode more than once
+        for _ in range(3):  # encoded once, twice, thrice: some servers decode more than once
             segments = re.split(r"[/\\]", plain)
             if any(segment.split(";")[0] in (".", "..") for segment in segments):
                 problem = "must not contain '.' or '..' segments, encoded or not"
             elif any(ord(c) < 32 or c == "\x7f" for c in plain) or "\\" in plain:
-                problem = (
-                    "must not contain control characters or backslashes, encoded or not"
-                )
+                problem = "must not contain control characters or backslashes, encoded or not"
             elif "//" in plain:
                 problem = "must not contain '//', encoded or not"
             plain = unquote(plain, errors="replace")
@@ -262,8 +244,7 @@ def forwarded(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         for name, value in pairs
         if (low := name.lower()) not in _HOP_BY_HOP | _CALLERS_OWN | named
         and not low.startswith(("proxy-", "x-forwarded-", "sec-"))
-        and "_"
-        not in name  # servers that map '-' and '_' to the same variable would be fooled
+        and "_" not in name  # servers that map '-' and '_' to the same variable would be fooled
         and _NAME.fullmatch(name)
         and _VALUE.fullmatch(value)
     ]
@@ -286,9 +267,7 @@ def returned(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _named_in_connection(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
     values = [value for name, value in pairs if name.lower() == "connection"]
-    return frozenset(
-        token.strip().lower() for value in values for token in value.split(",")
-    )
+    return frozenset(token.strip().lower() for value in values for token in value.split(","))
 
 
 routes: list[tuple[str, Any]] = [

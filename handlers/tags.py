@@ -16,15 +16,8 @@ class TagsHandler(BaseHandler):
     endpoint = "/tags"
 
     def get(self) -> None:
-        loaded = (
-            datetime.fromtimestamp(self.snapshot.loaded_at, UTC)
-            .isoformat()
-            .replace("+00:00", "Z")
-        )
-        models = [
-            tag(name, rows, loaded)
-            for name, rows in sorted(self.snapshot.models.items())
-        ]
+        loaded = datetime.fromtimestamp(self.snapshot.loaded_at, UTC).isoformat().replace("+00:00", "Z")
+        models = [tag(name, rows, loaded) for name, rows in sorted(self.snapshot.models.items())]
         self.send_json({"models": models})
 
     head = get

@@ -16,37 +16,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="llm-proxy", description="The LLM gateway that never gets in the way."
     )
-    parser.add_argument(
-        "--version", action="version", version=f"llm-proxy-api {__version__}"
-    )
-    commands = parser.add_subparsers(
-        dest="command", required=True, metavar="serve | check"
-    )
-    serving = commands.add_parser(
-        "serve", help="run the gateway", description="Run the gateway."
-    )
+    parser.add_argument("--version", action="version", version=f"llm-proxy-api {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="serve | check")
+    serving = commands.add_parser("serve", help="run the gateway", description="Run the gateway.")
     add_flags(serving)
     checking = commands.add_parser(
         "check",
         help="judge a configuration",
         description="Run the loader that the server runs, and say what it finds.",
     )
-    checking.add_argument(
-        "--models-config", metavar="FILE", help="the model configuration to judge"
-    )
-    checking.add_argument(
-        "--prompts-dir", metavar="DIR", help="the prompt directory to judge"
-    )
+    checking.add_argument("--models-config", metavar="FILE", help="the model configuration to judge")
+    checking.add_argument("--prompts-dir", metavar="DIR", help="the prompt directory to judge")
     checking.add_argument(
         "--against",
         metavar="URL",
         help="a running gateway: show what the edit would change there",
     )
-    given = {
-        key: value
-        for key, value in vars(parser.parse_args(arguments)).items()
-        if value is not None
-    }
+    given = {key: value for key, value in vars(parser.parse_args(arguments)).items() if value is not None}
     if given.pop("command") == "serve":
         return run(given)
     return check(given)

@@ -18,17 +18,13 @@ from providers.discovery import discover
 def check(flags: Mapping[str, str]) -> int:
     """Judge the configuration that ``flags`` and the environment name; returns the exit status."""
     env = environment()
-    paths = {
-        key: flags[key] for key in ("models_config", "prompts_dir") if key in flags
-    }
+    paths = {key: flags[key] for key in ("models_config", "prompts_dir") if key in flags}
     try:
         settings = Settings.read(env, paths)
     except SettingsError as error:
         print(f"llm-proxy: {error}", file=sys.stderr)
         return 2
-    sources = Sources(
-        settings.models_config, settings.prompts_dir, discover(), env, settings.timeout
-    )
+    sources = Sources(settings.models_config, settings.prompts_dir, discover(), env, settings.timeout)
     try:
         snapshot = load_snapshot(sources)
     except (ConfigError, PromptDirMissing, OSError) as error:
@@ -48,8 +44,5 @@ def report(snapshot: Snapshot) -> list[str]:
     )
     lines = [f"ok: {models} models, {prompts} prompts, hash {snapshot.hash[:8]}"]
     lines += [f"warning: {warning}" for warning in snapshot.config.warnings]
-    lines += [
-        f"warning: prompt {problem.path}: {problem.message}"
-        for problem in snapshot.prompts.problems
-    ]
+    lines += [f"warning: prompt {problem.path}: {problem.message}" for problem in snapshot.prompts.problems]
     return lines

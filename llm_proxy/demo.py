@@ -46,9 +46,7 @@ class DemoServer:
         """Start or stop listening; running answers go on."""
         if wanted and self._server is None:
             self._socket.listen(128)
-            server = HTTPServer(
-                Application([("/v1/chat/completions", _Chat)], log_function=_silent)
-            )
+            server = HTTPServer(Application([("/v1/chat/completions", _Chat)], log_function=_silent))
             server.add_socket(self._socket)
             self._server = server
         elif not wanted and self._server is not None:
@@ -109,12 +107,8 @@ class _Chat(RequestHandler):
         except StreamClosedError:
             return
 
-    async def _stream(
-        self, common: dict[str, Any], pieces: list[str], usage: dict[str, int]
-    ) -> None:
-        deltas: list[tuple[dict[str, Any], str | None]] = [
-            ({"role": "assistant", "content": ""}, None)
-        ]
+    async def _stream(self, common: dict[str, Any], pieces: list[str], usage: dict[str, int]) -> None:
+        deltas: list[tuple[dict[str, Any], str | None]] = [({"role": "assistant", "content": ""}, None)]
         deltas += [({"content": piece}, None) for piece in pieces]
         deltas.append(({}, "stop"))
         for delta, finish in deltas:
@@ -139,9 +133,7 @@ def answer(messages: list[dict[str, Any]]) -> str:
 def text(content: Any) -> str:
     """The text of a message's content, whatever its form."""
     if isinstance(content, list):
-        return " ".join(
-            part["text"] for part in content if isinstance(part.get("text"), str)
-        )
+        return " ".join(part["text"] for part in content if isinstance(part.get("text"), str))
     return content if isinstance(content, str) else ""
 
 

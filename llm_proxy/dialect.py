@@ -67,9 +67,7 @@ class OpenAIFace(Face):
         if not self._include_usage and data.get("usage"):
             if not data.get("choices"):
                 return b""
-            return sse_data(
-                {key: value for key, value in data.items() if key != "usage"}
-            )
+            return sse_data({key: value for key, value in data.items() if key != "usage"})
         return event.raw or sse_data(data)
 
     def keep_alive(self) -> bytes:

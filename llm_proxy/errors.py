@@ -305,4 +305,8 @@ def anthropic_face(error: GatewayError, request_id: str) -> dict[str, Any]:
     """The error in Anthropic's form: ``{"type": "error", "error": {type, message}, "request_id"}``."""
     fallback = "invalid_request_error" if 400 <= error.status < 500 else "api_error"
     kind = _ANTHROPIC_TYPES.get(error.status, fallback)
-    return {"type": "error", "error": {"type": kind, "message": error.message}, "request_id": request_id}
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": error.message},
+        "request_id": request_id,
+    }

@@ -44,6 +44,4 @@ class Gateway:
     @property
     def keep_alive(self) -> KeepAlive:
         """The keep-alive rhythm of streams."""
-        return KeepAlive(
-            self.settings.keepalive_after, self.settings.keepalive_interval
-        )
+        return KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)

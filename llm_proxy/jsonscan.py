@@ -28,13 +28,15 @@ _WORDS = {"true": True, "false": False, "null": None}
 
 
 class JsonProblem(ValueError):
-    """What is wrong with a JSON text, and where. ``line`` and ``column`` count from 1, in characters."""
+    """What is wrong with a JSON text, and where. ``line`` and ``column`` count from 1, in characters; ``path`` is the
+    member or item concerned, as far as it is known."""
 
-    def __init__(self, message: str, line: int, column: int) -> None:
+    def __init__(self, message: str, line: int, column: int, path: Path = ()) -> None:
         super().__init__(message, line, column)
         self.message = message
         self.line = line
         self.column = column
+        self.path = path
 
     def __str__(self) -> str:
         return f"{self.message} (line {self.line}, column {self.column})"
@@ -85,6 +87,7 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.path: Path = ()
         self.result = Scan()
 
     def document(self) -> None:
@@ -96,7 +99,7 @@ class _Scanner:
         self.result.value = value
 
     def note(self, offset: int, message: str) -> None:
-        self.result.problems.append(problem_at(self.text, offset, message))
+        self.result.problems.append(JsonProblem(message, *place(self.text, offset), self.path))
 
     def stop(self, message: str) -> NoReturn:
         self.note(self.at, message if self.at < len(self.text) else "ends too early")
@@ -127,6 +130,7 @@ class _Scanner:
             if not self.next_is('"'):
                 self.stop('a key in double quotes, or "}", is expected')
             key = self.string()
+            here = self.path = (*path, key)
             if key in found:
                 self.note(start, f"duplicate key {shown(key)!r}")
             self.skip_space()
@@ -134,17 +138,18 @@ class _Scanner:
                 self.stop('":" is expected after a key')
             self.at += 1
             self.skip_space()
-            here = (*path, key)
             self.result.where[here] = (start, self.at)
             found[key] = self.value(here, depth + 1)
+            self.path = path
         return found
 
     def items(self, path: Path, depth: int) -> list[Any]:
         found: list[Any] = []
         while self.more("]", first=not found):
-            here = (*path, len(found))
+            here = self.path = (*path, len(found))
             self.result.where[here] = (self.at, self.at)
             found.append(self.value(here, depth + 1))
+            self.path = path
         return found
 
     def more(self, end: str, *, first: bool) -> bool:

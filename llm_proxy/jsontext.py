@@ -25,7 +25,8 @@ MAX_VALUES = 500_000
 #: Everything up to the first escape that is half of a surrogate pair. Only for text that the parser found sound:
 #: there a backslash occurs in strings only, and ``\u`` is followed by four hexadecimal digits.
 _PAIRED = re.compile(
-    r"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F])*+", re.DOTALL
+    r"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F])*+",
+    re.DOTALL,
 )
 
 _STRUCTURE = b'[]{},"'

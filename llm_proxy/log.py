@@ -74,15 +74,9 @@ class _Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
-        fields = {
-            k: v
-            for k, v in record.__dict__.items()
-            if k not in _STANDARD and v not in (None, "")
-        }
+        fields = {k: v for k, v in record.__dict__.items() if k not in _STANDARD and v not in (None, "")}
         parts = [f"{stamp} {record.levelname:<5} {_printable(record.getMessage())}"]
-        parts += [
-            f"{key}={_printable(str(clean(value)))}" for key, value in fields.items()
-        ]
+        parts += [f"{key}={_printable(str(clean(value)))}" for key, value in fields.items()]
         text = " ".join(parts)
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
@@ -93,9 +87,7 @@ def _printable(text: str) -> str:
     """``text`` with everything that could move a cursor or begin a new line written as an escape."""
     if text.isprintable():
         return text
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
-    )
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class _Queue(logging.handlers.QueueHandler):
@@ -131,11 +123,7 @@ class _Quiet(logging.Filter):
             and "Malformed HTTP" in record.msg
         ):
             record.msg, record.args = "malformed HTTP from a client", None
-        if (
-            record.name == "tornado.application"
-            and isinstance(record.msg, str)
-            and "%r" in record.msg
-        ):
+        if record.name == "tornado.application" and isinstance(record.msg, str) and "%r" in record.msg:
             # "Uncaught exception %s\n%r" prints the whole request with its query string.
             record.msg, record.args = "uncaught exception in a handler", None
         return True

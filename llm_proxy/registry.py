@@ -96,16 +96,10 @@ def load_snapshot(sources: Sources, previous: Snapshot | None = None) -> Snapsho
     )
     for path in sorted(secrets):
         digest.update(path.encode() + b"\0" + hashlib.sha256(secrets[path]).digest())
-    prompts, prompt_digest = load_prompts(
-        sources.prompts_dir, previous.prompts if previous else None
-    )
+    prompts, prompt_digest = load_prompts(sources.prompts_dir, previous.prompts if previous else None)
     digest.update(prompt_digest.encode())
     identity = digest.hexdigest()
-    if (
-        previous is not None
-        and previous.hash == identity
-        and previous.prompts.problems == prompts.problems
-    ):
+    if previous is not None and previous.hash == identity and previous.prompts.problems == prompts.problems:
         return previous
     models: dict[str, list[Deployment]] = {}
     for deployment in config.deployments:
@@ -173,9 +167,7 @@ class Registry:
     def __init__(self, sources: Sources, first: Snapshot) -> None:
         self.sources = sources
         self.current = first
-        self.outcome = Outcome(
-            "applied", _prompt_problems(first), "start", time.time(), file_hash(sources)
-        )
+        self.outcome = Outcome("applied", _prompt_problems(first), "start", time.time(), file_hash(sources))
         #: Called with the new snapshot right after it was swapped in.
         self.on_swap: list[Callable[[Snapshot], None]] = []
         self._thread = ThreadPoolExecutor(1, "config-loader")
@@ -209,21 +201,15 @@ class Registry:
     async def _once(self, cause: str) -> None:
         before = self.current
         settled = self.outcome
-        self.outcome = Outcome(
-            "pending", settled.problems, cause, time.time(), settled.file_hash
-        )
+        self.outcome = Outcome("pending", settled.problems, cause, time.time(), settled.file_hash)
         loop = asyncio.get_running_loop()
         digest = await loop.run_in_executor(self._thread, file_hash, self.sources)
         try:
-            snapshot = await loop.run_in_executor(
-                self._thread, load_snapshot, self.sources, before
-            )
+            snapshot = await loop.run_in_executor(self._thread, load_snapshot, self.sources, before)
         except (ConfigError, OSError) as error:
             self._reject(error, cause, digest, settled)
             return
-        self.outcome = Outcome(
-            "applied", _prompt_problems(snapshot), cause, time.time(), digest
-        )
+        self.outcome = Outcome("applied", _prompt_problems(snapshot), cause, time.time(), digest)
         if snapshot is before:
             if settled.state == "rejected":
                 log.info(
@@ -247,9 +233,7 @@ class Registry:
         for listener in self.on_swap:
             listener(snapshot)
 
-    def _reject(
-        self, error: Exception, cause: str, digest: str, settled: Outcome
-    ) -> None:
+    def _reject(self, error: Exception, cause: str, digest: str, settled: Outcome) -> None:
         problems = tuple(problem_lines(error))
         self.outcome = Outcome("rejected", problems, cause, time.time(), digest)
         if settled.state == "rejected" and settled.problems == problems:
@@ -269,9 +253,7 @@ def problem_lines(error: Exception) -> Iterable[str]:
     if isinstance(error, ConfigError):
         return [describe_problem(problem) for problem in error.problems]
     if isinstance(error, OSError) and error.strerror:
-        return [
-            f"{Path(str(error.filename)).name if error.filename else 'file'}: {error.strerror}"
-        ]
+        return [f"{Path(str(error.filename)).name if error.filename else 'file'}: {error.strerror}"]
     return [str(error)]
 
 
@@ -282,9 +264,7 @@ def describe_problem(problem: ConfigProblem) -> str:
 
 def describe(old: Snapshot, new: Snapshot) -> list[str]:
     """What an edit did, in words."""
-    return diff(
-        old.config.deployments, new.config.deployments, _hashes(old), _hashes(new)
-    )
+    return diff(old.config.deployments, new.config.deployments, _hashes(old), _hashes(new))
 
 
 def _hashes(snapshot: Snapshot) -> dict[tuple[str, str], str]:
@@ -292,17 +272,12 @@ def _hashes(snapshot: Snapshot) -> dict[tuple[str, str], str]:
 
 
 def _prompt_problems(snapshot: Snapshot) -> tuple[str, ...]:
-    return tuple(
-        f"prompt {problem.path}: {problem.message}"
-        for problem in snapshot.prompts.problems
-    )
+    return tuple(f"prompt {problem.path}: {problem.message}" for problem in snapshot.prompts.problems)
 
 
 def file_hash(sources: Sources) -> str:
     """What lies on disk right now, accepted or not."""
     try:
-        return hashlib.sha256(
-            read_regular(sources.models_config, MAX_CONFIG)
-        ).hexdigest()
+        return hashlib.sha256(read_regular(sources.models_config, MAX_CONFIG)).hexdigest()
     except OSError:
         return ""

@@ -100,8 +100,7 @@ class Clock:
             if now >= self.last_event + limits.idle:
                 raise UpstreamTimeout.of("idle", limits.idle)
         elif (
-            self._exchange.connected_at is not None
-            and now >= self._exchange.connected_at + limits.first_byte
+            self._exchange.connected_at is not None and now >= self._exchange.connected_at + limits.first_byte
         ):
             raise UpstreamTimeout.of("first_byte", limits.first_byte)
 
@@ -128,9 +127,7 @@ async def read_whole(exchange: Exchange, clock: Clock, limit: int = MAX_WHOLE) -
             parts.append(data)
             size += len(data)
             if size > limit:
-                raise UpstreamError(
-                    "the upstream's answer is too large", phase="body", kind="too_large"
-                )
+                raise UpstreamError("the upstream's answer is too large", phase="body", kind="too_large")
         elif exchange.failure is not None:
             raise exchange.failure
         elif exchange.ended:
@@ -202,9 +199,7 @@ class Relay:
         events = [*decoder.feed(body), *decoder.close()]
         if isinstance(events[-1], Failed):
             raise events[-1].error
-        return ChatResponse(
-            collect([event.data for event in events if isinstance(event, Chunk)])
-        )
+        return ChatResponse(collect([event.data for event in events if isinstance(event, Chunk)]))
 
     def _count_whole(self, response: ChatResponse) -> None:
         self.tally.chunk(response.data)

@@ -56,9 +56,7 @@ def run(flags: dict[str, str]) -> int:
     except OSError as error:
         return _die(f"{PREFIX}LOG_FILENAME: {error.strerror}", 2)
     for warning in unknown_variables(env):
-        logs.logging.getLogger(__name__).warning(
-            "unknown setting", extra={"problem": warning}
-        )
+        logs.logging.getLogger(__name__).warning("unknown setting", extra={"problem": warning})
     try:
         check_layout()
         _runner()(_main(settings, env))
@@ -93,9 +91,7 @@ def _die(message: str, status: int) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of ``python -m llm_proxy.rest_api``; the flags are those of ``llm-proxy serve``."""
-    parser = argparse.ArgumentParser(
-        prog="llm-proxy serve", description="Serve the LLM gateway."
-    )
+    parser = argparse.ArgumentParser(prog="llm-proxy serve", description="Serve the LLM gateway.")
     add_flags(parser)
     given = vars(parser.parse_args(arguments))
     return run({name: value for name, value in given.items() if value is not None})

@@ -36,14 +36,8 @@ def choose(deployments: Sequence[Deployment], point: float) -> Deployment:
 def unknown_model(name: str, known: Iterable[str]) -> ModelNotFound:
     """The 404 for a model name, with up to three near ones."""
     near = difflib.get_close_matches(name[:200], sorted(known), 3, 0.5)
-    hint = (
-        f"; did you mean {' or '.join(near)}?"
-        if near
-        else "; GET /tags lists the models"
-    )
-    return ModelNotFound(
-        f"the model '{_shown(name)}' does not exist{hint}", param="model"
-    )
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /tags lists the models"
+    return ModelNotFound(f"the model '{_shown(name)}' does not exist{hint}", param="model")
 
 
 def _shown(name: str) -> str:

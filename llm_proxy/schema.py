@@ -11,9 +11,10 @@ Field names: platform.openai.com/docs/api-reference/chat/create.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
+    BeforeValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -31,6 +32,26 @@ M = TypeVar("M", bound=BaseModel)
 
 #: Fields that would choose another upstream or key. They are never sent on: hosts come from the configuration only.
 UPSTREAM_FIELDS = frozenset({"api_base", "base_url", "api_key", "api_host", "api_token", "organization"})
+
+
+def _number(value: Any) -> Any:
+    """One problem for one wrong number, instead of one for each type of number."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise PydanticCustomError("number", "must be a number")
+
+
+def _stop(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise PydanticCustomError("stop", "must be a string or a list of strings")
+    return value
+
+
+#: A number that may be absent, and the texts that end an answer.
+MaybeNumber = Annotated[Number | None, BeforeValidator(_number)]
+Stop = Annotated[str | list[str] | None, BeforeValidator(_stop)]
 
 
 class Open(BaseModel):
@@ -74,7 +95,9 @@ class Message(Open):
         for index, part in enumerate(value):
             if not isinstance(part, dict) or not isinstance(part.get("type"), str):
                 raise PydanticCustomError(
-                    "content", "part {index} must be an object with a 'type'", {"index": index}
+                    "content",
+                    "part {index} must be an object with a 'type'",
+                    {"index": index},
                 )
         return value
 
@@ -127,14 +150,14 @@ class ChatRequest(Open):
     messages: list[Message] = Field(min_length=1)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    temperature: Number | None = None
-    top_p: Number | None = None
+    temperature: MaybeNumber = None
+    top_p: MaybeNumber = None
     n: int | None = Field(default=None, ge=1)
-    stop: str | list[str] | None = None
+    stop: Stop = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
-    presence_penalty: Number | None = None
-    frequency_penalty: Number | None = None
+    presence_penalty: MaybeNumber = None
+    frequency_penalty: MaybeNumber = None
     logit_bias: dict[str, Number] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
@@ -148,37 +171,15 @@ class ChatRequest(Open):
 
     _sent: Mapping[str, Any] = PrivateAttr()
 
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _stop(cls, value: Any) -> Any:
-        if value is None or isinstance(value, str):
-            return value
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise PydanticCustomError("stop", "must be a string or a list of strings")
-        return value
-
     @field_validator("tool_choice", mode="before")
     @classmethod
     def _tool_choice(cls, value: Any) -> Any:
         if value is None or isinstance(value, str | dict):
             return value
         raise PydanticCustomError(
-            "tool_choice", "must be 'none', 'auto', 'required' or an object naming a function"
+            "tool_choice",
+            "must be 'none', 'auto', 'required' or an object naming a function",
         )
-
-    @field_validator(
-        "temperature",
-        "top_p",
-        "presence_penalty",
-        "frequency_penalty",
-        mode="before",
-        json_schema_input_type=Number,
-    )
-    @classmethod
-    def _number(cls, value: Any) -> Any:
-        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-            return value
-        raise PydanticCustomError("number", "must be a number")
 
     @classmethod
     def of(cls, sent: Mapping[str, Any]) -> Self:

@@ -43,7 +43,9 @@ _LAST_CALL = 0.25
 #: After a stream was ended by the drain, its error event should reach the client before the process is gone.
 _FAREWELL = 0.5
 
-_BUSY_BODY = b'{"error":{"message":"too many connections","type":"server_error","code":"no_upstream","param":null}}'
+_BUSY_BODY = (
+    b'{"error":{"message":"too many connections","type":"server_error","code":"no_upstream","param":null}}'
+)
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
     b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_BUSY_BODY), _BUSY_BODY)
@@ -59,11 +61,7 @@ def make_app(gateway: Gateway) -> Application:
     modules: Iterable[Any] = (ping, tags, chat, conversation, passthrough, status)
     prefix = gateway.settings.ep_prefix
     shared = {"gateway": gateway}
-    routes = [
-        (prefix + path, handler, shared)
-        for module in modules
-        for path, handler in module.routes
-    ]
+    routes = [(prefix + path, handler, shared) for module in modules for path, handler in module.routes]
     return Application(
         routes,
         default_handler_class=NotFoundHandler,
@@ -102,22 +100,17 @@ def check_layout() -> None:
     """The three packages must come from one place: their names are generic, and another distribution could shadow
     one of them. Raises ``StartError`` naming the paths."""
     homes = {
-        p.__name__: Path(p.__file__ or "").resolve().parent.parent
-        for p in (llm_proxy, handlers, providers)
+        p.__name__: Path(p.__file__ or "").resolve().parent.parent for p in (llm_proxy, handlers, providers)
     }
     if len(set(homes.values())) > 1:
         places = ", ".join(f"{name} from {home}" for name, home in homes.items())
-        raise StartError(
-            f"the packages do not belong together: {places}; install llm-proxy-api on its own"
-        )
+        raise StartError(f"the packages do not belong together: {places}; install llm-proxy-api on its own")
 
 
 class Service:
     """One process's parts, in the order in which they start; ``stop`` takes them down in reverse."""
 
-    def __init__(
-        self, settings: Settings, env: dict[str, str], snapshot: Snapshot | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, env: dict[str, str], snapshot: Snapshot | None = None) -> None:
         self.settings = settings
         self.demo = DemoServer()
         sources = Sources(
@@ -152,9 +145,7 @@ class Service:
     def start(self, sockets: list[socket.socket]) -> None:
         """Listen. Call on the running loop."""
         self.demo.sync(self.registry.current.config.uses_demo)
-        self.registry.on_swap.append(
-            lambda snapshot: self.demo.sync(snapshot.config.uses_demo)
-        )
+        self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         self.server.add_sockets(sockets)
 
     async def stop(self, at_once: asyncio.Event) -> None:
@@ -196,13 +187,8 @@ def accepted_hosts(settings: Settings) -> frozenset[str]:
     reach us under a name of its own (DNS rebinding)."""
     if not is_loopback(settings.host):
         return frozenset()
-    names = {
-        host.rsplit(":", 1)[0] if host.count(":") == 1 else host
-        for host in settings.allowed_hosts
-    }
-    return frozenset(
-        {"localhost", "127.0.0.1", "::1", "[::1]", settings.host.lower()} | names
-    )
+    names = {host.rsplit(":", 1)[0] if host.count(":") == 1 else host for host in settings.allowed_hosts}
+    return frozenset({"localhost", "127.0.0.1", "::1", "[::1]", settings.host.lower()} | names)
 
 
 def is_loopback(host: str) -> bool:
@@ -221,11 +207,7 @@ def connection_cap(wanted: int) -> int:
     if soft != resource.RLIM_INFINITY and soft < target:
         resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
         soft = target
-    return (
-        wanted
-        if soft == resource.RLIM_INFINITY
-        else min(wanted, max(1, soft // 2 - 16))
-    )
+    return wanted if soft == resource.RLIM_INFINITY else min(wanted, max(1, soft // 2 - 16))
 
 
 def listen(settings: Settings) -> list[socket.socket]:
@@ -234,9 +216,7 @@ def listen(settings: Settings) -> list[socket.socket]:
         return bind_sockets(settings.port, settings.host, backlog=1024)
     except OSError as error:
         reason = error.strerror or "cannot listen"
-        raise StartError(
-            f"cannot listen on {settings.host}:{settings.port}: {reason}"
-        ) from error
+        raise StartError(f"cannot listen on {settings.host}:{settings.port}: {reason}") from error
 
 
 async def serve(service: Service, sockets: list[socket.socket]) -> None:

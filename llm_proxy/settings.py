@@ -52,11 +52,7 @@ def _flag(value: Any) -> Any:
 
 def _prefix(value: Any) -> Any:
     """``api``, ``/api`` and ``/api/`` mean the same; ``/`` means no prefix."""
-    if (
-        not isinstance(value, str)
-        or any(c in value for c in "?#%\\ ")
-        or not value.isprintable()
-    ):
+    if not isinstance(value, str) or any(c in value for c in "?#%\\ ") or not value.isprintable():
         raise PydanticCustomError("prefix", "must be a plain URL path such as /api")
     return "/" + value.strip("/") if value.strip("/") else ""
 
@@ -97,16 +93,10 @@ class Settings(BaseModel):
     minimum: Annotated[bool, BeforeValidator(_flag)] = _set(
         False, "1, true or yes: the service runs as a proxy only"
     )
-    host: str = _set(
-        "127.0.0.1", "an address or host name to listen on", pattern=r"^[^\s/]+$"
-    )
+    host: str = _set("127.0.0.1", "an address or host name to listen on", pattern=r"^[^\s/]+$")
     port: int = _set(8080, "a port from 0 to 65535; 0 picks a free one", ge=0, le=65535)
-    workers: int = _set(
-        1, "a number of processes from 0 to 256; 0 = one for each core", ge=0, le=256
-    )
-    ep_prefix: Annotated[str, BeforeValidator(_prefix)] = _set(
-        "/api", "a plain URL path such as /api"
-    )
+    workers: int = _set(1, "a number of processes from 0 to 256; 0 = one for each core", ge=0, le=256)
+    ep_prefix: Annotated[str, BeforeValidator(_prefix)] = _set("/api", "a plain URL path such as /api")
     timeout: float = _seconds(300.0, "upper bound of one upstream request")
     models_config: Path = _set(
         Path("resources/configs/models-config.json"), "path of the model configuration"
@@ -119,12 +109,8 @@ class Settings(BaseModel):
     )
     log_filename: str = _set("", "path of the log file; empty = standard error only")
     log_level: Level = _set("INFO", "DEBUG, INFO, WARN or ERROR")
-    log_format: Format | None = _set(
-        None, "text or json; by default text on a terminal, else json"
-    )
-    in_debug: bool = _set(
-        False, "any non-empty value: DEBUG level and a debug object in error bodies"
-    )
+    log_format: Format | None = _set(None, "text or json; by default text on a terminal, else json")
+    in_debug: bool = _set(False, "any non-empty value: DEBUG level and a debug object in error bodies")
     max_body_size: int = _set(
         33_554_432,
         "bytes of the largest request body, 1024 or more",
@@ -137,15 +123,9 @@ class Settings(BaseModel):
         ge=0,
         le=86_400,
     )
-    header_timeout: float = _seconds(
-        10.0, "a client's request head must be complete within"
-    )
-    body_timeout: float = _seconds(
-        60.0, "a client's request body must be complete within"
-    )
-    write_timeout: float = _seconds(
-        60.0, "a client that reads nothing for so long is dropped"
-    )
+    header_timeout: float = _seconds(10.0, "a client's request head must be complete within")
+    body_timeout: float = _seconds(60.0, "a client's request body must be complete within")
+    write_timeout: float = _seconds(60.0, "a client that reads nothing for so long is dropped")
     max_connections: int = _set(
         10_000,
         "client connections of one process, from 1 to 1000000",
@@ -156,28 +136,18 @@ class Settings(BaseModel):
         (),
         "comma-separated Host names, accepted beside the loopback names when listening on loopback",
     )
-    keepalive_after: float = _seconds(
-        10.0, "a silent stream begins its keep-alives after"
-    )
-    keepalive_interval: float = _seconds(
-        15.0, "keep-alives of a silent stream come every"
-    )
+    keepalive_after: float = _seconds(10.0, "a silent stream begins its keep-alives after")
+    keepalive_interval: float = _seconds(15.0, "keep-alives of a silent stream come every")
     upstream_connections: int = _set(
         1000, "connections to one upstream host, from 1 to 100000", ge=1, le=100_000
     )
-    upstream_wait: float = _seconds(
-        30.0, "how long a request may wait for a connection to a busy upstream"
-    )
+    upstream_wait: float = _seconds(30.0, "how long a request may wait for a connection to a busy upstream")
     upstream_idle: float = _seconds(4.0, "an idle upstream connection is kept for")
     watch: Watch = _set("auto", "auto, inotify or poll: how file changes are noticed")
-    last_good: Path | None = _set(
-        None, "a directory for a copy of the last good configuration; empty = none"
-    )
+    last_good: Path | None = _set(None, "a directory for a copy of the last good configuration; empty = none")
 
     @classmethod
-    def read(
-        cls, environ: Mapping[str, str], flags: Mapping[str, str] | None = None
-    ) -> Self:
+    def read(cls, environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Self:
         """The settings from ``environ``, overridden by ``flags`` (field name -> text).
 
         Raises ``SettingsError`` for the first malformed value.
@@ -222,10 +192,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            warnings.append(
-                f"{name} is not a setting"
-                + (f"; did you mean {near[0]}?" if near else "")
-            )
+            warnings.append(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
     return warnings
 
 

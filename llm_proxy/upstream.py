@@ -106,9 +106,7 @@ class Exchange:
         )
         request.on_connected = self._on_connected
         if self.failure is None:  # it may have been aborted before it began
-            self._http.fetch(request, raise_error=False).add_done_callback(
-                self._on_finished
-            )
+            self._http.fetch(request, raise_error=False).add_done_callback(self._on_finished)
         return self
 
     async def __aexit__(
@@ -159,12 +157,7 @@ class Exchange:
             await self._waiter
         finally:
             self._waiter = None
-        return (
-            self._loop.time() < until
-            or bool(self._buffer)
-            or self.ended
-            or self.failure is not None
-        )
+        return self._loop.time() < until or bool(self._buffer) or self.ended or self.failure is not None
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -258,26 +251,18 @@ def translate(error: BaseException, call: HttpCall) -> GatewayError:
     facts = {"detail": detail, "phase": phase, "kind": kind}
     made: GatewayError
     if phase == "pool":
-        made = NoUpstream(
-            "too many requests wait for this upstream", retry_after="1", **facts
-        )
+        made = NoUpstream("too many requests wait for this upstream", retry_after="1", **facts)
     elif kind == "timeout" and phase in ("resolve", "connect", "tls"):
         made = UpstreamTimeout.of("connect", call.timeouts.connect)
         made.detail, made.phase = detail, phase
     elif phase == "tls":
         made = UpstreamUnreachable(_tls_words(kind, error), **facts)
     elif phase in ("resolve", "connect"):
-        made = UpstreamUnreachable(
-            f"the upstream is unreachable ({_WORDS.get(kind, kind)})", **facts
-        )
+        made = UpstreamUnreachable(f"the upstream is unreachable ({_WORDS.get(kind, kind)})", **facts)
     elif phase == "write" or (phase == "head" and kind in ("eof", "reset", "stale")):
-        made = UpstreamUnreachable(
-            "the upstream closed the connection without an answer", **facts
-        )
+        made = UpstreamUnreachable("the upstream closed the connection without an answer", **facts)
     elif phase == "body" and kind in ("reset", "truncated", "eof"):
-        made = UpstreamError(
-            "the upstream broke off in the middle of its answer", **facts
-        )
+        made = UpstreamError("the upstream broke off in the middle of its answer", **facts)
     else:
         made = UpstreamError(
             f"the upstream's answer is not valid HTTP ({_WORDS.get(kind, kind)})",

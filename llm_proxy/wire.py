@@ -89,7 +89,12 @@ class Deployment:
     @property
     def identity(self) -> str:
         """Sixteen hex digits that name the upstream (not the model): what outlives an edit is keyed by it."""
-        parts = [self.provider, self.api_type, self.api_host, self.token.reveal() if self.token else None]
+        parts = [
+            self.provider,
+            self.api_type,
+            self.api_host,
+            self.token.reveal() if self.token else None,
+        ]
         parts.append(json.dumps({k: v.reveal() for k, v in self.headers.items()}, sort_keys=True))
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

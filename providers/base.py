@@ -65,9 +65,7 @@ class BaseProvider(ABC):
         """A fresh decoder for one streamed answer."""
 
     @abstractmethod
-    def error(
-        self, status: int, headers: Mapping[str, str], body: bytes
-    ) -> GatewayError:
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         """The error that an upstream status >= 400 stands for; ``headers`` has lower-case names, ``body`` may be cut.
         Classified by status first, then by machine-readable code, never by prose."""
 
