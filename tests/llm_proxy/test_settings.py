@@ -1,0 +1,86 @@
+"""The LLM_PROXY_API_* variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llm_proxy.settings import PREFIX, Settings, SettingsError, unknown_variables
+
+BAD = {
+    "PORT": ["x", "70000", "-1", "8080.5"],
+    "WORKERS": ["many", "-1"],
+    "TIMEOUT": ["0", "-3", "nan", "inf", "soon"],
+    "LOG_LEVEL": ["LOUD"],
+    "LOG_FORMAT": ["xml"],
+    "MINIMUM": ["maybe"],
+    "EP_PREFIX": ["a b", "/x?y", "/a#b"],
+    "DEFAULT_EP_LANGUAGE": ["../etc", "p"],
+    "MAX_BODY_SIZE": ["1e9", "12"],
+    "DRAIN_SECONDS": ["-1", "inf"],
+    "WATCH": ["sometimes"],
+    "HOST": ["a b"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_a_wrong_value_is_one_line_that_helps(name: str, value: str) -> None:
+    """The line names the variable and what is allowed, and does not repeat the value."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({PREFIX + name: value})
+
+    line = str(caught.value)
+    assert line.startswith(f"{PREFIX}{name}: ")
+    assert "allowed: " in line
+    assert "\n" not in line
+    assert len(value) < 4 or value not in line
+
+
+def test_defaults_are_the_contract() -> None:
+    """Unset and empty variables mean the documented defaults."""
+    settings = Settings.read({PREFIX + "PORT": "", PREFIX + "LOG_FILENAME": ""})
+
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8080, 1)
+    assert (settings.ep_prefix, settings.timeout, settings.default_ep_language) == ("/api", 300.0, "pl")
+    assert (settings.max_body_size, settings.drain_seconds) == (33_554_432, 30.0)
+    assert (settings.header_timeout, settings.body_timeout, settings.write_timeout) == (10.0, 60.0, 60.0)
+    assert settings.minimum is False
+
+
+def test_flags_win_over_the_environment() -> None:
+    """A flag beats the variable of the same name, and its error names the flag."""
+    assert Settings.read({PREFIX + "PORT": "1"}, {"port": "2"}).port == 2
+    with pytest.raises(SettingsError, match="--port"):
+        Settings.read({PREFIX + "PORT": "1"}, {"port": "x"})
+
+
+@pytest.mark.parametrize(("given", "prefix"), [("api", "/api"), ("/api/", "/api"), ("/", ""), ("/a/b", "/a/b")])
+def test_prefix_is_normalised(given: str, prefix: str) -> None:
+    """Slashes around the prefix do not matter."""
+    assert Settings.read({PREFIX + "EP_PREFIX": given}).ep_prefix == prefix
+
+
+def test_debug_switch_takes_any_value() -> None:
+    """IN_DEBUG is on with any non-empty value, and raises the level."""
+    assert Settings.read({PREFIX + "IN_DEBUG": "0"}).log_level == "DEBUG"
+
+
+def test_default_paths_are_found_beside_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From another directory the shipped configuration is used; a file in the current directory comes first."""
+    monkeypatch.chdir(tmp_path)
+    assert Settings.read({}).models_config.is_absolute()
+    assert tmp_path not in Settings.read({}).models_config.parents
+
+    own = tmp_path / "resources" / "configs" / "models-config.json"
+    own.parent.mkdir(parents=True)
+    own.write_text("{}")
+
+    assert Settings.read({}).models_config == own
+
+
+def test_a_mistyped_variable_is_noticed() -> None:
+    """A variable that means nothing is reported with the nearest one that does."""
+    assert unknown_variables({PREFIX + "PROT": "1", "PATH": "x"}) == [
+        f"{PREFIX}PROT is not a setting; did you mean {PREFIX}PORT?"
+    ]
