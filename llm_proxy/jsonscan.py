@@ -132,7 +132,7 @@ class _Scanner:
             key = self.string()
             here = self.path = (*path, key)
             if key in found:
-                self.note(start, f"duplicate key {shown(key)!r}")
+                self.note(start, f'duplicate key "{shown(key)}"')
             self.skip_space()
             if not self.next_is(":"):
                 self.stop('":" is expected after a key')
