@@ -46,7 +46,8 @@ RESERVED_HEADERS = frozenset(
 )
 
 CANONICAL_OPTIONS = frozenset(ChatRequest.model_fields) - {"model", "messages", "stream"}
-_NOT_OPTIONS = {
+#: What looks like an option but is something else, and why.
+NOT_OPTIONS = {
     "model": 'the upstream\'s name of the model stands beside "options", as "model"',
     "messages": "messages come from the client",
     "stream": "whether to stream is the client's to say",
@@ -146,7 +147,7 @@ def option_problems(options: dict[str, Any]) -> list[tuple[tuple[str, ...], str]
     """What is wrong with default options: the path below ``options``, and the reason. A canonical option has the type
     that a client's request must give it; the rest is between the operator and the upstream."""
     problems: list[tuple[tuple[str, ...], str]] = [
-        ((key,), _NOT_OPTIONS[key]) for key in options if key in _NOT_OPTIONS
+        ((key,), NOT_OPTIONS[key]) for key in options if key in NOT_OPTIONS
     ]
     canonical = {
         key: value for key, value in options.items() if key in CANONICAL_OPTIONS and value is not None

@@ -13,7 +13,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from json.decoder import scanstring  # type: ignore[attr-defined]  # undocumented, stable since 2.6
-from typing import Any, NoReturn
+from typing import Any
 
 #: Deeper than any real request or configuration, and far from the recursion limit of the parsers.
 MAX_DEPTH = 128
@@ -95,15 +95,16 @@ class _Scanner:
         value = self.value((), 1)
         self.skip_space()
         if self.at < len(self.text):
-            self.stop("nothing may follow the value")
+            raise self.broken("nothing may follow the value")
         self.result.value = value
 
     def note(self, offset: int, message: str) -> None:
         self.result.problems.append(JsonProblem(message, *place(self.text, offset), self.path))
 
-    def stop(self, message: str) -> NoReturn:
+    def broken(self, message: str) -> _Stop:
+        """The fault of the grammar at the current place, to be raised."""
         self.note(self.at, message if self.at < len(self.text) else "ends too early")
-        raise _Stop
+        return _Stop()
 
     def skip_space(self) -> None:
         self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]
@@ -115,7 +116,7 @@ class _Scanner:
         match self.text[self.at : self.at + 1]:
             case "{" | "[" as mark:
                 if depth > MAX_DEPTH:
-                    self.stop(f"nested deeper than {MAX_DEPTH} levels")
+                    raise self.broken(f"nested deeper than {MAX_DEPTH} levels")
                 self.at += 1
                 return self.members(path, depth) if mark == "{" else self.items(path, depth)
             case '"':
@@ -128,14 +129,14 @@ class _Scanner:
         while self.more("}", first=not found):
             start = self.at
             if not self.next_is('"'):
-                self.stop('a key in double quotes, or "}", is expected')
+                raise self.broken('a key in double quotes, or "}", is expected')
             key = self.string()
             here = self.path = (*path, key)
             if key in found:
                 self.note(start, f'duplicate key "{shown(key)}"')
             self.skip_space()
             if not self.next_is(":"):
-                self.stop('":" is expected after a key')
+                raise self.broken('":" is expected after a key')
             self.at += 1
             self.skip_space()
             self.result.where[here] = (start, self.at)
@@ -161,13 +162,13 @@ class _Scanner:
         if first:
             return True
         if not self.next_is(","):
-            self.stop(f'"," or "{end}" is expected')
+            raise self.broken(f'"," or "{end}" is expected')
         comma = self.at
         self.at += 1
         self.skip_space()
         if self.next_is(end):
             self.at = comma
-            self.stop(f'no "," may stand before "{end}"')
+            raise self.broken(f'no "," may stand before "{end}"')
         return True
 
     def string(self) -> str:
@@ -176,7 +177,7 @@ class _Scanner:
             value, self.at = scanstring(self.text, start + 1, True)
         except json.JSONDecodeError as error:
             self.at = min(error.pos, len(self.text) - 1)
-            self.stop(_string_fault(error.msg))
+            raise self.broken(_string_fault(error.msg)) from None
         if "\\" in self.text[start : self.at] and _SURROGATE.search(value):
             self.note(start, "half of a surrogate pair is not a character")
             value = _SURROGATE.sub("?", value)
@@ -189,7 +190,7 @@ class _Scanner:
             return self.number(start, number)
         word = _WORD.match(self.text, start)
         if word is None:
-            self.stop("a value is expected")
+            raise self.broken("a value is expected")
         if word.group() in _WORDS:
             self.at = word.end()
             return _WORDS[word.group()]
@@ -197,7 +198,7 @@ class _Scanner:
             self.at = word.end()
             self.note(start, "NaN and Infinity are not JSON")
             return 0
-        self.stop("a value is expected (text stands in double quotes)")
+        raise self.broken("a value is expected (text stands in double quotes)")
 
     def number(self, start: int, found: re.Match[str]) -> int | float:
         try:
