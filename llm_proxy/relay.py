@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from llm_proxy.assemble import collect, explode
 from llm_proxy.dialect import Face
-from llm_proxy.errors import ClientGone, GatewayError, UpstreamError, UpstreamTimeout
+from llm_proxy.errors import ClientGone, UpstreamError, UpstreamTimeout
 from llm_proxy.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.schema import ChatRequest
 from llm_proxy.upstream import Exchange, Head

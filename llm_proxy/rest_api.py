@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from llm_proxy import log as logs
 from llm_proxy.config import ConfigError
@@ -27,7 +28,7 @@ from llm_proxy.settings import (
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """One flag for each setting; flags win over the environment."""
     for name, field in Settings.model_fields.items():
-        if name not in ("minimum",):
+        if name != "minimum":  # an acknowledgement is given in the environment
             flag = "--" + name.replace("_", "-")
             parser.add_argument(
                 flag,
@@ -75,7 +76,7 @@ async def _main(settings: Settings, env: dict[str, str]) -> None:
     await serve(service, listen(settings))
 
 
-def _runner() -> object:
+def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
     """asyncio.run on uvloop where it exists (it has no Windows build)."""
     try:
         import uvloop

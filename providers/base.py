@@ -16,7 +16,6 @@ from llm_proxy.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.schema import ChatRequest
 from llm_proxy.wire import Deployment, HttpCall
 
-
 __all__ = [
     "BaseProvider",
     "ChatResponse",
