@@ -90,7 +90,7 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-class _Queue(logging.handlers.QueueHandler):
+class QueueFront(logging.handlers.QueueHandler):
     """Hands records over without blocking; counts what does not fit."""
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
@@ -110,7 +110,7 @@ class _Queue(logging.handlers.QueueHandler):
         counters.failed += 1
 
 
-class _Quiet(logging.Filter):
+class Quiet(logging.Filter):
     """Third-party records that carry what a client sent: Tornado's parser quotes the offending header, and its access
     lines contain the query string. We write our own access line."""
 
@@ -143,6 +143,8 @@ class _Stderr(_Sink, logging.StreamHandler[Any]):
 class _File(_Sink, logging.handlers.WatchedFileHandler):
     """Re-opens the file when a rotation has moved it."""
 
+
+_listener: logging.handlers.QueueListener | None = None
 
 _LEVELS = {
     "DEBUG": logging.DEBUG,
@@ -177,8 +179,8 @@ def setup(level: str, kind: str, filename: str = "") -> None:
         sink.setFormatter(formatter(kind))
     records: queue.Queue[Any] = queue.Queue(QUEUE_SIZE)
     listener = logging.handlers.QueueListener(records, *sinks)
-    front = _Queue(records)
-    front.addFilter(_Quiet())
+    front = QueueFront(records)
+    front.addFilter(Quiet())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -189,11 +191,21 @@ def setup(level: str, kind: str, filename: str = "") -> None:
     logging.raiseExceptions = False
     logging.captureWarnings(True)
     listener.start()
-    atexit.register(_stop, listener)
+    global _listener
+    if _listener is None:
+        atexit.register(stop)
+    _listener = listener
 
 
-def _stop(listener: logging.handlers.QueueListener) -> None:
+def stop() -> None:
     """Write what is queued, but not for ever: a sink that blocks must not keep the process from ending."""
+    global _listener
+    listener, _listener = _listener, None
+    if listener is None:
+        return
     worker = threading.Thread(target=listener.stop, daemon=True)
     worker.start()
     worker.join(2.0)
+    if not worker.is_alive():
+        for sink in listener.handlers:
+            sink.close()
