@@ -168,7 +168,7 @@ def _unknown(loc: Path) -> str:
     """What is allowed instead of an unknown field, the likeliest first."""
     known = (TimeoutFields if len(loc) > 1 else Row).model_fields
     likeliest = _likeliest(str(loc[-1]), known, top=len(loc) == 1)
-    return f"unknown field{likeliest or ';'} known are {', '.join(known)}"
+    return f"unknown field, known are {', '.join(known)}{likeliest}"
 
 
 def _likeliest(word: str, known: Iterable[str], *, top: bool) -> str:

@@ -33,7 +33,7 @@ from llm_proxy.errors import Draining
 from llm_proxy.gateway import Gateway
 from llm_proxy.registry import Registry, Snapshot, Sources, load_snapshot
 from llm_proxy.settings import Settings
-from llm_proxy.transport import PooledHTTPClient
+from llm_proxy.transport import PooledHTTPClient, PoolLimits
 from llm_proxy.upstream import UpstreamClient
 from providers.discovery import discover
 
@@ -125,9 +125,8 @@ class Service:
         self.registry = Registry(sources, snapshot or load_snapshot(sources))
         client = PooledHTTPClient(
             force_instance=True,
-            max_connections_per_host=settings.upstream_connections,
+            limits=PoolLimits(connections=settings.upstream_connections, idle_http=settings.upstream_idle),
             pool_timeout=settings.upstream_wait,
-            idle_timeout=settings.upstream_idle,
         )
         self.gateway = Gateway(
             settings,

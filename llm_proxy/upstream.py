@@ -209,8 +209,8 @@ class Exchange:
         if future.cancelled():
             return
         error = future.exception()
+        self.retried = bool(getattr(error or future.result(), "stale_retries", 0))
         if error is None:
-            self.retried = bool(getattr(future.result(), "stale_retries", 0))
             self.ended = self.failure is None
         elif self.failure is None:
             self.failure = translate(error, self._call)
