@@ -1,0 +1,122 @@
+"""A request as bytes: its URL taken apart, its head written, and the key of the connections that may carry it.
+
+Laws: pure; nothing that a caller passes can add a line to the head (CR, LF and NUL are a ``ValueError``, so is any
+character in a URL that would have to be escaped); the framing headers are ours alone. This module refuses to know
+about sockets.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from tornado.httputil import encode_username_password
+
+from llm_proxy import __version__
+
+USER_AGENT = f"llm-proxy-api/{__version__}"
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VISIBLE = re.compile(r"[!-~]+")
+#: Field names that have passed ``_TOKEN``; bounded, because a few dozen names make up all traffic.
+_good_names: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL in parts: ``host`` without brackets, ``netloc`` as the Host header has it, ``path`` with the query."""
+
+    scheme: str
+    host: str
+    port: int
+    netloc: str
+    path: str
+    user: tuple[str, str] | None = field(default=None, repr=False)
+
+
+class ProxyRoute(NamedTuple):
+    """The HTTP proxy in front of a host; ``authorization`` is the value of ``Proxy-Authorization`` or empty."""
+
+    host: str
+    port: int
+    authorization: str = ""
+
+    def __repr__(self) -> str:
+        return f"ProxyRoute({self.host!r}, {self.port})"
+
+
+class Route(NamedTuple):
+    """Requests with equal routes may share a connection. ``tls`` identifies the TLS settings (None for http)."""
+
+    scheme: str
+    host: str
+    port: int
+    tls: Any = None
+    proxy: ProxyRoute | None = None
+    source: str | None = None
+    ipv6: bool = True
+
+    @property
+    def where(self) -> str:
+        """``host:port`` for messages."""
+        return f"{self.host}:{self.port}"
+
+
+@lru_cache(maxsize=1024)
+def split_url(url: str) -> Target:
+    """Take ``url`` apart. Raises ``ValueError``, without quoting the URL (it may hold a key), when we cannot send it."""
+    if not _VISIBLE.fullmatch(url):
+        raise ValueError("the URL is empty or contains a character that must be percent-encoded")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"Unsupported url scheme: {parts.scheme or 'none'}")
+    host = parts.hostname
+    if not host:
+        raise ValueError("the URL has no host")
+    port = parts.port  # raises ValueError when it is not a port
+    user = None
+    if parts.username is not None:
+        user = (unquote(parts.username), unquote(parts.password or ""))
+    path = parts.path or "/"
+    if parts.query:
+        path += "?" + parts.query
+    default = 443 if parts.scheme == "https" else 80
+    netloc = parts.netloc.rpartition("@")[2]
+    return Target(parts.scheme, host, default if port is None else port, netloc, path, user)
+
+
+def basic_auth(user: str, password: str) -> str:
+    """The value of an ``Authorization`` header."""
+    return "Basic " + base64.b64encode(encode_username_password(user, password)).decode("ascii")
+
+
+def request_head(method: str, path: str, fields: Iterable[tuple[str, str]]) -> bytes:
+    """The request line and ``fields`` as bytes, empty line included. Raises ``ValueError`` on anything unsendable."""
+    lines = [f"{method} {path} HTTP/1.1"]
+    for name, value in fields:
+        if name not in _good_names:
+            _check_name(name)
+        lines.append(f"{name}: {value}")
+    if not _TOKEN.fullmatch(method):
+        raise ValueError("the method is not a token")
+    text = "\r\n".join(lines)
+    breaks = len(lines) - 1
+    if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
+        raise ValueError("a header contains CR, LF or NUL")
+    try:
+        return text.encode("latin-1") + b"\r\n\r\n"
+    except UnicodeEncodeError:
+        # "from None": the original quotes the whole head, keys included.
+        raise ValueError("a header contains a character outside Latin-1") from None
+
+
+def _check_name(name: str) -> None:
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"not a header name: {name[:40]!r}")
+    if len(_good_names) < 1024:
+        _good_names.add(name)

@@ -1,0 +1,161 @@
+"""The product's ``AsyncHTTPClient``: pooled keep-alive connections on asyncio transports, parsed by llhttp.
+
+Use it as Tornado documents: ``AsyncHTTPClient.configure("llm_proxy.transport.PooledHTTPClient")``, or
+``PooledHTTPClient(force_instance=True, ...)``. Differences from Tornado's simple client, all deliberate: connections
+are reused; redirects are followed, and compression is asked for, only when a request says so; ``request_timeout=0``
+really is without limit; ``streaming_callback`` may return any awaitable, and nothing is read from the upstream until
+it is done; a fetch can be aborted.
+
+Aborting: make the request a ``StreamRequest`` and call its ``abort()``, or cancel the future that ``fetch`` gave.
+Both close the upstream's socket at once, in every phase, and free the slot.
+
+Every failure is a ``TransportError`` (see ``llm_proxy.faults``, re-exported here) or a ``ValueError``, ``KeyError``
+or ``NotImplementedError`` about the request itself. What a callback raises ends the request and is raised as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from tornado.concurrent import Future
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+
+from llm_proxy.dial import Dialer
+from llm_proxy.faults import (
+    Aborted,
+    BodyTooLarge,
+    CertificateError,
+    ConnectError,
+    ConnectionLost,
+    EncodingError,
+    PoolExhausted,
+    PoolTimeout,
+    ProtocolError,
+    RefusedError,
+    ResolveError,
+    TlsError,
+    TransportError,
+    TransportTimeout,
+)
+from llm_proxy.fetch import Fetch
+from llm_proxy.pool import Pool, PoolLimits
+from llm_proxy.proxies import Proxies
+from llm_proxy.resolver import Resolver
+from llm_proxy.tls import TlsContexts
+
+__all__ = [
+    "Aborted",
+    "BodyTooLarge",
+    "CertificateError",
+    "ConnectError",
+    "ConnectionLost",
+    "EncodingError",
+    "PoolExhausted",
+    "PoolLimits",
+    "PoolTimeout",
+    "PooledHTTPClient",
+    "ProtocolError",
+    "RefusedError",
+    "ResolveError",
+    "Resolver",
+    "StreamRequest",
+    "TlsError",
+    "TransportError",
+    "TransportTimeout",
+]
+
+#: Where Tornado's own defaults do not suit a relay: a key must never be sent elsewhere, bytes never be changed.
+_DEFAULTS: Mapping[str, Any] = {"follow_redirects": False, "decompress_response": False}
+
+
+class StreamRequest(HTTPRequest):
+    """An ``HTTPRequest`` that can be aborted. ``on_connected`` (optional) is called, without arguments, when a
+    connection is there and the request is about to be sent; again if it has to be sent again."""
+
+    on_connected: Callable[[], None] | None = None
+    _fetch: Fetch | None = None
+    _aborted = False
+
+    def abort(self) -> None:
+        """Close the upstream's socket now, whatever the request is doing; ``fetch`` raises ``Aborted``. Before the
+        fetch it prevents it, afterwards it does nothing."""
+        self._aborted = True
+        if self._fetch is not None:
+            self._fetch.abort()
+
+
+class PooledHTTPClient(AsyncHTTPClient):
+    """See the module. Constructor arguments, all keywords:
+
+    ``limits``: ``PoolLimits``. ``pool_timeout``: seconds to wait for a connection to a host that is at its limit.
+    ``max_clients``: requests in progress at once, over all hosts (0: no limit). ``max_body_size``: bytes of a body
+    without ``streaming_callback``. ``resolver``: shared or special look-ups. ``proxies``: ``{"http": url, "https":
+    url, "no": suffixes}``; ``trust_env``: take them from the environment. ``defaults``: as Tornado documents.
+    """
+
+    def initialize(  # type: ignore[override]  # Tornado's own subclasses do the same
+        self,
+        limits: PoolLimits | None = None,
+        *,
+        pool_timeout: float = 10.0,
+        max_clients: int = 0,
+        max_body_size: int = 100 * 1024 * 1024,
+        resolver: Resolver | None = None,
+        proxies: Mapping[str, str] | None = None,
+        trust_env: bool = False,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().initialize(defaults={**_DEFAULTS, **(defaults or {})})
+        self.loop: asyncio.AbstractEventLoop = cast(Any, self.io_loop).asyncio_loop
+        self.pool = Pool(self.loop, replace(limits or PoolLimits(), total=max_clients))
+        self.pool_timeout = pool_timeout
+        self.max_body_size = max_body_size
+        self.proxies = Proxies(proxies, trust_env=trust_env)
+        self.dialer = Dialer(resolver or Resolver(), TlsContexts())
+        self._running: set[Fetch] = set()
+        self._newest: Fetch | None = None
+
+    def close(self) -> None:
+        """Abort what is in progress, close all connections."""
+        super().close()
+        for fetch in list(self._running):
+            fetch.abort("the client was closed")
+        self.pool.close()
+
+    def fetch(
+        self, request: str | HTTPRequest, raise_error: bool = True, **kwargs: Any
+    ) -> Future[HTTPResponse]:
+        """As ``AsyncHTTPClient.fetch``; cancelling the future aborts the request."""
+        future = super().fetch(request, raise_error, **kwargs)
+        fetch, self._newest = self._newest, None
+        if fetch is not None and not fetch.done:
+
+            def settle(future: Future[HTTPResponse]) -> None:
+                if future.cancelled():
+                    fetch.abort()
+                elif fetch.aborted:
+                    future.exception()  # marks it as retrieved: whoever aborted need not look
+
+            future.add_done_callback(settle)
+        return future
+
+    def fetch_impl(self, request: HTTPRequest, callback: Callable[[HTTPResponse], None]) -> None:
+        """Called by ``fetch`` with a wrapper that knows the defaults; we look them up ourselves, which is cheaper."""
+        plain: HTTPRequest = getattr(request, "request", request)
+        self._newest = fetch = Fetch(self, plain, callback)
+        self._running.add(fetch)
+        if isinstance(plain, StreamRequest):
+            if plain._aborted:
+                fetch.abort()
+                return
+            plain._fetch = fetch
+        fetch.begin()
+
+    def forget(self, fetch: Fetch, request: HTTPRequest) -> None:
+        """``fetch`` is done."""
+        self._running.discard(fetch)
+        if isinstance(request, StreamRequest):
+            request._fetch = None
