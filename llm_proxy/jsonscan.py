@@ -131,12 +131,13 @@ class _Scanner:
             if not self.next_is('"'):
                 raise self.broken('a key in double quotes, or "}", is expected')
             key = self.string()
+            self.skip_space()
+            if not self.next_is(":"):
+                # Not named: in a damaged text it may be a value.
+                raise self.broken('":" is expected after a key')
             here = self.path = (*path, key)
             if key in found:
                 self.note(start, f'duplicate key "{shown(key)}"')
-            self.skip_space()
-            if not self.next_is(":"):
-                raise self.broken('":" is expected after a key')
             self.at += 1
             self.skip_space()
             self.result.where[here] = (start, self.at)

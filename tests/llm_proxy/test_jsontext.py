@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from llm_proxy.jsonscan import MAX_DEPTH, scan
 from llm_proxy.jsontext import MAX_VALUES, JsonProblem, parse_object
+from tests.support.fuzz import fuzz
 
 SOUND = [
     b"{}",
@@ -147,6 +148,7 @@ JSON = st.recursive(
 )
 
 
+@fuzz
 @given(st.dictionaries(st.text(max_size=3), JSON, max_size=4), st.booleans(), st.sampled_from([None, 1]))
 def test_what_dumps_writes_is_read_back(
     value: dict[str, object], ascii_only: bool, indent: int | None
@@ -189,12 +191,14 @@ TOKENS = st.sampled_from(
 )
 
 
+@fuzz
 @given(st.lists(TOKENS, max_size=30).map(lambda parts: '{"k":' + "".join(parts)))
 def test_token_soup_is_judged_alike_by_both_readers(text: str) -> None:
     """No mixture of tokens crashes either reader, and they agree about what is sound."""
     assert _judge(text.encode()) == (not scan(text).problems)
 
 
+@fuzz
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_the_door(data: bytes) -> None:
     """Arbitrary bytes are an object or a JsonProblem."""
