@@ -1,0 +1,71 @@
+"""What every test runs under: a clean environment, a loop of its own, and a log that must stay quiet and clean."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from tests.support.logs import WATCH
+from tests.support.loops import own_loop
+
+#: Settings, proxies and keys of the person who runs the tests must not decide what they prove.
+_FOREIGN = re.compile(r"LLM_PROXY_API_.*|.*_PROXY|.*_API_KEY", re.IGNORECASE)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Scrub the environment, and begin to record every log record."""
+    for name in [name for name in os.environ if _FOREIGN.fullmatch(name)]:
+        del os.environ[name]
+    WATCH.install()
+
+
+def pytest_unconfigure() -> None:
+    """Give ``logging`` back."""
+    WATCH.remove()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Every coroutine test runs on ``io_loop``, whether it names the fixture or not."""
+    if not isinstance(item, pytest.Function) or "io_loop" in item.fixturenames:
+        return
+    if inspect.iscoroutinefunction(item.function):  # the plugin would use whatever loop is current
+        item.fixturenames.append("io_loop")
+
+
+def pytest_collection_finish() -> None:
+    """Take what the imports made out of the collector's sight: it runs after every coroutine test."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The log of the whole run, fixtures included, shows no planted secret."""
+    if WATCH.leaked():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say so if it did."""
+    for secret in WATCH.leaked():
+        terminalreporter.write_line(f"FAILED: planted secret in the log of the run: {secret!r}", red=True)
+
+
+@pytest.fixture(autouse=True)
+def _watched_log() -> Iterator[None]:
+    """No undeclared ERROR record, no planted secret in any record."""
+    with WATCH.test():
+        yield
+
+
+@pytest.fixture
+def io_loop(_watched_log: None) -> Iterator[IOLoop]:
+    """The loop of one test; a task left running or an exception that nobody saw fails it."""
+    with own_loop() as loop:
+        yield loop
