@@ -1,0 +1,56 @@
+# One verb for each concern; run-tests.sh, .ci/run and the pre-commit hooks use the same ones.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+
+.PHONY: help check format format-check lint types imports test test-others test-all schema requirements build newcomer clean environment
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+
+check: format-check lint types imports test ## all that must hold before a commit
+
+environment:
+	@. scripts/environment.sh && environment .venv requirements.txt requirements-dev.txt
+
+format: environment ## lay out the code
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+format-check: environment ## is the code laid out?
+	$(BIN)/ruff format --check .
+
+lint: environment ## ruff
+	$(BIN)/ruff check .
+
+types: environment ## mypy, strict
+	$(BIN)/mypy
+
+imports: environment ## the three import contracts
+	$(BIN)/lint-imports --no-cache
+
+test: ## the tests
+	./run-tests.sh
+
+test-others: environment ## the tests on the other Pythons of this machine
+	scripts/test-others.sh
+
+test-all: test-others test ## the tests on every Python of this machine
+
+schema: environment ## write the JSON Schema of models-config.json from the model classes
+	$(BIN)/python -m llm_proxy.config_schema > resources/configs/models-config.schema.json
+
+requirements: ## pin what setup.py asks for; needs uv
+	uv pip compile -q $(PINS) setup.py -o requirements.txt
+	uv pip compile -q $(PINS) setup.py --extra dev -c requirements.txt -o requirements-dev.txt
+
+PINS := --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements"
+
+build: environment ## wheel and sdist, in dist/
+	$(BIN)/python -m build
+
+newcomer: ## the walk of a newcomer: a fresh clone, the two commands of the README, a streamed answer
+	scripts/newcomer.sh
+
+clean: ## remove what can be made again
+	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

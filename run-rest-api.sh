@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Starts the service, from any directory; makes .venv beside this file first if need be. The flags are those of
+# `llm-proxy serve`. It does not change the directory, because relative paths are the caller's; for the same reason
+# that directory must not be searched for modules: a foreign handlers.py there would stand in for our package.
+set -e
+
+file=${BASH_SOURCE[0]}
+while [ -L "$file" ]; do # older macOS has no readlink -f
+    link=$(readlink "$file")
+    case $link in
+        /*) file=$link ;;
+        *) file=$(dirname "$file")/$link ;;
+    esac
+done
+here=$(cd -P "$(dirname "$file")" && pwd)
+
+. "$here/scripts/environment.sh"
+environment "$here/.venv" "$here/requirements.txt"
+
+export LLM_PROXY_API_MINIMUM="${LLM_PROXY_API_MINIMUM-1}"
+export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" PYTHONSAFEPATH=1
+exec "$here/.venv/bin/python" -m llm_proxy.rest_api "$@"

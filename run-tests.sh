@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Runs the tests, on a fresh machine too; arguments go to pytest, which runs in this folder.
+# LLM_PROXY_VENV names another environment than .venv, LLM_PROXY_PYTHON the Python to make it with.
+set -e
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+. scripts/environment.sh
+venv=${LLM_PROXY_VENV:-.venv}
+environment "$venv" requirements.txt requirements-dev.txt
+exec "$venv/bin/python" -m pytest "$@"
