@@ -50,8 +50,8 @@ def parse_object(data: bytes) -> dict[str, Any]:
     except (_Fault, ValueError, RecursionError):
         # A duplicate key, NaN or an overflow; an integer beyond sys.get_int_max_str_digits(); unbalanced brackets.
         raise _located(text) from None
-    if b"\\u" in data and (end := _PAIRED.match(text).end()) != len(text):  # type: ignore[union-attr]
-        raise problem_at(text, end, "half of a surrogate pair is not a character")
+    if (b"\\ud" in data or b"\\uD" in data) and (half := _half_pair(text)) is not None:
+        raise problem_at(text, half, "half of a surrogate pair is not a character")
     if not isinstance(value, dict):
         start = len(text) - len(text.lstrip())
         raise problem_at(text, start, f"must be an object, not {_KINDS[type(value)]}")
@@ -70,6 +70,13 @@ def decode(data: bytes) -> str:
     if not text or text.isspace():
         raise JsonProblem("is empty, must be a JSON object", 1, 1)
     return text
+
+
+def _half_pair(text: str) -> int | None:
+    """Where the first half of a surrogate pair stands alone, if one does."""
+    sound = _PAIRED.match(text)
+    end = sound.end() if sound else 0
+    return end if end < len(text) else None
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
