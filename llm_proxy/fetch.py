@@ -12,16 +12,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from io import BytesIO
 from math import inf
-from typing import TYPE_CHECKING, Any, cast
+from time import monotonic
+from typing import Protocol, cast
 
 from tornado.httpclient import HTTPRequest, HTTPResponse
-from tornado.httputil import HTTPHeaders
 
+from llm_proxy.answer import Answer
+from llm_proxy.dial import Dialer
 from llm_proxy.faults import (
     Aborted,
-    BodyTooLarge,
     ConnectionLost,
     Phase,
     PoolExhausted,
@@ -29,43 +29,46 @@ from llm_proxy.faults import (
     TransportError,
     TransportTimeout,
 )
-from llm_proxy.gunzip import Gunzip
 from llm_proxy.http1 import Connection, Sink
 from llm_proxy.plan import Options, Plan, make_plan
-from llm_proxy.redirects import REDIRECTS, redirected
+from llm_proxy.pool import Pool
+from llm_proxy.proxies import Proxies
+from llm_proxy.redirects import redirected
 from llm_proxy.response_head import ResponseHead
 from llm_proxy.sending import SLICE, BytesSender, ProducerSender, Sender
 
-if TYPE_CHECKING:
-    from llm_proxy.transport import PooledHTTPClient
 
-#: Bodies up to this size leave together with the head.
-SMALL = SLICE
+class Client(Protocol):
+    """What all requests of one client share. ``pool_timeout`` is in seconds, ``max_body_size`` in bytes."""
+
+    loop: asyncio.AbstractEventLoop
+    pool: Pool
+    dialer: Dialer
+    proxies: Proxies
+    pool_timeout: float
+    max_body_size: int
+
+    def forget(self, fetch: Fetch, request: HTTPRequest) -> None:
+        """``fetch`` is done."""
 
 
 class Fetch:
-    """A request in progress. ``phase`` says where it stands."""
+    """A request in progress. ``phase`` says where it stands; times are of the monotonic clock (uvloop's own is cached,
+    and has milliseconds only), deadlines of the loop's."""
 
     __slots__ = (
-        "_body_sink",
+        "_answer",
         "_callback",
         "_client",
         "_connected_at",
         "_connection",
         "_dialing",
-        "_first_byte_at",
-        "_gunzip",
-        "_head",
-        "_location",
+        "_head_at",
         "_loop",
         "_options",
         "_original",
-        "_parts",
         "_plan",
-        "_pool_until",
         "_redirects_left",
-        "_request",
-        "_size",
         "_slot",
         "_slot_at",
         "_started_at",
@@ -79,74 +82,62 @@ class Fetch:
         "stale_retries",
     )
 
-    def __init__(
-        self,
-        client: PooledHTTPClient,
-        request: HTTPRequest,
-        callback: Callable[[HTTPResponse], None],
-    ) -> None:
+    def __init__(self, client: Client, options: Options, callback: Callable[[HTTPResponse], None]) -> None:
         self._client = client
         self._loop = client.loop
-        self._original = request
+        self._options = options
+        self._original = options.request
         self._callback = callback
+        self._redirects_left: int = options.get("max_redirects") if options.get("follow_redirects") else 0
+        self._plan = cast(Plan, None)
         self._connection: Connection | None = None
         self._dialing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        #: Whether a slot of the pool is ours; while it is not, and ``phase`` is "pool", we wait for one.
+        #: Whether a slot of the pool is ours.
         self._slot = False
-        self._plan = cast(Plan, None)
         self.stale_retries = 0
         self.done = False
         self.aborted = False
         self.phase: Phase = "pool"
-        self._started_at = self._loop.time()
         self._wall_started = time.time()
-        self._take(request, None)
-
-    def _take(self, request: HTTPRequest, redirects_left: int | None) -> None:
-        """Make ``request`` the current one: the first, or the next after a redirect."""
-        self._request = request
-        self._options = options = Options(request, self._client.defaults)
-        self._redirects_left = options.get("max_redirects") if redirects_left is None else redirects_left
-        self._head: ResponseHead | None = None
-        #: Where a redirect that we follow leads to.
-        self._location: str | None = None
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._gunzip: Gunzip | None = None
-        self._slot_at = self._connected_at = self._first_byte_at = 0.0
+        self._started_at = self._slot_at = self._connected_at = self._head_at = monotonic()
+        limit = options.get("request_timeout")
+        #: When the present step (waiting for a slot, connecting) and the whole must be over.
+        self._total_until = self._loop.time() + limit if limit else inf
+        self._step_until = inf
 
     # -- getting a connection
 
     def begin(self) -> None:
         """Plan the request and ask for a slot."""
+        client = self._client
+        self.phase = "pool"
+        self._answer = Answer(self._options, client.max_body_size)
         try:
-            self._plan = make_plan(self._options, self._client.proxies)
-            limit = self._options.get("request_timeout")
-            self._total_until = self._started_at + limit if limit else inf
-            self._step_until = self._loop.time() + self._client.pool_timeout
-            self._client.pool.enter(self._plan.route, self)
+            self._plan = make_plan(self._options, client.proxies)
+            client.pool.enter(self._plan.route, self)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
             self._finish_with(error)
             return
-        if self.phase == "pool" and not self.done:
+        if not (self._slot or self.done):
+            self._step_until = self._loop.time() + client.pool_timeout
             self._arm()
-
-    def on_refused(self, error: PoolExhausted) -> None:
-        """The pool will not let us go ahead."""
-        self._finish_with(error)
 
     def on_slot(self, connection: Connection | None) -> None:
         """The pool lets us go ahead."""
         self._slot = True
-        self._slot_at = self._loop.time()
+        self._slot_at = monotonic()
         if connection is None:
             self._dial()
-        else:
-            self._step_until = inf
-            if self._total_until != inf:
-                self._arm()
-            self._send(connection)
+            return
+        self._step_until = inf
+        if self._total_until != inf:
+            self._arm()
+        self._send(connection)
+
+    def on_refused(self, error: PoolExhausted) -> None:
+        """The pool will not let us go ahead."""
+        self._finish_with(error)
 
     def _dial(self) -> None:
         self.phase = "resolve"
@@ -168,18 +159,18 @@ class Fetch:
 
     def _send(self, connection: Connection) -> None:
         self._connection = connection
-        self._connected_at = self._loop.time()
+        self._connected_at = monotonic()
         self.phase = "head"
+        plan, head, sender = self._plan, self._plan.head, None
         told = getattr(self._original, "on_connected", None)
         if told is not None:
             try:
                 told()
             except Exception as error:  # noqa: BLE001 - as above
                 self._finish_with(error)
-        if self.done:  # it aborted us
+        if self.done:  # by what was told, perhaps
             return
-        plan, head, sender = self._plan, self._plan.head, None
-        if plan.body is not None and len(plan.body) <= SMALL and not plan.wait_for_continue:
+        if plan.body is not None and len(plan.body) <= SLICE and not plan.wait_for_continue:
             head += plan.body
         elif plan.body is not None or plan.producer is not None:
             sender = self._sender(connection)
@@ -197,89 +188,56 @@ class Fetch:
     def on_head(self, head: ResponseHead) -> Sink:
         """The connection has read the head; the result takes the body."""
         self.phase = "body"
-        self._head = head
-        self._first_byte_at = self._loop.time()
-        if head.code in REDIRECTS and self._redirects_left > 0 and self._options.get("follow_redirects"):
-            self._location = head.location()
-            if self._location is not None:
-                return self._collect
-        sink = self._sink(head)
-        tell = self._options.get("header_callback")
-        if tell is not None:
-            tell(head.start + "\r\n")
-            for line in head.lines:
-                tell(line + "\r\n")
-            tell("\r\n")
-        return sink
-
-    def _sink(self, head: ResponseHead) -> Sink:
-        streaming: Sink | None = self._options.get("streaming_callback")
-        if streaming is None:
-            if head.length > self._client.max_body_size:
-                raise self._too_large()
-            streaming = self._collect
-        if head.content_encoding == "gzip" and self._options.get("decompress_response"):
-            self._gunzip = Gunzip()
-            self._body_sink = streaming
-            # Tornado does the same, so that nobody decodes twice.
-            head.lines = [line for line in head.lines if not _is_encoding(line)]
-            return self._decode
-        return streaming
-
-    def _collect(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > self._client.max_body_size:
-            raise self._too_large()
-        self._parts.append(data)
-
-    def _decode(self, data: bytes) -> Any:
-        assert self._gunzip is not None
-        plain = self._gunzip.feed(data)
-        return self._body_sink(plain) if plain else None
-
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(
-            f"the body is larger than {self._client.max_body_size} bytes", "body", "too_large"
-        )
+        self._head_at = monotonic()
+        return self._answer.begin(head, self._redirects_left > 0)
 
     def on_end(self, reusable: bool) -> None:
         """The connection has read the answer to its end."""
         connection, self._connection = self._connection, None
         self._release(connection if reusable else None)
-        assert self._head is not None
         try:
-            if self._gunzip is not None:
-                self._gunzip.finish()
-            if self._location is not None:
-                self._follow(self._location)
+            self._answer.end()
+            if self._answer.location is not None:
+                request = redirected(self._options.request, self._answer.code, self._answer.location)
+                self._options = self._options.of(request)
+                self._redirects_left -= 1
+                self.begin()
                 return
         except Exception as error:  # noqa: BLE001 - as above
             self._finish_with(error)
             return
-        self._finish(self._response(self._head))
-
-    def _follow(self, location: str) -> None:
-        assert self._head is not None
-        following = redirected(self._request, self._head.code, location)
-        self._take(following, self._redirects_left - 1)
-        self.phase = "pool"
-        self.begin()
+        self._finish(self._response())
 
     def on_fault(self, error: Exception) -> None:
         """The connection is gone, and the answer is not complete."""
         connection, self._connection = self._connection, None
         assert connection is not None
-        if isinstance(error, ConnectionLost) and connection.served and not connection.answered:
+        if isinstance(error, ConnectionLost) and connection.served > 1 and not connection.answered:
             if not self.stale_retries and self._plan.producer is None:
                 self.stale_retries = 1
                 self._dial()
                 return
-            stale = ConnectionLost(
-                "the pooled connection had been closed by the upstream", error.phase, "stale"
-            )
+            stale = ConnectionLost("the upstream had closed the pooled connection", error.phase, "stale")
             stale.__cause__ = error
             error = stale
         self._finish_with(error)
+
+    def _response(self) -> HTTPResponse:
+        now = monotonic()
+        response = self._answer.response(
+            self._original,
+            effective_url=self._plan.url,
+            request_time=now - self._slot_at,
+            start_time=self._wall_started,
+            time_info={
+                "queue": self._slot_at - self._started_at,
+                "connect": self._connected_at - self._slot_at,
+                "first_byte": self._head_at - self._started_at,
+                "total": now - self._started_at,
+            },
+        )
+        response.stale_retries = self.stale_retries  # type: ignore[attr-defined]  # ours, beside Tornado's own
+        return response
 
     # -- ending
 
@@ -306,15 +264,9 @@ class Fetch:
             self._connection = None
         if isinstance(error, TransportError):
             error.stale_retries = self.stale_retries
-        now = self._loop.time()
+        spent = monotonic() - self._slot_at
         self._finish(
-            HTTPResponse(
-                self._original,
-                599,
-                error=error,
-                request_time=now - (self._slot_at or now),
-                start_time=self._wall_started,
-            )
+            HTTPResponse(self._original, 599, error=error, request_time=spent, start_time=self._wall_started)
         )
 
     def _release(self, connection: Connection | None) -> None:
@@ -331,35 +283,8 @@ class Fetch:
             self._release(None)
         elif self.phase == "pool" and self._plan is not None:
             self._client.pool.cancel(self._plan.route, self)
-        callback, self._callback = self._callback, _ignore
         self._client.forget(self, self._original)
-        callback(response)
-
-    def _response(self, head: ResponseHead) -> HTTPResponse:
-        now = self._loop.time()
-        headers = HTTPHeaders()
-        if self._options.get("header_callback") is None:  # documented: otherwise they are empty
-            for name, value in head.pairs():
-                headers.add(name, value)
-        response = HTTPResponse(
-            self._original,
-            head.code,
-            reason=head.reason or None,
-            headers=headers,
-            buffer=BytesIO(b"".join(self._parts)),
-            effective_url=self._plan.url,
-            request_time=now - self._slot_at,
-            start_time=self._wall_started,
-            time_info={
-                "queue": self._slot_at - self._started_at,
-                "connect": self._connected_at - self._slot_at,
-                "first_byte": self._first_byte_at - self._started_at,
-                "total": now - self._started_at,
-                "stale_retries": self.stale_retries,
-            },
-        )
-        response.stale_retries = self.stale_retries  # type: ignore[attr-defined]
-        return response
+        self._callback(response)
 
     # -- the clock
 
@@ -381,15 +306,7 @@ class Fetch:
             self._arm()
         elif self.phase == "pool":
             where = self._plan.route.where
-            self._finish_with(PoolTimeout(f"no connection to {where} became free in time", "pool", "timeout"))
+            self._finish_with(PoolTimeout(f"Timeout in request queue for {where}", "pool", "timeout"))
         else:
-            what = "connecting took too long" if now >= self._step_until else "the request took too long"
-            self._finish_with(TransportTimeout(f"Timeout: {what}", self._where(), "timeout"))
-
-
-def _is_encoding(line: str) -> bool:
-    return line[:16].lower() == "content-encoding"
-
-
-def _ignore(response: HTTPResponse) -> None:
-    """The callback of a request that is done."""
+            what = "while connecting" if now >= self._step_until else "during request"
+            self._finish_with(TransportTimeout(f"Timeout {what}", self._where(), "timeout"))

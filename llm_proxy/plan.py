@@ -49,6 +49,10 @@ class Options:
         self.request = request
         self._defaults = defaults
 
+    def of(self, request: HTTPRequest) -> Options:
+        """The same defaults for another request."""
+        return Options(request, self._defaults)
+
     def get(self, name: str) -> Any:
         """The value of attribute ``name``."""
         value = getattr(self.request, name)

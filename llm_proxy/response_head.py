@@ -68,6 +68,11 @@ class ResponseHead:
                 return value
         return None
 
+    def rename(self, old: str, new: str) -> None:
+        """Give the fields called ``old`` (lower case) another name."""
+        size = len(old)
+        self.lines = [new + line[size:] if line[:size].lower() == old else line for line in self.lines]
+
     def _read_fields(self) -> bool:
         """Note the fields that decide about the body; true for a chunked one."""
         chunked = False

@@ -41,6 +41,7 @@ from llm_proxy.faults import (
     TransportTimeout,
 )
 from llm_proxy.fetch import Fetch
+from llm_proxy.plan import Options
 from llm_proxy.pool import Pool, PoolLimits
 from llm_proxy.proxies import Proxies
 from llm_proxy.resolver import Resolver
@@ -145,7 +146,7 @@ class PooledHTTPClient(AsyncHTTPClient):
     def fetch_impl(self, request: HTTPRequest, callback: Callable[[HTTPResponse], None]) -> None:
         """Called by ``fetch`` with a wrapper that knows the defaults; we look them up ourselves, which is cheaper."""
         plain: HTTPRequest = getattr(request, "request", request)
-        self._newest = fetch = Fetch(self, plain, callback)
+        self._newest = fetch = Fetch(self, Options(plain, self.defaults), callback)
         self._running.add(fetch)
         if isinstance(plain, StreamRequest):
             if plain._aborted:
