@@ -272,21 +272,6 @@ def test_the_demo_is_noticed_however_it_is_named() -> None:
     assert not load({"ollama": {"demo": {}}}).uses_demo
 
 
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        ("http://h", "http://h"),
-        ("HTTPS://H:443/V1//", "https://h:443/V1"),
-        ("http://[::1]:8080/v1", "http://[::1]:8080/v1"),
-        ("http://10.0.0.1", "http://10.0.0.1"),
-        ("http://my_service.local./a%20b", "http://my_service.local./a%20b"),
-    ],
-)
-def test_good_hosts(given: str, kept: str) -> None:
-    """Names, addresses, ports and paths pass; scheme and host lose their capitals, the end its slashes."""
-    assert row({"ollama": {"m": {"api_host": given}}}).api_host == kept
-
-
 @pytest.mark.parametrize("value", ["5m", "1h30m", "0", "-1m", "1.5h", 0, -1, 300, 2.5])
 def test_good_keep_alive(value: str | float) -> None:
     """Go durations and seconds pass as they are."""

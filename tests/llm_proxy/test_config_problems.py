@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.config import MAX_BYTES, ConfigError
+from llm_proxy.config import ConfigError
 from tests.support.config_kit import API_TYPES, load, problem, problems
 
 #: Each text stands for a value that must never be shown.
@@ -119,54 +119,6 @@ def test_each_wrong_field_is_one_problem(fields: dict[str, Any], path: str, mess
     assert found.line > 1
 
 
-BAD_HOSTS = [
-    ("", "http://"),
-    ("gpu-box:8000", "http://"),
-    ("//gpu-box", "http://"),
-    ("ftp://gpu-box", "http://"),
-    ("file:///etc/passwd", "http://"),
-    ("http:/gpu-box", "http://"),
-    ("http://", "valid host"),
-    ("http:///v1", "valid host"),
-    ("http://gpu box", "valid host"),
-    ("http://gpu-box/v 1", "plain path"),
-    ("http://żółw.pl", "valid host"),
-    ("http://-x", "valid host"),
-    ("http://a..b", "valid host"),
-    ("http://999.1.1.1", "valid host"),
-    ("http://[::1", "valid host"),
-    ("http://[::z]", "valid host"),
-    ("http://[fe80::1%25eth0]", "valid host"),
-    ("http://" + "a" * 300, "valid host"),
-    (f"http://{PLANTED}:pw@gpu-box", "user part"),
-    ("http://@gpu-box", "user part"),
-    ("http://gpu-box:", "port"),
-    ("http://gpu-box:0", "port"),
-    ("http://gpu-box:65536", "port"),
-    ("http://gpu-box:http", "port"),
-    (f"http://gpu-box/v1?key={PLANTED}", "query"),
-    ("http://gpu-box/v1?", "query"),
-    ("http://gpu-box/v1#x", "fragment"),
-    ("http://gpu-box/../v1", "plain path"),
-    ("http://gpu-box/%2e%2E/v1", "plain path"),
-    ("http://gpu-box\\v1", "valid host"),
-    ("http://gpu-box/a\\b", "plain path"),
-    ("http://gpu-box\n", "control characters"),
-    (" http://gpu-box", "white space"),
-    ("http://gpu\tbox", "control characters"),
-]
-
-
-@pytest.mark.parametrize(("host", "message"), BAD_HOSTS, ids=range(len(BAD_HOSTS)))
-def test_bad_hosts(host: str, message: str) -> None:
-    """An api_host is an http or https URL of host, port and plain path; anything else says why not."""
-    found = problem(model(api_host=host))
-
-    assert found.path == "openai.m.api_host"
-    assert message in found.message
-    assert PLANTED not in str(found)
-
-
 DOCUMENT_PROBLEMS: list[tuple[Any, str, str]] = [
     ({}, "", "no provider is configured"),
     ({"$schema": "x", "$comment": 1}, "", "no provider is configured"),
@@ -208,40 +160,6 @@ def test_each_wrong_document_is_one_problem(document: Any, path: str, message: s
 
     assert found.path == path
     assert message in found.message
-    assert PLANTED not in str(found)
-
-
-TEXT_PROBLEMS: list[tuple[bytes, str, int, int]] = [
-    (b"", "is empty", 1, 1),
-    (b" \n", "is empty", 1, 1),
-    (b"\xef\xbb\xbf{}", "byte order mark", 1, 1),
-    (b'{"ollama": {\n"m\xff": {}}}', "not valid UTF-8", 2, 3),
-    (b'{"ollama": {"m": {}}}\n\0\0', "a NUL byte is not text", 2, 1),
-    (b"[]", "must be an object, not an array", 1, 1),
-    (b'{"ollama": {"m": {}},}', 'no "," may stand before "}"', 1, 21),
-    (b"{'ollama': {}}", "a key in double quotes", 1, 2),
-    (b'{"ollama": {"m": {}}} // x', "nothing may follow", 1, 23),
-    (b'{"ollama": {"m": {"weight": NaN}}}', "NaN and Infinity", 1, 29),
-    (b'{"ollama": {"m": {"weight": 1e999}}}', "too large", 1, 29),
-    (b'{"ollama": {"m": {"model": "\\ud800"}}}', "surrogate", 1, 28),
-    (b'{"ollama": {"m": {}, "m": {}}}', 'duplicate key "m"', 1, 22),
-    (b'{"ollama": {"m": {"options":' + b"[" * 200 + b"]" * 200 + b"}}}", "nested deeper", 1, 154),
-    (b'{"ollama": {"m": {"model": "sk-planted', "a string is not closed", 1, 28),
-    (b'{"ollama": {"m": {"sk-planted"}}}', '":" is expected after a key', 1, 31),
-    (b'{"ollama": {"m": {"api_token": sk-planted}}}', "double quotes", 1, 32),
-    (b" " * (MAX_BYTES + 1), "larger than", 1, 1),
-]
-
-
-@pytest.mark.parametrize(("data", "message", "line", "column"), TEXT_PROBLEMS, ids=range(len(TEXT_PROBLEMS)))
-def test_each_broken_text_is_one_problem_with_its_place(
-    data: bytes, message: str, line: int, column: int
-) -> None:
-    """A file that is no strict JSON object is rejected at the very place of the fault."""
-    found = problem(data)
-
-    assert message in found.message
-    assert (found.line, found.column) == (line, column)
     assert PLANTED not in str(found)
 
 
