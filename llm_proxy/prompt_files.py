@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections import deque
 from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +89,7 @@ def read_tree(directory: Path, known: Container[str]) -> Tree:
 
 
 class _Listing:
-    """The names below ``root``, without a byte of their content."""
+    """The names below ``root``, without a byte of their content, the nearest to it first."""
 
     def __init__(self, root: bytes) -> None:
         self.tree = Tree()
@@ -96,12 +97,17 @@ class _Listing:
         #: Equal if two looks saw the same tree (in this process). A neighbour's busy log file is not part of it.
         self.mark = 0
         self._entries = 0
-        self._enter(root, "", frozenset())
+        #: Directories to be listed: path, path in the tree, and what identifies those that lead there.
+        self._queue: deque[tuple[bytes, str, frozenset[tuple[int, int]]]] = deque([(root, "", frozenset())])
+        while self._queue and self._entries <= MAX_ENTRIES:
+            self._enter(*self._queue.popleft())
+        if self._entries > MAX_ENTRIES:
+            self.tree.cut = True
+            text = f"more than {MAX_ENTRIES} directory entries; the rest is not looked at"
+            self.tree.problems.append(PromptProblem(".", text))
         self.tree.empty = not self.mark and not self.tree.problems
 
     def _enter(self, path: bytes, relative: str, above: frozenset[tuple[int, int]]) -> None:
-        """List one directory. ``above`` identifies those that lead here: a link to one of them is a loop."""
-        below: list[tuple[bytes, str]] = []
         try:
             found = os.stat(path)
             identity = (found.st_dev, found.st_ino)
@@ -113,20 +119,13 @@ class _Listing:
                     self._entries += 1
                     if self._entries > MAX_ENTRIES:
                         break
-                    self._look(entry, relative, below)
+                    self._look(entry, relative, above | {identity})
         except OSError as error:
             if not relative:
                 raise
             self.tree.fault(relative, _reason(error))
-        for inner, name in below:
-            self._enter(inner, name, above | {identity})
-        if self._entries > MAX_ENTRIES and not self.tree.cut:
-            self.tree.cut = True
-            text = f"more than {MAX_ENTRIES} directory entries; the rest is not looked at"
-            self.tree.problems.append(PromptProblem(".", text))
 
-    def _look(self, entry: os.DirEntry[bytes], parent: str, below: list[tuple[bytes, str]]) -> None:
-        """Note one entry: a file in ``self.files``, a directory in ``below``."""
+    def _look(self, entry: os.DirEntry[bytes], parent: str, above: frozenset[tuple[int, int]]) -> None:
         if entry.name == b"..data":  # swapped by Kubernetes when it updates a volume
             self.mark += hash((parent, entry.inode()))
         if entry.name.startswith(b".") or entry.name.endswith(b"~"):
@@ -140,7 +139,7 @@ class _Listing:
             fault = _name_fault(entry.name, name, is_file=is_file, in_language=bool(parent))
         except OSError as error:
             fault = _reason(error)
-        if not fault and relative.count("/") > MAX_DEPTH:
+        if not fault and not is_file and relative.count("/") >= MAX_DEPTH:
             fault = f"is more than {MAX_DEPTH} levels deep"
         if fault:
             self.tree.fault(relative, fault)
@@ -149,7 +148,7 @@ class _Listing:
         if is_file:
             self.files.append(relative)
         else:
-            below.append((entry.path, relative))
+            self._queue.append((entry.path, relative, above))
 
 
 def _is_directory(entry: os.DirEntry[bytes]) -> bool:
