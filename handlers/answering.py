@@ -130,6 +130,8 @@ class AnsweringHandler(BaseHandler):
         # Node's fetch takes a cut body for a complete one if it saw "Connection: close", so Tornado is kept from
         # sending that on a stream; the connection of a client that asked for it is closed at the end all the same.
         connection: Any = self.request.connection
+        # Tornado turns Nagle's algorithm on again after each answer; on a stream it would hold back single tokens.
+        connection.stream.set_nodelay(True)
         closing, connection._disconnect_on_finish = (
             connection._disconnect_on_finish,
             False,

@@ -148,7 +148,7 @@ class PassthroughHandler(AnsweringHandler):
             self.facts["upstream_bytes"] = exchange.received
 
     def _copy_head(self, deployment: Deployment, status: int, pairs: Iterable[tuple[str, str]]) -> None:
-        self.set_status(status, "relayed")  # never the upstream's own reason: it is unchecked text
+        self.set_status(status)  # with our own words for it: the upstream's reason is unchecked text
         self.clear_header("Content-Type")
         for name, value in returned(pairs):
             self.add_header(name, value)

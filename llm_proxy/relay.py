@@ -53,7 +53,7 @@ class KeepAlive:
 
 @dataclass(slots=True)
 class Tally:
-    """What the log wants to know about one answer; filled in while it runs. Times are loop times, in seconds."""
+    """What the log wants to know about one answer; filled in while it runs. Times are ``perf_counter`` seconds."""
 
     first_event_at: float | None = None
     last_event_at: float | None = None
@@ -172,7 +172,7 @@ class Relay:
             clock.last_event = asyncio.get_running_loop().time()
             body = await read_whole(exchange, clock)
             response = self._collected(head, body)
-        self.tally.first_event_at = asyncio.get_running_loop().time()
+        self.tally.first_event_at = perf_counter()
         self._count_whole(response)
         return response
 
@@ -276,7 +276,7 @@ class _Stream:
                 tally.chunk(event.data)
                 counted += 1
         if counted:
-            tally.last_event_at = self.loop.time()
+            tally.last_event_at = began
             if tally.first_event_at is None:
                 tally.first_event_at = tally.last_event_at
         if body and (counted or self.sink.begun):
