@@ -61,7 +61,7 @@ class ConversationRequest(Open):
             wrong = [key for key, item in value.items() if not isinstance(item, str | int | float | bool)]
             if wrong:
                 text = "values must be strings, numbers or booleans"
-                raise PydanticCustomError("prompt_vars", text)  # type: ignore[arg-type]
+                raise PydanticCustomError("prompt_vars", text)
         return value
 
 

@@ -180,7 +180,7 @@ class RawPassthroughHandler(PassthroughHandler):
     async def post(self, *_: str) -> None:
         prefix = self.gateway.settings.ep_prefix + "/passthrough/"
         # The raw request target: path groups of the router are percent-decoded, and with them every check is void.
-        name, slash, rest = self.request.uri.removeprefix(prefix).partition("/")  # type: ignore[union-attr]
+        name, slash, rest = self.request.uri.removeprefix(prefix).partition("/")
         if not slash:
             raise HTTPError(404)
         target = "/" + rest

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -57,7 +58,7 @@ def run(flags: dict[str, str]) -> int:
     except OSError as error:
         return _die(f"{PREFIX}LOG_FILENAME: {error.strerror}", 2)
     for warning in unknown_variables(env):
-        logs.logging.getLogger(__name__).warning("unknown setting", extra={"problem": warning})
+        logging.getLogger(__name__).warning("unknown setting", extra={"problem": warning})
     try:
         check_layout()
         _runner()(_main(settings, env))

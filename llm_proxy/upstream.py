@@ -239,37 +239,32 @@ def _pair(field: str) -> tuple[str, str]:
 
 def translate(error: BaseException, call: HttpCall) -> GatewayError:
     """The one place where a fault of the network becomes an answer. The address stays in ``detail`` (the log)."""
-    detail = f"{type(error).__name__}: {error}"
-    if not isinstance(error, TransportError):
-        return UpstreamError(
-            "the call to the upstream failed",
-            detail=detail,
-            phase="head",
-            kind="unknown",
-        )
-    phase, kind = error.phase, error.kind
-    facts = {"detail": detail, "phase": phase, "kind": kind}
-    made: GatewayError
-    if phase == "pool":
-        made = NoUpstream("too many requests wait for this upstream", retry_after="1", **facts)
-    elif kind == "timeout" and phase in ("resolve", "connect", "tls"):
-        made = UpstreamTimeout.of("connect", call.timeouts.connect)
-        made.detail, made.phase = detail, phase
-    elif phase == "tls":
-        made = UpstreamUnreachable(_tls_words(kind, error), **facts)
-    elif phase in ("resolve", "connect"):
-        made = UpstreamUnreachable(f"the upstream is unreachable ({_WORDS.get(kind, kind)})", **facts)
-    elif phase == "write" or (phase == "head" and kind in ("eof", "reset", "stale")):
-        made = UpstreamUnreachable("the upstream closed the connection without an answer", **facts)
-    elif phase == "body" and kind in ("reset", "truncated", "eof"):
-        made = UpstreamError("the upstream broke off in the middle of its answer", **facts)
-    else:
-        made = UpstreamError(
-            f"the upstream's answer is not valid HTTP ({_WORDS.get(kind, kind)})",
-            **facts,
-        )
+    made = _named(error, call)
+    made.detail = f"{type(error).__name__}: {error}"
+    if isinstance(error, TransportError):
+        made.phase, made.kind = error.phase, error.kind
     made.__cause__ = error
     return made
+
+
+def _named(error: BaseException, call: HttpCall) -> GatewayError:
+    """The error of our tree, by where the call stood and what happened there."""
+    if not isinstance(error, TransportError):
+        return UpstreamError("the call to the upstream failed", phase="head", kind="unknown")
+    phase, kind = error.phase, error.kind
+    if phase == "pool":
+        return NoUpstream("too many requests wait for this upstream", retry_after="1")
+    if kind == "timeout":
+        return UpstreamTimeout.of("connect", call.timeouts.connect)
+    if phase == "tls":
+        return UpstreamUnreachable(_tls_words(kind, error))
+    if phase in ("resolve", "connect"):
+        return UpstreamUnreachable(f"the upstream is unreachable ({_WORDS.get(kind, kind)})")
+    if kind in ("eof", "reset", "stale", "truncated"):
+        if phase == "body":
+            return UpstreamError("the upstream broke off in the middle of its answer")
+        return UpstreamUnreachable("the upstream closed the connection without an answer")
+    return UpstreamError(f"the upstream's answer is not valid HTTP ({_WORDS.get(kind, kind)})")
 
 
 _WORDS: Mapping[str, str] = {
@@ -279,6 +274,7 @@ _WORDS: Mapping[str, str] = {
     "informational": "too many informational answers",
     "framing": "bad framing",
     "unreachable": "no route",
+    "exhausted": "too many names are being looked up",
 }
 
 
@@ -286,7 +282,7 @@ def _tls_words(kind: str, error: TransportError) -> str:
     """Which check of the certificate failed; OpenSSL's own words contain no address."""
     if kind != "verify":
         return "the TLS handshake with the upstream failed"
-    reason = getattr(error.__cause__, "verify_message", "") or "verification failed"
+    reason = getattr(error, "verify_message", "") or "verification failed"
     # A host name mismatch quotes the name; the check is what matters.
     reason = "it is for another host name" if "mismatch" in reason.lower() else reason
     return f"the upstream's certificate was refused: {reason}"
