@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 - as above
             self.fail(error)
             return
-        if result is not None and not self._closed and isawaitable(result):
+        if isawaitable(result) and not self._closed:
             self._hold(result)
 
     def _hold(self, result: Awaitable[Any]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Literal
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from llm_proxy.faults import ConnectionLost, Kind, ProtocolError
 from llm_proxy.response_head import MAX_HEAD, MAX_HEADERS, Framing, ResponseHead
@@ -185,7 +185,7 @@ class ResponseReader:
         """Feed the next bytes of a head; ``whole`` says that its end must be exactly theirs."""
         try:
             self._feed(fresh)
-        except HttpParserError as error:
+        except (HttpParserError, HttpParserUpgrade) as error:
             kind: Kind = "protocol" if self._parser.get_status_code() == 101 else "framing"
             raise ProtocolError(f"bad head: {error}", "head", kind) from error
         if (self._events.heads > 0) is not whole or self._events.parts:
@@ -204,7 +204,7 @@ class ResponseReader:
 
     def _begin_body(self, raw: bytes, code: int, data: bytes) -> bytes:
         """The head is complete; ``data`` is what came with it."""
-        head = ResponseHead(raw, code, self._parser.should_keep_alive(), self._method)
+        head = ResponseHead(raw, code, self._method)
         self.head = head
         self.reusable = head.keep_alive
         self._raw = b""

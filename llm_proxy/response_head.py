@@ -30,7 +30,7 @@ class ResponseHead:
 
     __slots__ = ("code", "content_encoding", "framing", "keep_alive", "length", "lines", "reason", "start")
 
-    def __init__(self, raw: bytes, code: int, keep_alive: bool, method: str) -> None:
+    def __init__(self, raw: bytes, code: int, method: str) -> None:
         """``raw`` includes the final empty line. Raises ``ProtocolError``."""
         lines = raw.decode("latin-1").lstrip("\r\n").split("\r\n")
         del lines[-2:]
@@ -42,6 +42,7 @@ class ResponseHead:
         self.lines = lines
         self.length = -1
         self.content_encoding = ""
+        self.keep_alive = not self.start.startswith("HTTP/1.0")
         chunked = self._read_fields()
         if method == "HEAD" or code == 204 or code == 304 or self.length == 0:
             self.framing = Framing.NONE
@@ -51,7 +52,7 @@ class ResponseHead:
             self.framing = Framing.LENGTH
         else:
             self.framing = Framing.UNTIL_CLOSE
-        self.keep_alive = keep_alive and self.framing is not Framing.UNTIL_CLOSE
+            self.keep_alive = False
 
     def pairs(self) -> list[tuple[str, str]]:
         """All fields in order, names as they came, values stripped."""
@@ -76,6 +77,7 @@ class ResponseHead:
     def _read_fields(self) -> bool:
         """Note the fields that decide about the body; true for a chunked one."""
         chunked = False
+        connection = ""
         for line in self.lines:
             if line[0] not in "cCtT":  # only these few can matter; most lines are skipped by one comparison
                 continue
@@ -93,6 +95,11 @@ class ResponseHead:
                 chunked = True
             elif name == "content-encoding":
                 self.content_encoding = value.lower()
+            elif name == "connection":
+                connection += f",{value.lower()}"
         if chunked and self.length >= 0:
             raise ProtocolError("the answer has two framings", "head", "framing")
+        if connection:  # RFC 9112, section 9.3: "close" wins, "keep-alive" counts for HTTP/1.0
+            options = {option.strip() for option in connection.split(",")}
+            self.keep_alive = "close" not in options and (self.keep_alive or "keep-alive" in options)
         return chunked
