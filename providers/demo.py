@@ -1,0 +1,14 @@
+"""The dialect of the endpoint that this process serves itself: OpenAI's. See ``llm_proxy.demo``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from providers.openai import OpenAIProvider
+
+
+class DemoProvider(OpenAIProvider):
+    """``api_type`` ``demo``; the server fills in the host, whose port is chosen at start."""
+
+    api_type: ClassVar[str] = "demo"
+    default_host: ClassVar[str | None] = None
