@@ -38,7 +38,10 @@ test-others: environment ## the tests on the other Pythons of this machine
 test-all: test-others test ## the tests on every Python of this machine
 
 schema: environment ## write the JSON Schema of models-config.json from the model classes
-	$(BIN)/python -m llm_proxy.config_schema > resources/configs/models-config.schema.json
+	$(BIN)/python -m llm_proxy.config_schema $$($(BIN)/python -c 'from providers.discovery import discover; print(*discover())') > $(SCHEMA).new
+	mv $(SCHEMA).new $(SCHEMA)
+
+SCHEMA := resources/configs/models-config.schema.json
 
 requirements: ## pin what setup.py asks for; needs uv
 	uv pip compile -q $(PINS) setup.py -o requirements.txt

@@ -6,6 +6,7 @@ the tests. ``resources/`` is an operator's data, not a package: the wheel puts a
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -41,25 +42,30 @@ DEV = [
     "ruff>=0.9",
     "mypy>=1.14",
     "types-jsonschema",
+    "types-setuptools",
     "pre-commit>=4",
 ]
 
 
 def version() -> str:
     """The one in llm_proxy/__init__.py, read without importing it: building needs no dependency."""
-    found = re.search(r'^__version__ = "(.+)"$', (HERE / "llm_proxy/__init__.py").read_text("utf-8"), re.M)
+    found = re.search(
+        r'^__version__ = "(.+)"$', (HERE / "llm_proxy/__init__.py").read_text("utf-8"), re.MULTILINE
+    )
     assert found is not None
     return found[1]
 
 
-def shared_data() -> list[tuple[str, list[str]]]:
+def shared_data() -> list[tuple[str, Sequence[str]]]:
     """Every folder of resources/ with its files, in the form that data_files wants."""
     folders: dict[str, list[str]] = {}
     for path in sorted((HERE / "resources").rglob("*")):
         if path.is_file():
             inside = path.relative_to(HERE)
-            folders.setdefault(f"share/llm-proxy-api/{inside.parent.as_posix()}", []).append(inside.as_posix())
-    return list(folders.items())
+            folders.setdefault(f"share/llm-proxy-api/{inside.parent.as_posix()}", []).append(
+                inside.as_posix()
+            )
+    return [*folders.items()]
 
 
 setup(

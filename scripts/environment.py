@@ -34,7 +34,9 @@ def usable(target: Path) -> bool:
     if unfinished.exists() or not python.exists():  # a link to a Python that has gone does not "exist"
         return False
     if subprocess.run([python, "-I", "-c", USABLE], stderr=subprocess.DEVNULL, check=False).returncode:
-        sys.exit(f"llm-proxy-api: {target} has no pip, or is older than Python 3.11: remove it, and it will be made")
+        sys.exit(
+            f"llm-proxy-api: {target} has no pip, or is older than Python 3.11: remove it, and it will be made"
+        )
     return True
 
 
@@ -55,15 +57,16 @@ def install(target: Path, files: list[Path]) -> None:
         return
     print(f"llm-proxy-api: installing {' and '.join(file.name for file in files)}", flush=True)
     # -I: what stands in PYTHONPATH or the user's site-packages would count as installed.
-    pip = [target / "bin/python", "-I", "-m", "pip", "install", "-qq", "--no-input", "--no-user"]
-    listed = [part for file in files for part in ("-r", file)]
-    if subprocess.run([*pip, "--disable-pip-version-check", *listed], check=False).returncode:
+    pip = [str(target / "bin/python"), "-I", "-m", "pip", "install"]
+    quiet = ["-qq", "--no-input", "--no-user", "--disable-pip-version-check"]
+    listed = [f"--requirement={file}" for file in files]
+    if subprocess.run([*pip, *quiet, *listed], check=False).returncode:
         sys.exit("llm-proxy-api: the installation failed, see above; the next start tries again")
+    (target / "unfinished").unlink(missing_ok=True)
     for copy, content in wanted.items():
         fresh = copy.with_suffix(".new")
         fresh.write_bytes(content)
         os.replace(fresh, copy)
-    (target / "unfinished").unlink(missing_ok=True)
 
 
 def main(arguments: list[str]) -> None:
