@@ -29,17 +29,16 @@ MAX_BYTES = 1024 * 1024
 _SHOWN_NAMES = 20
 
 _BOM = b"\xef\xbb\xbf"
-#: Possessive quantifiers: a megabyte of blanks after ``{{`` is looked at once, not once for each blank.
-_MARK = re.compile(r"\\\{\{|\{\{[ \t]*+([^\W\d]\w*+)[ \t]*+\}\}|\{\{")
+_MARK = re.compile(r"\\\{\{|\{\{[ \t]*([^\W\d]\w*)[ \t]*\}\}|\{\{")
 
 
 class PromptFault(ValueError):
-    """A file that is no prompt. The message continues a sentence that begins with its path; none of its text."""
+    """A file that is no prompt. The message goes on after its path, and holds none of its text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One version of one prompt in one language. Made by ``Prompt.of``. Its text is never part of its repr."""
+    """One version of one prompt in one language, made by ``Prompt.of``. Its repr holds no text."""
 
     id: str
     language: str
@@ -62,7 +61,7 @@ class Prompt:
 
     @property
     def ref(self) -> str:
-        """``id@hash8``: the name of exactly this version, in headers and logs and as a reference in requests."""
+        """``id@hash8``: the name of exactly this version in headers, logs and requests."""
         return f"{self.id}@{self.hash[:8]}"
 
     def render(self, variables: Mapping[str, str | int | float | bool]) -> str:
@@ -109,7 +108,7 @@ def _decoded(data: bytes) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise PromptFault(f"is not valid UTF-8 (line {line})") from error
     if "\0" in text:
-        # English in UTF-16 without a mark is valid UTF-8 full of NULs; so is a file with a hole after a crash.
+        # English in UTF-16 without a mark is valid UTF-8 full of NULs; so is a hole that a crash left.
         raise PromptFault(f"holds a NUL character (line {_line(text, text.index(chr(0)))}); is it UTF-16?")
     if not text.strip():
         # Writers that truncate first leave an empty file for a moment. It must not replace the text.

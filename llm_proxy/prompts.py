@@ -1,4 +1,4 @@
-"""The library of prompts: ``<directory>/<language>/<id>.prompt``, as a set that is built whole and looked up by name.
+"""The library of prompts: ``<directory>/<language>/<id>.prompt``, built whole and looked up by name.
 
 Laws: a set is immutable and complete before anybody sees it; a look-up touches no file, so no request can
 leave the directory. A file that has gone bad keeps its last good text and is listed, while the rest of an
@@ -65,7 +65,7 @@ class PromptSet:
         object.__setattr__(self, "_held", _languages(self.versions))
 
     def find(self, ref: str, language: str | None, default_language: str) -> Found:
-        """The prompt that ``ref`` names: ``id``, or ``id@hash`` for one exact version (eight hex digits or more).
+        """The prompt that ``ref`` names: ``id``, or ``id@hash`` (eight hex digits or more) for one exact version.
 
         An id is looked up in ``language``, then in the default language, then in English. A hash says by
         itself in which language its text is. Raises ``PromptNotFound``.
@@ -190,9 +190,8 @@ def _digest(prompts: Mapping[Key, Prompt]) -> str:
 
 def _near(name: str, known: tuple[str, ...]) -> list[str]:
     """Up to three of ``known`` (in order) that ``name`` may have meant."""
-    if (
-        len(known) > 200
-    ):  # difflib takes 10 us for each; the neighbours in the order share the longest beginning
+    if len(known) > 200:
+        # difflib takes 10 us for each on the event loop; neighbours in the order share the longest beginning.
         place = bisect(known, name)
         known = known[max(0, place - 100) : place + 100]
     return get_close_matches(name[:100], known, 3, 0.5)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_proxy import prompt_history
+from llm_proxy import prompt_history, prompts
 from llm_proxy.errors import PromptNotFound
 from llm_proxy.prompts import Found, Prompt, PromptDirMissing, PromptSet, load_prompts
 from tests.support.prompt_tree import load, problems, texts, write
@@ -138,11 +140,19 @@ def test_near_names() -> None:
     assert not_found(library, "xyz").message.endswith("; GET /prompts lists the prompts")
 
 
-def test_near_names_among_thousands() -> None:
-    """Among thousands of ids the near ones are still found (only neighbours in the alphabet are compared)."""
+def test_near_names_among_thousands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among thousands of ids the near ones are still found, and only neighbours in the alphabet are compared."""
     library = a_set(*((f"topic-{n:04}/intro", "en") for n in range(3_000)))
+    compared: list[str] = []
+
+    def counted(word: str, possible: Sequence[str], n: int, cutoff: float) -> list[str]:
+        compared.extend(possible)
+        return get_close_matches(word, possible, n, cutoff)
+
+    monkeypatch.setattr(prompts, "get_close_matches", counted)
 
     assert "topic-1234/intro" in not_found(library, "topic-1234/into").message
+    assert len(compared) <= 200
 
 
 def test_pinned_version(tmp_path: Path) -> None:
@@ -359,11 +369,11 @@ def test_digest(tmp_path: Path) -> None:
 def test_digest_is_of_what_is_served(tmp_path: Path) -> None:
     """A touch, a rewrite of equal bytes, a neighbour and a file gone bad leave the digest; a repair changes it."""
     library, digest = load_prompts(write(tmp_path, {"en/a.prompt": "A", "en/b.prompt": "B"}))
-    write(tmp_path, {"en/a.prompt": "A", "en/notes.txt": "n", "en/b.prompt": b"\xff"})
+    write(tmp_path, {"en/b.prompt": "B", "en/notes.txt": "n", "en/a.prompt": b"\xff"})
     library, same = load_prompts(tmp_path, library)
     assert digest == same
 
-    _, other = load_prompts(write(tmp_path, {"en/b.prompt": "B2"}), library)
+    _, other = load_prompts(write(tmp_path, {"en/a.prompt": "A2"}), library)
     assert digest != other
 
 

@@ -226,6 +226,31 @@ def test_too_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert {".": "more than 20 directory entries; the rest is not looked at"} == problems(library)
 
 
+def test_a_crowded_directory_is_left_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look at one directory ends at the limit too, and edits under such a limit let nothing grow."""
+    monkeypatch.setattr(prompt_files, "MAX_ENTRIES", 10)
+    monkeypatch.setattr(prompt_files, "MAX_FILES", 8)
+    monkeypatch.setattr(prompts, "MAX_FILES", 8)
+    root = tmp_path / "prompts"
+    library = load(write(root, {"en/0.prompt": "0"}))
+    for n in range(1, 4):
+        (root / "en").rename(tmp_path / f"{n}")
+        library = load(write(root, {f"en/{n}-{m}.prompt": f"{n}" for m in range(50)}), library)
+        assert 8 == len(library.prompts)
+
+    monkeypatch.setattr(prompt_files, "MAX_FILES", 100)
+    assert 9 == len(load(root).prompts)
+
+
+def test_large_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a file of many gigabytes not one byte is read."""
+    write(tmp_path, {"en/a.prompt": "A"})
+    os.truncate(tmp_path / "en/a.prompt", 10**10)
+    monkeypatch.delattr(os, "read")
+
+    assert {"en/a.prompt": "is larger than 1 MiB"} == problems(load(tmp_path))
+
+
 def test_too_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A library larger than the limit is read up to it; the rest keeps its text."""
     library = load(write(tmp_path, {"en/a.prompt": "A", "en/b.prompt": "B", "en/c.prompt": "C"}))

@@ -236,9 +236,3 @@ def test_any_text_is_a_prompt_or_a_fault(text: str) -> None:
     without = re.sub(r"(?<!\\)\{\{[ \t]*\w+[ \t]*\}\}", "", found.text)
     assert len(found.render(values)) <= len(found.text)
     assert bool(found.slots) == (without != found.text)
-
-
-def test_long_blanks_in_a_malformed_slot() -> None:
-    """A megabyte of blanks after ``{{`` is judged by one look (it would be hours with one look for each blank)."""
-    with pytest.raises(PromptFault, match="line 1"):
-        prompt("{{" + " " * (MAX_BYTES - 10) + "!")
