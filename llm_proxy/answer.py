@@ -23,9 +23,10 @@ from llm_proxy.response_head import ResponseHead
 
 
 class Answer:
-    """One answer. ``location`` is set by ``begin`` when it is a redirect that is to be followed."""
+    """One answer. ``location`` is set by ``begin`` when it is a redirect that is to be followed;
+    ``wanted`` becomes false when nothing more is to be reported."""
 
-    __slots__ = ("_gunzip", "_head", "_options", "_parts", "_room", "_sink", "location")
+    __slots__ = ("_gunzip", "_head", "_options", "_parts", "_room", "_sink", "location", "wanted")
 
     def __init__(self, options: Options, max_body_size: int) -> None:
         self._options = options
@@ -33,6 +34,7 @@ class Answer:
         self._parts: list[bytes] = []
         self._gunzip: Gunzip | None = None
         self.location: str | None = None
+        self.wanted = True
 
     def begin(self, head: ResponseHead, follow: bool) -> Sink:
         """Report the head; the result takes the body. ``follow``: redirects are followed.
@@ -58,10 +60,9 @@ class Answer:
             head.rename("content-encoding", "X-Consumed-Content-Encoding")
         tell: Callable[[str], Any] | None = get("header_callback")
         if tell is not None:
-            tell(head.start + "\r\n")
-            for line in head.lines:
-                tell(line + "\r\n")
-            tell("\r\n")
+            for line in (head.start, *head.lines, ""):
+                if self.wanted:  # else the callback has aborted its request
+                    tell(line + "\r\n")
         return sink
 
     def end(self) -> None:

@@ -99,6 +99,7 @@ class Fetch:
         self.done = False
         self.aborted = False
         self.phase: Phase = "pool"
+        self._answer = Answer(options, client.max_body_size)
         self._wall_started = time.time()
         self._started_at = self._slot_at = self._connected_at = self._head_at = monotonic()
         limit = options.get("request_timeout")
@@ -111,8 +112,6 @@ class Fetch:
     def begin(self) -> None:
         """Plan the request and ask for a slot."""
         client = self._client
-        self.phase = "pool"
-        self._answer = Answer(self._options, client.max_body_size)
         try:
             self._plan = make_plan(self._options, client.proxies)
             client.pool.enter(self._plan.route, self)
@@ -200,6 +199,8 @@ class Fetch:
             if self._answer.location is not None:
                 request = redirected(self._options.request, self._answer.code, self._answer.location)
                 self._options = self._options.of(request)
+                self._answer = Answer(self._options, self._client.max_body_size)
+                self.phase = "pool"
                 self._redirects_left -= 1
                 self.begin()
                 return
@@ -246,6 +247,11 @@ class Fetch:
         self.aborted = not self.done
         self._finish_with(Aborted(reason, self._where(), "aborted"))
 
+    def drop(self) -> None:
+        """Like ``abort``, for a request whose result nobody can be told any more."""
+        self._callback = _nobody
+        self.abort()
+
     def _where(self) -> Phase:
         """``phase``, refined: a request that has not left yet is being written."""
         if self.phase == "head" and self._connection is not None and self._connection.sending:
@@ -276,6 +282,7 @@ class Fetch:
 
     def _finish(self, response: HTTPResponse) -> None:
         self.done = True
+        self._answer.wanted = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -310,3 +317,7 @@ class Fetch:
         else:
             what = "while connecting" if now >= self._step_until else "during request"
             self._finish_with(TransportTimeout(f"Timeout {what}", self._where(), "timeout"))
+
+
+def _nobody(response: HTTPResponse) -> None:
+    """Nobody is to be told."""

@@ -136,7 +136,7 @@ class PooledHTTPClient(AsyncHTTPClient):
 
             def settle(future: Future[HTTPResponse]) -> None:
                 if future.cancelled():
-                    fetch.abort()
+                    fetch.drop()
                 elif fetch.aborted:
                     future.exception()  # marks it as retrieved: whoever aborted need not look
 

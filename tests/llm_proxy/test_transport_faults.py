@@ -13,7 +13,7 @@ from llm_proxy.transport import (
     StreamRequest,
     TransportError,
 )
-from tests.support.raw_peer import LOOPS, Client, RawPeer, Wire, answers, both_loops, ok
+from tests.support.raw_peer import LOOPS, Client, RawPeer, Script, Wire, answers, both_loops, ok
 
 _loops = pytest.fixture(params=LOOPS, autouse=True)(both_loops)
 
@@ -64,7 +64,7 @@ FAULTS = {
 }  # fmt: skip
 
 
-def script_of(data: bytes, end: str) -> object:
+def script_of(data: bytes, end: str) -> Script:
     async def script(wire: Wire) -> None:
         await wire.head()
         try:
@@ -247,11 +247,14 @@ async def test_a_collected_body_is_bounded_in_every_framing() -> None:
 async def test_a_hostile_head_costs_no_time() -> None:
     """Sixteen megabytes of one header value are refused after 64 KiB: the connection is closed under the sender."""
 
+    async def send_it(wire: Wire) -> None:
+        for _ in range(16 * 1024):
+            await wire.send(b"a" * 1024)
+
     async def script(wire: Wire) -> None:
         await wire.exchange(HEAD + b"X: ")
         with pytest.raises(ConnectionError):
-            for _ in range(16 * 1024):
-                await wire.send(b"a" * 1024)
+            await send_it(wire)
 
     async with RawPeer(script) as peer, Client() as http:
         with pytest.raises(ProtocolError, match="too large"):
@@ -278,5 +281,5 @@ async def test_an_error_of_a_callback_is_the_fetchs_error() -> None:
     ):
         async with RawPeer(answers(CHUNKED + b"3\r\nabc\r\n")) as peer, Client() as http:
             with pytest.raises(OwnError):
-                await http.fetch(StreamRequest(peer.url, **options))  # type: ignore[arg-type]
+                await http.fetch(StreamRequest(peer.url, **options))
             await peer.left()

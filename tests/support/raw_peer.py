@@ -69,17 +69,25 @@ def server_tls(name: str = "good", client_ca: str | None = None) -> ssl.SSLConte
     return context
 
 
+class Gone(ConnectionError):
+    """The client has left while the script wanted more of it: the script ends, which is no fault of its own."""
+
+
 class Wire:
     """One accepted connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
-        #: Set when a script that waits in ``closed`` has seen the end.
+        #: Set when a script that waits in ``head`` or ``closed`` has seen the end.
         self.ended = asyncio.Event()
 
     async def head(self) -> bytes:
-        """Bytes up to and including the next empty line."""
-        return await self.reader.readuntil(b"\r\n\r\n")
+        """Bytes up to and including the next empty line. Raises ``Gone``."""
+        try:
+            return await self.reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            self.ended.set()
+            raise Gone from error
 
     async def send(self, data: bytes) -> None:
         """Write; returns when the kernel has taken most of it."""
@@ -164,8 +172,8 @@ class RawPeer:
         self._tasks.add(task)
         try:
             await self._scripts[min(number, len(self._scripts) - 1)](wire)
-        except asyncio.CancelledError:
-            return  # the test is over
+        except (asyncio.CancelledError, Gone):
+            writer.transport.abort()
         except Exception as error:  # noqa: BLE001 - a script's failure belongs to the test
             self.errors.append(error)
             writer.transport.abort()
