@@ -1,0 +1,24 @@
+"""Errors that come inside an answer, where no status says what they are. Those with a status: ``_errors``."""
+
+from __future__ import annotations
+
+from llm_proxy.errors import GatewayError, UpstreamError
+from providers._errors import Reported, public, refusal
+
+
+def in_answer(status: int, said: Reported) -> GatewayError:
+    """The error for an error object in a stream or in a 200; ``status`` is the one that its code stands for."""
+    error = refusal(status, {}, said)
+    error.phase = "body"
+    return error
+
+
+def broken_off(message: str) -> UpstreamError:
+    """The upstream says itself that its answer is of no use."""
+    return UpstreamError(public(message), phase="body", kind="event")
+
+
+def not_an_answer(body: bytes, cause: Exception) -> UpstreamError:
+    """A 200 whose body is not what was asked for: a login page, nothing at all, another dialect."""
+    what = f"something that is no answer of its API: {cause}" if body.strip() else "an empty body"
+    return UpstreamError(f"the upstream answered with {what}", phase="body", kind="content_type")
