@@ -22,6 +22,8 @@ from tests.support.secrets import found_in
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__)
 _TRACEBACK = logging.Formatter()
+#: The tests' own clients log whole requests at DEBUG; the product uses none of them.
+_CLIENTS = ("anthropic", "httpcore", "httpx", "ollama", "openai")
 
 
 class LogWatch:
@@ -65,7 +67,7 @@ class LogWatch:
     def see(self, record: logging.LogRecord) -> None:
         """Keep one record; an undeclared error is remembered for the end of the test."""
         shown = copy.copy(record)
-        if product.Quiet().filter(shown):
+        if record.name.partition(".")[0] not in _CLIENTS and product.Quiet().filter(shown):
             text = render(shown)
             self.of_test.append(text)
             self.file.write(text + "\n")

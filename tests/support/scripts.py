@@ -72,9 +72,9 @@ def answer(body: bytes = b"", status: int = 200, headers: Headers = (), content_
     return script
 
 
-def answer_json(value: Any, status: int = 200, headers: Headers = ()) -> Script:
+def answer_json(value: Any, status: int = 200, headers: Headers = (), content_type: str = JSON) -> Script:
     """A whole JSON response."""
-    return answer(json.dumps(value, ensure_ascii=False).encode(), status, headers)
+    return answer(json.dumps(value, ensure_ascii=False).encode(), status, headers, content_type)
 
 
 def stream(
