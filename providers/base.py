@@ -68,6 +68,12 @@ class BaseProvider(ABC):
         """The error that an upstream status >= 400 stands for; ``headers`` has lower-case names, ``body`` may be cut.
         Classified by status first, then by machine-readable code, never by prose."""
 
-    @abstractmethod
     def auth_headers(self, deployment: Deployment) -> tuple[tuple[str, str], ...]:
-        """The credentials and fixed headers of every call to that deployment, also of raw passthrough calls."""
+        """The credentials and configured headers of every call to that deployment, also of raw passthrough calls.
+
+        Most servers take the key as a bearer token; a header of the configuration wins over it.
+        """
+        own = tuple((name, value.reveal()) for name, value in deployment.headers.items())
+        if deployment.token is None or any(name.lower() == "authorization" for name, _ in own):
+            return own
+        return (("Authorization", f"Bearer {deployment.token.reveal()}"), *own)

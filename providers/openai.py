@@ -158,13 +158,6 @@ class OpenAIProvider(BaseProvider):
         said = from_body(body) if body else Reported()
         return refusal(status, headers, said)
 
-    def auth_headers(self, deployment: Deployment) -> tuple[tuple[str, str], ...]:
-        own = tuple((name, value.reveal()) for name, value in deployment.headers.items())
-        given = {name.lower() for name, _ in own}
-        if deployment.token is None or "authorization" in given:
-            return own
-        return (("Authorization", f"Bearer {deployment.token.reveal()}"), *own)
-
 
 #: Sampling parameters of other servers, and of our conversation endpoint.
 _NOT_AT_OPENAI = frozenset(

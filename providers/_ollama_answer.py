@@ -1,0 +1,164 @@
+"""Ollama's native answers as canonical ones: one JSON object a line, or one object in all.
+
+Laws: ``done: true`` is the only terminator; a body that ends without it is broken, however cleanly it ends. Tool
+calls come whole and without identity: ids and indexes are made here, and any call makes the end ``tool_calls``,
+because Ollama itself says ``stop``. Counts that are zero are left out there (docs/api.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from llm_proxy.errors import GatewayError, UpstreamError
+from llm_proxy.sse import EventTooLarge, LineDecoder, dumps
+from providers._errors import in_stream, reported
+from providers._native_json import Malformed, integer, loads_object, obj, objects, text
+from providers._native_stream import ChunkMaker, Refused, no_terminator
+from providers.base import Done, Event, Failed, StreamDecoder
+
+_FINISH = {"length": "length"}
+
+
+class OllamaDecoder(StreamDecoder):
+    """One streamed answer of ``/api/chat``."""
+
+    def __init__(self) -> None:
+        self._lines = LineDecoder()
+        self._make = ChunkMaker()
+        self._number = 0
+        self._calls = 0
+        self._ended = False
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        if self._ended:
+            return ()
+        try:
+            lines = self._lines.feed(data)
+        except EventTooLarge as error:
+            return [self._fail(UpstreamError(str(error), phase="body", kind="event_too_large"))]
+        return self._decoded(lines)
+
+    def close(self) -> Sequence[Event]:
+        if self._ended:
+            return ()
+        events = self._decoded(self._lines.close())
+        if not self._ended:
+            self._ended = True
+            events.append(no_terminator())
+        return events
+
+    def _decoded(self, lines: Sequence[bytes]) -> list[Event]:
+        events: list[Event] = []
+        for line in lines:
+            self._number += 1
+            try:
+                events.extend(self._line(line))
+            except Refused as refused:
+                events.append(self._fail(refused.error))
+            except Malformed as error:
+                message = f"line {self._number} of the upstream's stream: {error}"
+                events.append(self._fail(UpstreamError(message, phase="body", kind="event")))
+            if self._ended:
+                break
+        return events
+
+    def _line(self, line: bytes) -> Iterator[Event]:
+        value = loads_object(line)
+        if value.get("error"):
+            raise Refused(in_stream(reported(value)))
+        message = obj(value, "message")
+        calls = tool_calls(message, self._calls)
+        delta = contents(message)
+        if self._number == 1:
+            identify(self._make, value)
+            delta = {"role": "assistant", "content": "", **delta}
+        if calls:
+            self._calls += len(calls)
+            delta["tool_calls"] = calls
+        if delta:
+            chunk = self._make.delta(delta)
+            if found := logprobs(value):
+                chunk.data["choices"][0]["logprobs"] = found
+            yield chunk
+        if value.get("done") is True:
+            yield self._make.finish(finish(value, self._calls))
+            yield self._make.usage(usage(value))
+            self._ended = True
+            yield Done()
+
+    def _fail(self, error: GatewayError) -> Failed:
+        self._ended = True
+        return Failed(error)
+
+
+def whole(body: bytes) -> dict[str, Any]:
+    """The ``chat.completion`` for one answer that was not streamed. Raises ``Malformed`` or ``Refused``."""
+    value = loads_object(body)
+    if value.get("error"):
+        raise Refused(in_stream(reported(value)))
+    if "message" not in value or value.get("done") is not True:
+        raise Malformed("not a finished chat answer")
+    make = ChunkMaker()
+    identify(make, value)
+    message = obj(value, "message")
+    calls = [{key: part for key, part in call.items() if key != "index"} for call in tool_calls(message, 0)]
+    said: dict[str, Any] = {"role": "assistant", "content": None if calls else "", **contents(message)}
+    if calls:
+        said["tool_calls"] = calls
+    choice: dict[str, Any] = {"index": 0, "message": said, "finish_reason": finish(value, len(calls))}
+    if found := logprobs(value):
+        choice["logprobs"] = found
+    return make.whole([choice], usage(value))
+
+
+def identify(make: ChunkMaker, value: dict[str, Any]) -> None:
+    """Take model and time from the first line."""
+    make.model = text(value, "model")
+    try:
+        make.created = int(datetime.fromisoformat(text(value, "created_at")).timestamp())
+    except (ValueError, OverflowError):
+        return  # the time at which the answer began is as good
+
+
+def contents(message: dict[str, Any]) -> dict[str, Any]:
+    """Thinking and text; ``reasoning_content`` is what most clients of OpenAI-compatible servers read."""
+    found = {"reasoning_content": text(message, "thinking"), "content": text(message, "content")}
+    return {key: value for key, value in found.items() if value}
+
+
+def tool_calls(message: dict[str, Any], first: int) -> list[dict[str, Any]]:
+    """Whole calls in the canonical form, numbered from ``first``."""
+    calls = []
+    for index, call in enumerate(objects(message, "tool_calls"), first):
+        function = obj(call, "function")
+        arguments = dumps(obj(function, "arguments")).decode()
+        calls.append(
+            {
+                "index": index,
+                "id": text(call, "id") or f"call_{uuid4().hex[:24]}",
+                "type": "function",
+                "function": {"name": text(function, "name"), "arguments": arguments},
+            }
+        )
+    return calls
+
+
+def finish(value: dict[str, Any], calls: int) -> str:
+    """The canonical finish reason; load and unload have produced nothing and count as a stop."""
+    reason = _FINISH.get(text(value, "done_reason"), "stop")
+    return "tool_calls" if calls and reason == "stop" else reason
+
+
+def usage(value: dict[str, Any]) -> dict[str, int]:
+    """Token counts."""
+    prompt, answer = integer(value, "prompt_eval_count"), integer(value, "eval_count")
+    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+
+
+def logprobs(value: dict[str, Any]) -> dict[str, Any] | None:
+    """Ollama's list has OpenAI's entries; only the wrapping differs."""
+    found = objects(value, "logprobs")
+    return {"content": found, "refusal": None} if found else None

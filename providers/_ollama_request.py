@@ -1,0 +1,198 @@
+"""A canonical request as the body of Ollama's native ``/api/chat``.
+
+Laws: names that both have are translated, Ollama's own pass into ``options``; contents are strings there and
+arguments objects; a result names its function, which is looked up from the call it answers. What cannot be said is
+reported. Source: github.com/ollama/ollama, docs/api.md and api/types.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llm_proxy.schema import ChatRequest, Message
+from llm_proxy.wire import Deployment
+from providers._native_content import Calls, field_text, inline, part_url, parts, refuse
+from providers._native_params import Layer, Params
+
+#: Canonical names, and Ollama's for the same thing.
+_RENAMED: dict[str, str] = {
+    "max_completion_tokens": "num_predict",
+    "max_tokens": "num_predict",
+    "max_new_tokens": "num_predict",
+    "repetition_penalty": "repeat_penalty",
+}
+#: Fields of ``options`` (api/types.go, Options and Runner), with those that must be JSON integers.
+_INTEGERS = frozenset(
+    "num_ctx num_predict num_keep num_batch num_gpu main_gpu num_thread seed top_k repeat_last_n".split()
+)
+_OPTIONS = _INTEGERS | frozenset(
+    "temperature top_p min_p typical_p repeat_penalty presence_penalty frequency_penalty stop use_mmap numa "
+    "tfs_z mirostat mirostat_eta mirostat_tau penalize_newline low_vram vocab_only use_mlock".split()
+)
+#: Native fields beside ``options``.
+_TOP = ("keep_alive", "truncate", "shift", "logprobs", "top_logprobs")
+
+#: What OpenAI's API has words for; those that were not translated are reported.
+_OPENAI = frozenset(ChatRequest.model_fields) | frozenset(
+    "verbosity metadata store service_tier prediction modalities audio prompt_cache_key prompt_cache_retention "
+    "safety_identifier web_search_options functions function_call".split()
+)
+
+#: Ollama's own levels, for OpenAI's (openai/openai.go does the same).
+_EFFORT: Mapping[str, bool | str] = {
+    "none": False,
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "max",
+    "max": "max",
+}
+
+
+def body(request: ChatRequest, deployment: Deployment) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The JSON body, and the names of the parameters that Ollama has no word for.
+
+    Raises ``InvalidRequest`` for contents that it cannot take at all.
+    """
+    same = (("think", "reasoning_effort"), ("format", "response_format"))
+    params = Params(_flat(request.sent), _flat(deployment.options), same)
+    call: dict[str, Any] = {"model": deployment.model, "messages": _messages(request)}
+    call["stream"] = bool(request.stream)
+    if deployment.keep_alive is not None:
+        call["keep_alive"] = deployment.keep_alive
+    call.update(params.take_all(_TOP))
+    if (reply_format := _format(params)) is not None:
+        call["format"] = reply_format
+    if (think := _think(params)) is not None:
+        call["think"] = think
+    tools = _tools(params)
+    if tools:
+        call["tools"] = tools
+    nested = [
+        name for name in _nested(deployment.options, request.sent) if name not in _OPENAI and name not in call
+    ]
+    options = params.take_all([*sorted(_OPTIONS), *nested])
+    # A field that neither side has a name for may be newer than this file: it passes.
+    unknown = [
+        name for name in request.sent if name not in _OPENAI and name not in _RENAMED and name not in call
+    ]
+    call.update(params.take_all(unknown))
+    if options:
+        call["options"] = {name: _fitting(name, value) for name, value in options.items()}
+    params.drop_rest()
+    return call, tuple(params.dropped)
+
+
+def _nested(defaults: Layer, sent: Layer) -> list[str]:
+    """Names that stand in an ``options`` object: in the configuration's, or in one of the client's own."""
+    own = sent.get("options")
+    return [*defaults, *(own if isinstance(own, dict) else ())]
+
+
+def _flat(layer: Layer) -> dict[str, Any]:
+    """``layer`` with Ollama's names, and the client's own ``options`` object taken apart; canonical names win."""
+    flat: dict[str, Any] = {}
+    own = layer.get("options")
+    if isinstance(own, dict):
+        flat.update((name, value) for name, value in own.items() if value is not None)
+    flat.update((name, value) for name, value in layer.items() if name != "options" and name not in _RENAMED)
+    # In reverse, so that the first of several canonical names for one thing has the last word.
+    for name in reversed(_RENAMED):
+        if layer.get(name) is not None:
+            flat[_RENAMED[name]] = layer[name]
+    return flat
+
+
+def _fitting(name: str, value: Any) -> Any:
+    """An option in the JSON type that Ollama's decoder takes: 5.0 is no integer there, and ``stop`` is a list."""
+    if name == "stop":
+        return [value] if isinstance(value, str) else value
+    if name in _INTEGERS and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _format(params: Params) -> Any:
+    """``format``: "json" or a JSON schema."""
+    native, asked = params.take("format"), params.take("response_format")
+    if native is not None or not isinstance(asked, dict):
+        return native
+    if asked.get("type") == "json_object":
+        return "json"
+    if asked.get("type") == "json_schema":
+        schema = (asked.get("json_schema") or {}).get("schema")
+        return schema if schema is not None else "json"
+    return None
+
+
+def _think(params: Params) -> bool | str | None:
+    native, effort = params.take("think"), params.take("reasoning_effort")
+    if native is not None:
+        return native if isinstance(native, bool | str) else None
+    if effort is None:
+        return None
+    if effort not in _EFFORT:
+        params.drop("reasoning_effort")
+        return None
+    return _EFFORT[effort]
+
+
+def _tools(params: Params) -> list[Any]:
+    """The tools to offer. Ollama cannot be told which one to use, only be shown none."""
+    tools, choice = params.take("tools") or [], params.take("tool_choice")
+    if choice == "none":
+        return []
+    if choice not in (None, "auto"):
+        params.drop("tool_choice")
+    return list(tools)
+
+
+def _messages(request: ChatRequest) -> list[dict[str, Any]]:
+    calls = Calls()
+    return [_message(message, at, calls) for at, message in enumerate(request.messages)]
+
+
+def _message(message: Message, at: int, calls: Calls) -> dict[str, Any]:
+    role = {"developer": "system", "function": "tool"}.get(message.role, message.role)
+    native: dict[str, Any] = {"role": role}
+    texts: list[str] = []
+    images: list[str] = []
+    for path, part in parts(message, at):
+        if part["type"] in ("text", "refusal"):
+            texts.append(field_text(part, part["type"], path))
+        elif part["type"] == "image_url":
+            images.append(_image(part, path))
+        else:
+            refuse(f"{path}.type", "must be text or image_url: Ollama takes nothing else")
+    native["content"] = "\n".join(texts)
+    if images:
+        native["images"] = images
+    if role == "assistant":
+        _add_calls(native, message, at, calls)
+    elif role == "tool":
+        call_id, name = calls.answered(message, at)
+        native.update(tool_name=name, tool_call_id=call_id)
+    return native
+
+
+def _add_calls(native: dict[str, Any], message: Message, at: int, calls: Calls) -> None:
+    extra = message.model_extra or {}
+    thinking = extra.get("reasoning_content") or extra.get("reasoning")
+    if isinstance(thinking, str):
+        native["thinking"] = thinking
+    asked = calls.asked(message, at)
+    if asked:
+        native["tool_calls"] = [
+            {"id": call.id, "function": {"index": index, "name": call.name, "arguments": call.arguments}}
+            for index, call in enumerate(asked)
+        ]
+
+
+def _image(part: dict[str, Any], path: str) -> str:
+    """An image as Ollama wants it: base64 without the ``data:`` in front."""
+    content = inline(part_url(part, path), path)
+    if content is None:
+        refuse(path, "must be a data: URL: Ollama fetches no images")
+    return content.data

@@ -1,0 +1,59 @@
+"""Ollama through its native ``/api/chat``: its OpenAI route knows no ``num_ctx`` and no ``keep_alive``.
+
+Source: github.com/ollama/ollama, docs/api.md, api/types.go, server/routes.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from llm_proxy.errors import GatewayError, UpstreamError
+from llm_proxy.schema import ChatRequest
+from llm_proxy.sse import dumps
+from llm_proxy.wire import Deployment, HttpCall
+from providers import _ollama_answer as answer
+from providers import _ollama_request as request_form
+from providers._errors import Reported, from_body, refusal
+from providers._native_json import Malformed
+from providers._native_stream import Refused
+from providers.base import BaseProvider, ChatResponse, StreamDecoder
+
+
+class OllamaProvider(BaseProvider):
+    """``api_type`` ``ollama``."""
+
+    api_type: ClassVar[str] = "ollama"
+    default_host: ClassVar[str | None] = "http://127.0.0.1:11434"
+
+    def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
+        body, dropped = request_form.body(request, deployment)
+        accept = "application/x-ndjson" if request.stream else "application/json"
+        headers = (("Content-Type", "application/json"), ("Accept", accept), *self.auth_headers(deployment))
+        return HttpCall(
+            "POST",
+            deployment.api_host + "/api/chat",
+            headers,
+            dumps(body),
+            deployment.timeouts,
+            bool(request.stream),
+            dropped,
+        )
+
+    def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
+        try:
+            return ChatResponse(answer.whole(body))
+        except Refused as refused:
+            raise refused.error from refused
+        except Malformed as error:
+            text = f"the upstream's answer is not one of Ollama's: {error}"
+            raise UpstreamError(text, phase="body", kind="content_type") from error
+
+    def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
+        return answer.OllamaDecoder()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        said = from_body(body) if body else Reported()
+        # The one 404 of /api/chat: routes.go knows no other reason.
+        code = "model_not_found" if status == 404 and said.message and not said.code else said.code
+        return refusal(status, headers, Reported(said.message, said.type, code, said.param))
