@@ -37,6 +37,7 @@ TEST = [
     "build>=1.2",
     "setuptools>=77",
     "import-linter>=2.1",
+    "packaging>=24",
 ]
 DEV = [
     "ruff>=0.9",
