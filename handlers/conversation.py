@@ -108,7 +108,7 @@ class ConversationHandler(AnsweringHandler):
         default = self.gateway.settings.default_ep_language
         found = self.snapshot.prompts.find(ref, form.language, default)
         prompt = found.prompt
-        return prompt.render(form.prompt_vars), UsedPrompt(f"{prompt.id}@{prompt.hash[:8]}", found.language)
+        return prompt.render(form.prompt_vars), UsedPrompt(prompt.ref, found.language)
 
 
 class ExtendedConversationHandler(ConversationHandler):

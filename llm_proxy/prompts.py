@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from bisect import bisect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
 from llm_proxy.errors import PromptNotFound
+from llm_proxy.near import near_names
 from llm_proxy.prompt_files import MAX_FILES, SUFFIX, PromptProblem, Tree, read_tree
 from llm_proxy.prompt_history import History, Key, remember
 from llm_proxy.prompt_text import Prompt, PromptFault, shown
@@ -99,7 +98,7 @@ class PromptSet:
         if name in self.languages:
             text = f"prompt '{name}' exists in {', '.join(self.languages[name])} only"
         else:
-            near = _near(name, tuple(self.languages))
+            near = near_names(name, tuple(self.languages))
             hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /prompts lists the prompts"
             text = f"prompt '{shown(name)}' does not exist{hint}"
         return PromptNotFound(text, param="prompt")
@@ -186,12 +185,3 @@ def _report(problems: list[PromptProblem]) -> tuple[PromptProblem, ...]:
 def _digest(prompts: Mapping[Key, Prompt]) -> str:
     lines = sorted(f"{_path(key)} {prompt.hash}\n" for key, prompt in prompts.items())
     return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
-
-
-def _near(name: str, known: tuple[str, ...]) -> list[str]:
-    """Up to three of ``known`` (in order) that ``name`` may have meant."""
-    if len(known) > 200:
-        # difflib takes 10 us for each on the event loop; neighbours in the order share the longest beginning.
-        place = bisect(known, name)
-        known = known[max(0, place - 100) : place + 100]
-    return get_close_matches(name[:100], known, 3, 0.5)

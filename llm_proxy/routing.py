@@ -6,10 +6,10 @@ proportion to its weight; a weight of 0 takes a deployment out of the rotation w
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from llm_proxy.errors import ModelNotFound, NoUpstream
+from llm_proxy.near import near_names
 from llm_proxy.wire import Deployment
 
 
@@ -35,7 +35,7 @@ def choose(deployments: Sequence[Deployment], point: float) -> Deployment:
 
 def unknown_model(name: str, known: Iterable[str]) -> ModelNotFound:
     """The 404 for a model name, with up to three near ones."""
-    near = difflib.get_close_matches(name[:200], sorted(known), 3, 0.5)
+    near = near_names(name, sorted(known))
     hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /tags lists the models"
     return ModelNotFound(f"the model '{_shown(name)}' does not exist{hint}", param="model")
 
