@@ -122,6 +122,7 @@ async def test_a_killed_server_cuts_its_stream(start_llamacpp: Start) -> None:
 
 def test_a_missing_server_is_a_failure_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the server the tests are skipped with the reason; where it is required they fail."""
+    monkeypatch.delenv(REQUIRED, raising=False)
     with pytest.raises(pytest.skip.Exception, match="no such thing"):
         _missing(CannotRun("no such thing"))
     monkeypatch.setenv(REQUIRED, "1")
