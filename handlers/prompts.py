@@ -6,7 +6,6 @@ Laws: ids are looked up in the loaded set, so no path of a request ever reaches 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 
 from pydantic import ConfigDict
 
@@ -49,8 +48,7 @@ class PromptHandler(BaseHandler):
 
     endpoint = "/prompts/"
 
-    def get(self, raw: str) -> None:
-        name = unquote(raw)
+    def get(self, name: str) -> None:
         prompts = self.snapshot.prompts
         if name not in prompts.languages:
             prompts.find(name, None, self._default())  # the 404 with near names
@@ -59,8 +57,7 @@ class PromptHandler(BaseHandler):
 
     head = get
 
-    async def post(self, raw: str) -> None:
-        name = unquote(raw)
+    async def post(self, name: str) -> None:
         if not name.endswith(_RENDER):
             raise NotFound("there is no such path; POST /prompts/<id>/render renders a prompt")
         form = validated(RenderRequest, await self.json_body() if self._size else {})

@@ -10,6 +10,7 @@ loaded, and what a text is used for, is not known here.
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -66,11 +67,14 @@ class PromptSet:
     def find(self, ref: str, language: str | None, default_language: str) -> Found:
         """The prompt that ``ref`` names: ``id``, or ``id@hash`` (eight hex digits or more) for one exact version.
 
-        An id is looked up in ``language``, then in the default language, then in English. A hash says by
-        itself in which language its text is. Raises ``PromptNotFound``.
+        An id is looked up in ``language`` (``en-GB`` is content with ``en``, as RFC 4647, 3.4 has it), then in the
+        default language, then in English. A hash says by itself in which language its text is. Raises
+        ``PromptNotFound``.
         """
         name, pinned, version = ref.partition("@")
-        order = (language, default_language, LAST_LANGUAGE)
+        # Codes are compared as they are written; only a failed look-up tries the plain lower-case form.
+        plain = re.split("[-_]", language, maxsplit=1)[0].lower() if language else None
+        order = (language, plain, default_language, LAST_LANGUAGE)
         if pinned:
             return self._find_version(name, version.lower(), order)
         for tried in order:
