@@ -173,16 +173,13 @@ class EncodingError(ProtocolError):
 
 def connect_error(error: OSError, phase: Phase, where: str) -> ConnectError:
     """The class of the tree for an ``OSError`` that stopped a connection in ``phase``; ``where`` is ``host:port``."""
+    reason = getattr(error, "reason", None) or error.strerror or str(error)
     found: ConnectError
     if isinstance(error, ssl.SSLCertVerificationError):
-        found = CertificateError(
-            f"certificate of {where} refused: {error.verify_message or error.reason}", "tls", "verify"
-        )
+        found = CertificateError(f"certificate of {where} refused: {error.verify_message}", "tls", "verify")
         found.verify_code, found.verify_message = error.verify_code, error.verify_message
-        found.library, found.reason = error.library, error.reason
     elif isinstance(error, ssl.SSLError):
-        found = TlsError(f"TLS handshake with {where} failed: {error.reason or error}", "tls", "protocol")
-        found.library, found.reason = error.library, error.reason
+        found = TlsError(f"TLS handshake with {where} failed: {reason}", "tls", "protocol")
     elif phase == "tls":
         found = TlsError(f"{where} closed the connection during the TLS handshake", "tls", "reset")
     elif isinstance(error, ConnectionRefusedError):
@@ -190,5 +187,5 @@ def connect_error(error: OSError, phase: Phase, where: str) -> ConnectError:
     elif isinstance(error, ConnectionResetError | ConnectionAbortedError):
         found = ConnectError(f"{where} reset the connection", "connect", "reset")
     else:
-        found = ConnectError(f"{where} is unreachable: {error.strerror or error}", "connect", "unreachable")
+        found = ConnectError(f"{where} is unreachable: {reason}", "connect", "unreachable")
     return found.caused_by(error)

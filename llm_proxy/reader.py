@@ -113,7 +113,10 @@ class ResponseReader:
         if self._mode is _CHUNKED:
             events = self._events
             try:
-                self._feed(data)
+                if len(data) > 4:
+                    self._feed(data)
+                else:
+                    self._creep(data)
             except HttpParserError as error:
                 self._stumbled(error)
             parts = events.parts
@@ -128,7 +131,8 @@ class ResponseReader:
                 body = b""
                 self._count_overhead(len(data))
             if events.complete:
-                # llhttp skips line ends in front of a next message, so they are counted here.
+                # llhttp skips line ends in front of a next message, so they are counted here. A read that begins in
+                # the middle of the last ones is so short that ``_creep`` has taken care of it.
                 self._end(extra=len(data) - len(data.rstrip(b"\r\n")) > 4)
             return body
         if self._mode is _Mode.LENGTH:
@@ -216,6 +220,14 @@ class ResponseReader:
         return self.feed(data) if data else b""
 
     # -- the body
+
+    def _creep(self, data: bytes) -> None:
+        """Feed a few bytes one by one: the end of the message may be among them."""
+        for at in range(len(data)):
+            if self._events.complete:
+                self.reusable = False
+                return
+            self._feed(data[at : at + 1])
 
     def _stumbled(self, error: HttpParserError) -> None:
         """llhttp refuses what it was fed: a fault, unless the answer was complete before."""
