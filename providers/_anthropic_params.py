@@ -141,8 +141,10 @@ def _thinking(params: Params, body: Body, deployment: Deployment, history: Conve
         params.drop("reasoning_effort" if effort is not None else "thinking", found.lost)
     body["max_tokens"] = found.max_tokens
     body["thinking"] = found.config
-    if found.effort:
+    if found.effort is not None:
         body["output_config"]["effort"] = found.effort
+        if found.effort != effort:
+            params.drop("reasoning_effort", f"sent as {found.effort}")
 
 
 def _sampling(params: Params, body: Body) -> None:

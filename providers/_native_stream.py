@@ -35,12 +35,12 @@ class ChunkMaker:
         self.model = ""
         self.created = int(time.time())
 
-    def delta(self, delta: dict[str, Any], index: int = 0) -> Chunk:
-        """One piece of the answer of choice ``index``."""
-        return self._chunk([{"index": index, "delta": delta, "finish_reason": None}])
+    def delta(self, delta: dict[str, Any], index: int = 0, **more: Any) -> Chunk:
+        """One piece of the answer of choice ``index``; ``more`` are fields of the choice."""
+        return self._chunk([{"index": index, "delta": delta, "finish_reason": None, **more}])
 
     def finish(self, reason: str, index: int = 0, **more: Any) -> Chunk:
-        """The last chunk of choice ``index``."""
+        """The last chunk of choice ``index``; ``more`` are fields of the choice."""
         return self._chunk([{"index": index, "delta": {}, "finish_reason": reason, **more}])
 
     def usage(self, usage: dict[str, Any]) -> Chunk:
