@@ -14,9 +14,9 @@ from typing import Any
 from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
+from llm_proxy.exchange import Sink
 from llm_proxy.faults import BodyTooLarge
 from llm_proxy.gunzip import Gunzip
-from llm_proxy.http1 import Sink
 from llm_proxy.plan import Options
 from llm_proxy.redirects import REDIRECTS
 from llm_proxy.response_head import ResponseHead

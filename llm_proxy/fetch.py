@@ -12,14 +12,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from math import inf
 from time import monotonic
 from typing import Protocol, cast
 
 from tornado.httpclient import HTTPRequest, HTTPResponse
 
 from llm_proxy.answer import Answer
+from llm_proxy.deadline import Deadline
 from llm_proxy.dial import Dialer
+from llm_proxy.exchange import Sink
 from llm_proxy.faults import (
     Aborted,
     ConnectionLost,
@@ -29,7 +30,7 @@ from llm_proxy.faults import (
     TransportError,
     TransportTimeout,
 )
-from llm_proxy.http1 import Connection, Sink
+from llm_proxy.http1 import Connection
 from llm_proxy.plan import Options, Plan, make_plan
 from llm_proxy.pool import Pool
 from llm_proxy.proxies import Proxies
@@ -62,9 +63,9 @@ class Fetch:
         "_client",
         "_connected_at",
         "_connection",
+        "_deadline",
         "_dialing",
         "_head_at",
-        "_loop",
         "_options",
         "_original",
         "_plan",
@@ -72,9 +73,6 @@ class Fetch:
         "_slot",
         "_slot_at",
         "_started_at",
-        "_step_until",
-        "_timer",
-        "_total_until",
         "_wall_started",
         "aborted",
         "done",
@@ -84,7 +82,6 @@ class Fetch:
 
     def __init__(self, client: Client, options: Options, callback: Callable[[HTTPResponse], None]) -> None:
         self._client = client
-        self._loop = client.loop
         self._options = options
         self._original = options.request
         self._callback = callback
@@ -92,7 +89,6 @@ class Fetch:
         self._plan = cast(Plan, None)
         self._connection: Connection | None = None
         self._dialing: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         #: Whether a slot of the pool is ours.
         self._slot = False
         self.stale_retries = 0
@@ -102,10 +98,7 @@ class Fetch:
         self._answer = Answer(options, client.max_body_size)
         self._wall_started = time.time()
         self._started_at = self._slot_at = self._connected_at = self._head_at = monotonic()
-        limit = options.get("request_timeout")
-        #: When the present step (waiting for a slot, connecting) and the whole must be over.
-        self._total_until = self._loop.time() + limit if limit else inf
-        self._step_until = inf
+        self._deadline = Deadline(client.loop, options.get("request_timeout") or 0, self._expired)
 
     # -- getting a connection
 
@@ -119,8 +112,7 @@ class Fetch:
             self._finish_with(error)
             return
         if not (self._slot or self.done):
-            self._step_until = self._loop.time() + client.pool_timeout
-            self._arm()
+            self._deadline.step(client.pool_timeout)
 
     def on_slot(self, connection: Connection | None) -> None:
         """The pool lets us go ahead."""
@@ -128,11 +120,8 @@ class Fetch:
         self._slot_at = monotonic()
         if connection is None:
             self._dial()
-            return
-        self._step_until = inf
-        if self._total_until != inf:
-            self._arm()
-        self._send(connection)
+        else:
+            self._send(connection)
 
     def on_refused(self, error: PoolExhausted) -> None:
         """The pool will not let us go ahead."""
@@ -140,10 +129,8 @@ class Fetch:
 
     def _dial(self) -> None:
         self.phase = "resolve"
-        limit = self._options.get("connect_timeout")
-        self._step_until = self._loop.time() + limit if limit else inf
-        self._arm()
-        self._dialing = self._loop.create_task(self._connect())
+        self._deadline.step(self._options.get("connect_timeout") or 0)
+        self._dialing = self._client.loop.create_task(self._connect())
 
     async def _connect(self) -> None:
         try:
@@ -153,34 +140,35 @@ class Fetch:
             self._finish_with(error)
             return
         self._dialing = None
-        self._step_until = inf
         self._send(connection)
 
     def _send(self, connection: Connection) -> None:
         self._connection = connection
         self._connected_at = monotonic()
+        self._deadline.step(0)
         self.phase = "head"
-        plan, head, sender = self._plan, self._plan.head, None
-        told = getattr(self._original, "on_connected", None)
-        if told is not None:
-            try:
-                told()
-            except Exception as error:  # noqa: BLE001 - as above
-                self._finish_with(error)
-        if self.done:  # by what was told, perhaps
+        if not self._told():
             return
-        if plan.body is not None and len(plan.body) <= SLICE and not plan.wait_for_continue:
-            head += plan.body
-        elif plan.body is not None or plan.producer is not None:
-            sender = self._sender(connection)
+        plan = self._plan
+        sender: Sender | None = None
+        head = plan.head
+        if plan.producer is not None:
+            sender = ProducerSender(plan.producer, plan.length, connection.fail)
+        elif plan.body is not None and (len(plan.body) > SLICE or plan.wait_for_continue):
+            sender = BytesSender(plan.body)
+        elif plan.body is not None:
+            head += plan.body  # one write, one packet
         connection.send(self, plan.method, head, sender, plan.wait_for_continue)
 
-    def _sender(self, connection: Connection) -> Sender:
-        plan = self._plan
-        if plan.body is not None:
-            return BytesSender(plan.body)
-        assert plan.producer is not None
-        return ProducerSender(plan.producer, plan.length, connection.fail)
+    def _told(self) -> bool:
+        """Say that there is a connection, if somebody wants to know; false when that ended the request."""
+        tell = getattr(self._original, "on_connected", None)
+        if tell is not None:
+            try:
+                tell()
+            except Exception as error:  # noqa: BLE001 - as above
+                self._finish_with(error)
+        return not self.done
 
     # -- the answer
 
@@ -283,9 +271,7 @@ class Fetch:
     def _finish(self, response: HTTPResponse) -> None:
         self.done = True
         self._answer.wanted = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline.stop()
         if self._slot:
             self._release(None)
         elif self.phase == "pool" and self._plan is not None:
@@ -293,29 +279,13 @@ class Fetch:
         self._client.forget(self, self._original)
         self._callback(response)
 
-    # -- the clock
-
-    def _arm(self) -> None:
-        """See that the timer fires in time; one that fires too early arms itself again."""
-        until = min(self._step_until, self._total_until)
-        if until == inf:
-            return
-        if self._timer is not None:
-            if self._timer.when() <= until:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(until, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        now = self._loop.time()
-        if now < min(self._step_until, self._total_until):
-            self._arm()
-        elif self.phase == "pool":
+    def _expired(self, step: bool) -> None:
+        """A limit is over: that of the present step, or the whole request's."""
+        if self.phase == "pool":
             where = self._plan.route.where
             self._finish_with(PoolTimeout(f"Timeout in request queue for {where}", "pool", "timeout"))
         else:
-            what = "while connecting" if now >= self._step_until else "during request"
+            what = "while connecting" if step else "during request"
             self._finish_with(TransportTimeout(f"Timeout {what}", self._where(), "timeout"))
 
 

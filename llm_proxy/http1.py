@@ -10,30 +10,15 @@ and leaves all judging of bytes to ``reader``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from inspect import isawaitable
-from typing import Any, Protocol, cast
+from typing import cast
 
-from llm_proxy.faults import Aborted, ConnectionLost
+from llm_proxy.exchange import Exchange, Sink
+from llm_proxy.faults import ConnectionLost
+from llm_proxy.gate import Gate
 from llm_proxy.reader import ResponseReader
-from llm_proxy.response_head import ResponseHead
 from llm_proxy.sending import Sender
-
-#: Takes body bytes; an awaitable as its result means: nothing more until that is done.
-Sink = Callable[[bytes], object]
-
-
-class Exchange(Protocol):
-    """What a connection tells the request that it carries. After ``on_end`` or ``on_fault`` nothing follows."""
-
-    def on_head(self, head: ResponseHead) -> Sink:
-        """The answer's head; returns where the body goes. May raise what should end the exchange."""
-
-    def on_end(self, reusable: bool) -> None:
-        """The answer is complete; ``reusable`` says whether the connection may carry another request."""
-
-    def on_fault(self, error: Exception) -> None:
-        """There will be no complete answer; the connection is closed."""
 
 
 class Connection(asyncio.Protocol):
@@ -45,7 +30,6 @@ class Connection(asyncio.Protocol):
         "_exchange",
         "_gate",
         "_lost",
-        "_own_task",
         "_reader",
         "_sender",
         "_sink",
@@ -64,10 +48,7 @@ class Connection(asyncio.Protocol):
         self._reader: ResponseReader | None = None
         #: Where the body goes; None until the head is complete.
         self._sink: Sink | None = None
-        #: Set while the receiver is not ready.
-        self._gate: asyncio.Future[Any] | None = None
-        #: The task of a coroutine that the receiver gave us: ours to cancel.
-        self._own_task: asyncio.Future[Any] | None = None
+        self._gate = Gate()
         #: Bytes, and the transport's end, that came when nothing could be handed on.
         self._aside: list[bytes] = []
         self._lost: tuple[Exception | None] | None = None
@@ -135,7 +116,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
-        if reader is None or self._gate is not None:
+        if reader is None or self._gate.shut:
             self._put_aside(data)
             return
         body = reader.feed(data)
@@ -164,7 +145,7 @@ class Connection(asyncio.Protocol):
 
     def _put_aside(self, data: bytes) -> None:
         """Bytes that cannot be handed on: the receiver is not ready, or there is no request."""
-        if self._gate is None and self.served:
+        if not self._gate.shut and self.served:
             self._close()  # nobody asked for them, so whatever they are, the connection is spoiled
         elif not self._closed:
             # TLS may still hold a record that it has decrypted. And a server may answer before it was asked ("503,
@@ -195,45 +176,27 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 - as above
             self.fail(error)
             return
-        if isawaitable(result) and not self._closed:
-            self._hold(result)
-
-    def _hold(self, result: Awaitable[Any]) -> None:
-        """Stop reading until ``result`` is done."""
-        gate = asyncio.ensure_future(result)
-        if gate is not result:
-            self._own_task = gate
-        elif gate.done() and not gate.cancelled() and gate.exception() is None:
+        if result is None or not isawaitable(result):
             return
-        self._gate = gate
-        self._transport.pause_reading()
-        gate.add_done_callback(self._ready_again)
+        if self.alive and self._gate.hold(result, self._ready_again):
+            self._transport.pause_reading()
 
-    def _ready_again(self, gate: asyncio.Future[Any]) -> None:
+    def _ready_again(self, error: Exception | None) -> None:
         """The receiver is ready again, or has failed."""
-        failed = Aborted("the body's receiver was cancelled", "body", "aborted") if gate.cancelled() else None
-        error = failed or gate.exception()
-        if self._gate is not gate:
-            return  # aborted meanwhile
-        self._gate = self._own_task = None
-        if isinstance(error, Exception):
+        if error is not None:
             self.fail(error)
             return
         self._catch_up()
-        if not self._paused and self.alive:
+        if self.alive and not self._gate.shut:
             self._transport.resume_reading()
-
-    @property
-    def _paused(self) -> bool:
-        return self._gate is not None
 
     def _catch_up(self) -> None:
         """Treat what was put aside."""
-        while self._aside and not self._paused and not self._closed:
+        while self._aside and not self._gate.shut and not self._closed:
             self.data_received(self._aside.pop(0))
         if self._exchange is not None and self._reader is not None and self._reader.outcome is not None:
             self._conclude()
-        if self._lost is not None and not self._paused:
+        if self._lost is not None and not self._gate.shut:
             self._ended(*self._lost)
 
     # -- ending
@@ -241,7 +204,7 @@ class Connection(asyncio.Protocol):
     def _conclude(self) -> None:
         """The reader is done: end the exchange as soon as the receiver has taken all bytes."""
         reader = self._reader
-        if reader is None or self._exchange is None or self._gate is not None:
+        if reader is None or self._exchange is None or self._gate.shut:
             return
         if reader.outcome is not True:
             assert reader.outcome is not None
@@ -258,7 +221,7 @@ class Connection(asyncio.Protocol):
         """The transport is at its end: cleanly (None), or by ``error``."""
         if self._closed:
             return
-        if self._gate is not None or not self.served:
+        if self._gate.shut or not self.served:
             self._lost = (error,)
             return
         reader = self._reader
@@ -282,11 +245,8 @@ class Connection(asyncio.Protocol):
         if self._closed:
             return
         self._closed = True
-        self._gate = None
+        self._gate.drop()
         self._aside.clear()
-        if self._own_task is not None:
-            self._own_task.cancel()
-            self._own_task = None
         if self._sender is not None:
             self._sender.stop()
         self._transport.abort()
