@@ -302,6 +302,10 @@ class BaseHandler(RequestHandler):
     def on_connection_close(self) -> None:
         """The client left (Tornado tells within a millisecond), or we cut the connection ourselves."""
         self.cancel_timer()
+        # Tornado 6.6 forgets to tell the task that waits for the body, which would then wait for ever.
+        body: asyncio.Future[None] | None = getattr(self.request, "_body_future", None)
+        if body is not None and not body.done():
+            body.set_exception(StreamClosedError())
         if self._cut:
             return
         self.gone = True

@@ -159,16 +159,16 @@ async def test_a_request_lives_on_its_snapshot(tmp_path: Path) -> None:
     """A stream goes on untouched although its model is removed; the next request gets the 404."""
     gate = asyncio.Event()
     pieces = sse(*EVENTS)
-    async with Peer(stream(*pieces[:2], gate, *pieces[2:])) as peer, gateway(tmp_path, peer.url) as proxy:
-        async with Connection(proxy.url) as client:
-            await client.send("POST", "/chat", CHAT)
-            answer = await client.head()
-            await client.piece(answer)
-            proxy.write_config({"peer": {"defaults": config(peer.url)["peer"]["defaults"], "other": {}}})
-            assert (await proxy.service.registry.reload("test")).state == "applied"
-            assert (await proxy.request("POST", "/chat", CHAT)).status == 404
-            gate.set()
-            await client.rest(answer)
+    script = stream(*pieces[:2], gate, *pieces[2:])
+    async with Peer(script) as peer, gateway(tmp_path, peer.url) as proxy, Connection(proxy.url) as client:
+        await client.send("POST", "/chat", CHAT)
+        answer = await client.head()
+        await client.piece(answer)
+        proxy.write_config({"peer": {"defaults": config(peer.url)["peer"]["defaults"], "other": {}}})
+        assert (await proxy.service.registry.reload("test")).state == "applied"
+        assert (await proxy.request("POST", "/chat", CHAT)).status == 404
+        gate.set()
+        await client.rest(answer)
 
     assert answer.complete
     assert answer.text() == "one two"

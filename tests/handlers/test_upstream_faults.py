@@ -212,6 +212,11 @@ async def test_a_stream_for_a_whole_answer_is_collected(tmp_path: Path) -> None:
     assert got.json()["choices"][0]["message"]["content"] == "one two"
 
 
+def quiet(folder: Path, url: str, settings: dict[str, Any]) -> RunningGateway:
+    """A gateway with other keep-alive settings."""
+    return gateway(folder, url, **settings)
+
+
 async def test_keep_alives_begin_the_stream(tmp_path: Path) -> None:
     """A thinking upstream: status held back for a while, then comments, then the answer; an error is an event."""
     gate = asyncio.Event()
@@ -240,13 +245,13 @@ async def test_after_a_keep_alive_a_refusal_is_an_event(tmp_path: Path) -> None:
         await gate.wait()
         await answer_json({"error": {"message": "no"}}, 429)(exchange)
 
-    async with Peer(late) as peer, gateway(tmp_path, peer.url, keepalive_after=0.05) as proxy:
-        async with Connection(proxy.url) as client:
-            await client.send("POST", "/chat", CHAT)
-            got = await client.head()
-            await client.piece(got)
-            gate.set()
-            await client.rest(got)
+    quick = {"keepalive_after": 0.05}
+    async with Peer(late) as peer, quiet(tmp_path, peer.url, quick) as proxy, Connection(proxy.url) as client:
+        await client.send("POST", "/chat", CHAT)
+        got = await client.head()
+        await client.piece(got)
+        gate.set()
+        await client.rest(got)
 
     assert_broken_off(got, "rate_limit", "")
 
