@@ -306,6 +306,7 @@ class BaseHandler(RequestHandler):
         body: asyncio.Future[None] | None = getattr(self.request, "_body_future", None)
         if body is not None and not body.done():
             body.set_exception(StreamClosedError())
+            body.exception()  # nobody may be waiting, which is no fault
         if self._cut:
             return
         self.gone = True

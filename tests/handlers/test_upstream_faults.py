@@ -220,7 +220,7 @@ def quiet(folder: Path, url: str, settings: dict[str, Any]) -> RunningGateway:
 async def test_keep_alives_begin_the_stream(tmp_path: Path) -> None:
     """A thinking upstream: status held back for a while, then comments, then the answer; an error is an event."""
     gate = asyncio.Event()
-    quick = {"keepalive_after": 0.05, "keepalive_interval": 0.05}
+    quick: dict[str, Any] = {"keepalive_after": 0.05, "keepalive_interval": 0.05}
     script = stream(gate, *PIECES)
     async with (
         Peer(script) as peer,
@@ -245,7 +245,7 @@ async def test_after_a_keep_alive_a_refusal_is_an_event(tmp_path: Path) -> None:
         await gate.wait()
         await answer_json({"error": {"message": "no"}}, 429)(exchange)
 
-    quick = {"keepalive_after": 0.05}
+    quick: dict[str, Any] = {"keepalive_after": 0.05}
     async with Peer(late) as peer, quiet(tmp_path, peer.url, quick) as proxy, Connection(proxy.url) as client:
         await client.send("POST", "/chat", CHAT)
         got = await client.head()
