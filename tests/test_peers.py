@@ -37,7 +37,7 @@ async def talk(
 ENDS: list[tuple[Script, bytes, type[Exception] | None]] = [
     (scripts.stream(*EVENTS, end="cut"), STREAM_HEAD + b'10\r\ndata: {"n": 1}\n\n\r\n', None),
     (scripts.stream(scripts.half_chunk(EVENTS[0]), end="cut"), STREAM_HEAD + b"10\r\ndata: {", None),
-    (scripts.stream(*EVENTS, 0.02, end="reset"), STREAM_HEAD, ConnectionResetError),
+    (scripts.stream(end="reset"), b"", ConnectionResetError),
     (scripts.stream(*EVENTS, end="close"), STREAM_HEAD, None),
     (
         scripts.stream(*EVENTS, chunked=False),
@@ -90,6 +90,19 @@ async def test_an_event_gates_the_next_piece() -> None:
 
         assert (first, done, await waiting) == (EVENTS[0], set(), EVENTS[1])
         assert (await client.rest(answer)).complete
+
+
+async def test_a_reset_in_mid_stream() -> None:
+    """What was sent before a reset arrives, if the client reads it first; then the connection fails."""
+    gate = asyncio.Event()
+    async with Peer(scripts.stream(EVENTS[0], gate, end="reset")) as peer, Connection(peer.url) as client:
+        await client.send("GET", "/")
+        answer = await client.head()
+
+        assert await client.piece(answer) == EVENTS[0]
+        gate.set()
+        with pytest.raises(ConnectionResetError):
+            await client.reader.readexactly(1)
 
 
 async def test_a_leaving_client_is_seen() -> None:

@@ -14,7 +14,7 @@ from tornado.ioloop import IOLoop
 T = TypeVar("T")
 
 #: How long tasks that are about to end (a closing connection's) may take before they count as leaked.
-GRACE = 1.0
+GRACE = 2.0
 
 
 @contextmanager
