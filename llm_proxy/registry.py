@@ -1,157 +1,68 @@
-"""The truth about the configuration: an immutable snapshot that is replaced by a single assignment.
+"""The truth about the configuration: one immutable snapshot that is replaced by a single assignment.
 
-Laws: a snapshot is built completely before anybody sees it; a failed build changes nothing; a request takes
-``registry.current`` once and lives with it to its last byte. A snapshot owns no socket and no task, so dropping it is
-free. The identity of a snapshot is the hash of everything it was built from; its number is for people. Nothing here
-knows how a change was noticed: ``reload`` may be called at any time and always serves the last state on disk.
+Laws: a failed load changes nothing; a request takes ``registry.current`` once and lives with it to its last byte. A
+hint (``touch``) only starts a look at the files; the last state on disk always wins, and a hint during a look makes it
+look once more. Only changed content counts, it is judged after a quiet moment, and each verdict is said once. What
+blocks runs in a worker thread: a file system that hangs leaves the old state serving and ``pending`` shown. How a
+change is noticed is not known here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import os
-import stat
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
 
-from llm_proxy.config import ApiType, Config, ConfigError, ConfigProblem, load_config
-from llm_proxy.config_diff import diff
-from llm_proxy.prompts import PromptSet, load_prompts
-from llm_proxy.wire import Deployment
-from providers.base import BaseProvider
+from llm_proxy.last_good import LastGood
+from llm_proxy.reading import EVERYTHING, Mark, Part, Reading, Sources, read
+from llm_proxy.settling import Change, Rhythm, doubts, due
+from llm_proxy.snapshot import (
+    Number,
+    Snapshot,
+    Verdict,
+    api_types,
+    describe,
+    judge,
+    load_snapshot,
+    problem_lines,
+    prompt_problems,
+)
+from llm_proxy.worker import Worker, short_turns
+
+__all__ = [
+    "EVERYTHING",
+    "Outcome",
+    "Registry",
+    "Snapshot",
+    "Sources",
+    "State",
+    "api_types",
+    "load_snapshot",
+    "problem_lines",
+]
 
 log = logging.getLogger(__name__)
-
-#: A models-config.json above this size is not one. (5,000 models are about 1 MB.)
-MAX_CONFIG = 16 * 1024 * 1024
-MAX_SECRET = 64 * 1024
+T = TypeVar("T")
 
 State = Literal["applied", "rejected", "pending"]
 
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where a snapshot comes from. ``demo_host`` is asked at each load, because that address is ours to choose."""
-
-    models_config: Path
-    prompts_dir: Path
-    adapters: Mapping[str, BaseProvider]
-    env: Mapping[str, str] = field(repr=False)
-    max_total: float = 300.0
-    demo_host: Callable[[], str] = lambda: "http://127.0.0.1/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One state of the configuration. ``models`` holds the active deployments by public name."""
-
-    hash: str
-    generation: int
-    loaded_at: float
-    config: Config
-    prompts: PromptSet
-    models: Mapping[str, tuple[Deployment, ...]]
-    adapters: Mapping[str, BaseProvider]
-
-    @property
-    def version(self) -> str:
-        """``number-hash8``, as in the ``X-Config-Generation`` header."""
-        return f"{self.generation}-{self.hash[:8]}"
-
-    def adapter(self, deployment: Deployment) -> BaseProvider:
-        """The translator for that deployment's dialect."""
-        return self.adapters[deployment.api_type]
-
-
-def load_snapshot(sources: Sources, previous: Snapshot | None = None) -> Snapshot:
-    """Read, hash, validate and build. Blocking: call it in a thread.
-
-    Raises ``ConfigError`` with every problem, or ``OSError`` if a file cannot be read. Returns ``previous`` itself
-    if nothing has changed.
-    """
-    digest = hashlib.sha256()
-    data = read_regular(sources.models_config, MAX_CONFIG)
-    digest.update(len(data).to_bytes(8, "big") + data)
-    secrets: dict[str, bytes] = {}
-
-    def read_secret(path: str) -> bytes:
-        if path not in secrets:
-            secrets[path] = read_regular(Path(path), MAX_SECRET)
-        return secrets[path]
-
-    config = load_config(
-        data,
-        source=sources.models_config.name,
-        api_types=api_types(sources),
-        env=sources.env,
-        read_file=read_secret,
-        max_total=sources.max_total,
-    )
-    for path in sorted(secrets):
-        digest.update(path.encode() + b"\0" + hashlib.sha256(secrets[path]).digest())
-    prompts, prompt_digest = load_prompts(sources.prompts_dir, previous.prompts if previous else None)
-    digest.update(prompt_digest.encode())
-    identity = digest.hexdigest()
-    if previous is not None and previous.hash == identity and previous.prompts.problems == prompts.problems:
-        return previous
-    models: dict[str, list[Deployment]] = {}
-    for deployment in config.deployments:
-        if deployment.active:
-            models.setdefault(deployment.name, []).append(deployment)
-    return Snapshot(
-        hash=identity,
-        generation=previous.generation + (previous.hash != identity) if previous else 1,
-        loaded_at=time.time(),
-        config=config,
-        prompts=prompts,
-        models=MappingProxyType({name: tuple(rows) for name, rows in models.items()}),
-        adapters=sources.adapters,
-    )
-
-
-def api_types(sources: Sources) -> dict[str, ApiType]:
-    """What the loader must know of each adapter."""
-    hosts = {name: adapter.default_host for name, adapter in sources.adapters.items()}
-    if "demo" in hosts:
-        hosts["demo"] = sources.demo_host()
-    return {name: ApiType(name=name, default_host=host) for name, host in hosts.items()}
-
-
-def read_regular(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file of at most ``limit`` bytes, the same at two looks in a row.
-
-    Raises ``OSError`` for anything else. A pipe or a device in its place never blocks us.
-    """
-    for _ in range(5):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            before = os.fstat(descriptor)
-            if not stat.S_ISREG(before.st_mode):
-                raise OSError(f"{path.name} is not a regular file")
-            if before.st_size > limit:
-                raise OSError(f"{path.name} is larger than {limit} bytes")
-            data = file.read(limit + 1)
-            after = os.fstat(descriptor)
-        if _look(before) == _look(after) and len(data) == after.st_size:
-            return data
-        time.sleep(0.005)  # in a worker thread: somebody is writing
-    raise OSError(f"{path.name} keeps changing while it is read")
-
-
-def _look(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_ino, found.st_size, found.st_mtime_ns
+#: Looks follow each other after this pause at least, in seconds. After one that found nothing new the pause is also a
+#: multiple of what the look took, so that a neighbour's busy log file costs a bounded share of one core.
+_PAUSE, _IDLE_PAUSE, _IDLE_SHARE = 0.01, 0.02, 4
+#: How a change can be noticed; the first that applies is told.
+_CAUSES = ("signal", "inotify", "sweep", "start")
+#: A look that takes longer is reported, in seconds.
+_HANGS = 3.0
+_HANGING = "reading the files takes very long; the last good configuration goes on"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the last look at the files ended. ``problems`` are sentences without any value of the files."""
+    """How the last change of the files ended, how it was noticed and when. ``problems`` are sentences without any
+    value of the files; while ``pending``, they are those of the state before."""
 
     state: State
     problems: tuple[str, ...] = ()
@@ -162,122 +73,257 @@ class Outcome:
 
 
 class Registry:
-    """Holds the current snapshot and replaces it. ``reload`` runs on the event loop, the work in one thread."""
+    """Holds the current snapshot and replaces it. Everything is called on the event loop.
 
-    def __init__(self, sources: Sources, first: Snapshot) -> None:
+    ``outcome`` is given when ``first`` is not what lies on disk (a start from the last good copy).
+    """
+
+    def __init__(
+        self,
+        sources: Sources,
+        first: Snapshot,
+        *,
+        outcome: Outcome | None = None,
+        number: Number | None = None,
+        last_good: LastGood | None = None,
+    ) -> None:
         self.sources = sources
         self.current = first
-        self.outcome = Outcome("applied", _prompt_problems(first), "start", time.time(), file_hash(sources))
+        self.number = number
+        self.last_good = last_good
+        self.rhythm = Rhythm()
+        #: Whether ``current`` comes from the last good copy and not from the operator's files.
+        self.on_last_good = outcome is not None
+        self._settled = outcome or Outcome(
+            "applied", prompt_problems(first), "start", time.time(), first.reading.file_hash
+        )
+        self.outcome = self._settled
         #: Called with the new snapshot right after it was swapped in.
         self.on_swap: list[Callable[[Snapshot], None]] = []
-        self._thread = ThreadPoolExecutor(1, "config-loader")
+        #: Called with the cause when a look has found changed content.
+        self.on_notice: list[Callable[[str], None]] = []
+        #: Says whether somebody is known to have one of our files open for writing.
+        self.still_writing: Callable[[], bool] = lambda: False
+        #: Loop time of the last complete look.
+        self.looked_at: float | None = None
+        #: What was judged last, and what was seen last.
+        self._judged = replace(first.reading, mark=Mark()) if self.on_last_good else first.reading
+        self._seen = first.reading
+        self._doubtful = False
+        self._change: Change | None = None
+        self._dirty: frozenset[Part] = frozenset()
+        self._causes: set[str] = set()
+        self._urgent = False
+        self._next_look = 0.0
+        self._worker = Worker("config-loader")
+        self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
-        self._again: str | None = None
+        self._closed = False
 
-    def touch(self, cause: str) -> asyncio.Task[None]:
-        """Look at the files now. A touch during a look makes it run once more; none is lost."""
-        if self._running is not None and not self._running.done():
-            self._again = cause
-            return self._running
-        self._running = asyncio.get_running_loop().create_task(self._run(cause))
+    @property
+    def secret_files(self) -> tuple[str, ...]:
+        """The files that the configuration takes secrets from, also of a rejected one."""
+        return tuple(self._judged.secrets)
+
+    def touch(self, cause: str, parts: frozenset[Part] = EVERYTHING) -> asyncio.Task[None]:
+        """Look at ``parts`` of the files soon. The task ends when everything that was seen is judged.
+
+        ``signal`` as the cause waits for no quiet moment.
+        """
+        self._dirty |= parts
+        self._causes.add(cause)
+        self._urgent |= cause == "signal"
+        self._wake.set()
+        if self._running is None or self._running.done():
+            self._running = asyncio.get_running_loop().create_task(self._run())
         return self._running
 
     async def reload(self, cause: str) -> Outcome:
-        """Look at the files and return how it ended."""
-        await self.touch(cause)
+        """Look at the files, wait for the verdict and return it."""
+        await asyncio.shield(self.touch(cause))
         return self.outcome
 
     def close(self) -> None:
         """Let go of the thread."""
+        self._closed = True
         if self._running is not None:
             self._running.cancel()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._worker.close()
 
-    async def _run(self, cause: str | None) -> None:
-        while cause is not None:
-            await self._once(cause)
-            cause, self._again = self._again, None
+    async def _run(self) -> None:
+        while not self._closed:
+            now = _now()
+            judge_at = self._due()
+            if self._dirty and (now >= self._next_look or self._urgent):
+                await self._look()
+            elif judge_at is not None and now >= judge_at:
+                await self._judge()
+            elif self._dirty:
+                await self._pause(min(self._next_look, judge_at or self._next_look))
+            elif judge_at is not None:
+                await self._pause(judge_at)
+            else:
+                return
 
-    async def _once(self, cause: str) -> None:
-        before = self.current
-        settled = self.outcome
-        self.outcome = Outcome("pending", settled.problems, cause, time.time(), settled.file_hash)
-        loop = asyncio.get_running_loop()
-        digest = await loop.run_in_executor(self._thread, file_hash, self.sources)
+    def _due(self) -> float | None:
+        if self._change is None:
+            return None
+        doubtful = self._doubtful or self.still_writing()
+        return due(self._change, self.rhythm, doubtful=doubtful, urgent=self._urgent)
+
+    async def _pause(self, until: float) -> None:
+        """Sleep until then, or until the next touch."""
+        self._wake.clear()
         try:
-            snapshot = await loop.run_in_executor(self._thread, load_snapshot, self.sources, before)
-        except (ConfigError, OSError) as error:
-            self._reject(error, cause, digest, settled)
+            async with asyncio.timeout_at(until):
+                await self._wake.wait()
+        except TimeoutError:
             return
-        self.outcome = Outcome("applied", _prompt_problems(snapshot), cause, time.time(), digest)
+
+    async def _look(self) -> None:
+        """Read what is dirty, and see whether it is new."""
+        parts, self._dirty = self._dirty, frozenset()
+        causes, self._causes = self._causes, set()
+        before = self._seen
+        start = _now()
+        reading, number = await self._in_thread(self._read, parts)
+        now = _now()
+        if parts == EVERYTHING:
+            self.looked_at = now
+        self._see(reading, now, causes)
+        if number != self.current.generation:
+            self.current = replace(self.current, generation=number)
+        if reading.mark == before.mark:
+            self._next_look = now + max(_IDLE_PAUSE, _IDLE_SHARE * (now - start))
+        else:
+            self._next_look = now + max(_PAUSE, now - start)
+
+    def _see(self, reading: Reading, now: float, causes: set[str]) -> None:
+        """Take note of what lies on disk."""
+        if reading.mark == self._judged.mark:
+            if self._urgent:
+                log.info("configuration unchanged", extra={"generation": self.current.version})
+            self._change, self._urgent = None, False
+            self._seen, self.outcome = reading, self._settled
+            return
+        if self._change is None:
+            cause = next((known for known in _CAUSES if known in causes), "sweep")
+            self._change = Change(now, now, cause, time.time())
+            for listener in self.on_notice:
+                listener(cause)
+        elif reading.mark != self._seen.mark:
+            self._change = self._change.again(now)
+        self._doubtful = any(doubts(reading, self._judged))
+        self._seen = reading
+        self.outcome = Outcome(
+            "pending", self._settled.problems, self._change.cause, self._change.at, reading.file_hash
+        )
+
+    async def _judge(self) -> None:
+        """Read everything once more; if it is what was seen before, the verdict falls."""
+        self._dirty, self._causes = frozenset(), set()
+        change, urgent = self._change, self._urgent
+        assert change is not None
+        at_any_rate = _now() >= change.first + self.rhythm.storm
+        found = await self._in_thread(self._read_and_judge, self._seen, self._judged, at_any_rate)
+        now = _now()
+        self.looked_at = now
+        if isinstance(found, Reading):
+            self._see(found, now, set())
+            return
+        # Hints and a signal that came meanwhile have been noted, and lead to another look.
+        self._change, self._judged, self._seen = None, found.verdict.reading, found.verdict.reading
+        self._urgent = self._urgent and not urgent
+        if found.verdict.snapshot is None:
+            self._reject(found, change)
+        else:
+            self._accept(found.verdict.snapshot, found.changes, change)
+
+    def _accept(self, snapshot: Snapshot, changes: list[str], change: Change) -> None:
+        before, settled = self.current, self._settled
+        problems = prompt_problems(snapshot)
+        self._settled = self.outcome = Outcome(
+            "applied", problems, change.cause, change.at, snapshot.reading.file_hash
+        )
+        self.current, self.on_last_good = snapshot, False
+        facts = {"generation": snapshot.version, "cause": change.cause}
+        if snapshot.hash != before.hash:
+            log.info("configuration applied", extra={**facts, "changes": changes, "problems": list(problems)})
+            for warning in snapshot.config.warnings:
+                log.warning("configuration warning", extra={"problem": str(warning)})
+        elif settled.state == "rejected":
+            log.info("configuration is good again", extra=facts)
+        if problems and problems != settled.problems:
+            log.warning("some prompt files are not used", extra={**facts, "problems": list(problems)})
         if snapshot is before:
-            if settled.state == "rejected":
-                log.info(
-                    "configuration is good again",
-                    extra={"generation": before.version, "cause": cause},
-                )
             return
-        self.current = snapshot
-        changes = describe(before, snapshot)
-        log.info(
-            "configuration applied",
-            extra={
-                "generation": snapshot.version,
-                "cause": cause,
-                "changes": changes,
-                "problems": list(self.outcome.problems),
-            },
-        )
-        for warning in snapshot.config.warnings:
-            log.warning("configuration warning", extra={"problem": str(warning)})
         for listener in self.on_swap:
-            listener(snapshot)
+            try:
+                listener(snapshot)
+            except Exception:  # the others must hear of it
+                log.exception("a listener failed")
 
-    def _reject(self, error: Exception, cause: str, digest: str, settled: Outcome) -> None:
-        problems = tuple(problem_lines(error))
-        self.outcome = Outcome("rejected", problems, cause, time.time(), digest)
-        if settled.state == "rejected" and settled.problems == problems:
-            return  # said once already
-        log.error(
-            "configuration rejected, the last good one goes on",
-            extra={
-                "generation": self.current.version,
-                "cause": cause,
-                "problems": list(problems),
-            },
+    def _reject(self, found: _Found, change: Change) -> None:
+        settled = self._settled
+        self._settled = self.outcome = Outcome(
+            "rejected", found.problems, change.cause, change.at, found.verdict.reading.file_hash
         )
+        if settled.state == "rejected" and settled.problems == found.problems:
+            return  # said once already
+        facts = {"generation": self.current.version, "cause": change.cause, "problems": list(found.problems)}
+        log.error("configuration rejected, the last good one goes on", extra=facts)
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        """Run in the worker thread; say so if that takes suspiciously long."""
+        future = self._worker.run(function, *arguments)
+        await asyncio.wait([future], timeout=_HANGS)
+        if not future.done():
+            settled = self._settled
+            self.outcome = replace(settled, state="pending", problems=(*settled.problems, _HANGING))
+            log.warning(_HANGING, extra={"generation": self.current.version, "seconds": _HANGS})
+        return await future
+
+    def _read(self, parts: frozenset[Part]) -> tuple[Reading, int]:
+        """In the thread: a look, and the number of the current state (other processes may have counted on)."""
+        current = self.current
+        with short_turns():
+            reading = read(self.sources, self._seen, current.prompts, parts)
+            number = current.generation
+            if reading.mark == current.reading.mark and parts == EVERYTHING:
+                if self.number is not None:
+                    number = self.number(current.hash, number)
+                if self.last_good is not None:
+                    self.last_good.keep(current)
+        return reading, number
+
+    def _read_and_judge(self, seen: Reading, judged: Reading, at_any_rate: bool) -> Reading | _Found:
+        """In the thread: a complete look, and the verdict, unless the files have just become different again.
+
+        With ``at_any_rate`` that is no reason to wait, but doubt still is.
+        """
+        current = self.current
+        with short_turns():
+            reading = read(self.sources, seen, current.prompts)
+            if reading.mark != seen.mark and (not at_any_rate or any(doubts(reading, judged))):
+                return reading
+            verdict = judge(self.sources, reading, current, self.number)
+            if verdict.snapshot is None:
+                assert verdict.error is not None
+                return _Found(verdict, tuple(problem_lines(verdict.error)))
+            if self.last_good is not None:
+                self.last_good.keep(verdict.snapshot)
+            same = verdict.snapshot.hash == current.hash
+            return _Found(verdict, changes=[] if same else describe(current, verdict.snapshot))
 
 
-def problem_lines(error: Exception) -> Iterable[str]:
-    """The problems of a failed load as sentences."""
-    if isinstance(error, ConfigError):
-        return [describe_problem(problem) for problem in error.problems]
-    if isinstance(error, OSError) and error.strerror:
-        return [f"{Path(str(error.filename)).name if error.filename else 'file'}: {error.strerror}"]
-    return [str(error)]
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A verdict in words."""
+
+    verdict: Verdict
+    problems: tuple[str, ...] = ()
+    changes: list[str] = field(default_factory=list)
 
 
-def describe_problem(problem: ConfigProblem) -> str:
-    """One problem with its place."""
-    return str(problem)
-
-
-def describe(old: Snapshot, new: Snapshot) -> list[str]:
-    """What an edit did, in words."""
-    return diff(old.config.deployments, new.config.deployments, _hashes(old), _hashes(new))
-
-
-def _hashes(snapshot: Snapshot) -> dict[tuple[str, str], str]:
-    return {key: prompt.hash for key, prompt in snapshot.prompts.prompts.items()}
-
-
-def _prompt_problems(snapshot: Snapshot) -> tuple[str, ...]:
-    return tuple(f"prompt {problem.path}: {problem.message}" for problem in snapshot.prompts.problems)
-
-
-def file_hash(sources: Sources) -> str:
-    """What lies on disk right now, accepted or not."""
-    try:
-        return hashlib.sha256(read_regular(sources.models_config, MAX_CONFIG)).hexdigest()
-    except OSError:
-        return ""
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,68 @@
+"""Reading one file that somebody else may be writing.
+
+Laws: reading ends, is bounded, and never blocks on a pipe or a device that lies where a file should be; the bytes are
+those of one moment, as far as a reader can know. Blocking: for worker threads only. An error names the file, not its
+directory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+#: How often a file is read again because somebody wrote to it meanwhile, and the pause between, in seconds.
+_TRIES = 5
+_PAUSE = 0.005
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file of at most ``limit`` bytes, equal at two looks in a row. Raises ``OSError``."""
+    for _ in range(_TRIES):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        try:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise OSError(f"{path.name} is not a regular file")
+            if before.st_size > limit:
+                raise OSError(f"{path.name} is larger than {limit} bytes")
+            data = os.read(descriptor, before.st_size + 1)
+            after = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        if _look(before) == _look(after) and len(data) == after.st_size:
+            return data
+        time.sleep(_PAUSE)
+    raise OSError(f"{path.name} keeps changing while it is read")
+
+
+def _look(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def reason(error: OSError) -> str:
+    """What went wrong, without the file's directory."""
+    if error.strerror is None:
+        return str(error)
+    return f"{Path(os.fsdecode(error.filename)).name}: {error.strerror}" if error.filename else error.strerror
+
+
+def half_written(data: bytes) -> bool:
+    """Whether ``data`` breaks the grammar of JSON, as a file does that is still being written.
+
+    What else may be wrong with it will not heal by waiting.
+    """
+    try:
+        json.loads(data, object_pairs_hook=_forget)
+    except RecursionError:
+        return False
+    except ValueError:
+        return True
+    return False
+
+
+def _forget(pairs: list[tuple[str, Any]]) -> None:
+    """Nothing is kept; and a Python function is a place where another thread may take its turn."""
