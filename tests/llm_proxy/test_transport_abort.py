@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -80,8 +81,7 @@ async def test_while_connecting(black_hole: int) -> None:
     async with Client() as http:
         request = StreamRequest(f"http://127.0.0.1:{black_hole}/")
         future = http.fetch(request)
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await wait_until(lambda: request._fetch is not None and request._fetch.phase == "connect")
         assert (await aborted(http, request, future)).phase == "connect"
 
 
@@ -91,7 +91,7 @@ async def test_while_shaking_hands() -> None:
         request = StreamRequest(f"https://127.0.0.1:{peer.port}/")
         future = http.fetch(request)
         await wait_until(lambda: peer.wires)
-        await asyncio.sleep(0.02)
+        await wait_until(lambda: request._fetch is not None and request._fetch.phase == "tls")
         assert (await aborted(http, request, future)).phase == "tls"
         await peer.left()
 
@@ -103,6 +103,7 @@ async def test_while_waiting_for_the_head(body: bytes | None) -> None:
         request = StreamRequest(peer.url, method="POST" if body else "GET", body=body)
         future = http.fetch(request)
         await wait_until(lambda: peer.wires)
+        await wait_until(lambda: request._fetch is not None and request._fetch.phase == "head")
         assert (await aborted(http, request, future)).phase == "head"
         await peer.left()
 
@@ -112,8 +113,7 @@ async def test_while_sending() -> None:
     async with RawPeer(refuse_to_read) as peer, Client() as http:
         request = StreamRequest(peer.url, method="POST", body=b"x" * 20_000_000)
         future = http.fetch(request)
-        await wait_until(lambda: peer.wires)
-        await asyncio.sleep(0.02)
+        await wait_until(lambda: request._fetch is not None and request._fetch.phase == "head")
         assert (await aborted(http, request, future)).phase == "write"
 
 
@@ -132,6 +132,7 @@ async def test_while_a_body_producer_runs() -> None:
         request = StreamRequest(peer.url, method="POST", body_producer=produce)  # type: ignore[arg-type]
         future = http.fetch(request)
         await wait_until(lambda: peer.wires)
+        await wait_until(lambda: request._fetch is not None and request._fetch.phase == "head")
         assert (await aborted(http, request, future)).phase == "write"
         await peer.left()
         await asyncio.wait_for(stopped.wait(), 5)
@@ -234,7 +235,7 @@ async def test_by_cancelling_the_future() -> None:
         future.cancel()
         await peer.left(0)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(http.fetch(peer.url), 0.05)
+            await asyncio.wait_for(http.fetch(peer.url), 0.3)
         await peer.left(1)
         assert http.pool.taken == 0
 
@@ -288,12 +289,13 @@ async def test_a_limit_while_resolving_and_shaking_hands() -> None:
         release.wait(10)
         return []
 
+    context = ssl.create_default_context(cafile=CA)  # reading the trust store would count, too
     async with RawPeer(silent) as peer, Client(resolver=Resolver(hang)) as http:
         with pytest.raises(TransportTimeout) as caught:
             await http.fetch("http://hanging.test/", connect_timeout=0.05)
         assert caught.value.phase == "resolve"
         with pytest.raises(TransportTimeout) as caught:
-            await http.fetch(f"https://127.0.0.1:{peer.port}/", connect_timeout=0.05)
+            await http.fetch(f"https://127.0.0.1:{peer.port}/", connect_timeout=0.3, ssl_options=context)
         assert caught.value.phase == "tls"
         await peer.left()
         release.set()
@@ -303,10 +305,10 @@ async def test_limits_after_connecting() -> None:
     """``request_timeout`` is for the whole request; ``connect_timeout`` is over once connected."""
     async with RawPeer(answers(CHUNKED + b"3\r\nabc\r\n")) as peer, RawPeer(silent) as mute, Client() as http:
         with pytest.raises(TransportTimeout) as caught:
-            await http.fetch(peer.url, request_timeout=0.1, connect_timeout=0.05)
+            await http.fetch(peer.url, request_timeout=0.4, connect_timeout=0.2)
         assert caught.value.phase == "body"
         with pytest.raises(TransportTimeout) as caught:
-            await http.fetch(mute.url, request_timeout=0.1, connect_timeout=0.05)
+            await http.fetch(mute.url, request_timeout=0.4, connect_timeout=0.2)
         assert caught.value.phase == "head"
         await peer.left()
         await mute.left()
