@@ -27,7 +27,7 @@ types: environment ## mypy, strict
 	$(BIN)/mypy
 
 imports: environment ## the three import contracts
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 
 test: ## the tests
 	./run-tests.sh

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by run-rest-api.sh, run-tests.sh and the Makefile: a virtual environment that holds what requirements
 # files list. When it already does, nothing happens but a comparison of each file with the copy that was kept of
 # it, so a start is not slowed. Written for bash 3.2, which is what macOS has.

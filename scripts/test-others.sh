@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests on every other Python that is promised and that this machine has, each in an environment of its own.
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 . scripts/environment.sh
 
 status=0
