@@ -6,7 +6,7 @@ set -e
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 walk=$(mktemp -d)
 service=
-trap 'kill $service 2>/dev/null; rm -rf "$walk"' EXIT
+trap 'kill $service 2>/dev/null || true; rm -rf "$walk"' EXIT
 stranger=(env -i "HOME=$walk" "PATH=$PATH" "PYENV_ROOT=${PYENV_ROOT:-$HOME/.pyenv}" LANG=C.UTF-8)
 
 git clone --quiet . "$walk/clone"
