@@ -15,6 +15,7 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 
 from handlers.base import BaseHandler, header_text, log
+from llm_proxy.dialect import OpenAIFace
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.relay import Relay, Tally
 from llm_proxy.routing import choose, unknown_model
@@ -49,6 +50,15 @@ class AnsweringHandler(BaseHandler):
         if not rows:
             raise unknown_model(model, self.snapshot.models)
         return rows[0] if len(rows) == 1 and rows[0].weight > 0 else choose(rows, random.random())
+
+    async def complete_chat(self, body: dict[str, Any], *, stream: bool) -> None:
+        """Answer a body of OpenAI's chat completions; ``stream`` is what an absent field means. Raises as ``answer``
+        does before anything was sent."""
+        if body.get("stream") is None:
+            body["stream"] = stream
+        request = ChatRequest.of(body)
+        self.face = OpenAIFace(request.wants_usage)
+        await self.answer(request, self.deployment(request.model))
 
     async def answer(
         self,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.answering import AnsweringHandler
-from llm_proxy.dialect import OpenAIFace
-from llm_proxy.schema import ChatRequest
 
 
 class ChatHandler(AnsweringHandler):
@@ -18,11 +16,7 @@ class ChatHandler(AnsweringHandler):
         body = await self.json_body()
         if "model" not in body and "model_name" in body:
             body["model"] = body.pop("model_name")
-        if body.get("stream") is None:
-            body["stream"] = True
-        request = ChatRequest.of(body)
-        self.face = OpenAIFace(request.wants_usage)
-        await self.answer(request, self.deployment(request.model))
+        await self.complete_chat(body, stream=True)
 
 
 routes: list[tuple[str, Any]] = [("/chat", ChatHandler)]

@@ -26,7 +26,7 @@ from tornado.web import Application
 import handlers
 import llm_proxy
 import providers
-from handlers import chat, conversation, passthrough, ping, prompts, status, tags
+from handlers import chat, conversation, openai, passthrough, ping, prompts, status, tags
 from handlers.base import NotFoundHandler
 from llm_proxy.demo import DemoServer
 from llm_proxy.errors import Draining
@@ -59,10 +59,11 @@ class StartError(RuntimeError):
 
 def make_app(gateway: Gateway) -> Application:
     """All endpoints below the prefix; everything else is a JSON 404."""
-    modules: Iterable[Any] = (ping, tags, chat, conversation, passthrough, prompts, status)
+    modules: Iterable[Any] = (ping, tags, chat, conversation, openai, passthrough, prompts, status)
     prefix = gateway.settings.ep_prefix
     shared = {"gateway": gateway}
     routes = [(prefix + path, handler, shared) for module in modules for path, handler in module.routes]
+    routes += [(path, handler, shared) for module in modules for path, handler in getattr(module, "root_routes", ())]
     return Application(
         routes,
         default_handler_class=NotFoundHandler,
