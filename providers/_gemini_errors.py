@@ -73,9 +73,7 @@ def from_error(error: Mapping[str, Any]) -> GatewayError:
     """The error for an error object (see ``error_of``) in a stream, or in an answer with status 200."""
     code = error.get("code")
     status = code if isinstance(code, int) and 400 <= code <= 599 else _STATUS.get(_word(error), 500)
-    found = in_answer(_meant(status, error), _said(error))
-    found.retry_after = _wait(error).get("retry-after")
-    return found
+    return in_answer(_meant(status, error), _said(error), _wait(error))
 
 
 def _meant(status: int, error: Mapping[str, Any]) -> int:

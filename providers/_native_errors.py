@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from llm_proxy.errors import GatewayError, UpstreamError
+from llm_proxy.wire import NOTHING
 from providers._errors import Reported, public, refusal
 
 
-def in_answer(status: int, said: Reported) -> GatewayError:
-    """The error for an error object in a stream or in a 200; ``status`` is the one that its code stands for."""
-    error = refusal(status, {}, said)
+def in_answer(status: int, said: Reported, headers: Mapping[str, str] = NOTHING) -> GatewayError:
+    """The error for an error object in a stream or in a 200; ``status`` and ``headers`` are what it stands for."""
+    error = refusal(status, headers, said)
     error.phase = "body"
     return error
 
