@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_proxy import prompt_history, prompts
+from llm_proxy import prompt_history
 from llm_proxy.errors import PromptNotFound
 from llm_proxy.prompts import Found, Prompt, PromptDirMissing, PromptSet, load_prompts
 from tests.support.prompt_tree import load, problems, texts, write
@@ -53,7 +53,9 @@ def not_found(
         ("fr", "es", "en"),
         (None, "es", "en"),
         ("", "pl", "pl"),
-        ("DE", "pl", "pl"),
+        ("DE", "pl", "de"),
+        ("de-AT", "pl", "de"),
+        ("DE_ch", "pl", "de"),
         ("../en", "pl", "pl"),
     ],
 )
@@ -149,7 +151,7 @@ def test_near_names_among_thousands(monkeypatch: pytest.MonkeyPatch) -> None:
         compared.extend(possible)
         return get_close_matches(word, possible, n, cutoff)
 
-    monkeypatch.setattr(prompts, "get_close_matches", counted)
+    monkeypatch.setattr(near, "get_close_matches", counted)
 
     assert "topic-1234/intro" in not_found(library, "topic-1234/into").message
     assert len(compared) <= 200
