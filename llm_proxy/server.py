@@ -14,7 +14,7 @@ import logging
 import resource
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,9 @@ def make_app(gateway: Gateway) -> Application:
     prefix = gateway.settings.ep_prefix
     shared = {"gateway": gateway}
     routes = [(prefix + path, handler, shared) for module in modules for path, handler in module.routes]
-    routes += [(path, handler, shared) for module in modules for path, handler in getattr(module, "root_routes", ())]
+    routes += [
+        (path, handler, shared) for module in modules for path, handler in getattr(module, "root_routes", ())
+    ]
     return Application(
         routes,
         default_handler_class=NotFoundHandler,
@@ -128,6 +130,7 @@ class Service:
             force_instance=True,
             limits=PoolLimits(connections=settings.upstream_connections, idle_http=settings.upstream_idle),
             pool_timeout=settings.upstream_wait,
+            proxies=proxies(env),
         )
         self.gateway = Gateway(
             settings,
@@ -191,6 +194,17 @@ def accepted_hosts(settings: Settings) -> frozenset[str]:
         return frozenset()
     names = {host.rsplit(":", 1)[0] if host.count(":") == 1 else host for host in settings.allowed_hosts}
     return frozenset({"localhost", "127.0.0.1", "::1", "[::1]", settings.host.lower()} | names)
+
+
+def proxies(env: Mapping[str, str]) -> dict[str, str]:
+    """The usual proxy variables, in either case, as curl reads them. This machine is always reached directly: model
+    servers run on it, and so does the demo."""
+    found = {
+        scheme: env.get(f"{scheme}_proxy") or env.get(f"{scheme.upper()}_PROXY")
+        for scheme in ("http", "https", "no")
+    }
+    found["no"] = ",".join(filter(None, [found["no"], "localhost,127.0.0.1,::1"]))
+    return {scheme: value for scheme, value in found.items() if value}
 
 
 def is_loopback(host: str) -> bool:
