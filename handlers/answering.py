@@ -14,7 +14,7 @@ from typing import Any
 
 from tornado.iostream import StreamClosedError
 
-from handlers.base import BaseHandler, header_text, log
+from handlers.base import OFF_LOOP, BaseHandler, header_text, log
 from llm_proxy.dialect import OpenAIFace
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.relay import Relay, Tally
@@ -68,7 +68,11 @@ class AnsweringHandler(BaseHandler):
     ) -> None:
         """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish."""
         adapter = self.snapshot.adapter(deployment)
-        call = adapter.chat_call(request, deployment)
+        if self._size < OFF_LOOP:
+            call = adapter.chat_call(request, deployment)
+        else:
+            loop = asyncio.get_running_loop()
+            call = await loop.run_in_executor(None, adapter.chat_call, request, deployment)
         self._say_who(deployment, call.dropped, prompt)
         tally = Tally()
         self.exchange = exchange = self.gateway.upstream.exchange(call)

@@ -54,8 +54,8 @@ access_log = logging.getLogger("llm_proxy.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _ID_HEADERS = ("X-Request-Id", "X-Correlation-Id", "X-Trace-Id", "Request-Id")
 
-#: Bodies above this size are parsed in a thread: locating a fault in a dense one costs 2 us a token.
-_OFF_LOOP = 64 * 1024
+#: Bodies above this size are parsed, and written again for the upstream, in a thread: locating a fault in a dense one costs 2 us a token.
+OFF_LOOP = 64 * 1024
 #: After a body was refused, what the client still sends is read and thrown away for so long (nginx: lingering_close),
 #: since closing with unread input would reset the connection and take the answer with it.
 _LINGER_SECONDS = 2.0
@@ -221,7 +221,7 @@ class BaseHandler(RequestHandler):
         if kind.startswith("multipart/"):
             raise UnsupportedMedia("the body must be JSON (Content-Type: application/json)")
         try:
-            if len(data) < _OFF_LOOP:
+            if len(data) < OFF_LOOP:
                 return parse_object(data)
             return await asyncio.get_running_loop().run_in_executor(None, parse_object, data)
         except JsonProblem as problem:
