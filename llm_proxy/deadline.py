@@ -37,7 +37,8 @@ class Deadline:
             self._step = inf
 
     def stop(self) -> None:
-        """All is over."""
+        """All is over: nothing will be called."""
+        self._expired = _never
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -59,3 +60,7 @@ class Deadline:
             self._arm()
         else:
             self._expired(now >= self._step)
+
+
+def _never(step: bool) -> None:
+    """In place of the owner's method, which would keep the owner alive until a garbage collection."""

@@ -14,7 +14,7 @@ The tree::
       TransportTimeout(TimeoutError)     any phase but pool: timeout connect_timeout or request_timeout is over
         PoolTimeout                      pool: timeout               no connection became free in time
       PoolExhausted                      pool: exhausted             too many requests wait already
-      ConnectError(OSError)              connect: unreachable, reset, protocol (a proxy refused the tunnel)
+      ConnectError(OSError)              connect: unreachable, reset, timeout, protocol (a proxy's refusal)
         ResolveError(gaierror)           resolve: nxdomain, exhausted (all look-up threads hang)
         RefusedError(ConnectionRefusedError)  connect: refused
         TlsError(SSLError)               tls: protocol, reset
@@ -109,7 +109,7 @@ class ConnectError(TransportError, OSError):
     """No connection could be made; nothing was sent."""
 
     phases = frozenset({"connect"})
-    kinds = frozenset({"unreachable", "reset", "protocol"})
+    kinds = frozenset({"unreachable", "reset", "timeout", "protocol"})
 
     def caused_by(self, error: OSError) -> ConnectError:
         """Take over the number of the operating system's error."""
@@ -186,6 +186,8 @@ def connect_error(error: OSError, phase: Phase, where: str) -> ConnectError:
         found = RefusedError(f"{where} refused the connection", "connect", "refused")
     elif isinstance(error, ConnectionResetError | ConnectionAbortedError):
         found = ConnectError(f"{where} reset the connection", "connect", "reset")
+    elif isinstance(error, TimeoutError):  # the system's own patience was shorter than connect_timeout
+        found = ConnectError(f"{where} does not answer", "connect", "timeout")
     else:
         found = ConnectError(f"{where} is unreachable: {reason}", "connect", "unreachable")
     return found.caused_by(error)

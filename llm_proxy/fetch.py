@@ -15,6 +15,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol, cast
 
+from tornado.concurrent import Future
 from tornado.httpclient import HTTPRequest, HTTPResponse
 
 from llm_proxy.answer import Answer
@@ -76,6 +77,7 @@ class Fetch:
         "_wall_started",
         "aborted",
         "done",
+        "future",
         "phase",
         "stale_retries",
     )
@@ -93,6 +95,8 @@ class Fetch:
         self._slot = False
         self.stale_retries = 0
         self.done = False
+        #: What ``fetch`` returned to the caller, once it has.
+        self.future: Future[HTTPResponse] | None = None
         self.aborted = False
         self.phase: Phase = "pool"
         self._answer = Answer(options, client.max_body_size)
@@ -235,10 +239,12 @@ class Fetch:
         self.aborted = not self.done
         self._finish_with(Aborted(reason, self._where(), "aborted"))
 
-    def drop(self) -> None:
-        """Like ``abort``, for a request whose result nobody can be told any more."""
-        self._callback = _nobody
-        self.abort()
+    def settled(self, future: Future[HTTPResponse]) -> None:
+        """What ``fetch`` returned is done: if its owner cancelled it, so is the request."""
+        if future.cancelled():
+            self.abort()
+        elif self.aborted:
+            future.exception()  # marks it as seen: whoever aborted need not look
 
     def _where(self) -> Phase:
         """``phase``, refined: a request that has not left yet is being written."""
@@ -277,7 +283,10 @@ class Fetch:
         elif self.phase == "pool" and self._plan is not None:
             self._client.pool.cancel(self._plan.route, self)
         self._client.forget(self, self._original)
-        self._callback(response)
+        # Tornado would log an error that comes after its future was cancelled.
+        if self.future is None or not self.future.cancelled():
+            self._callback(response)
+        self._callback = _nobody
 
     def _expired(self, step: bool) -> None:
         """A limit is over: that of the present step, or the whole request's."""
@@ -290,4 +299,4 @@ class Fetch:
 
 
 def _nobody(response: HTTPResponse) -> None:
-    """Nobody is to be told."""
+    """Nobody is to be told any more."""

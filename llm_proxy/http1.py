@@ -249,6 +249,7 @@ class Connection(asyncio.Protocol):
         self._aside.clear()
         if self._sender is not None:
             self._sender.stop()
+        self._sink = self._sender = None  # which know the request
         self._transport.abort()
         if self.idle_closed is not None:
             self.idle_closed(self)

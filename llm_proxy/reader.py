@@ -181,6 +181,8 @@ class ResponseReader:
                 else:
                     return self._begin_body(raw[:size], code, data)
         except ProtocolError as error:
+            # Its frames would keep this reader, and with it the connection, alive until a garbage collection.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
             self.outcome = error
             self._mode = _Mode.OVER
         return b""
@@ -234,7 +236,6 @@ class ResponseReader:
         self.reusable = False
         if not self._events.complete:
             self.outcome = ProtocolError(f"bad chunk: {error}", "body", "framing")
-            self.outcome.__cause__ = error
             self._mode = _Mode.OVER
 
     def _count_overhead(self, size: int) -> None:

@@ -99,8 +99,8 @@ class PooledHTTPClient(AsyncHTTPClient):
 
     def initialize(  # type: ignore[override]  # Tornado's own subclasses do the same
         self,
-        limits: PoolLimits | None = None,
         *,
+        limits: PoolLimits | None = None,
         pool_timeout: float = 10.0,
         max_clients: int = 0,
         max_body_size: int = 100 * 1024 * 1024,
@@ -133,14 +133,8 @@ class PooledHTTPClient(AsyncHTTPClient):
         future = super().fetch(request, raise_error, **kwargs)
         fetch, self._newest = self._newest, None
         if fetch is not None and not fetch.done:
-
-            def settle(future: Future[HTTPResponse]) -> None:
-                if future.cancelled():
-                    fetch.drop()
-                elif fetch.aborted:
-                    future.exception()  # marks it as retrieved: whoever aborted need not look
-
-            future.add_done_callback(settle)
+            fetch.future = future
+            future.add_done_callback(fetch.settled)
         return future
 
     def fetch_impl(self, request: HTTPRequest, callback: Callable[[HTTPResponse], None]) -> None:

@@ -72,7 +72,7 @@ def test_each_failure_becomes_an_answer(found: type[TransportError], phase: Phas
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] x"), "tls", "protocol", ssl.SSLError),
         (ssl.SSLCertVerificationError(1, "x"), "tls", "verify", ssl.SSLCertVerificationError),
         (ConnectionResetError(104, "x"), "tls", "reset", ssl.SSLError),
-        (TimeoutError(110, "x"), "connect", "unreachable", OSError),
+        (TimeoutError(110, "x"), "connect", "timeout", OSError),
     ],
 )
 def test_errors_of_the_system_keep_their_nature(

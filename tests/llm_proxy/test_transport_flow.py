@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -164,6 +166,42 @@ async def test_a_receiver_that_is_cancelled_ends_the_request() -> None:
         with pytest.raises(Exception, match="receiver was cancelled"):
             await future
         await peer.left()
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_any_cuts_and_any_pauses(seed: int) -> None:
+    """Wherever reads end and whenever the receiver pauses, bytes arrive once, in order, and the connection stays good."""
+    chance = random.Random(seed)
+    bodies = [chance.randbytes(chance.choice([0, 1, 100, 5000])) for _ in range(8)]
+
+    async def script(wire: Wire) -> None:
+        for body in bodies:
+            await wire.head()
+            raw, at = bytearray(CHUNKED), 0
+            while at < len(body):
+                piece = body[at : at + chance.choice([1, 7, 500])]
+                raw += b"%x\r\n%b\r\n" % (len(piece), piece)
+                at += len(piece)
+            raw += b"0\r\n\r\n"
+            while raw:
+                size = chance.choice([1, 2, 3, 50, 2000])
+                await wire.send(bytes(raw[:size]))
+                del raw[:size]
+                if chance.random() < 0.2:
+                    await asyncio.sleep(0)
+        await wire.closed()
+
+    async with RawPeer(script) as peer, Client() as http:
+        for body in bodies:
+            got: list[bytes] = []
+
+            def receive(data: bytes, got: list[bytes] = got) -> Awaitable[None] | None:
+                got.append(data)
+                return asyncio.sleep(0) if chance.random() < 0.3 else None
+
+            await http.fetch(StreamRequest(peer.url, streaming_callback=receive))
+            assert b"".join(got) == body
+        assert peer.connections == 1
 
 
 @pytest.mark.parametrize("tls", [False, True])

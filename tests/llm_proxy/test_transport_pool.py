@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
+from tornado.httpclient import HTTPResponse
 
+from llm_proxy.fetch import Fetch
+from llm_proxy.reader import ResponseReader
 from llm_proxy.transport import (
     Aborted,
     ConnectionLost,
@@ -350,6 +354,34 @@ async def test_connections_are_not_shared_between_different_settings() -> None:
         await http.fetch(peer.url)
         await http.fetch(peer.url, network_interface="127.0.0.1")
         assert peer.connections == 2
+
+
+async def test_nothing_of_a_request_outlives_it() -> None:
+    """Whole, failed or aborted, with or without limits: nothing waits for the garbage collector to be freed."""
+
+    def alive() -> int:
+        return sum(isinstance(found, Fetch | ResponseReader) for found in gc.get_objects())
+
+    async def end(future: asyncio.Future[HTTPResponse]) -> None:
+        # Not awaited: an exception that is raised in a coroutine keeps that coroutine's own frame.
+        await asyncio.wait([future])
+        future.exception()
+
+    pieces = (ok(), CHUNKED + b"3\r\nabc\r\n0\r\n\r\n", b"nonsense\r\n\r\n", CHUNKED + b"x\r\n", CHUNKED)
+    gc.collect()
+    gc.disable()
+    try:
+        for piece in pieces:
+            async with RawPeer(answers(piece)) as peer, Client() as http:
+                request = StreamRequest(peer.url, streaming_callback=lambda data: None, request_timeout=20)
+                future = http.fetch(request)
+                if piece is CHUNKED:
+                    await wait_until(lambda: peer.wires)
+                    request.abort()
+                await end(future)
+        assert alive() == 0
+    finally:
+        gc.enable()
 
 
 async def test_closing_the_client_ends_everything() -> None:
