@@ -42,7 +42,7 @@ Event = dict[str, Any]
 class AnthropicDouble(Peer):
     """``async with AnthropicDouble() as double``: ``double.url`` is the base, without a path.
 
-    With ``api_key`` every request needs it in ``x-api-key``. ``gate``, if set, is waited for after the first word of
+    With ``api_key`` every request needs it. ``gate``, if set, is waited for after the first word of
     a stream.
     """
 
@@ -56,8 +56,10 @@ class AnthropicDouble(Peer):
 
     def _choose(self, exchange: Exchange) -> Script:
         request = exchange.request
-        if self.api_key is not None and request.header("x-api-key") != self.api_key:
-            return failure(401, f"invalid x-api-key: {request.header('x-api-key')}")
+        # The newest clients of the vendor send their key as Bearer.
+        key = request.header("x-api-key") or (request.header("Authorization") or "").removeprefix("Bearer ")
+        if self.api_key is not None and key != self.api_key:
+            return failure(401, f"invalid x-api-key: {key}")
         if not request.header("anthropic-version"):
             return failure(400, "anthropic-version: header is required")
         if request.path.partition("?")[0] != "/v1/messages" or request.method != "POST":
