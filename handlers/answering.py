@@ -17,9 +17,9 @@ from tornado.iostream import StreamClosedError
 from handlers.base import OFF_LOOP, BaseHandler, header_text, log
 from llm_proxy.dialect import OpenAIFace
 from llm_proxy.errors import ClientGone, GatewayError
-from llm_proxy.relay import Relay, Tally
+from llm_proxy.relay import Relay, Tally, read_answer
 from llm_proxy.routing import choose, unknown_model
-from llm_proxy.schema import ChatRequest
+from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.upstream import Exchange
 from llm_proxy.wire import Deployment
 
@@ -107,6 +107,22 @@ class AnsweringHandler(BaseHandler):
         finally:
             self.gateway.running.discard(self)
             self._count(tally, exchange)
+
+    async def embed(self, request: EmbeddingsRequest, deployment: Deployment) -> None:
+        """Answer an embeddings request and finish."""
+        adapter = self.snapshot.adapter(deployment)
+        call = adapter.embeddings_call(request, deployment)
+        self._say_who(deployment, call.dropped, None)
+        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        self.gateway.running.add(self)
+        try:
+            async with exchange:
+                _, body = await read_answer(exchange, adapter, deployment.timeouts)
+            self.finish(adapter.embeddings_response(body, request))
+        except GatewayError as error:
+            await self._ended_badly(error)
+        finally:
+            self.gateway.running.discard(self)
 
     async def send(self, data: bytes) -> None:
         """``Sink.send``: begin the stream if need be, write, and wait until the socket has taken it.

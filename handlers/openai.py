@@ -10,6 +10,7 @@ from typing import Any
 from handlers.answering import AnsweringHandler
 from handlers.base import BaseHandler
 from llm_proxy.routing import unknown_model
+from llm_proxy.schema import EmbeddingsRequest
 from llm_proxy.wire import Deployment
 
 
@@ -20,6 +21,16 @@ class ChatCompletionsHandler(AnsweringHandler):
 
     async def post(self) -> None:
         await self.complete_chat(await self.json_body(), stream=False)
+
+
+class EmbeddingsHandler(AnsweringHandler):
+    """``POST /v1/embeddings``."""
+
+    endpoint = "/v1/embeddings"
+
+    async def post(self) -> None:
+        request = EmbeddingsRequest.of(await self.json_body())
+        await self.embed(request, self.deployment(request.model))
 
 
 class ModelsHandler(BaseHandler):
@@ -56,6 +67,7 @@ def entry(name: str, rows: tuple[Deployment, ...], created: int) -> dict[str, An
 
 _PATHS: list[tuple[str, Any]] = [
     ("/v1/chat/completions", ChatCompletionsHandler),
+    ("/v1/embeddings", EmbeddingsHandler),
     ("/v1/models", ModelsHandler),
     (r"/v1/models/(.+)", ModelHandler),
 ]

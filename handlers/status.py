@@ -37,6 +37,7 @@ class StatusHandler(BaseHandler):
             "uptime": round(now - gateway.started_at, 3),
             "draining": gateway.draining,
             "file_hash": outcome.file_hash,
+            "last_good": gateway.registry.on_last_good,
             "noticed": {"cause": outcome.cause, "at": round(outcome.at, 3)},
             "watcher": gateway.watcher_report(),
             "prompts": prompt_list(snapshot.prompts.prompts),

@@ -151,6 +151,21 @@ async def read_error(exchange: Exchange, clock: Clock) -> bytes:
     return body[:MAX_ERROR]
 
 
+async def refuse_errors(exchange: Exchange, provider: BaseProvider, head: Head, clock: Clock) -> None:
+    """Raise the error that a status other than 2xx stands for."""
+    if not 200 <= head.status < 300:
+        raise provider.error(head.status, head.headers, await read_error(exchange, clock))
+
+
+async def read_answer(exchange: Exchange, provider: BaseProvider, limits: Timeouts) -> tuple[Head, bytes]:
+    """Head and body of an answer that is not streamed, from an entered exchange. Raises ``GatewayError``."""
+    clock = Clock(exchange, limits)
+    head = await await_head(exchange, clock)
+    await refuse_errors(exchange, provider, head, clock)
+    clock.last_event = asyncio.get_running_loop().time()
+    return head, await read_whole(exchange, clock)
+
+
 @dataclass(slots=True)
 class Relay:
     """One chat answer on its way from a deployment to a client."""
@@ -166,11 +181,7 @@ class Relay:
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
         async with self.exchange as exchange:
-            clock = Clock(exchange, self.deployment.timeouts)
-            head = await await_head(exchange, clock)
-            await self._refuse_errors(head, clock)
-            clock.last_event = asyncio.get_running_loop().time()
-            body = await read_whole(exchange, clock)
+            head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
             response = self._collected(head, body)
         self.tally.first_event_at = perf_counter()
         self._count_whole(response)
@@ -183,13 +194,6 @@ class Relay:
         """
         async with self.exchange as exchange:
             await _Stream(self, exchange, sink).run()
-
-    async def _refuse_errors(self, head: Head, clock: Clock) -> None:
-        """Raise the error that a status other than 2xx stands for."""
-        if 200 <= head.status < 300:
-            return
-        body = await read_error(self.exchange, clock)
-        raise self.provider.error(head.status, head.headers, body)
 
     def _collected(self, head: Head, body: bytes) -> ChatResponse:
         """A whole answer, also from a server that streams although it was not asked to."""
@@ -221,7 +225,7 @@ class _Stream:
 
     async def run(self) -> None:
         head = await self._head()
-        await self.relay._refuse_errors(head, self.clock)
+        await refuse_errors(self.exchange, self.relay.provider, head, self.clock)
         if not is_event_stream(head):
             await self._as_stream(head)
             return

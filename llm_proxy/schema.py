@@ -204,6 +204,35 @@ class ChatRequest(Open):
         return type(self).of({k: v for k, v in merged.items() if not (k in changes and v is None)})
 
 
+def _input(value: Any) -> Any:
+    if isinstance(value, str) or (isinstance(value, list) and value):
+        return value
+    raise PydanticCustomError("input", "must be a string or a list that is not empty")
+
+
+class EmbeddingsRequest(Open):
+    """An embeddings request (OpenAI's form). ``sent`` is the request as it was sent."""
+
+    model: str = Field(min_length=1)
+    input: Annotated[Any, BeforeValidator(_input)]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: int | None = None
+
+    _sent: Mapping[str, Any] = PrivateAttr()
+
+    @classmethod
+    def of(cls, sent: Mapping[str, Any]) -> Self:
+        """Validate ``sent``. Raises ``InvalidRequest``."""
+        request = validated(cls, sent)
+        request._sent = sent
+        return request
+
+    @property
+    def sent(self) -> Mapping[str, Any]:
+        """All fields, known and unknown. Not to be mutated."""
+        return self._sent
+
+
 def validated(model: type[M], data: Mapping[str, Any]) -> M:
     """``data`` as ``model``. Raises ``InvalidRequest`` with every problem; no input value is ever part of it."""
     try:

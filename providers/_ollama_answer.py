@@ -7,6 +7,8 @@ because Ollama itself says ``stop``. Counts that are zero are left out there (do
 
 from __future__ import annotations
 
+import struct
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -162,3 +164,28 @@ def logprobs(value: dict[str, Any]) -> dict[str, Any] | None:
     """Ollama's list has OpenAI's entries; only the wrapping differs."""
     found = objects(value, "logprobs")
     return {"content": found, "refusal": None} if found else None
+
+
+def embeddings(body: bytes, *, base64: bool) -> dict[str, Any]:
+    """OpenAI's embeddings answer for one of ``/api/embed``. Raises ``Malformed``, ``Refused`` or ``ValueError``."""
+    value = loads_object(body)
+    if value.get("error"):
+        raise Refused(in_stream(reported(value)))
+    found = value.get("embeddings")
+    if not isinstance(found, list) or not all(isinstance(vector, list) for vector in found):
+        raise Malformed("no list of vectors")
+    data = [
+        {"object": "embedding", "index": index, "embedding": _packed(vector) if base64 else vector}
+        for index, vector in enumerate(found)
+    ]
+    prompt = integer(value, "prompt_eval_count")
+    usage = {"prompt_tokens": prompt, "total_tokens": prompt}
+    return {"object": "list", "model": text(value, "model"), "data": data, "usage": usage}
+
+
+def _packed(vector: list[Any]) -> str:
+    """Little-endian 32-bit floats in base64, which OpenAI's clients ask for by default."""
+    try:
+        return b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    except (struct.error, OverflowError) as error:
+        raise Malformed("a vector does not consist of numbers") from error

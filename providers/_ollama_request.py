@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.schema import ChatRequest, Message
+from llm_proxy.schema import ChatRequest, EmbeddingsRequest, Message
 from llm_proxy.wire import Deployment
 from providers._native_content import Calls, field_text, inline, part_url, parts, refuse
 from providers._native_params import Layer, Params
+from providers._options import effective
 
 #: Canonical names, and Ollama's for the same thing.
 _RENAMED: dict[str, str] = {
@@ -83,6 +84,23 @@ def body(request: ChatRequest, deployment: Deployment) -> tuple[dict[str, Any], 
         call["options"] = {name: _fitting(name, value) for name, value in options.items()}
     params.drop_rest()
     return call, tuple(params.dropped)
+
+
+def embed_body(request: EmbeddingsRequest, deployment: Deployment) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The body of ``/api/embed``. Raises ``InvalidRequest``: Ollama takes texts, not tokens."""
+    texts = request.input if isinstance(request.input, list) else [request.input]
+    if not all(isinstance(text, str) for text in texts):
+        refuse("input", "must be a string or a list of strings: Ollama takes no tokens")
+    sent, dropped = effective(request.sent, {})
+    body = {
+        key: value for key, value in sent.items() if key not in ("model", "input", "encoding_format", "user")
+    }
+    body.update(model=deployment.model, input=texts)
+    if deployment.keep_alive is not None:
+        body.setdefault("keep_alive", deployment.keep_alive)
+    if sent.get("user") is not None:
+        dropped.append("user")
+    return body, tuple(dropped)
 
 
 def _nested(defaults: Layer, sent: Layer) -> list[str]:

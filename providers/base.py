@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from llm_proxy.errors import GatewayError
+from llm_proxy.errors import GatewayError, NotSupported
 from llm_proxy.events import ChatResponse, Chunk, Comment, Done, Event, Failed
-from llm_proxy.schema import ChatRequest
+from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire import Deployment, HttpCall
 
 __all__ = [
@@ -67,6 +67,14 @@ class BaseProvider(ABC):
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         """The error that an upstream status >= 400 stands for; ``headers`` has lower-case names, ``body`` may be cut.
         Classified by status first, then by machine-readable code, never by prose."""
+
+    def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
+        """The upstream call for ``request``. Raises ``NotSupported`` where the dialect has no embeddings."""
+        raise NotSupported(f"upstreams of the type {self.api_type} have no embeddings")
+
+    def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
+        """The body of OpenAI's embeddings answer, from a 200 body. Raises ``UpstreamError`` if it is none."""
+        raise NotSupported(f"upstreams of the type {self.api_type} have no embeddings")
 
     def auth_headers(self, deployment: Deployment) -> tuple[tuple[str, str], ...]:
         """The credentials and configured headers of every call to that deployment, also of raw passthrough calls.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.schema import ChatRequest
+from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.sse import dumps
 from llm_proxy.wire import Deployment, HttpCall
 from providers import _ollama_answer as answer
@@ -51,6 +51,21 @@ class OllamaProvider(BaseProvider):
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
         return answer.OllamaDecoder()
+
+    def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
+        body, dropped = request_form.embed_body(request, deployment)
+        headers = (("Content-Type", "application/json"), *self.auth_headers(deployment))
+        url = deployment.api_host + "/api/embed"
+        return HttpCall("POST", url, headers, dumps(body), deployment.timeouts, dropped=dropped)
+
+    def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
+        try:
+            return dumps(answer.embeddings(body, base64=request.encoding_format == "base64"))
+        except Refused as refused:
+            raise refused.error from refused
+        except (Malformed, ValueError) as error:
+            text = "the upstream's answer holds no embeddings"
+            raise UpstreamError(text, phase="body", kind="content_type") from error
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         said = from_body(body) if body else Reported()

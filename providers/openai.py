@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.schema import ChatRequest
+from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.sse import EventTooLarge, SSEDecoder, SSEEvent, dumps
 from llm_proxy.wire import Deployment, HttpCall
 from providers._errors import Reported, from_body, in_stream, refusal, reported
@@ -153,6 +153,27 @@ class OpenAIProvider(BaseProvider):
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
         return OpenAIDecoder()
+
+    def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
+        # The options of a deployment are sampling parameters: none of them is meant for embeddings.
+        body, dropped = effective(request.sent, {})
+        body["model"] = deployment.model
+        headers = (("Content-Type", "application/json"), *self.auth_headers(deployment))
+        url = deployment.api_host + "/embeddings"
+        return HttpCall("POST", url, headers, dumps(body), deployment.timeouts, dropped=tuple(dropped))
+
+    def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict) and value.get("error"):
+            raise in_stream(reported(value))
+        if not isinstance(value, dict) or not isinstance(value.get("data"), list):
+            raise UpstreamError(
+                "the upstream's answer holds no embeddings", phase="body", kind="content_type"
+            )
+        return body
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         said = from_body(body) if body else Reported()
