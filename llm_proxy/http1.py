@@ -17,6 +17,7 @@ from typing import cast
 from llm_proxy.exchange import Exchange, Sink
 from llm_proxy.faults import ConnectionLost
 from llm_proxy.gate import Gate
+from llm_proxy.last_words import LastWords
 from llm_proxy.reader import ResponseReader
 from llm_proxy.sending import Sender
 
@@ -29,6 +30,7 @@ class Connection(asyncio.Protocol):
         "_closed",
         "_exchange",
         "_gate",
+        "_last_words",
         "_lost",
         "_reader",
         "_sender",
@@ -45,6 +47,7 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._sender: Sender | None = None
         self._waits_for_continue = False
+        self._last_words: LastWords | None = None
         self._reader: ResponseReader | None = None
         #: Where the body goes; None until the head is complete.
         self._sink: Sink | None = None
@@ -74,6 +77,8 @@ class Connection(asyncio.Protocol):
         self._sink = None
         self.served += 1
         self._transport.write(head)
+        if sender is not None and self.alive:
+            self._last_words = LastWords(self._transport)
         if sender is not None and not wait_for_continue:
             sender.start(self._transport)
         if self._aside or self._lost is not None:
@@ -215,6 +220,7 @@ class Connection(asyncio.Protocol):
         self._reader = self._sender = self._sink = None
         if not reusable:
             self._close()
+        self._drop_last_words()
         exchange.on_end(reusable)
 
     def _ended(self, error: Exception | None) -> None:
@@ -223,6 +229,11 @@ class Connection(asyncio.Protocol):
             return
         if self._gate.shut or not self.served:
             self._lost = (error,)
+            return
+        if error is not None and self._last_words is not None and (said := self._last_words.read()):
+            self._drop_last_words()
+            self.data_received(said)
+            self._ended(error)
             return
         reader = self._reader
         if reader is None or self._exchange is None:
@@ -249,7 +260,13 @@ class Connection(asyncio.Protocol):
         self._aside.clear()
         if self._sender is not None:
             self._sender.stop()
+        self._drop_last_words()
         self._sink = self._sender = None  # which know the request
         self._transport.abort()
         if self.idle_closed is not None:
             self.idle_closed(self)
+
+    def _drop_last_words(self) -> None:
+        if self._last_words is not None:
+            self._last_words.close()
+            self._last_words = None

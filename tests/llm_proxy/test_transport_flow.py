@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import threading
 from collections.abc import Awaitable
 from typing import Any
 
@@ -246,6 +248,34 @@ async def test_an_answer_that_comes_before_the_request_is_out() -> None:
         response = await http.fetch(peer.url, method="POST", body=body, raise_error=False)
         assert (response.code, response.body) == (413, b"large")
         assert http.pool.idle == 0
+
+
+@pytest.mark.parametrize("read_first", [False, True])
+async def test_an_answer_is_heard_although_the_connection_was_reset(read_first: bool) -> None:
+    """A server that answers and closes with our bytes unread resets the connection: our write fails, while its answer
+    lies unread in the socket. From a thread of its own, so that it happens at any moment of our sending."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for _ in range(20):
+            with listener.accept()[0] as connection:
+                if read_first:
+                    connection.recv(2000)
+                connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nlarge")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    async with Client() as http:
+        for _ in range(20):
+            response = await http.fetch(
+                f"http://127.0.0.1:{listener.getsockname()[1]}/",
+                method="POST",
+                body=b"x" * 5 * MEGA,
+                raise_error=False,
+            )
+            assert (response.code, response.body) == (413, b"large")
+    thread.join()
+    listener.close()
 
 
 async def test_an_early_success_does_not_stop_the_body() -> None:
