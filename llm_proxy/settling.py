@@ -14,14 +14,15 @@ from llm_proxy.reading import Reading
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """``quiet``: so long nothing may have changed; ``storm``: so long at most while it changes all the time;
-    ``patience``: so long after the last change for what is doubtful.
+    """``quiet``: so long nothing may have changed, or ``unseen`` where only sweeps look; ``storm``: so long at most while
+    it changes all the time; ``patience``: so long after the last change for what is doubtful.
 
     The 50 ms: with 2 ms, processes that watched the same tree applied half of an update of many files; an update by
     ``git checkout`` makes pauses of up to 20 ms.
     """
 
     quiet: float = 0.05
+    unseen: float = 0.5
     storm: float = 1.0
     patience: float = 1.0
 
@@ -29,7 +30,7 @@ class Rhythm:
 @dataclass(frozen=True, slots=True)
 class Change:
     """Content on disk that is not judged yet: when it was first seen, when it last became different, how it was
-    noticed, and when that was for people (seconds since the epoch)."""
+    noticed (``signal``, ``inotify``, ``sweep`` or ``start``), and when that was for people (seconds since the epoch)."""
 
     first: float
     last: float
@@ -43,7 +44,8 @@ class Change:
 
 def due(change: Change, rhythm: Rhythm, *, doubtful: bool, urgent: bool) -> float:
     """When to judge. ``urgent``: somebody asked for it; then only doubt is a reason to wait."""
-    settled = change.last if urgent else min(change.last + rhythm.quiet, change.first + rhythm.storm)
+    quiet = rhythm.unseen if change.cause == "sweep" else rhythm.quiet
+    settled = change.last if urgent else min(change.last + quiet, change.first + rhythm.storm)
     return max(settled, change.last + rhythm.patience) if doubtful else settled
 
 

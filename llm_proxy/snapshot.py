@@ -21,7 +21,6 @@ from llm_proxy.files import reason
 from llm_proxy.prompts import PromptDirMissing, PromptSet
 from llm_proxy.reading import MAX_CONFIG, MAX_SECRET, Reading, Sources, look, read, reading_of, with_secrets
 from llm_proxy.wire import Deployment
-from llm_proxy.worker import collector, no_collector
 from providers.base import BaseProvider
 
 #: The number of a state: given its hash, and the number of the state that it follows (0: none).
@@ -137,15 +136,14 @@ def _same_config(previous: Snapshot, reading: Reading, demo_host: str) -> bool:
 
 
 def _config(sources: Sources, data: bytes, secrets: _Secrets, demo_host: str) -> Config:
-    with no_collector():
-        return load_config(
-            data,
-            source=sources.models_config.name,
-            api_types=api_types(sources, demo_host),
-            env=sources.env,
-            read_file=secrets,
-            max_total=sources.max_total,
-        )
+    return load_config(
+        data,
+        source=sources.models_config.name,
+        api_types=api_types(sources, demo_host),
+        env=sources.env,
+        read_file=secrets,
+        max_total=sources.max_total,
+    )
 
 
 def api_types(sources: Sources, demo_host: str | None = None) -> dict[str, ApiType]:
@@ -165,8 +163,7 @@ class _Secrets:
 
     def __call__(self, path: str) -> bytes:
         if path not in self.named:
-            with collector():  # it may lie on a file system that hangs
-                self.named[path] = self._known[path] if path in self._known else look(Path(path), MAX_SECRET)
+            self.named[path] = self._known[path] if path in self._known else look(Path(path), MAX_SECRET)
         found = self.named[path]
         if isinstance(found, OSError):
             raise found

@@ -21,6 +21,7 @@ T = TypeVar("T")
 #: How long a thread may keep the interpreter from the event loop, in seconds. Python's own 5 ms are lost anew after
 #: every system call of the loop: with 20 busy streams they add up to a tenth of a second.
 _TURN = 0.0005
+_NEVER = 1_000_000
 
 
 class Worker:
@@ -76,36 +77,14 @@ def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
 
 
 @contextlib.contextmanager
-def short_turns() -> Iterator[None]:
-    """For work that computes: other threads get the interpreter soon after they ask for it."""
-    usual = sys.getswitchinterval()
+def considerate() -> Iterator[None]:
+    """For work that computes much: other threads get the interpreter soon after they ask for it, and the garbage
+    collector makes no full pass, which would hold every thread until all objects of the process are visited."""
+    turn, thresholds = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(_TURN)
+    gc.set_threshold(*thresholds[:2], _NEVER)
     try:
         yield
     finally:
-        sys.setswitchinterval(usual)
-
-
-@contextlib.contextmanager
-def no_collector() -> Iterator[None]:
-    """For work that allocates much and makes no cycles, and does not block: a full collection in its middle holds
-    every thread for as long as it takes to visit all objects of the process."""
-    usual = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if usual:
-            gc.enable()
-
-
-@contextlib.contextmanager
-def collector() -> Iterator[None]:
-    """Inside ``no_collector``: a part that may block."""
-    usual = gc.isenabled()
-    gc.enable()
-    try:
-        yield
-    finally:
-        if not usual:
-            gc.disable()
+        sys.setswitchinterval(turn)
+        gc.set_threshold(*thresholds)

@@ -1,0 +1,94 @@
+"""What the registry's thread does: look at the files, judge them, keep the copy.
+
+Laws: nothing here changes the registry; everything that a result depends on is handed over, and everything that it
+leads to is returned. Blocking, and considerate of the event loop.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from llm_proxy.last_good import LastGood
+from llm_proxy.reading import EVERYTHING, Part, Reading, Sources, read
+from llm_proxy.settling import doubts
+from llm_proxy.snapshot import Number, Snapshot, describe, judge, problem_lines
+from llm_proxy.worker import considerate
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the registry knows: the state that serves, what was judged last, and what was seen last."""
+
+    current: Snapshot
+    judged: Reading
+    seen: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What lies on disk; ``doubtful``: it may be the middle of an edit. ``generation``: the number of the current state
+    now, since other processes may have counted on."""
+
+    reading: Reading
+    doubtful: bool
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A verdict: a snapshot and what it changes in words, or the problems."""
+
+    reading: Reading
+    snapshot: Snapshot | None = None
+    changes: list[str] = field(default_factory=list)
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """``number`` counts states across processes, ``last_good`` keeps a copy of the accepted one; both optional."""
+
+    sources: Sources
+    number: Number | None = None
+    last_good: LastGood | None = None
+
+    def look(self, known: Known, parts: frozenset[Part]) -> Look:
+        """Read ``parts`` of the files."""
+        current = known.current
+        with considerate():
+            reading = read(self.sources, known.seen, current.prompts, parts)
+            generation = current.generation
+            if reading.mark == current.reading.mark and parts == EVERYTHING:
+                if self.number is not None:
+                    generation = self.number(current.hash, generation)
+                if self.last_good is not None:
+                    self.last_good.keep(current)
+            return Look(reading, any(doubts(reading, known.judged)), generation)
+
+    def verdict(self, known: Known, at_any_rate: bool) -> Look | Found:
+        """Read everything once more and judge it, unless it has just become different again. With ``at_any_rate``
+        that is no reason to wait, but doubt still is."""
+        current = known.current
+        with considerate():
+            reading = read(self.sources, known.seen, current.prompts)
+            if reading.mark != known.seen.mark:
+                doubtful = any(doubts(reading, known.judged))
+                if doubtful or not at_any_rate:
+                    return Look(reading, doubtful, current.generation)
+            try:
+                verdict = judge(self.sources, reading, current, self.number)
+            except Exception as error:  # a fault of ours must not end the watching
+                log.exception("the configuration could not be judged")
+                return Found(reading, problems=(f"internal error ({type(error).__name__})",))
+            if verdict.snapshot is None:
+                assert verdict.error is not None
+                return Found(verdict.reading, problems=tuple(problem_lines(verdict.error)))
+            if self.last_good is not None:
+                self.last_good.keep(verdict.snapshot)
+            same = verdict.snapshot.hash == current.hash
+            return Found(
+                verdict.reading, verdict.snapshot, [] if same else describe(current, verdict.snapshot)
+            )

@@ -1,0 +1,265 @@
+"""Notices that files change, and tells the registry to look.
+
+Laws: an event is a hint and never the truth; a slow sweep over the contents finds what no event told, and both only
+ever ``touch`` the registry. Watches are compared with the disk at each sweep and after each event that may have moved a
+directory, and made anew where they differ. Where inotify cannot be had or has proved blind, the sweep alone does the
+work, faster, and the report says so. What the files contain is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from llm_proxy.files import reason
+from llm_proxy.inotify import Eyes, Notes
+from llm_proxy.mounts import mount_of, mounts
+from llm_proxy.registry import Registry
+from llm_proxy.roots import Plan, make_plan, trace
+from llm_proxy.worker import Worker
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["auto", "inotify", "poll"]
+
+#: Seconds between two sweeps: as a net below inotify; where inotify sees only a part (network file systems); alone.
+SLOW, FAST, ALONE = 5.0, 1.0, 0.5
+#: The share of time that sweeps may take: 5,000 prompt files are read in 70 ms.
+_SHARE = 10
+#: After inotify failed for want of resources it is tried again so much later, in seconds.
+_RETRY = 60.0
+#: An event belongs to a change that the sweep noticed if it came so long before or after, in seconds.
+_SAME = 0.5
+#: Between two comparisons of the watches with the disk, in seconds.
+_PAUSE = 0.02
+#: If the sweep noticed what inotify did not tell, everything is watched anew, but not for ever.
+_RENEWALS = 3
+
+_SINGLE = (
+    "the configuration file is a mount of its own: a file that is replaced outside (most editors do) is never seen "
+    "here; mount its directory instead"
+)
+_CUT = "there are more directories behind links, or files, than are watched; the sweep looks at the rest"
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a comparison of the watches with the disk has shown."""
+
+    made: int = 0
+    dead: int = 0
+    failure: str = ""
+    remote: bool = False
+    single: bool = False
+    cut: bool = False
+
+
+class Watcher:
+    """``start()`` and ``stop()`` on the event loop; ``report()`` at any time."""
+
+    def __init__(self, registry: Registry, mode: Mode = "auto") -> None:
+        self._registry = registry
+        self._mode = mode
+        self._directory = os.getcwd()
+        self._worker = Worker("watch-manager")
+        self._notes = Notes(self._call)
+        self._wake = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        #: Whether a directory may have been moved or replaced.
+        self._names = False
+        self._facts = _Facts()
+        self._checked_at: float | None = None
+        self._healed = 0
+        self._missed = 0
+        #: Of the thread only.
+        self._eyes: Eyes | None = None
+        self._failure, self._retry_at = "", 0.0
+
+    def start(self) -> None:
+        """Begin. A look after the watches stand finds what changed since the first load."""
+        self._loop = asyncio.get_running_loop()
+        self._registry.still_writing = lambda: self._notes.still_writing(self._registry.rhythm.patience)
+        self._registry.on_notice.append(self._on_notice)
+        self._registry.on_verdict.append(self._recheck)
+        self._task = self._loop.create_task(self._run())
+
+    async def ready(self) -> None:
+        """Wait until the watches stand."""
+        await self._ready.wait()
+
+    def stop(self) -> None:
+        """End; watchdog's threads end on their own soon after."""
+        if self._task is not None:
+            self._task.cancel()
+            self._worker.run(self._close)
+        self._worker.close()
+
+    @property
+    def mode(self) -> str:
+        """How changes are noticed now: ``inotify`` (with a slow sweep) or ``poll``."""
+        return "poll" if self._mode == "poll" or self._facts.failure else "inotify"
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two sweeps."""
+        if self.mode == "poll":
+            usual = ALONE
+        elif self._mode == "auto" and (self._facts.remote or self._missed):
+            usual = FAST
+        else:
+            usual = SLOW
+        return max(usual, _SHARE * self._registry.look_seconds)
+
+    def report(self) -> dict[str, Any]:
+        """For the status endpoint. ``heartbeat``: seconds since watches and contents were last found, or made, good."""
+        notes, now = self._notes, time.monotonic()
+        looked = self._registry.looked_at
+        beats = [at for at in (self._checked_at, looked) if at is not None]
+        last = {"event": notes.last, "ago": round(now - notes.last_at, 3)} if notes.count else None
+        return {
+            "mode": self.mode,
+            "interval": round(self.interval, 3),
+            "heartbeat": round(now - min(beats), 3) if len(beats) == 2 else None,
+            "directories": self._eyes.directories if self._eyes else 0,
+            "events": notes.count,
+            "last_event": last,
+            "healed": self._healed,
+            "missed": self._missed,
+            "problems": self._problems(),
+        }
+
+    def _problems(self) -> list[str]:
+        facts, last_good = self._facts, self._registry.last_good
+        found = [facts.failure, _SINGLE if facts.single else "", _CUT if facts.cut else ""]
+        if self._missed:
+            found.append("the sweep has noticed changes that inotify did not tell")
+        if last_good is not None:
+            found.append(last_good.problem)
+        return [problem for problem in found if problem]
+
+    def _call(self) -> None:
+        """In watchdog's threads."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._heard)
+
+    def _heard(self) -> None:
+        told = self._notes.take()
+        if told.parts:
+            self._registry.touch("inotify", told.parts)
+        if told.names:
+            self._recheck()
+
+    def _recheck(self) -> None:
+        """The configuration may name other files, or a path may lead elsewhere."""
+        self._names = True
+        self._wake.set()
+
+    async def _run(self) -> None:
+        await self._check("start")
+        self._ready.set()
+        sweep_at = time.monotonic() + self.interval
+        while True:
+            await self._sleep(sweep_at)
+            begun = time.monotonic()
+            try:
+                if begun >= sweep_at:
+                    await self._check("sweep")
+                    sweep_at = time.monotonic() + self.interval
+                else:
+                    await self._check("inotify")
+            except Exception:  # the watcher must outlive every surprise
+                log.exception("the watcher stumbled")
+            await asyncio.sleep(max(_PAUSE, 4 * (time.monotonic() - begun)))
+
+    async def _sleep(self, until: float) -> None:
+        """Until then, or until a directory may have changed."""
+        if not self._names:
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), max(0.0, until - time.monotonic()))
+
+    async def _check(self, cause: str) -> None:
+        """Compare the watches with the disk, make them good, and have the files looked at."""
+        self._names = False
+        sources = self._registry.sources
+        files = [
+            os.path.join(self._directory, path)
+            for path in (str(sources.models_config), *self._registry.secret_files)
+        ]
+        tree = os.path.join(self._directory, sources.prompts_dir)
+        before = self._facts
+        self._facts = facts = await self._worker.run(self._compare, files, tree, cause != "inotify")
+        self._checked_at = time.monotonic()
+        self._tell(before, facts, cause)
+        if facts.made or cause != "inotify":
+            self._registry.touch(cause)
+
+    def _tell(self, before: _Facts, facts: _Facts, cause: str) -> None:
+        """Log what is worth it."""
+        if facts.failure and not before.failure:
+            log.warning("inotify cannot be used, polling instead", extra={"problem": facts.failure})
+        if before.failure and not facts.failure:
+            log.info("inotify can be used again")
+        if facts.single and not before.single:
+            log.warning(_SINGLE)
+        if facts.dead and cause != "start":
+            self._healed += facts.dead
+            level = logging.WARNING if cause == "sweep" else logging.INFO
+            log.log(level, "watches were dead and have been renewed", extra={"count": facts.dead})
+
+    def _on_notice(self, cause: str) -> None:
+        if cause == "sweep" and self.mode == "inotify" and self._loop is not None:
+            self._loop.call_later(_SAME, self._doubt, time.monotonic(), self._healed)
+
+    def _doubt(self, noticed: float, healed: int) -> None:
+        """The sweep noticed a change. If inotify has said nothing around that time, it is blind."""
+        if self._notes.hint_at > noticed - _SAME or self._healed != healed or self._task is None:
+            return
+        self._missed += 1
+        log.warning("the sweep noticed a change that inotify did not tell", extra={"missed": self._missed})
+        if self._missed <= _RENEWALS and not self._task.done():
+            self._worker.run(self._close)
+            self._recheck()
+
+    def _compare(self, files: list[str], tree: str, probe: bool) -> _Facts:
+        """In the thread: make the watches what they should be; with ``probe``, see whether there are enough."""
+        plan = make_plan(files, tree)
+        table = mounts()
+        places = [mount_of(path, table) for path in (*plan.files, trace(tree).real)]
+        remote = any(place is not None and place.is_remote for place in places)
+        config = trace(files[0]).real
+        single = any(mount.point == config for mount in table)
+        dead = made = 0
+        if self._mode != "poll" and (self._eyes is not None or time.monotonic() >= self._retry_at):
+            try:
+                dead, made = self._follow(plan, probe)
+                self._failure = ""
+            except OSError as error:
+                self._close()
+                self._failure, self._retry_at = reason(error), time.monotonic() + _RETRY
+        return _Facts(made, dead, self._failure, remote, single, plan.cut)
+
+    def _follow(self, plan: Plan, probe: bool) -> tuple[int, int]:
+        lost = 0
+        if self._eyes is not None and not self._eyes.is_alive:
+            lost = self._eyes.directories
+            self._close()
+        if self._eyes is None:
+            self._eyes = Eyes(self._notes)
+        dead, made = self._eyes.follow(plan)
+        if probe:
+            self._eyes.check_limit()
+        return lost + dead, made
+
+    def _close(self) -> None:
+        eyes, self._eyes = self._eyes, None
+        if eyes is not None:
+            eyes.stop()
