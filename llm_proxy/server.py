@@ -31,10 +31,13 @@ from handlers.base import NotFoundHandler
 from llm_proxy.demo import DemoServer
 from llm_proxy.errors import Draining
 from llm_proxy.gateway import Gateway
-from llm_proxy.registry import Registry, Snapshot, Sources, load_snapshot
+from llm_proxy.last_good import LastGood
+from llm_proxy.opening import Opened, open_state
+from llm_proxy.registry import Registry, Snapshot, Sources
 from llm_proxy.settings import Settings
 from llm_proxy.transport import PooledHTTPClient, PoolLimits
 from llm_proxy.upstream import UpstreamClient
+from llm_proxy.watcher import Watcher
 from providers.discovery import discover
 
 log = logging.getLogger(__name__)
@@ -125,7 +128,10 @@ class Service:
             max_total=settings.timeout,
             demo_host=lambda: self.demo.host,
         )
-        self.registry = Registry(sources, snapshot or load_snapshot(sources))
+        last_good = LastGood(settings.last_good) if settings.last_good else None
+        opened = Opened(snapshot) if snapshot else open_state(sources, last_good)
+        self.registry = Registry(sources, opened.snapshot, outcome=opened.outcome, last_good=last_good)
+        self.watcher = Watcher(self.registry, settings.watch)
         client = PooledHTTPClient(
             force_instance=True,
             limits=PoolLimits(connections=settings.upstream_connections, idle_http=settings.upstream_idle),
@@ -136,6 +142,7 @@ class Service:
             settings,
             self.registry,
             UpstreamClient(client),
+            watcher_report=self.watcher.report,
             hosts=accepted_hosts(settings),
         )
         self.server = Server(
@@ -151,6 +158,7 @@ class Service:
         self.demo.sync(self.registry.current.config.uses_demo)
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         self.server.add_sockets(sockets)
+        self.watcher.start()
 
     async def stop(self, at_once: asyncio.Event) -> None:
         """Drain and close. ``at_once`` cuts the wait short."""
@@ -173,6 +181,7 @@ class Service:
             await asyncio.sleep(_LAST_CALL)
         await self.server.close_all_connections()
         gateway.upstream.close()
+        self.watcher.stop()
         self.registry.close()
         self.demo.close()
         log.info("stopped")
