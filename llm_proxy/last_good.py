@@ -18,9 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from llm_proxy.files import reason
+from llm_proxy.generations import Generations
 from llm_proxy.prompts import Prompt
 from llm_proxy.reading import Sources
-from llm_proxy.snapshot import Number, Snapshot, load_snapshot
+from llm_proxy.snapshot import Snapshot, load_snapshot
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +57,13 @@ class LastGood:
                 log.warning("the last good copy cannot be written", extra={"problem": reason(error)})
             self.problem = f"the last good copy cannot be written: {reason(error)}"
 
-    def load(self, sources: Sources, number: Number | None = None) -> Snapshot:
+    def load(self, sources: Sources, generations: Generations | None = None) -> Snapshot:
         """The state that the copy holds. Raises ``NoCopyError``, or what ``load_snapshot`` raises."""
         with self._unpacked() as directory:
             copy = replace(
                 sources, models_config=directory / _CONFIG, prompts_dir=directory / _PROMPTS.rstrip("/")
             )
-            return load_snapshot(copy, number=number)
+            return load_snapshot(copy, generations=generations)
 
     def _stored(self) -> str:
         """The hash of the state that is stored; empty if there is none."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
+from llm_proxy.generations import Generations
 from llm_proxy.last_good import LastGood
 from llm_proxy.reading import EVERYTHING, Part, Reading, Sources, read
 from llm_proxy.settling import doubts
-from llm_proxy.snapshot import Number, Snapshot, describe, judge, problem_lines
+from llm_proxy.snapshot import Snapshot, describe, judge, problem_lines
 from llm_proxy.worker import considerate
 
 log = logging.getLogger(__name__)
@@ -49,10 +50,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Looker:
-    """``number`` counts states across processes, ``last_good`` keeps a copy of the accepted one; both optional."""
+    """``generations`` counts states across processes, ``last_good`` keeps a copy of the accepted one; both optional."""
 
     sources: Sources
-    number: Number | None = None
+    generations: Generations | None = None
     last_good: LastGood | None = None
 
     def look(self, known: Known, parts: frozenset[Part]) -> Look:
@@ -62,8 +63,8 @@ class Looker:
             reading = read(self.sources, known.seen, current.prompts, parts)
             generation = current.generation
             if reading.mark == current.reading.mark and parts == EVERYTHING:
-                if self.number is not None:
-                    generation = self.number(current.hash, generation)
+                if self.generations is not None:
+                    generation = self.generations.newer(current.hash, generation)
                 if self.last_good is not None:
                     self.last_good.keep(current)
             return Look(reading, any(doubts(reading, known.judged)), generation)
@@ -79,7 +80,7 @@ class Looker:
                 if doubtful or not at_any_rate:
                     return Look(reading, doubtful, current.generation)
             try:
-                verdict = judge(self.sources, reading, current, self.number)
+                verdict = judge(self.sources, reading, current, self.generations)
             except Exception as error:  # a fault of ours must not end the watching
                 log.exception("the configuration could not be judged")
                 return Found(reading, problems=(f"internal error ({type(error).__name__})",))

@@ -12,10 +12,11 @@ import time
 from dataclasses import dataclass
 
 from llm_proxy.config import ConfigError
+from llm_proxy.generations import Generations
 from llm_proxy.last_good import LastGood, NoCopyError
 from llm_proxy.outcome import Outcome
 from llm_proxy.reading import MAX_CONFIG, Sources, look
-from llm_proxy.snapshot import Number, Snapshot, load_snapshot, problem_lines
+from llm_proxy.snapshot import Snapshot, load_snapshot, problem_lines
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +29,20 @@ class Opened:
     outcome: Outcome | None = None
 
 
-def open_state(sources: Sources, last_good: LastGood | None = None, number: Number | None = None) -> Opened:
+def open_state(
+    sources: Sources, last_good: LastGood | None = None, generations: Generations | None = None
+) -> Opened:
     """Load the files, or the copy.
 
     Raises what ``load_snapshot`` raises for the files; why the copy could not help is added as a note.
     """
     try:
-        return Opened(load_snapshot(sources, number=number))
+        return Opened(load_snapshot(sources, generations=generations))
     except (ConfigError, OSError) as error:
         if last_good is None:
             raise
         try:
-            snapshot = last_good.load(sources, number)
+            snapshot = last_good.load(sources, generations)
         except (NoCopyError, ConfigError, OSError) as second:
             error.add_note("\n".join(f"last good copy: {line}" for line in problem_lines(second)))
             raise error from None

@@ -16,12 +16,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from llm_proxy.generations import Generations
 from llm_proxy.last_good import LastGood
 from llm_proxy.looking import Found, Known, Look, Looker
 from llm_proxy.outcome import Outcome, State, tell_applied, tell_rejected
 from llm_proxy.reading import EVERYTHING, Mark, Part, Sources
 from llm_proxy.settling import Change, Rhythm, due
-from llm_proxy.snapshot import Number, Snapshot, api_types, load_snapshot, problem_lines, prompt_problems
+from llm_proxy.snapshot import Snapshot, api_types, load_snapshot, problem_lines, prompt_problems
 from llm_proxy.worker import Worker
 
 __all__ = [
@@ -61,13 +62,13 @@ class Registry:
         first: Snapshot,
         *,
         outcome: Outcome | None = None,
-        number: Number | None = None,
+        generations: Generations | None = None,
         last_good: LastGood | None = None,
     ) -> None:
         self.sources = sources
         self.current = first
         self.last_good = last_good
-        self._looker = Looker(sources, number, last_good)
+        self._looker = Looker(sources, generations, last_good)
         self.rhythm = Rhythm()
         #: Whether ``current`` comes from the last good copy and not from the operator's files.
         self.on_last_good = outcome is not None

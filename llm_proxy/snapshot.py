@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,13 +18,11 @@ from types import MappingProxyType
 from llm_proxy.config import ApiType, Config, ConfigError, load_config
 from llm_proxy.config_diff import diff
 from llm_proxy.files import reason
+from llm_proxy.generations import Generations
 from llm_proxy.prompts import PromptDirMissing, PromptSet
 from llm_proxy.reading import MAX_CONFIG, MAX_SECRET, Reading, Sources, look, read, reading_of, with_secrets
 from llm_proxy.wire import Deployment
 from providers.base import BaseProvider
-
-#: The number of a state: given its hash, and the number of the state that it follows (0: none).
-Number = Callable[[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Verdict:
 
 
 def load_snapshot(
-    sources: Sources, previous: Snapshot | None = None, number: Number | None = None
+    sources: Sources, previous: Snapshot | None = None, generations: Generations | None = None
 ) -> Snapshot:
     """Read, hash, validate and build.
 
@@ -77,7 +75,7 @@ def load_snapshot(
     except PromptDirMissing as error:
         missing = error
         reading = reading_of(look(sources.models_config, MAX_CONFIG), {}, PromptSet(), "")
-    verdict = judge(sources, reading, previous, number)
+    verdict = judge(sources, reading, previous, generations)
     fault = verdict.error or missing
     if fault is not None:
         if missing is not None and fault is not missing:
@@ -88,7 +86,7 @@ def load_snapshot(
 
 
 def judge(
-    sources: Sources, reading: Reading, previous: Snapshot | None, number: Number | None = None
+    sources: Sources, reading: Reading, previous: Snapshot | None, generations: Generations | None = None
 ) -> Verdict:
     """Validate what was read, and build. The snapshot is ``previous`` itself if nothing has changed."""
     if not isinstance(reading.data, bytes):
@@ -106,11 +104,7 @@ def judge(
         models = _by_name(config.deployments)
     identity = _identity(reading)
     same = previous is not None and previous.hash == identity
-    generation = previous.generation if previous else 0
-    if number is not None:
-        generation = number(identity, generation)
-    elif not same:
-        generation += 1
+    generation = _number(identity, previous, generations)
     if previous is not None and same and previous.prompts.problems == reading.prompts.problems:
         if previous.generation == generation:
             return Verdict(reading, previous)
@@ -127,6 +121,15 @@ def judge(
         demo_host=demo_host,
     )
     return Verdict(reading, snapshot)
+
+
+def _number(identity: str, previous: Snapshot | None, generations: Generations | None) -> int:
+    """The number of the state that follows ``previous``, which may be the same content."""
+    before = previous.generation if previous else 0
+    same = previous is not None and previous.hash == identity
+    if generations is None:
+        return before if same else before + 1
+    return generations.newer(identity, before) if same else generations.number(identity, before)
 
 
 def _same_config(previous: Snapshot, reading: Reading, demo_host: str) -> bool:
