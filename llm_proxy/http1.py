@@ -217,10 +217,11 @@ class Connection(asyncio.Protocol):
             return
         exchange, self._exchange = self._exchange, None
         reusable = reader.reusable and self.alive and not (self.sending or self._aside or self._lost)
-        self._reader = self._sender = self._sink = None
-        if not reusable:
+        if reusable:
+            self._reader = self._sender = self._sink = None
+            self._drop_last_words()
+        else:
             self._close()
-        self._drop_last_words()
         exchange.on_end(reusable)
 
     def _ended(self, error: Exception | None) -> None:

@@ -73,7 +73,7 @@ _DEFAULTS: Mapping[str, Any] = {"follow_redirects": False, "decompress_response"
 
 
 class StreamRequest(HTTPRequest):
-    """An ``HTTPRequest`` that can be aborted. ``on_connected`` (optional) is called, without arguments, when a
+    """An ``HTTPRequest``, for one fetch, that can be aborted. ``on_connected`` (optional) is called, without arguments, when a
     connection is there and the request is about to be sent; again if it has to be sent again."""
 
     on_connected: Callable[[], None] | None = None
@@ -91,10 +91,16 @@ class StreamRequest(HTTPRequest):
 class PooledHTTPClient(AsyncHTTPClient):
     """See the module. Constructor arguments, all keywords:
 
-    ``limits``: ``PoolLimits``. ``pool_timeout``: seconds to wait for a connection to a host that is at its limit.
-    ``max_clients``: requests in progress at once, over all hosts (0: no limit). ``max_body_size``: bytes of a body
-    without ``streaming_callback``. ``resolver``: shared or special look-ups. ``proxies``: ``{"http": url, "https":
-    url, "no": suffixes}``; ``trust_env``: take them from the environment. ``defaults``: as Tornado documents.
+    * ``limits``: ``PoolLimits``; ``max_clients``, as Tornado documents it, is the same as its ``total``
+    * ``pool_timeout``: seconds to wait for a connection to a host that is at its limit
+    * ``max_body_size``: bytes of a body without ``streaming_callback``; a larger one is ``BodyTooLarge``
+    * ``resolver``: shared or special look-ups
+    * ``proxies``: ``{"http": url, "https": url, "no": suffixes}``; ``trust_env``: take them from the environment
+    * ``defaults``: as Tornado documents
+
+    A response's ``time_info`` has seconds: ``queue`` (waiting for a slot), ``connect`` (next to nothing when the
+    connection was reused), ``first_byte`` (from the beginning to the complete head) and ``total``; its
+    ``stale_retries`` (an error has it, too) is 1 when the request had to be sent again.
     """
 
     def initialize(  # type: ignore[override]  # Tornado's own subclasses do the same
@@ -111,7 +117,7 @@ class PooledHTTPClient(AsyncHTTPClient):
     ) -> None:
         super().initialize(defaults={**_DEFAULTS, **(defaults or {})})
         self.loop: asyncio.AbstractEventLoop = cast(Any, self.io_loop).asyncio_loop
-        self.pool = Pool(self.loop, replace(limits or PoolLimits(), total=max_clients))
+        self.pool = Pool(self.loop, _with_total(limits or PoolLimits(), max_clients))
         self.pool_timeout = pool_timeout
         self.max_body_size = max_body_size
         self.proxies = Proxies(proxies, trust_env=trust_env)
@@ -154,3 +160,7 @@ class PooledHTTPClient(AsyncHTTPClient):
         self._running.discard(fetch)
         if isinstance(request, StreamRequest):
             request._fetch = None
+
+
+def _with_total(limits: PoolLimits, max_clients: int) -> PoolLimits:
+    return replace(limits, total=max_clients) if max_clients else limits

@@ -294,6 +294,24 @@ async def test_an_early_success_does_not_stop_the_body() -> None:
         assert http.pool.idle == 1
 
 
+async def test_a_producer_does_not_outlive_the_answer() -> None:
+    """When the answer is whole before the produced body is, the producer is cancelled and the connection closed."""
+    stopped = asyncio.Event()
+
+    async def produce(write: Any) -> None:
+        try:
+            await write(b"x")
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    async with RawPeer(answers(ok())) as peer, Client() as http:
+        response = await http.fetch(peer.url, method="POST", body_producer=produce)
+        assert response.body == b"ok"
+        await asyncio.wait_for(stopped.wait(), 5)
+        await peer.left()
+
+
 @pytest.mark.parametrize("end", [Wire.close, Wire.reset])
 async def test_a_server_that_goes_away_while_we_send(end: Any) -> None:
     """Without an answer the error says that it happened while writing."""

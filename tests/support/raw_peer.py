@@ -78,7 +78,7 @@ class Wire:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
-        #: Set when a script that waits in ``head`` or ``closed`` has seen the end.
+        #: Set when a script that waits in ``head``, ``send`` or ``closed`` has seen the end.
         self.ended = asyncio.Event()
 
     async def head(self) -> bytes:
@@ -90,9 +90,13 @@ class Wire:
             raise Gone from error
 
     async def send(self, data: bytes) -> None:
-        """Write; returns when the kernel has taken most of it."""
+        """Write; returns when the kernel has taken most of it. Raises ``Gone``."""
         self.writer.write(data)
-        await self.writer.drain()
+        try:
+            await self.writer.drain()
+        except ConnectionError as error:
+            self.ended.set()
+            raise Gone from error
 
     async def exchange(self, data: bytes) -> bytes:
         """Read a request's head, answer with ``data``; the head."""
