@@ -26,7 +26,7 @@ from tornado.web import Application
 import handlers
 import llm_proxy
 import providers
-from handlers import chat, conversation, openai, passthrough, ping, prompts, status, tags
+from handlers import anthropic, chat, conversation, openai, passthrough, ping, prompts, status, tags
 from handlers.base import NotFoundHandler
 from llm_proxy.demo import DemoServer
 from llm_proxy.errors import Draining
@@ -62,7 +62,11 @@ class StartError(RuntimeError):
 
 def make_app(gateway: Gateway) -> Application:
     """All endpoints below the prefix; everything else is a JSON 404."""
-    modules: Iterable[Any] = (ping, tags, chat, conversation, openai, passthrough, prompts, status)
+    modules: Iterable[Any] = (
+        *(ping, status, tags, prompts),
+        *(chat, conversation, passthrough),
+        *(openai, anthropic),
+    )
     prefix = gateway.settings.ep_prefix
     shared = {"gateway": gateway}
     routes = [(prefix + path, handler, shared) for module in modules for path, handler in module.routes]

@@ -1,0 +1,239 @@
+"""Answers as Anthropic's Messages API writes them (docs.anthropic.com/en/api/messages-streaming).
+
+Laws: a state machine that cannot emit an illegal sequence: ``message_start`` first and once, each block starts once
+and stops once before the next one starts, ``message_delta`` and ``message_stop`` only from ``end``. One block is open at
+a time, so the pieces of a second tool call that come in between wait for the end of the first.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from llm_proxy.dialect import Face
+from llm_proxy.errors import GatewayError, anthropic_face
+from llm_proxy.events import ChatResponse, Chunk, Comment
+from llm_proxy.sse import dumps, sse_event
+
+STOP_REASONS = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "content_filter": "refusal",
+}
+
+
+class AnthropicFace(Face):
+    """One answer to a client of the Messages API; ``model`` is the name that the client asked for."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._started = False
+        self._index = -1
+        #: The kind of the open block: text, thinking, tool_use, or empty.
+        self._open = ""
+        #: The canonical index of the tool call whose block is open, or was the last to be.
+        self._call = -1
+        self._waiting: dict[int, dict[str, Any]] = {}
+        self._finish: str | None = None
+        self._stop_sequence: str | None = None
+        self._usage: dict[str, Any] = {}
+
+    def event(self, event: Chunk | Comment) -> bytes:
+        if isinstance(event, Comment):
+            return b""
+        data = event.data
+        out = [] if self._started else [self._start(data)]
+        if data.get("usage"):
+            self._usage = data["usage"]
+        for choice in data.get("choices") or ():
+            if choice.get("index", 0) == 0:  # this API has one answer
+                out += self._delta(choice.get("delta") or {})
+                self._finish = choice.get("finish_reason") or self._finish
+                self._stop_sequence = met_stop(choice) or self._stop_sequence
+        return b"".join(out)
+
+    def keep_alive(self) -> bytes:
+        return sse_event("ping", {"type": "ping"})
+
+    def end(self) -> bytes:
+        out = [] if self._started else [self._start({})]
+        out += self._close()
+        for index in sorted(self._waiting):
+            call = self._waiting[index]
+            out += self._start_call(index, call)
+            out += self._close()
+        reason = STOP_REASONS.get(self._finish or "stop", "end_turn")
+        if self._stop_sequence is not None and reason == "end_turn":
+            reason = "stop_sequence"
+        delta = {"stop_reason": reason, "stop_sequence": self._stop_sequence}
+        out.append(_event("message_delta", delta=delta, usage=usage(self._usage)))
+        out.append(_event("message_stop"))
+        return b"".join(out)
+
+    def failure(self, error: GatewayError, request_id: str) -> bytes:
+        return sse_event("error", anthropic_face(error, request_id))
+
+    def refusal(self, error: GatewayError, request_id: str) -> dict[str, Any]:
+        return anthropic_face(error, request_id)
+
+    def whole(self, response: ChatResponse) -> bytes:
+        data = response.data
+        choice = (data.get("choices") or [{}])[0]
+        stop = met_stop(choice)
+        reason = STOP_REASONS.get(choice.get("finish_reason") or "stop", "end_turn")
+        message = self._message(data)
+        message.update(
+            content=content(choice.get("message") or {}),
+            stop_reason="stop_sequence" if stop is not None and reason == "end_turn" else reason,
+            stop_sequence=stop,
+            usage=usage(data.get("usage") or {}),
+        )
+        return dumps(message)
+
+    def _message(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": data.get("id") or f"msg_{uuid4().hex}",
+            "type": "message",
+            "role": "assistant",
+            "model": self._model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": usage({}),
+        }
+
+    def _start(self, data: dict[str, Any]) -> bytes:
+        self._started = True
+        return _event("message_start", message=self._message(data))
+
+    def _delta(self, delta: dict[str, Any]) -> list[bytes]:
+        out: list[bytes] = []
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        if thought:
+            out += self._text(
+                "thinking", {"type": "thinking", "thinking": "", "signature": ""}, "thinking", thought
+            )
+        for block in delta.get("thinking_blocks") or ():
+            out += self._thought(block)
+        if delta.get("content"):
+            out += self._text("text", {"type": "text", "text": ""}, "text", delta["content"])
+        for call in delta.get("tool_calls") or ():
+            out += self._piece(call)
+        return out
+
+    def _text(self, kind: str, block: dict[str, Any], field: str, piece: str) -> list[bytes]:
+        out = [] if self._open == kind else self._begin(kind, block)
+        out.append(self._change({"type": f"{field}_delta", field: piece}))
+        return out
+
+    def _thought(self, block: dict[str, Any]) -> list[bytes]:
+        """A whole block of thinking, which its upstream gives out at the block's end: the text has been streamed."""
+        source = {key: value for key, value in block.items() if key != "index"}
+        if source.get("type") != "thinking":
+            return [*self._begin(str(source.get("type")), source), *self._close()]
+        out = [] if self._open == "thinking" else self._begin("thinking", {**source, "signature": ""})
+        if source.get("signature"):
+            out.append(self._change({"type": "signature_delta", "signature": source["signature"]}))
+        return [*out, *self._close()]
+
+    def _piece(self, call: dict[str, Any]) -> list[bytes]:
+        index = call.get("index", 0)
+        function = call.get("function") or {}
+        if index in self._waiting or (self._open == "tool_use" and index != self._call):
+            waiting = self._waiting.setdefault(index, {"id": None, "function": {"name": "", "arguments": ""}})
+            waiting["id"] = call.get("id") or waiting["id"]
+            waiting["function"]["name"] += function.get("name") or ""
+            waiting["function"]["arguments"] += function.get("arguments") or ""
+            return []
+        if self._open != "tool_use":
+            return self._start_call(index, call)
+        arguments = function.get("arguments")
+        return [self._change({"type": "input_json_delta", "partial_json": arguments})] if arguments else []
+
+    def _start_call(self, index: int, call: dict[str, Any]) -> list[bytes]:
+        function = call.get("function") or {}
+        block: dict[str, Any] = {
+            "type": "tool_use",
+            "id": call.get("id") or f"toolu_{uuid4().hex[:24]}",
+            "name": function.get("name") or "",
+            "input": {},
+        }
+        out = self._begin("tool_use", block)
+        self._call = index
+        if function.get("arguments"):
+            out.append(self._change({"type": "input_json_delta", "partial_json": function["arguments"]}))
+        return out
+
+    def _begin(self, kind: str, block: dict[str, Any]) -> list[bytes]:
+        out = self._close()
+        self._index += 1
+        self._open = kind
+        return [*out, _event("content_block_start", index=self._index, content_block=block)]
+
+    def _change(self, delta: dict[str, Any]) -> bytes:
+        return _event("content_block_delta", index=self._index, delta=delta)
+
+    def _close(self) -> list[bytes]:
+        if not self._open:
+            return []
+        self._open = ""
+        return [_event("content_block_stop", index=self._index)]
+
+
+def _event(name: str, **fields: Any) -> bytes:
+    return sse_event(name, {"type": name, **fields})
+
+
+def content(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """The blocks of a whole message: thinking, text, calls."""
+    blocks: list[dict[str, Any]] = []
+    thoughts = message.get("thinking_blocks")
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    if thoughts:
+        blocks += [{key: value for key, value in block.items() if key != "index"} for block in thoughts]
+    elif reasoning:
+        blocks.append({"type": "thinking", "thinking": reasoning, "signature": ""})
+    if message.get("content"):
+        blocks.append({"type": "text", "text": message["content"]})
+    for call in message.get("tool_calls") or ():
+        function = call.get("function") or {}
+        blocks.append(
+            {
+                "type": "tool_use",
+                "id": call.get("id") or f"toolu_{uuid4().hex[:24]}",
+                "name": function.get("name") or "",
+                "input": _object(function.get("arguments") or "{}"),
+            }
+        )
+    return blocks
+
+
+def met_stop(choice: dict[str, Any]) -> str | None:
+    """The stop sequence that ended a choice, in the field that vLLM has for it (a number there is a token)."""
+    met = choice.get("stop_reason")
+    return met if isinstance(met, str) else None
+
+
+def _object(arguments: str) -> dict[str, Any]:
+    """Arguments as an object; a model that wrote something else still gets it through, under a name of ours."""
+    try:
+        value = json.loads(arguments)
+    except ValueError:
+        return {"arguments": arguments}
+    return value if isinstance(value, dict) else {"arguments": value}
+
+
+def usage(counts: dict[str, Any]) -> dict[str, Any]:
+    """Anthropic's counts: cached tokens are not part of ``input_tokens``."""
+    details = counts.get("prompt_tokens_details") or {}
+    # Anthropic's own upstreams keep their two counts beside the canonical ones.
+    cached = counts.get("cache_read_input_tokens") or details.get("cached_tokens") or 0
+    written = counts.get("cache_creation_input_tokens") or 0
+    return {
+        "input_tokens": max(0, (counts.get("prompt_tokens") or 0) - cached - written),
+        "output_tokens": counts.get("completion_tokens") or 0,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": cached,
+    }
