@@ -139,12 +139,11 @@ class Fetch:
     async def _connect(self) -> None:
         try:
             connection = await self._client.dialer.dial(self._plan.route, self)
+            self._dialing = None
+            self._send(connection)
         except Exception as error:  # noqa: BLE001 - as above
             self._dialing = None
             self._finish_with(error)
-            return
-        self._dialing = None
-        self._send(connection)
 
     def _send(self, connection: Connection) -> None:
         self._connection = connection

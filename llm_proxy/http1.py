@@ -76,11 +76,12 @@ class Connection(asyncio.Protocol):
         self._reader = ResponseReader(method)
         self._sink = None
         self.served += 1
-        self._transport.write(head)
-        if sender is not None and self.alive:
-            self._last_words = LastWords(self._transport)
-        if sender is not None and not wait_for_continue:
-            sender.start(self._transport)
+        if self.alive:  # else its end is on its way to us, and uvloop would raise
+            self._transport.write(head)
+            if sender is not None:
+                self._last_words = LastWords(self._transport)
+                if not wait_for_continue:
+                    sender.start(self._transport)
         if self._aside or self._lost is not None:
             self._catch_up()
 

@@ -117,7 +117,7 @@ class ProducerSender:
                 await made
             if self._left:
                 raise HTTPOutputError(f"Tried to write {self._left} bytes less than Content-Length")
-            if self._transport is not None:
+            if self._transport is not None and not self._transport.is_closing():
                 if self._left is None:
                     self._transport.write(b"0\r\n\r\n")
                 self.done = True
@@ -133,7 +133,7 @@ class ProducerSender:
                 raise HTTPOutputError("Tried to write more data than Content-Length")
         elif data:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        if data and self._transport is not None:
+        if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
         if self._room is not None:
             return self._room

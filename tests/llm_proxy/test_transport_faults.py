@@ -161,6 +161,22 @@ async def test_an_early_answer_of_an_overloaded_server_is_heard() -> None:
     assert (response.code, response.reason, response.body) == (503, "Busy", b"busy")
 
 
+@pytest.mark.parametrize("body", [b"", b"x" * 1_000_000])
+async def test_a_server_that_closes_at_once(body: bytes) -> None:
+    """A connection that is reset as soon as it is accepted is an error of the fetch, at whatever moment it is seen."""
+
+    async def script(wire: Wire) -> None:
+        wire.reset()
+
+    async with RawPeer(script) as peer, Client() as http:
+        for _ in range(50):
+            with pytest.raises(ConnectionError) as caught:
+                await http.fetch(peer.url, method="POST", body=body, request_timeout=5)
+            assert isinstance(caught.value, TransportError)
+            assert caught.value.phase in ("connect", "head", "write")
+            assert caught.value.kind in ("reset", "eof")
+
+
 async def test_trailers_are_legal_and_change_nothing() -> None:
     """Trailers after the last chunk do not overwrite headers, and the connection is used again."""
     first = (

@@ -91,10 +91,10 @@ class Wire:
 
     async def send(self, data: bytes) -> None:
         """Write; returns when the kernel has taken most of it. Raises ``Gone``."""
-        self.writer.write(data)
         try:
+            self.writer.write(data)
             await self.writer.drain()
-        except ConnectionError as error:
+        except (ConnectionError, RuntimeError) as error:  # the latter is uvloop's word for a closed transport
             self.ended.set()
             raise Gone from error
 
