@@ -235,7 +235,9 @@ class Fetch:
 
     def abort(self, reason: str = "the request was aborted") -> None:
         """Give up: close the socket, free the slot, report ``Aborted``. Does nothing once the request is done."""
-        self.aborted = not self.done
+        if self.done:
+            return
+        self.aborted = True
         self._finish_with(Aborted(reason, self._where(), "aborted"))
 
     def settled(self, future: Future[HTTPResponse]) -> None:

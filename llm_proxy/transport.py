@@ -131,6 +131,9 @@ class PooledHTTPClient(AsyncHTTPClient):
         for fetch in list(self._running):
             fetch.abort("the client was closed")
         self.pool.close()
+        if not (self.loop.is_running() or self.loop.is_closed()):
+            # Tornado's blocking HTTPClient: sockets are closed in the loop's next round, and there will be none.
+            self.loop.run_until_complete(asyncio.sleep(0))
 
     def fetch(
         self, request: str | HTTPRequest, raise_error: bool = True, **kwargs: Any

@@ -6,11 +6,13 @@ import asyncio
 import datetime
 import gzip
 import json
+import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClient, HTTPClientError, HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders
 from tornado.ioloop import IOLoop
@@ -339,6 +341,24 @@ async def test_configure(url: str) -> None:
         http.close()
     finally:
         AsyncHTTPClient.configure(None)
+
+
+def test_the_blocking_client() -> None:
+    """Tornado's ``HTTPClient`` works on ours."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with listener.accept()[0] as connection:
+            connection.recv(2000)
+            connection.sendall(ok(b"blocking"))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    http = HTTPClient(async_client_class=PooledHTTPClient)
+    assert http.fetch(f"http://127.0.0.1:{listener.getsockname()[1]}/").body == b"blocking"
+    http.close()
+    thread.join()
+    listener.close()
 
 
 # -- callbacks and producers
