@@ -53,6 +53,8 @@ class _Facts:
 
     made: int = 0
     dead: int = 0
+    #: Whether a path leads elsewhere than before.
+    moved: bool = False
     failure: str = ""
     remote: bool = False
     single: bool = False
@@ -81,6 +83,7 @@ class Watcher:
         #: Of the thread only.
         self._eyes: Eyes | None = None
         self._failure, self._retry_at = "", 0.0
+        self._targets: frozenset[str] = frozenset()
 
     def start(self) -> None:
         """Begin. A look after the watches stand finds what changed since the first load."""
@@ -174,7 +177,7 @@ class Watcher:
                     await self._check("sweep")
                     sweep_at = time.monotonic() + self.interval
                 else:
-                    await self._check("inotify")
+                    await self._check("")
             except Exception:  # the watcher must outlive every surprise
                 log.exception("the watcher stumbled")
             await asyncio.sleep(max(_PAUSE, 4 * (time.monotonic() - begun)))
@@ -187,7 +190,8 @@ class Watcher:
                 await asyncio.wait_for(self._wake.wait(), max(0.0, until - time.monotonic()))
 
     async def _check(self, cause: str) -> None:
-        """Compare the watches with the disk, make them good, and have the files looked at."""
+        """Compare the watches with the disk, make them good, and have the files looked at: in any case if there is a
+        ``cause`` (``start`` or ``sweep``), else if a watch is new or a path leads elsewhere."""
         self._names = False
         sources = self._registry.sources
         files = [
@@ -196,11 +200,11 @@ class Watcher:
         ]
         tree = os.path.join(self._directory, sources.prompts_dir)
         before = self._facts
-        self._facts = facts = await self._worker.run(self._compare, files, tree, cause != "inotify")
+        self._facts = facts = await self._worker.run(self._compare, files, tree, bool(cause))
         self._checked_at = time.monotonic()
         self._tell(before, facts, cause)
-        if facts.made or cause != "inotify":
-            self._registry.touch(cause)
+        if cause or facts.made or facts.moved:
+            self._registry.touch(cause or ("inotify" if self.mode == "inotify" else "sweep"))
 
     def _tell(self, before: _Facts, facts: _Facts, cause: str) -> None:
         """Log what is worth it."""
@@ -245,7 +249,8 @@ class Watcher:
             except OSError as error:
                 self._close()
                 self._failure, self._retry_at = reason(error), time.monotonic() + _RETRY
-        return _Facts(made, dead, self._failure, remote, single, plan.cut)
+        moved, self._targets = plan.targets != self._targets, plan.targets
+        return _Facts(made, dead, moved, self._failure, remote, single, plan.cut)
 
     def _follow(self, plan: Plan, probe: bool) -> tuple[int, int]:
         lost = 0
