@@ -1,7 +1,9 @@
 """How a canonical chat request is answered, whatever endpoint or dialect it came in by.
 
 Laws: one task writes the answer and awaits each write under a limit; the upstream call lives inside the request and
-is aborted the moment the client leaves; headers say who answered and what was lost on the way.
+is aborted the moment the client leaves, unless the model says ``drain``: then the answer is read to its end, written to
+nobody, and its usage is recorded. Headers say who answered and what was lost on the way. The access line is complete
+before the answer is finished.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import asyncio
 import random
 from asyncio import Future
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from tornado.iostream import StreamClosedError
@@ -37,6 +40,13 @@ class AnsweringHandler(BaseHandler):
 
     exchange: Exchange | None = None
     _begun = False
+    #: When the client was found gone (``perf_counter`` seconds).
+    _left_at: float | None = None
+    #: How long the upstream may go on without a client, in seconds; 0: not at all.
+    _drain_seconds = 0.0
+    _drain_timer: asyncio.TimerHandle | None = None
+    #: Seconds spent waiting for a slow client.
+    _client_seconds = 0.0
 
     @property
     def begun(self) -> bool:
@@ -86,19 +96,27 @@ class AnsweringHandler(BaseHandler):
             self.gateway.keep_alive,
         )
         self.facts["stream"] = bool(request.stream)
+        if deployment.on_client_gone == "drain":
+            self._drain_seconds = deployment.drain_seconds
+        tally.own_seconds = perf_counter() - self.body_at
         self.gateway.running.add(self)
         try:
-            if self.gone:
-                raise ClientGone("the client left before its request was sent on")
-            if request.stream:
-                await relay.stream(self)
-            else:
-                response = await relay.whole()
-                self.finish(self.face.whole(response))
+            try:
+                if self.gone:
+                    raise ClientGone("the client left before its request was sent on")
+                if request.stream:
+                    await relay.stream(self)
+                else:
+                    response = await relay.whole()
+                if self._left_at is not None:
+                    self.facts["drained"] = True
+            finally:
+                self._count(tally)
+                self._count_call(exchange)
+            if not request.stream:
+                await self._send_whole(self.face.whole(response))
         except GatewayError as error:
             await self._ended_badly(error)
-        except StreamClosedError:
-            self.gone = True
         except Exception as error:
             if not self._begun:
                 raise
@@ -106,7 +124,6 @@ class AnsweringHandler(BaseHandler):
             await self._ended_badly(GatewayError("an internal error occurred"))
         finally:
             self.gateway.running.discard(self)
-            self._count(tally, exchange)
 
     async def embed(self, request: EmbeddingsRequest, deployment: Deployment) -> None:
         """Answer an embeddings request and finish."""
@@ -116,42 +133,56 @@ class AnsweringHandler(BaseHandler):
         self.exchange = exchange = self.gateway.upstream.exchange(call)
         self.gateway.running.add(self)
         try:
-            async with exchange:
-                _, body = await read_answer(exchange, adapter, deployment.timeouts)
-            self.finish(adapter.embeddings_response(body, request))
+            try:
+                async with exchange:
+                    _, body = await read_answer(exchange, adapter, deployment.timeouts)
+            finally:
+                self._count_call(exchange)
+            await self._send_whole(adapter.embeddings_response(body, request))
         except GatewayError as error:
             await self._ended_badly(error)
         finally:
             self.gateway.running.discard(self)
 
+    async def _send_whole(self, body: bytes) -> None:
+        """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
+        if len(body) > OFF_LOOP and not self.gone:
+            self.set_header("Content-Length", str(len(body)))
+            self.write(body)
+            self._begun = True
+            await self._taken(self.flush())
+        elif not self.gone:
+            self.finish(body)
+
     async def send(self, data: bytes) -> None:
         """``Sink.send``: begin the stream if need be, write, and wait until the socket has taken it.
 
-        Raises ``ClientGone``.
+        Without a client it raises ``ClientGone``, or does nothing if the upstream is to be drained.
         """
-        if self.gone:
+        if not self.gone:
+            self.write(data)
+            await self._taken(self.flush() if self._begun else self._begin())
+        elif self._drain_timer is None:
             raise ClientGone("the client closed its connection")
-        self.write(data)
-        try:
-            flushed = self.flush() if self._begun else self._begin()
-            if flushed.done():
-                flushed.result()
-                return
-            await self._flushed(flushed)
-        except StreamClosedError:
-            self.gone = True
-            raise ClientGone("the client closed its connection") from None
 
-    async def _flushed(self, future: Future[None]) -> None:
-        """Wait for a slow client, but not for ever: nothing else would ever notice that it reads no more."""
-        done, _ = await asyncio.wait({future}, timeout=self.gateway.settings.write_timeout)
-        if not done:
-            future.cancel()
-            self.gone = True
-            self.facts.update(ended_by="gateway", phase="write", kind="write_timeout")
-            self.cut()
-            raise ClientGone("the client stopped reading")
-        future.result()
+    async def _taken(self, flushed: Future[None]) -> None:
+        """Wait until the client's socket has taken what was written, but not for ever: nothing else would ever notice
+        that nobody reads. Raises as ``send`` does."""
+        try:
+            if not flushed.done():
+                began = perf_counter()
+                done, _ = await asyncio.wait({flushed}, timeout=self.gateway.settings.write_timeout)
+                self._client_seconds += perf_counter() - began
+                if not done:
+                    flushed.cancel()
+                    self.facts.update(ended_by="gateway", kind="write_timeout")
+                    self.cut()
+                    raise StreamClosedError  # what a write to it would raise from now on
+            flushed.result()
+        except StreamClosedError:
+            self._client_left()
+            if self._drain_timer is None:
+                raise ClientGone("the client closed its connection") from None
 
     def _begin(self) -> Future[None]:
         """Send the headers of a streamed answer together with its first bytes."""
@@ -222,18 +253,53 @@ class AnsweringHandler(BaseHandler):
     def on_connection_close(self) -> None:
         super().on_connection_close()
         if not self._cut:
-            self.abort(ClientGone("the client closed its connection"))
+            self._client_left()
 
-    def _count(self, tally: Tally, exchange: Exchange) -> None:
-        """The figures of the access line."""
+    def _client_left(self) -> None:
+        """Nobody reads the answer any more: end the upstream call, now or when it is drained."""
+        if self._left_at is not None:
+            return
+        self.gone = True
+        self._left_at = perf_counter()
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.facts.setdefault("ended_by", "client")
+        self.facts["phase"] = exchange.phase
+        reason = ClientGone("the client closed its connection")
+        if self._drain_seconds and exchange.connected_at is not None and not exchange.over:
+            loop = asyncio.get_running_loop()
+            self._drain_timer = loop.call_later(self._drain_seconds, self.abort, reason)
+            self.facts["drained"] = False
+        else:
+            self.abort(reason)
+
+    def _count(self, tally: Tally) -> None:
+        """The answer's figures for the access line."""
         if tally.first_event_at is not None:
-            self.facts["first_byte_ms"] = round((tally.first_event_at - self.started) * 1000, 2)
+            self.facts["first_byte_ms"] = _ms(tally.first_event_at - self.started)
+            if tally.events > 1 and tally.last_event_at is not None:
+                self.facts["itl_ms"] = _ms((tally.last_event_at - tally.first_event_at) / (tally.events - 1))
         usage = tally.usage
         self.facts.update(
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),
             events=tally.events,
+            own_ms=_ms(tally.own_seconds - self._client_seconds),
+        )
+
+    def _count_call(self, exchange: Exchange) -> None:
+        """The figures of the upstream call, which is over."""
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        if self._left_at is not None:
+            self.facts["abort_ms"] = _ms(perf_counter() - self._left_at)
+        self.facts.update(
             upstream_bytes=exchange.received,
-            own_ms=round(tally.own_seconds * 1000, 2),
+            client_ms=_ms(self._client_seconds) or None,
             retried=exchange.retried or None,
         )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)

@@ -93,6 +93,8 @@ class BaseHandler(RequestHandler):
         self._reading = False
         #: ``perf_counter`` seconds; the loop's own clock is too coarse for first-byte times.
         self.started = perf_counter()
+        #: When the whole body was there and work began.
+        self.body_at = self.started
         self.set_default_headers()
 
     def make_face(self) -> Face:
@@ -209,9 +211,8 @@ class BaseHandler(RequestHandler):
     def body(self) -> bytes:
         """The whole request body."""
         self._reading = False
-        if self._body_timer is not None:
-            self._body_timer.cancel()
-            self._body_timer = None
+        self.body_at = perf_counter()
+        self.cancel_timer()
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     async def json_body(self) -> dict[str, Any]:
@@ -252,12 +253,13 @@ class BaseHandler(RequestHandler):
 
     def note_failure(self, error: GatewayError) -> None:
         """What the access line says about a failure."""
-        self.facts.update(code=error.code, phase=error.phase, kind=error.kind)
         if error.detail:
             self.facts["detail"] = error.detail
-        if isinstance(error, ClientGone):
-            self.facts["ended_by"] = "client"
-        elif error.phase:
+        if isinstance(error, ClientGone) or self.gone:
+            self.facts.setdefault("ended_by", "client")  # where it was noticed, more is known than here
+            return
+        self.facts.update(code=error.code, phase=error.phase, kind=error.kind)
+        if error.phase:
             self.facts["ended_by"] = "upstream"
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -312,6 +314,7 @@ class BaseHandler(RequestHandler):
         self.gone = True
         self.facts.setdefault("ended_by", "client")
         if self._reading:  # no method will ever run, so nobody else logs this request
+            self.facts["phase"] = "request"
             self._log_line()
 
     def cut(self) -> None:

@@ -126,14 +126,16 @@ class PassthroughHandler(AnsweringHandler):
         self.exchange = exchange = self.gateway.upstream.exchange(call)
         self.gateway.running.add(self)
         try:
-            async with exchange:
-                clock = Clock(exchange, deployment.timeouts)
-                head = await await_head(exchange, clock)
-                clock.last_event = self.now()
-                self._copy_head(deployment, head.status, head.pairs)
-                await self._copy_body(clock)
-            if not self._finished:
-                self.finish()
+            try:
+                async with exchange:
+                    clock = Clock(exchange, deployment.timeouts)
+                    head = await await_head(exchange, clock)
+                    clock.last_event = self.now()
+                    self._copy_head(deployment, head.status, head.pairs)
+                    await self._copy_body(clock)
+            finally:
+                self._count_call(exchange)
+            self.finish()
         except GatewayError as error:
             self.note_failure(error)
             if self._begun or isinstance(error, ClientGone) or self.gone:
@@ -145,7 +147,6 @@ class PassthroughHandler(AnsweringHandler):
                 self.fail(error)
         finally:
             self.gateway.running.discard(self)
-            self.facts["upstream_bytes"] = exchange.received
 
     def _copy_head(self, deployment: Deployment, status: int, pairs: Iterable[tuple[str, str]]) -> None:
         self.set_status(status)  # with our own words for it: the upstream's reason is unchecked text

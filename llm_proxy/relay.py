@@ -60,7 +60,7 @@ class Tally:
     events: int = 0
     usage: dict[str, Any] = field(default_factory=dict)
     finish_reason: str | None = None
-    #: Seconds that the gateway itself spent on decoding and writing.
+    #: Seconds of the gateway's own work: reading the request, decoding, encoding, writing. A slow client's are in it.
     own_seconds: float = 0.0
 
     def chunk(self, data: dict[str, Any]) -> None:
@@ -182,9 +182,11 @@ class Relay:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
         async with self.exchange as exchange:
             head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
+            began = perf_counter()
             response = self._collected(head, body)
-        self.tally.first_event_at = perf_counter()
+        self.tally.first_event_at = began
         self._count_whole(response)
+        self.tally.own_seconds += perf_counter() - began
         return response
 
     async def stream(self, sink: Sink) -> None:
@@ -233,11 +235,12 @@ class _Stream:
         done = False
         while not done:
             if data := self.exchange.take():
-                done = await self._relay(decoder.feed(data))
+                began = perf_counter()
+                done = await self._relay(decoder.feed(data), began)
             elif self.exchange.failure is not None:
                 raise self.exchange.failure
             elif self.exchange.ended:
-                done = await self._relay(decoder.close())
+                done = await self._relay(decoder.close(), perf_counter())
                 if not done:
                     raise UpstreamError(
                         "the upstream ended its stream early",
@@ -266,11 +269,11 @@ class _Stream:
             await self.sink.send(self.relay.face.keep_alive())
             self.silent_until = self.loop.time() + self.relay.keep_alive.interval
 
-    async def _relay(self, events: Sequence[Event]) -> bool:
-        """Write what arrived together at once. True when the upstream's terminator was among it."""
+    async def _relay(self, events: Sequence[Event], began: float) -> bool:
+        """Write what arrived together at once. True when the upstream's terminator was among it. ``began``: when work
+        on these events did."""
         if not events:
             return False
-        began = perf_counter()
         tally, last = self.relay.tally, events[-1]
         ending = isinstance(last, Done | Failed)
         body: Sequence[Any] = events[:-1] if ending else events
@@ -308,9 +311,10 @@ class _Stream:
     async def _as_stream(self, head: Head) -> None:
         """A server that answers with one JSON object although a stream was asked for."""
         body = await read_whole(self.exchange, self.clock)
+        began = perf_counter()
         response = self.relay.provider.chat_response(body, self.relay.request)
         chunks: list[Chunk | Comment] = [Chunk(data) for data in explode(response.data)]
-        await self._relay(chunks)
+        await self._relay(chunks, began)
         await self.sink.send(self.relay.face.end())
 
 

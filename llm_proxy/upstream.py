@@ -115,15 +115,26 @@ class Exchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self.ended and self.failure is None:
-            self.abort(UpstreamError("the call was given up"))
+        self.abort(UpstreamError("the call was given up"))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, one way or the other."""
+        return self.ended or self.failure is not None
+
+    @property
+    def phase(self) -> str:
+        """Where it stands: ``connect`` (also while it waits for its turn), ``head`` or ``body``."""
+        if self.head is not None:
+            return "body"
+        return "connect" if self.connected_at is None else "head"
+
     def abort(self, reason: GatewayError) -> None:
         """Close the upstream socket now; whoever waits is woken and finds ``failure`` set to ``reason``."""
-        if self.ended or self.failure is not None:
+        if self.over:
             return
         self.failure = reason
         if self._request is not None:

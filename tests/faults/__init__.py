@@ -1,0 +1,1 @@
+"""The catalogue of faults (docs/failures.md): each row on real sockets, through the whole gateway."""
