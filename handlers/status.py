@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
 from handlers.base import BaseHandler
 from llm_proxy import __version__
 from llm_proxy import log as logs
+from llm_proxy.scoreboard import differ
 
 
 class StatusHandler(BaseHandler):
@@ -26,9 +26,12 @@ class StatusHandler(BaseHandler):
     def _report(self) -> dict[str, Any]:
         gateway, snapshot = self.gateway, self.snapshot
         outcome = gateway.registry.outcome
+        workers = gateway.workers()
+        mixed = differ(workers)
         now = time.time()
         return {
-            "state": outcome.state,
+            "state": "mixed" if mixed else outcome.state,
+            "mixed": mixed,
             "problems": list(outcome.problems),
             "generation": snapshot.generation,
             "hash": snapshot.hash,
@@ -45,13 +48,7 @@ class StatusHandler(BaseHandler):
             "models": len(snapshot.models),
             "running": len(gateway.running),
             "log": {"dropped": logs.counters.dropped, "failed": logs.counters.failed},
-            "workers": [
-                {
-                    "pid": os.getpid(),
-                    "hash": snapshot.hash,
-                    "generation": snapshot.generation,
-                }
-            ],
+            "workers": [facts.shown() for facts in workers],
         }
 
 

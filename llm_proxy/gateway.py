@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from llm_proxy.errors import GatewayError
 from llm_proxy.registry import Registry
 from llm_proxy.relay import KeepAlive
+from llm_proxy.scoreboard import Facts
 from llm_proxy.settings import Settings
 from llm_proxy.upstream import UpstreamClient
 
@@ -38,6 +39,8 @@ class Gateway:
     running: set[Running] = field(default_factory=set)
     #: What the status endpoint says about the watcher.
     watcher_report: Callable[[], dict[str, Any]] = dict
+    #: The processes of the service, this one among them, for the status endpoint.
+    workers: Callable[[], list[Facts]] = list
     #: Host names that a request may carry; empty = any (not listening on loopback).
     hosts: frozenset[str] = frozenset()
 

@@ -13,6 +13,7 @@ import logging
 import logging.handlers
 import math
 import queue
+import select
 import sys
 import threading
 import time
@@ -144,6 +145,16 @@ class _File(_Sink, logging.handlers.WatchedFileHandler):
     """Re-opens the file when a rotation has moved it."""
 
 
+class _Direct(_Stderr):
+    """For a process without a writing thread: what a pipe that nobody reads does not take at once is dropped."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if select.select([], [self.stream], [], 0)[1]:
+            super().emit(record)
+        else:
+            counters.dropped += 1
+
+
 _listener: logging.handlers.QueueListener | None = None
 
 _LEVELS = {
@@ -172,29 +183,45 @@ def formatter(kind: str) -> logging.Formatter:
 def setup(level: str, kind: str, filename: str = "") -> None:
     """Route all logging through the queue to standard error and, if named, a file. Raises ``OSError`` if the file
     cannot be opened."""
-    sinks: list[logging.Handler] = [_Stderr(sys.stderr)]
-    if filename:
-        sinks.append(_File(filename, encoding="utf-8"))
-    for sink in sinks:
-        sink.setFormatter(formatter(kind))
+    sinks = _sinks(_Stderr(sys.stderr), kind, filename)
     records: queue.Queue[Any] = queue.Queue(QUEUE_SIZE)
     listener = logging.handlers.QueueListener(records, *sinks)
-    front = QueueFront(records)
-    front.addFilter(Quiet())
-    root = logging.getLogger()
-    for old in root.handlers[:]:
-        root.removeHandler(old)
-    root.addHandler(front)
-    root.setLevel(_LEVELS[level])
-    for noisy in ("asyncio", "watchdog"):
-        logging.getLogger(noisy).setLevel(max(_LEVELS[level], logging.INFO))
-    logging.raiseExceptions = False
-    logging.captureWarnings(True)
+    _route(level, QueueFront(records))
     listener.start()
     global _listener
     if _listener is None:
         atexit.register(stop)
     _listener = listener
+
+
+def setup_direct(level: str, kind: str, filename: str = "") -> None:
+    """The same without a thread, for a process that forks others: a thread may hold a lock at that moment. Raises
+    ``OSError``."""
+    _route(level, *_sinks(_Direct(sys.stderr), kind, filename))
+
+
+def _sinks(stderr: logging.Handler, kind: str, filename: str) -> list[logging.Handler]:
+    sinks = [stderr]
+    if filename:
+        sinks.append(_File(filename, encoding="utf-8"))
+    for sink in sinks:
+        sink.setFormatter(formatter(kind))
+    return sinks
+
+
+def _route(level: str, *fronts: logging.Handler) -> None:
+    """Make these the handlers of everything."""
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    for front in fronts:
+        front.addFilter(Quiet())
+        root.addHandler(front)
+    root.setLevel(_LEVELS[level])
+    for noisy in ("asyncio", "watchdog"):
+        logging.getLogger(noisy).setLevel(max(_LEVELS[level], logging.INFO))
+    logging.raiseExceptions = False
+    logging.captureWarnings(True)
 
 
 def stop() -> None:

@@ -1,22 +1,33 @@
-"""``python -m llm_proxy.rest_api``: read the settings, build everything, serve until told to stop.
+"""``python -m llm_proxy.rest_api``: read the settings, judge the configuration, serve until told to stop.
 
-Exit status: 0 after a clean stop, 1 for a bad configuration or a busy port, 2 for malformed settings.
+Laws: the configuration is judged before the port is taken, and the port is taken before anything is forked, so that no
+fault makes a half-started service visible. Exit status: 0 after a clean stop, 1 for a bad configuration or a busy
+port, 2 for malformed settings.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
+import os
+import signal
+import socket
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from llm_proxy import log as logs
 from llm_proxy.config import ConfigError
-from llm_proxy.prompts import PromptDirMissing
+from llm_proxy.crew import Crew
+from llm_proxy.generations import Generations
+from llm_proxy.listening import StartError, listen, url_of
+from llm_proxy.opening import open_state
 from llm_proxy.registry import problem_lines
-from llm_proxy.server import Service, StartError, check_layout, listen, serve
+from llm_proxy.scoreboard import Scoreboard
+from llm_proxy.server import Service, check_layout, last_good_of, sources_of
+from llm_proxy.serving import serve_alone, serve_as_worker
 from llm_proxy.settings import (
     PREFIX,
     Settings,
@@ -24,6 +35,9 @@ from llm_proxy.settings import (
     environment,
     unknown_variables,
 )
+from llm_proxy.workers import Parent
+
+log = logging.getLogger(__name__)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -51,30 +65,86 @@ def run(flags: dict[str, str]) -> int:
             f"set {PREFIX}MINIMUM=1 to acknowledge that this service runs as a proxy only",
             2,
         )
-    if settings.workers != 1:
-        return _die(f"{PREFIX}WORKERS: only 1 is supported so far (allowed: 1)", 2)
+    count = settings.workers or _cores()
     try:
-        logs.setup(settings.log_level, str(settings.log_format), settings.log_filename)
+        setup = logs.setup if count == 1 else logs.setup_direct
+        setup(settings.log_level, str(settings.log_format), settings.log_filename)
     except OSError as error:
         return _die(f"{PREFIX}LOG_FILENAME: {error.strerror}", 2)
     for warning in unknown_variables(env):
-        logging.getLogger(__name__).warning("unknown setting", extra={"problem": warning})
+        log.warning("unknown setting", extra={"problem": warning})
     try:
         check_layout()
-        _runner()(_main(settings, env))
-    except (ConfigError, PromptDirMissing, OSError) as error:
+        if count > 1:
+            return _serve_with_workers(settings, env, count)
+        _run(_serve(settings, env))
+    except (ConfigError, OSError) as error:
         for line in problem_lines(error):
             print(f"llm-proxy: {line}", file=sys.stderr)
         return 1
     except StartError as error:
         return _die(str(error), 1)
+    except KeyboardInterrupt:  # before anybody handled the signal, so before anybody was served
+        return _die("interrupted", 130)
     return 0
 
 
-async def _main(settings: Settings, env: dict[str, str]) -> None:
-    # The configuration is judged before the port is taken: a bad file must not make a half-started service visible.
+async def _serve(settings: Settings, env: Mapping[str, str]) -> None:
     service = Service(settings, env)
-    await serve(service, listen(settings))
+    await serve_alone(service, listen(settings.host, settings.port))
+
+
+def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) -> int:
+    """Be the parent of ``count`` workers until told to stop."""
+    if not (hasattr(os, "memfd_create") and hasattr(signal, "sigtimedwait")):
+        raise StartError(f"{PREFIX}WORKERS: more than one process needs Linux")
+    generations = Generations()
+    opened = open_state(sources_of(settings, env), last_good_of(settings), generations)
+    crew = Crew(Scoreboard(count), generations, opened)
+    sockets = listen(settings.host, settings.port)
+    # Each worker holds the reading end. Nobody but the parent holds the other: it closes when the parent is gone.
+    alive, end = os.pipe()
+
+    def work(row: int) -> int:
+        os.close(end)
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            logs.setup(settings.log_level, str(settings.log_format), settings.log_filename)
+            _run(_work(settings, env, crew, row, sockets, alive))
+        except Exception:  # the parent sees the exit status; why stands in the log
+            log.exception("the worker failed")
+            return 1
+        finally:
+            logs.stop()
+        return 0
+
+    def on_up() -> None:
+        facts = {
+            "workers": count,
+            "generation": opened.snapshot.version,
+            "models": len(opened.snapshot.models),
+        }
+        log.info("listening", extra={"url": url_of(sockets, settings.ep_prefix), **facts})
+
+    def on_stop() -> None:
+        for listening in sockets:
+            listening.close()
+
+    gc.collect()
+    gc.freeze()  # a collection in a worker would touch, and so copy, every page that is shared with the parent
+    return Parent(crew.board, work, settings.drain_seconds, on_up, on_stop).run()
+
+
+async def _work(
+    settings: Settings,
+    env: Mapping[str, str],
+    crew: Crew,
+    row: int,
+    sockets: list[socket.socket],
+    parent: int,
+) -> None:
+    service = Service(settings, env, crew, row)
+    await serve_as_worker(service, sockets, parent, lambda: crew.board.stopping)
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
@@ -84,6 +154,16 @@ def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
     except ImportError:
         return asyncio.run
     return uvloop.run
+
+
+_run = _runner()
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _die(message: str, status: int) -> int:

@@ -1,26 +1,20 @@
-"""The process: application, listening socket, signals, drain.
+"""One process's parts: the application, what it needs, and how they begin and end.
 
-Laws: everything is built before the socket listens; a stop first says so on ``/ping``, then stops accepting, lets
-running requests finish up to the drain limit, tells the rest honestly and leaves with status 0; a second stop signal
-leaves at once. Connections are capped below half of the descriptors, because Tornado's accept loop does not back off
-when they run out.
+Laws: everything is built before the first connection is accepted; a stop first says so on ``/ping``, then stops
+accepting, lets running requests finish up to the drain limit and tells the rest honestly. Signals, and other
+processes, are not known here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
-import resource
-import signal
 import socket
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
-from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 import handlers
@@ -28,36 +22,30 @@ import llm_proxy
 import providers
 from handlers import anthropic, chat, conversation, openai, passthrough, ping, prompts, status, tags
 from handlers.base import NotFoundHandler
+from llm_proxy.crew import Crew, States
 from llm_proxy.demo import DemoServer
 from llm_proxy.errors import Draining
 from llm_proxy.gateway import Gateway
 from llm_proxy.last_good import LastGood
-from llm_proxy.opening import Opened, open_state
+from llm_proxy.listening import Server, StartError, connection_cap
+from llm_proxy.opening import open_state
+from llm_proxy.pulse import Pulse
 from llm_proxy.registry import Registry, Snapshot, Sources
+from llm_proxy.scoreboard import Scoreboard
 from llm_proxy.settings import Settings
 from llm_proxy.transport import PooledHTTPClient, PoolLimits
 from llm_proxy.upstream import UpstreamClient
 from llm_proxy.watcher import Watcher
+from llm_proxy.worker import Worker
 from providers.discovery import discover
 
-log = logging.getLogger(__name__)
-
-#: Between the last answer and closing what is left: for connections that are accepted but not parsed yet.
+#: Nothing must have been going on for so long before what is left is closed, in seconds: a connection may be accepted
+#: and its request not parsed yet. Without it one of some 25,000 requests got an empty answer.
 _LAST_CALL = 0.25
 #: After a stream was ended by the drain, its error event should reach the client before the process is gone.
 _FAREWELL = 0.5
-
-_BUSY_BODY = (
-    b'{"error":{"message":"too many connections","type":"server_error","code":"no_upstream","param":null}}'
-)
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_BUSY_BODY), _BUSY_BODY)
-)
-
-
-class StartError(RuntimeError):
-    """The process cannot start; the text is one line for the operator, the exit status is 1."""
+#: How often a drain looks around, in seconds.
+_LOOK = 0.02
 
 
 def make_app(gateway: Gateway) -> Application:
@@ -85,28 +73,6 @@ def _no_log(handler: Any) -> None:
     """Tornado's access line is ours to write: see ``handlers.base``."""
 
 
-class Server(HTTPServer):
-    """Tornado's server with a cap on connections."""
-
-    def initialize(self, *args: Any, limit: int = 10_000, **kwargs: Any) -> None:
-        super().initialize(*args, **kwargs)
-        self.limit = limit
-        self.open = 0
-
-    def handle_stream(self, stream: IOStream, address: Any) -> None:
-        if self.open >= self.limit:
-            stream.write(_BUSY)
-            stream.close()
-            return
-        self.open += 1
-        stream.set_nodelay(True)
-        super().handle_stream(stream, address)
-
-    def on_close(self, server_conn: object) -> None:
-        self.open -= 1
-        super().on_close(server_conn)
-
-
 def check_layout() -> None:
     """The three packages must come from one place: their names are generic, and another distribution could shadow
     one of them. Raises ``StartError`` naming the paths."""
@@ -119,22 +85,26 @@ def check_layout() -> None:
 
 
 class Service:
-    """One process's parts, in the order in which they start; ``stop`` takes them down in reverse."""
+    """One process's parts, in the order in which they start; ``stop`` takes them down in reverse.
 
-    def __init__(self, settings: Settings, env: dict[str, str], snapshot: Snapshot | None = None) -> None:
+    ``crew`` is what a worker shares with the others, ``row`` its place among them.
+    """
+
+    def __init__(
+        self, settings: Settings, env: Mapping[str, str], crew: Crew | None = None, row: int = 0
+    ) -> None:
         self.settings = settings
         self.demo = DemoServer()
-        sources = Sources(
-            models_config=settings.models_config,
-            prompts_dir=settings.prompts_dir,
-            adapters=discover(),
-            env=env,
-            max_total=settings.timeout,
-            demo_host=lambda: self.demo.host,
+        sources = replace(sources_of(settings, env), demo_host=lambda: self.demo.host)
+        last_good = last_good_of(settings)
+        opened = crew.first_state(sources) if crew else open_state(sources, last_good)
+        self.registry = Registry(
+            sources,
+            opened.snapshot,
+            outcome=opened.outcome,
+            generations=crew.generations if crew else None,
+            last_good=last_good,
         )
-        last_good = LastGood(settings.last_good) if settings.last_good else None
-        opened = Opened(snapshot) if snapshot else open_state(sources, last_good)
-        self.registry = Registry(sources, opened.snapshot, outcome=opened.outcome, last_good=last_good)
         self.watcher = Watcher(self.registry, settings.watch)
         client = PooledHTTPClient(
             force_instance=True,
@@ -156,48 +126,72 @@ class Service:
             body_timeout=None,
             max_header_size=65536,
         )
+        self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
+        if crew is not None:
+            self._hand_over(crew.states)
+        self.pulse = Pulse(self.gateway, crew.board if crew else Scoreboard(), row)
+        self.gateway.workers = self.pulse.workers
+
+    def _hand_over(self, states: States) -> None:
+        """Keep each new state for workers that start later."""
+        keeper = Worker("state-keeper")
+
+        def keep(snapshot: Snapshot) -> None:
+            keeper.run(states.keep, snapshot)
+
+        self.registry.on_swap.append(keep)
 
     def start(self, sockets: list[socket.socket]) -> None:
         """Listen. Call on the running loop."""
         self.demo.sync(self.registry.current.config.uses_demo)
-        self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         self.server.add_sockets(sockets)
         self.watcher.start()
+        self.pulse.start()
 
-    async def stop(self, at_once: asyncio.Event) -> None:
-        """Drain and close. ``at_once`` cuts the wait short."""
+    async def stop(self, at_once: asyncio.Event, *, refuse: bool = True) -> None:
+        """Drain and close. ``at_once`` cuts the wait short. Without ``refuse`` other processes go on serving, and what
+        still arrives on open connections is answered, as long as nobody sets ``gateway.draining``."""
         gateway = self.gateway
-        gateway.draining = True
-        self.server.stop()
-        log.info(
-            "stopping",
-            extra={
-                "running": len(gateway.running),
-                "drain_seconds": self.settings.drain_seconds,
-            },
-        )
-        await _until_idle(gateway, self.settings.drain_seconds, at_once)
-        if gateway.running and not at_once.is_set():
+        gateway.draining |= refuse
+        self.server.retire()
+        self.pulse.leave()
+        if not await self._idle(max(self.settings.drain_seconds, _LAST_CALL), _LAST_CALL, at_once):
             for running in list(gateway.running):
                 running.abort(Draining("the gateway is stopping", retry_after="1"))
-            await _until_idle(gateway, _FAREWELL, at_once)
-        if not at_once.is_set():
-            await asyncio.sleep(_LAST_CALL)
+            await self._idle(_FAREWELL)
         await self.server.close_all_connections()
+        self.pulse.stop()
         gateway.upstream.close()
         self.watcher.stop()
         self.registry.close()
         self.demo.close()
-        log.info("stopped")
+
+    async def _idle(self, seconds: float, quiet: float = 0.0, at_once: asyncio.Event | None = None) -> bool:
+        """Wait until no request has been running for ``quiet`` seconds; False after ``seconds``, or at once."""
+        loop = asyncio.get_running_loop()
+        busy_at = loop.time()
+        limit = busy_at + seconds
+        # Three reasons to end; a look every 20 ms is nothing beside a drain.
+        while not (at_once is not None and at_once.is_set()):
+            now = loop.time()
+            if self.server.busy:
+                busy_at = now
+            elif now - busy_at >= quiet:
+                return True
+            if now >= limit:
+                return False
+            await asyncio.sleep(_LOOK)
+        return False
 
 
-async def _until_idle(gateway: Gateway, seconds: float, at_once: asyncio.Event) -> None:
-    """Return when nothing runs any more, after ``seconds``, or at once."""
-    loop = asyncio.get_running_loop()
-    limit = loop.time() + seconds
-    # Three reasons to end; a look every 20 ms is nothing beside a drain.
-    while gateway.running and loop.time() < limit and not at_once.is_set():  # noqa: ASYNC110
-        await asyncio.sleep(0.02)
+def sources_of(settings: Settings, env: Mapping[str, str]) -> Sources:
+    """Where this service's configuration comes from."""
+    return Sources(settings.models_config, settings.prompts_dir, discover(), env, settings.timeout)
+
+
+def last_good_of(settings: Settings) -> LastGood | None:
+    """The copy of the last good configuration, if one is wanted."""
+    return LastGood(settings.last_good) if settings.last_good else None
 
 
 def accepted_hosts(settings: Settings) -> frozenset[str]:
@@ -226,51 +220,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def connection_cap(wanted: int) -> int:
-    """``wanted`` client connections, but below half of the descriptors, since each may need an upstream socket. The
-    soft limit is raised to the hard one first."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    target = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-    if soft != resource.RLIM_INFINITY and soft < target:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
-        soft = target
-    return wanted if soft == resource.RLIM_INFINITY else min(wanted, max(1, soft // 2 - 16))
-
-
-def listen(settings: Settings) -> list[socket.socket]:
-    """The listening sockets. Raises ``StartError`` if the address cannot be had."""
-    try:
-        return bind_sockets(settings.port, settings.host, backlog=1024)
-    except OSError as error:
-        reason = error.strerror or "cannot listen"
-        raise StartError(f"cannot listen on {settings.host}:{settings.port}: {reason}") from error
-
-
-async def serve(service: Service, sockets: list[socket.socket]) -> None:
-    """Run until a stop signal has been obeyed."""
-    loop = asyncio.get_running_loop()
-    stopping, at_once = asyncio.Event(), asyncio.Event()
-
-    def on_stop() -> None:
-        if stopping.is_set():
-            at_once.set()
-        stopping.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_stop)
-    loop.add_signal_handler(signal.SIGHUP, lambda: service.registry.touch("signal"))
-    service.start(sockets)
-    host, port = sockets[0].getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    log.info(
-        "listening",
-        extra={
-            "url": f"http://{shown}:{port}{service.settings.ep_prefix}",
-            "generation": service.registry.current.version,
-            "models": len(service.registry.current.models),
-        },
-    )
-    await stopping.wait()
-    await service.stop(at_once)
