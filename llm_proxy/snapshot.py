@@ -25,7 +25,7 @@ from llm_proxy.wire import Deployment
 from providers.base import BaseProvider
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Snapshot:
     """One state of the configuration. ``models`` holds the active deployments by public name."""
 

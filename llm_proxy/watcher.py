@@ -186,8 +186,11 @@ class Watcher:
         """Until then, or until a directory may have changed."""
         if not self._names:
             self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(0.0, until - time.monotonic()))
+            try:
+                async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
 
     async def _check(self, cause: str) -> None:
         """Compare the watches with the disk, make them good, and have the files looked at: in any case if there is a
