@@ -72,6 +72,15 @@ def test_thinking_and_parallel_calls() -> None:
     assert result.usage["completion_tokens_details"] == {"reasoning_tokens": 20}
 
 
+def test_a_block_is_given_out_when_it_is_complete() -> None:
+    """Signed thinking comes before the text that follows it, and is not kept back until the end."""
+    chunks = decoded(PROVIDER.stream_decoder(ask()), [rec.recording("anthropic/tools-stream.sse")])
+
+    order = [name for chunk in chunks[:-2] for choice in chunk.data["choices"] for name in choice["delta"]]  # type: ignore[union-attr]
+    named = list(dict.fromkeys(order[2:]))
+    assert named == ["reasoning_content", "thinking_blocks", "content", "tool_calls"]
+
+
 def test_thinking_that_is_not_shown() -> None:
     """Redacted thinking and thinking without text have no reasoning to show, but both are kept, in order."""
     result = streamed("redacted-length-stream")
@@ -110,6 +119,7 @@ def test_whole_and_streamed_answers_say_the_same(name: str) -> None:
         )
 
     assert completion["object"] == "chat.completion"
+    assert (completion["id"], completion["model"]) == (recorded(name)["id"], recorded(name)["model"])
     assert choice["message"] == stream.message
     assert choice["finish_reason"] == stream.finish[0]
     assert completion["usage"] == stream.usage

@@ -89,6 +89,7 @@ def test_no_key_no_header() -> None:
         ({"temperature": 0.5, "top_p": 1}, {"temperature": 0.5}),
         ({"max_tokens": 10}, {"max_tokens": 10}),
         ({"max_completion_tokens": 10}, {"max_tokens": 10}),
+        ({"max_new_tokens": 10}, {"max_tokens": 10}),
         ({"max_completion_tokens": 10, "max_tokens": 20}, {"max_tokens": 10}),
         ({"stop": "x"}, {"stop_sequences": ["x"]}),
         ({"stop": ["x", "y"]}, {"stop_sequences": ["x", "y"]}),

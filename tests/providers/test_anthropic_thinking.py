@@ -44,7 +44,15 @@ def test_newer_models_decide_under_an_effort(
 
 @pytest.mark.parametrize(
     ("effort", "budget"),
-    [("minimal", 1024), ("low", 2048), ("medium", 8192), ("high", 16384), ("max", 24576), ("novel", 8192)],
+    [
+        ("minimal", 1024),
+        ("low", 2048),
+        ("medium", 8192),
+        ("high", 16384),
+        ("xhigh", 24576),
+        ("max", 24576),
+        ("novel", 8192),
+    ],
 )
 def test_older_models_get_a_budget(effort: str, budget: int) -> None:
     """Thinking with a budget, which comes on top of the default length."""
@@ -131,12 +139,17 @@ def test_a_budget_leaves_room_for_the_answer(limit: int, budget: int | None) -> 
 
 LOOP = {"messages": [USER, asked(call()), said("x")]}
 FORCED = {"tools": [WEATHER], "tool_choice": "required"}
+NAMED = {"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "get_weather"}}}
 
 
 @pytest.mark.parametrize(
     ("given", "why"),
-    [(FORCED, "not with a forced tool"), (LOOP, "the thinking_blocks before the tool calls are missing")],
-    ids=["forced", "lost"],
+    [
+        (FORCED, "not with a forced tool"),
+        (NAMED, "not with a forced tool"),
+        (LOOP, "the thinking_blocks before the tool calls are missing"),
+    ],
+    ids=["forced", "named", "lost"],
 )
 @pytest.mark.parametrize("own", [True, False])
 def test_what_a_budget_forbids(given: dict[str, Any], why: str, own: bool) -> None:

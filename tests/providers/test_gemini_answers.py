@@ -83,6 +83,16 @@ def test_thoughts_and_parallel_calls() -> None:
     }
 
 
+def test_counts_without_a_total() -> None:
+    """It is the sum."""
+    value = {
+        "candidates": [candidate({"text": "x"}, finishReason="STOP")],
+        "usageMetadata": {"promptTokenCount": 2, "candidatesTokenCount": 3},
+    }
+
+    assert joined(event(**value)).usage == {"prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 5}
+
+
 def test_the_signature_of_a_text() -> None:
     """It is the message's own, once, whatever part it came in."""
     result = streamed("signed-text-length-stream")
@@ -130,6 +140,10 @@ def test_whole_and_streamed_answers_say_the_same(name: str) -> None:
 
     (choice,) = completion["choices"]
     assert completion["object"] == "chat.completion"
+    assert (completion["id"], completion["model"]) == (
+        recorded(name)["responseId"],
+        recorded(name)["modelVersion"],
+    )
     assert choice["message"] == {**stream.message, "content": stream.message["content"] or None}
     assert choice["finish_reason"] == stream.finish[0]
     assert completion["usage"] == stream.usage

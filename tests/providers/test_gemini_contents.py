@@ -35,8 +35,12 @@ def user(*parts: dict[str, Any]) -> dict[str, Any]:
         ([USER, {"role": "assistant", "content": ""}, USER], [user({"text": "Hi"}, {"text": "Hi"})]),
         ([USER, {"role": "assistant", "content": None}], [user({"text": "Hi"})]),
         ([{"role": "user", "content": [text(""), text("x")]}], [user({"text": "x"})]),
+        (
+            [USER, {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}],
+            [user({"text": "Hi"}), {"role": "model", "parts": [{"text": "No."}]}],
+        ),
     ],
-    ids=["text", "merged", "assistant", "empty", "null", "empty-part"],
+    ids=["text", "merged", "assistant", "empty", "null", "empty-part", "refusal"],
 )
 def test_turns(given: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
     """Roles are user and model, neighbours of one role are one turn, empty texts are left out."""

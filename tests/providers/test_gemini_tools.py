@@ -143,6 +143,7 @@ def test_the_apis_own_tool_configuration_is_kept() -> None:
         (OLD, "none", {"includeThoughts": False, "thinkingBudget": 0}, ()),
         (OLD, "minimal", {"includeThoughts": True, "thinkingBudget": 1024}, ()),
         (OLD, "medium", {"includeThoughts": True, "thinkingBudget": 8192}, ()),
+        (OLD, "xhigh", {"includeThoughts": True, "thinkingBudget": 24576}, ()),
         (OLD, "max", {"includeThoughts": True, "thinkingBudget": 24576}, ()),
         ("models/" + OLD, "novel", {"includeThoughts": True, "thinkingBudget": -1}, ()),
     ],
