@@ -98,14 +98,14 @@ class _Body:
         return self._hash.digest()
 
 
-def _plain(mapping: Mapping[Any, Any]) -> tuple[Any, ...]:
-    return MappingProxyType, (dict(mapping),)
+def _read_only(mapping: dict[Any, Any]) -> Mapping[Any, Any]:
+    return MappingProxyType(mapping)
 
 
 class _Pickler(pickle.Pickler):
     """Also for read-only mappings, which the standard one refuses."""
 
-    dispatch_table = {MappingProxyType: _plain}
+    dispatch_table = {MappingProxyType: lambda mapping: (_read_only, (dict(mapping),))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,10 +73,15 @@ class _Json(JsonFormatter):
 class _Text(logging.Formatter):
     """For people: time, level, message, then the fields as ``key=value``; control characters are escaped."""
 
+    def __init__(self, processes: bool) -> None:
+        super().__init__()
+        self._processes = processes
+
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
         fields = {k: v for k, v in record.__dict__.items() if k not in _STANDARD and v not in (None, "")}
-        parts = [f"{stamp} {record.levelname:<5} {_printable(record.getMessage())}"]
+        who = f"[{record.process}] " if self._processes else ""
+        parts = [f"{stamp} {record.levelname:<5} {who}{_printable(record.getMessage())}"]
         parts += [f"{key}={_printable(str(clean(value)))}" for key, value in fields.items()]
         text = " ".join(parts)
         if record.exc_info:
@@ -165,13 +170,13 @@ _LEVELS = {
 }
 
 
-def formatter(kind: str) -> logging.Formatter:
-    """The formatter for ``json`` or ``text``."""
+def formatter(kind: str, processes: bool = False) -> logging.Formatter:
+    """The formatter for ``json`` or ``text``; with ``processes`` each line says which one wrote it."""
     if kind == "text":
-        return _Text()
+        return _Text(processes)
     names = {"asctime": "time", "levelname": "level", "name": "logger"}
     made = _Json(
-        "%(asctime)s %(levelname)s %(name)s %(message)s",
+        "%(asctime)s %(levelname)s %(name)s %(message)s" + (" %(process)d" if processes else ""),
         rename_fields=names,
         json_ensure_ascii=True,
     )
@@ -180,10 +185,10 @@ def formatter(kind: str) -> logging.Formatter:
     return made
 
 
-def setup(level: str, kind: str, filename: str = "") -> None:
-    """Route all logging through the queue to standard error and, if named, a file. Raises ``OSError`` if the file
-    cannot be opened."""
-    sinks = _sinks(_Stderr(sys.stderr), kind, filename)
+def setup(level: str, kind: str, filename: str = "", *, processes: bool = False) -> None:
+    """Route all logging through the queue to standard error and, if named, a file. ``processes``: several write there.
+    Raises ``OSError`` if the file cannot be opened."""
+    sinks = _sinks(_Stderr(sys.stderr), filename, formatter(kind, processes))
     records: queue.Queue[Any] = queue.Queue(QUEUE_SIZE)
     listener = logging.handlers.QueueListener(records, *sinks)
     _route(level, QueueFront(records))
@@ -197,15 +202,15 @@ def setup(level: str, kind: str, filename: str = "") -> None:
 def setup_direct(level: str, kind: str, filename: str = "") -> None:
     """The same without a thread, for a process that forks others: a thread may hold a lock at that moment. Raises
     ``OSError``."""
-    _route(level, *_sinks(_Direct(sys.stderr), kind, filename))
+    _route(level, *_sinks(_Direct(sys.stderr), filename, formatter(kind, processes=True)))
 
 
-def _sinks(stderr: logging.Handler, kind: str, filename: str) -> list[logging.Handler]:
+def _sinks(stderr: logging.Handler, filename: str, form: logging.Formatter) -> list[logging.Handler]:
     sinks = [stderr]
     if filename:
         sinks.append(_File(filename, encoding="utf-8"))
     for sink in sinks:
-        sink.setFormatter(formatter(kind))
+        sink.setFormatter(form)
     return sinks
 
 

@@ -37,7 +37,7 @@ from llm_proxy.settings import (
 )
 from llm_proxy.workers import Parent
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +109,7 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) 
         os.close(end)
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            logs.setup(settings.log_level, str(settings.log_format), settings.log_filename)
+            logs.setup(settings.log_level, str(settings.log_format), settings.log_filename, processes=True)
             _run(_work(settings, env, crew, row, sockets, alive))
         except Exception:  # the parent sees the exit status; why stands in the log
             log.exception("the worker failed")
