@@ -144,13 +144,14 @@ def vim(path: Path, text: str) -> None:
     os.close(os.open(probe, os.O_CREAT | os.O_WRONLY | os.O_EXCL | os.O_NOFOLLOW, 0o100644))
     probe.unlink()
     backup = path.with_name(path.name + "~")
-    path.rename(backup)
+    if path.exists():
+        path.rename(backup)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
     os.write(descriptor, text.encode())
     os.fsync(descriptor)
     os.close(descriptor)
     path.chmod(0o644)
-    backup.unlink()
+    backup.unlink(missing_ok=True)
 
 
 class ConfigMap:
