@@ -152,9 +152,13 @@ async def read_error(exchange: Exchange, clock: Clock) -> bytes:
 
 
 async def refuse_errors(exchange: Exchange, provider: BaseProvider, head: Head, clock: Clock) -> None:
-    """Raise the error that a status other than 2xx stands for."""
+    """Raise the error that a status other than 2xx stands for; or that of a body which we told it not to compress:
+    nothing here decompresses, so there is no bomb to defuse."""
     if not 200 <= head.status < 300:
         raise provider.error(head.status, head.headers, await read_error(exchange, clock))
+    if head.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+        text = "the upstream compressed its answer although it was told not to"
+        raise UpstreamError(text, phase="body", kind="encoding")
 
 
 async def read_answer(exchange: Exchange, provider: BaseProvider, limits: Timeouts) -> tuple[Head, bytes]:

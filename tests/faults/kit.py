@@ -123,13 +123,14 @@ async def suffering(
 async def suffer(
     folder: Path, script: Script, form: str, fields: dict[str, Any] | None = None, **settings: Any
 ) -> Suffered:
-    """One request in ``form`` to a peer that follows ``script``; its connection is closed, never used again."""
+    """One request in ``form`` to a peer that follows ``script``. Its connection is closed, unless the answer was whole
+    as far as HTTP is concerned; one that should not have been kept spoils the requests that follow."""
     async with suffering(folder, script, fields, **settings) as (peer, proxy):
         with access_lines() as lines:
             got = await ask(proxy, form)
             await wait_until(lambda: bool(lines))
         assert len(peer.requests) == 1
         link = peer.links[0]
-        await wait_until(lambda: link.ours or link.closed_at is not None)
+        await wait_until(lambda: link.ours or link.closed_at is not None or pooled(proxy).pool.idle)
     (line,) = lines
     return Suffered(form, got, line)
