@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.wire import NOTHING
-from providers._errors import Reported, public, refusal
+from providers._errors import Reported, refusal
+from providers._public import public
 
 
 def in_answer(status: int, said: Reported, headers: Mapping[str, str] = NOTHING) -> GatewayError:

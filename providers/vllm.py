@@ -6,8 +6,12 @@ Server", extra parameters; error shapes from recordings in tests/data/vllm.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
+from llm_proxy.errors import GatewayError
+from providers._errors import from_body, refusal
 from providers.openai import OpenAIProvider
 
 
@@ -20,3 +24,11 @@ class VllmProvider(OpenAIProvider):
     inexpressible: ClassVar[frozenset[str]] = frozenset(
         {"typical_p", "repeat_last_n", "num_ctx", "keep_alive"}
     )
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        said = from_body(body)
+        # Its code only repeats the status. This parameter, which no request has, is named for an overflow alone
+        # (vllm/renderers/params.py, TokenizeParams).
+        if said.param == "input_tokens":
+            said = replace(said, code="context_length_exceeded", param="messages")
+        return refusal(status, headers, said)
