@@ -1,14 +1,23 @@
-"""``GET /status``: what runs now, and whether it is what lies on disk. No hosts, no tokens, no paths."""
+"""``GET /status``: what runs now, and whether it is what lies on disk. ``GET /status/models``: the same in every detail,
+for comparison. No hosts, no tokens, no paths: see ``llm_proxy.rehearsal``."""
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
+import secrets
 import time
 from typing import Any
 
 from handlers.base import BaseHandler
 from llm_proxy import __version__
 from llm_proxy import log as logs
+from llm_proxy.rehearsal import tell
 from llm_proxy.scoreboard import differ
+from llm_proxy.sse import dumps
+
+#: A proxy on this machine speaks for somebody elsewhere, and usually says so.
+_FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
 
 
 class StatusHandler(BaseHandler):
@@ -52,6 +61,34 @@ class StatusHandler(BaseHandler):
         }
 
 
+class RunningHandler(BaseHandler):
+    """``GET /status/models``: every deployment and prompt version that runs, told so that ``llm-proxy check --against``
+    can compare an edit with it."""
+
+    endpoint = "/status/models"
+    during_drain = True
+
+    async def get(self) -> None:
+        self.set_header("Cache-Control", "no-store")
+        salt = secrets.token_hex(16) if self._is_local() else ""
+        # Thousands of models are megabytes.
+        body = await asyncio.get_running_loop().run_in_executor(
+            None, lambda: dumps(tell(self.snapshot, salt))
+        )
+        await self.finish(body)
+
+    head = get
+
+    def _is_local(self) -> bool:
+        """Whether the caller is on this machine, as far as one can tell."""
+        if any(name in self.request.headers for name in _FORWARDED):
+            return False
+        try:
+            return ipaddress.ip_address(self.request.remote_ip or "").is_loopback
+        except ValueError:
+            return False
+
+
 def prompt_list(prompts: Any) -> list[dict[str, Any]]:
     """Each prompt id with its languages and their hashes."""
     rows: dict[str, dict[str, str]] = {}
@@ -60,4 +97,4 @@ def prompt_list(prompts: Any) -> list[dict[str, Any]]:
     return [{"id": name, "languages": languages} for name, languages in rows.items()]
 
 
-routes: list[tuple[str, Any]] = [("/status", StatusHandler)]
+routes: list[tuple[str, Any]] = [("/status", StatusHandler), ("/status/models", RunningHandler)]
