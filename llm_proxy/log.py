@@ -9,6 +9,7 @@ token or credential is ever put into a field; third-party loggers that would do 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import logging
 import logging.handlers
 import math
@@ -143,7 +144,22 @@ class _Sink:
 
 
 class _Stderr(_Sink, logging.StreamHandler[Any]):
-    pass
+    """With ``turn``, a file that the processes share, they write one after the other: a pipe takes a line of more than
+    4 KiB in pieces (pipe(7), PIPE_BUF), and others' lines would come to lie between them."""
+
+    def __init__(self, stream: Any, turn: int | None = None) -> None:
+        super().__init__(stream)
+        self._turn = turn
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._turn is None:
+            super().emit(record)
+            return
+        fcntl.lockf(self._turn, fcntl.LOCK_EX)
+        try:
+            super().emit(record)
+        finally:
+            fcntl.lockf(self._turn, fcntl.LOCK_UN)
 
 
 class _File(_Sink, logging.handlers.WatchedFileHandler):
@@ -185,10 +201,13 @@ def formatter(kind: str, processes: bool = False) -> logging.Formatter:
     return made
 
 
-def setup(level: str, kind: str, filename: str = "", *, processes: bool = False) -> None:
-    """Route all logging through the queue to standard error and, if named, a file. ``processes``: several write there.
-    Raises ``OSError`` if the file cannot be opened."""
-    sinks = _sinks(_Stderr(sys.stderr), filename, formatter(kind, processes))
+def setup(level: str, kind: str, filename: str = "", *, turn: int | None = None) -> None:
+    """Route all logging through the queue to standard error and, if named, a file. Raises ``OSError`` if the file
+    cannot be opened.
+
+    Where several processes write, ``turn`` is a file that they share, and each line says who wrote it.
+    """
+    sinks = _sinks(_Stderr(sys.stderr, turn), filename, formatter(kind, processes=turn is not None))
     records: queue.Queue[Any] = queue.Queue(QUEUE_SIZE)
     listener = logging.handlers.QueueListener(records, *sinks)
     _route(level, QueueFront(records))

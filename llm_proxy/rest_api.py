@@ -104,12 +104,13 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) 
     sockets = listen(settings.host, settings.port)
     # Each worker holds the reading end. Nobody but the parent holds the other: it closes when the parent is gone.
     alive, end = os.pipe()
+    turn = os.memfd_create("llm-proxy-log")
 
     def work(row: int) -> int:
         os.close(end)
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            logs.setup(settings.log_level, str(settings.log_format), settings.log_filename, processes=True)
+            logs.setup(settings.log_level, str(settings.log_format), settings.log_filename, turn=turn)
             _run(_work(settings, env, crew, row, sockets, alive))
         except Exception:  # the parent sees the exit status; why stands in the log
             log.exception("the worker failed")

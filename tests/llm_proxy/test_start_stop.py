@@ -91,7 +91,6 @@ Fault = Callable[[dict[str, Any], list[socket.socket]], None]
 FAULTS: dict[str, tuple[Fault, int, list[str]]] = {
     "no acknowledgement": (setting("minimum", ""), 2, ["set LLM_PROXY_API_MINIMUM=1"]),
     "malformed setting": (setting("port", "http"), 2, ["LLM_PROXY_API_PORT: is not a whole number"]),
-    "no unlimited crowd": (setting("workers", 1000), 2, ["LLM_PROXY_API_WORKERS: "]),
     "log file": (a_directory_as_log, 2, ["LLM_PROXY_API_LOG_FILENAME: Is a directory"]),
     "no configuration": (no_file, 1, ["No such file"]),
     "unreadable configuration": (a_directory_as_file, 1, ["is not a regular file"]),

@@ -106,6 +106,34 @@ async def test_workers_that_die_at_once_are_no_fork_bomb(tmp_path: Path) -> None
     assert {line["problem"] for line in deaths()} == {"exit status 3"}
 
 
+_TALKING = """
+import logging, os
+from llm_proxy import log
+turn = os.memfd_create("turn")
+for _ in range(3):
+    if os.fork() == 0:
+        log.setup("INFO", "json", turn=turn)
+        for number in range(40):
+            logging.info("long", extra={"changes": ["x" * 1000] * 30})
+            logging.info("short")
+        log.stop()
+        os._exit(0)
+for _ in range(3):
+    os.wait()
+"""
+
+
+def test_lines_of_several_processes_stay_whole() -> None:
+    """A pipe takes long lines in pieces; no other process's line comes to lie between them."""
+    done = subprocess.run(
+        [sys.executable, "-c", _TALKING], cwd=ROOT, stderr=subprocess.PIPE, timeout=PATIENCE, check=True
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+
+    assert sorted(line["message"] for line in lines) == ["long"] * 120 + ["short"] * 120
+    assert len({line["process"] for line in lines}) == 3
+
+
 async def test_all_workers_have_an_edit_under_one_number(tmp_path: Path) -> None:
     """Each worker watches for itself; the number means the same content in each, and a worker that comes later starts
     with it, even if the file is broken by then."""
@@ -328,10 +356,10 @@ async def test_a_rolling_restart_loses_nothing(directly: bool, tmp_path: Path) -
             program.signal(signal.SIGUSR2)
             await program.logged("worker started", 2)
         await until(program, lambda status: len(status["workers"]) == 2)
+        await wait_until(lambda: answered > 200, PATIENCE)
         done = True
         await asyncio.gather(*clients)
         after = program.children()
 
     assert failures == []
     assert not set(before) & set(after)
-    assert answered > 100
