@@ -19,7 +19,7 @@ from tornado.iostream import StreamClosedError
 
 from handlers.base import OFF_LOOP, BaseHandler, header_text, log
 from llm_proxy.dialect import OpenAIFace
-from llm_proxy.errors import ClientGone, GatewayError
+from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
 from llm_proxy.relay import Relay, Tally, read_answer
 from llm_proxy.routing import choose, unknown_model
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest
@@ -230,6 +230,8 @@ class AnsweringHandler(BaseHandler):
     async def _ended_badly(self, error: GatewayError) -> None:
         """Tell the client, if it is still there, in the only way that is left."""
         self.note_failure(error)
+        if isinstance(error, UpstreamAuth) and self._worth_a_line("auth"):
+            log.error("an upstream rejects our key", extra={"provider": self.facts.get("provider")})
         if isinstance(error, ClientGone) or self.gone:
             self.gone = True
             if not self._cut:
@@ -287,6 +289,16 @@ class AnsweringHandler(BaseHandler):
             events=tally.events,
             own_ms=_ms(tally.own_seconds - self._client_seconds),
         )
+
+        if tally.other_form and self._worth_a_line("form"):
+            log.warning(
+                "an upstream streams when it should not, or the reverse",
+                extra={"provider": self.facts.get("provider"), "stream": self.facts.get("stream")},
+            )
+
+    def _worth_a_line(self, trouble: str) -> bool:
+        """Whether this request's provider has a trouble that only the operator can mend, not told lately."""
+        return self.gateway.upstream.worth_a_line(str(self.facts.get("provider")), trouble)
 
     def _count_call(self, exchange: Exchange) -> None:
         """The figures of the upstream call, which is over."""

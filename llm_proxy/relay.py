@@ -59,6 +59,8 @@ class Tally:
     last_event_at: float | None = None
     events: int = 0
     usage: dict[str, Any] = field(default_factory=dict)
+    #: The upstream streamed although it was not asked to, or the reverse.
+    other_form: bool = False
     finish_reason: str | None = None
     #: Seconds of the gateway's own work: reading the request, decoding, encoding, writing. A slow client's are in it.
     own_seconds: float = 0.0
@@ -205,6 +207,7 @@ class Relay:
         """A whole answer, also from a server that streams although it was not asked to."""
         if not is_event_stream(head):
             return self.provider.chat_response(body, self.request)
+        self.tally.other_form = True
         decoder = self.provider.stream_decoder(self.request)
         events = [*decoder.feed(body), *decoder.close()]
         if isinstance(events[-1], Failed):
@@ -314,6 +317,7 @@ class _Stream:
 
     async def _as_stream(self, head: Head) -> None:
         """A server that answers with one JSON object although a stream was asked for."""
+        self.relay.tally.other_form = True
         body = await read_whole(self.exchange, self.clock)
         began = perf_counter()
         response = self.relay.provider.chat_response(body, self.relay.request)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +33,8 @@ from llm_proxy.wire import HttpCall
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
 HIGH_WATER = 256 * 1024
+#: Seconds between two log lines about the same trouble.
+_TELL_EVERY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +236,21 @@ class UpstreamClient:
 
     def __init__(self, http: AsyncHTTPClient) -> None:
         self._http = http
+        #: When each kind of trouble was last worth a line (monotonic seconds).
+        self._told: dict[tuple[str, str], float] = {}
 
     def exchange(self, call: HttpCall) -> Exchange:
         """The call, not yet begun: enter it with ``async with``."""
         return Exchange(self._http, call)
+
+    def worth_a_line(self, provider: str, trouble: str) -> bool:
+        """Whether a lasting ``trouble`` with a provider should be logged beside the access line: once a minute."""
+        now = monotonic()
+        last = self._told.get((provider, trouble))
+        if last is not None and now < last + _TELL_EVERY:
+            return False
+        self._told[provider, trouble] = now
+        return True
 
     def close(self) -> None:
         """Close all idle connections."""

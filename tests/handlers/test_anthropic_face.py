@@ -17,6 +17,7 @@ from tests.support import anthropic_double, ollama_words
 from tests.support.anthropic_double import AnthropicDouble
 from tests.support.client import request
 from tests.support.gateway import RunningGateway
+from tests.support.logs import expect_log
 from tests.support.ollama_double import OllamaDouble
 from tests.support.openai_double import OpenAIDouble
 from tests.support.peer import Peer
@@ -203,7 +204,8 @@ async def test_errors_before_the_first_byte(
         gateway(tmp_path, peer.url) as proxy,
     ):
         body = {"model": "m", "max_tokens": 9, "messages": ASK, "stream": streaming}
-        got = await request(proxy.origin, "POST", "/v1/messages", body)
+        with expect_log("handlers", "rejects our key", required=status == 401):
+            got = await request(proxy.origin, "POST", "/v1/messages", body)
 
     error = got.json()
     assert (got.status, error["type"], error["request_id"]) == (wanted, "error", got.headers["x-request-id"])

@@ -12,6 +12,7 @@ import pytest
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, access_lines, gateway
 from tests.support.client import Answer, Connection
 from tests.support.gateway import RunningGateway
+from tests.support.logs import expect_log
 from tests.support.loops import wait_until
 from tests.support.peer import Peer, Script
 from tests.support.scripts import answer, answer_json, half_chunk, raw, silent, sse, stream
@@ -76,7 +77,8 @@ async def test_a_refusal_before_the_first_byte_keeps_its_status(
     """4xx stay as they are, our key's failure is ours, 500 becomes 502; nothing is followed or repeated."""
     script = answer_json(body_there, status, {"Retry-After": "7", "Location": "http://169.254.169.254/"})
     async with Peer(script) as peer, gateway(tmp_path, peer.url) as proxy:
-        got = await proxy.request("POST", "/chat", body)
+        with expect_log("handlers", "rejects our key", required=status == 401):
+            got = await proxy.request("POST", "/chat", body)
 
         assert len(peer.requests) == 1
     assert_refused(got, peer.url, wanted, code or got.json()["error"]["code"])
