@@ -160,8 +160,7 @@ class AnsweringHandler(BaseHandler):
         Without a client it raises ``ClientGone``, or does nothing if the upstream is to be drained.
         """
         if not self.gone:
-            self.write(data)
-            await self._taken(self.flush() if self._begun else self._begin())
+            await self._taken(self.connection.write(data) if self._begun else self._begin(data))
         elif self._drain_timer is None:
             raise ClientGone("the client closed its connection")
 
@@ -184,22 +183,15 @@ class AnsweringHandler(BaseHandler):
             if self._drain_timer is None:
                 raise ClientGone("the client closed its connection") from None
 
-    def _begin(self) -> Future[None]:
+    def _begin(self, data: bytes) -> Future[None]:
         """Send the headers of a streamed answer together with its first bytes."""
         self._begun = True
         self.stream_headers()
-        # Node's fetch takes a cut body for a complete one if it saw "Connection: close", so Tornado is kept from
-        # sending that on a stream; the connection of a client that asked for it is closed at the end all the same.
-        connection: Any = self.request.connection
-        # Tornado turns Nagle's algorithm on again after each answer; on a stream it would hold back single tokens.
-        connection.stream.set_nodelay(True)
-        closing, connection._disconnect_on_finish = (
-            connection._disconnect_on_finish,
-            False,
-        )
-        flushed = self.flush()
-        connection._disconnect_on_finish = closing
-        return flushed
+        # Node's fetch takes a cut body for a complete one if it saw "Connection: close"; the connection of a client
+        # that asked for it is closed at the end all the same.
+        self.connection.say_close = False
+        self.write(data)
+        return self.flush()
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""

@@ -12,13 +12,12 @@ import logging
 import re
 import traceback
 import uuid
-from collections.abc import Awaitable
 from http.client import responses
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import quote
 
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import StreamClosedError
 from tornado.web import (
     HTTPError,
     MissingArgumentError,
@@ -42,6 +41,7 @@ from llm_proxy.errors import (
     RequestTooLarge,
     UnsupportedMedia,
 )
+from llm_proxy.front import ClientConnection
 from llm_proxy.gateway import Gateway
 from llm_proxy.jsontext import JsonProblem, parse_object
 from llm_proxy.registry import Snapshot
@@ -56,11 +56,6 @@ _ID_HEADERS = ("X-Request-Id", "X-Correlation-Id", "X-Trace-Id", "Request-Id")
 
 #: Bodies above this size are parsed, and written again for the upstream, in a thread: locating a fault in a dense one costs 2 us a token.
 OFF_LOOP = 64 * 1024
-#: After a body was refused, what the client still sends is read and thrown away for so long (nginx: lingering_close),
-#: since closing with unread input would reset the connection and take the answer with it.
-_LINGER_SECONDS = 2.0
-#: For a last answer to leave before its connection is closed, where it cannot be awaited.
-_FLUSH_SECONDS = 0.2
 
 
 @stream_request_body
@@ -89,8 +84,9 @@ class BaseHandler(RequestHandler):
         #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
         self.gone = False
         self._cut = False
+        headers = self.request.headers
         #: True while the body has not been taken by a method.
-        self._reading = False
+        self._reading = headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers
         #: ``perf_counter`` seconds; the loop's own clock is too coarse for first-byte times.
         self.started = perf_counter()
         #: When the whole body was there and work began.
@@ -111,15 +107,14 @@ class BaseHandler(RequestHandler):
     def compute_etag(self) -> str | None:
         return None  # answers are not cached; hashing them would be work for nothing
 
-    async def prepare(self) -> None:
+    def prepare(self) -> None:
         logs.request_id.set(self.request_id)
-        # The limit is ours, so that a body that is too large gets a 413 and not the parser's bare 400.
-        self.request.connection.set_max_body_size(1 << 62)  # type: ignore[union-attr]
-        headers = self.request.headers
-        self._reading = headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers
+        if self._cut:
+            return  # the body came with the head, and was too large
         if refusal := self._refusal():
-            await self.refuse(refusal)
-        elif self._reading:
+            self.refuse(refusal)
+        elif not self._whole():
+            self.connection.go_on()
             loop = asyncio.get_running_loop()
             self._body_timer = loop.call_later(self.gateway.settings.body_timeout, self._body_late)
 
@@ -138,54 +133,36 @@ class BaseHandler(RequestHandler):
             return RequestTooLarge(f"the body must not be larger than {limit} bytes")
         return None
 
-    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+    def data_received(self, chunk: bytes) -> None:
+        """The next bytes of the body; the first may come before ``prepare``."""
         self._size += len(chunk)
         limit = self.gateway.settings.max_body_size
         if self._size <= limit:
             self._chunks.append(chunk)
-            return None
-        self._chunks.clear()
-        return self.refuse(RequestTooLarge(f"the body must not be larger than {limit} bytes"))
+        elif not self._cut:
+            self._chunks.clear()
+            self.refuse(RequestTooLarge(f"the body must not be larger than {limit} bytes"))
+
+    def _whole(self) -> bool:
+        """Whether the whole request has come."""
+        future: asyncio.Future[None] = self.request._body_future
+        return future.done()
 
     def _body_late(self) -> None:
-        """The body timer: answer and close. Tornado is in the middle of a read, so nothing can be drained."""
+        """The body timer: answer and close."""
         seconds = self.gateway.settings.body_timeout
-        stream = self._stream()
-        if not stream.closed():
-            error = RequestTimeout(f"the body was not complete within {seconds:g} s")
-            stream.write(self._last_words(error))
-            asyncio.get_running_loop().call_later(_FLUSH_SECONDS, stream.close)
+        self.refuse(RequestTimeout(f"the body was not complete within {seconds:g} s"))
 
-    async def refuse(self, error: GatewayError) -> None:
-        """Answer ``error`` although the body was not read, and close the connection after it.
-
-        Called between two reads of the connection, so that the rest of the body can be read here and thrown away.
-        """
-        if not self._reading:
-            self.fail(error)
-            return
+    def refuse(self, error: GatewayError) -> None:
+        """Answer ``error`` although the body may not have been read; then the connection is closed."""
         self.cancel_timer()
-        stream = self._stream()
-        loop = asyncio.get_running_loop()
-        length = self.request.headers.get("Content-Length", "")
-        left = int(length) - self._size if length.isdigit() else 1 << 62
-        until = loop.time() + _LINGER_SECONDS
-        try:
-            await stream.write(self._last_words(error))
-            while left > 0 and loop.time() < until:
-                read = asyncio.ensure_future(stream.read_bytes(65536, partial=True))
-                done, _ = await asyncio.wait({read}, timeout=until - loop.time())
-                if not done:
-                    read.cancel()
-                    break
-                left -= len(read.result())
-        except StreamClosedError:
-            return
-        finally:
-            stream.close()
+        if self._whole():
+            self.fail(error)
+        else:
+            self.connection.last_words(self._last_words(error))
 
     def _last_words(self, error: GatewayError) -> bytes:
-        """A whole answer for a connection that Tornado cannot be asked to answer on any more; it is logged here."""
+        """A whole answer to a request that is not read any further; it is logged here."""
         self._cut = True
         self.note_failure(error)
         self.set_status(error.status)
@@ -199,10 +176,10 @@ class BaseHandler(RequestHandler):
         self._log_line()
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
-    def _stream(self) -> IOStream:
-        connection: Any = self.request.connection
-        stream: IOStream = connection.stream
-        return stream
+    @property
+    def connection(self) -> ClientConnection:
+        """The client's connection."""
+        return cast(ClientConnection, self.request.connection)
 
     def now(self) -> float:
         """Loop time, in seconds."""
@@ -320,7 +297,7 @@ class BaseHandler(RequestHandler):
     def cut(self) -> None:
         """End the connection without the last chunk, so that a broken answer looks broken to every client."""
         self._cut = True
-        self._stream().close()
+        self.connection.cut()
 
     def cancel_timer(self) -> None:
         if self._body_timer is not None:
@@ -362,10 +339,10 @@ class NotFoundHandler(BaseHandler):
 
     endpoint = "unknown"
 
-    async def prepare(self) -> None:
-        await super().prepare()
+    def prepare(self) -> None:
+        super().prepare()
         if not self._finished and not self._cut:
-            await self.refuse(NotFound("there is no such path; see the README for the endpoints"))
+            self.refuse(NotFound("there is no such path; see the README for the endpoints"))
 
 
 def header_text(text: str) -> str:

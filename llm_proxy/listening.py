@@ -8,17 +8,18 @@ other processes on the same socket get their share. What is said on a connection
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import resource
 import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tornado.http1connection import HTTP1Connection
-from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPConnection, HTTPMessageDelegate
-from tornado.iostream import IOStream
+from tornado.concurrent import Future
+from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.netutil import bind_sockets
+
+from llm_proxy.front import ClientConnection
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +86,11 @@ class Acceptor:
         self._resume()
 
     def close(self) -> None:
-        """Accept no more; the socket stays open."""
+        """Accept no more, and close the socket."""
         if self._paused is not None:
             self._paused.cancel()
         self._loop.remove_reader(self._socket)
+        self._socket.close()
 
     def _resume(self) -> None:
         self._paused = None
@@ -116,48 +118,86 @@ class Acceptor:
             self._told, self._failures = self._loop.time(), 0
 
 
-class Server(HTTPServer):
-    """Tornado's server with a cap on connections, an accept loop that knows when to pause, and ``retire``."""
+class Server:
+    """The connections of one application: capped, counted, and ended together.
 
-    def initialize(self, *args: Any, limit: int = 10_000, **kwargs: Any) -> None:
-        super().initialize(*args, **kwargs)
+    ``idle_timeout``, ``write_timeout``: see ``front.Owner``.
+    """
+
+    def __init__(
+        self,
+        application: HTTPServerConnectionDelegate,
+        *,
+        limit: int = 10_000,
+        idle_timeout: float = 10.0,
+        write_timeout: float = 60.0,
+    ) -> None:
+        self.application = application
         self.limit = limit
+        self.idle_timeout = idle_timeout
+        self.write_timeout = write_timeout
+        self.keep_alive = True
+        #: Connections, those included that are about to begin.
         self.open = 0
-        #: What each connection reads, or has read, at present.
-        self._exchanges: dict[object, HTTPConnection] = {}
+        self._acceptors: list[Acceptor] = []
+        self._connections: set[ClientConnection] = set()
+        self._beginning: set[asyncio.Task[None]] = set()
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
-        for listening in sockets:
-            self._sockets[listening.fileno()] = listening
-            self._handlers[listening.fileno()] = Acceptor(listening, self._handle_connection).close
-
-    def handle_stream(self, stream: IOStream, address: Any) -> None:
-        if self.open >= self.limit:
-            stream.write(_BUSY)
-            stream.close()
-            return
-        self.open += 1
-        stream.set_nodelay(True)
-        super().handle_stream(stream, address)
-
-    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        self._exchanges[server_conn] = request_conn
-        return super().start_request(server_conn, request_conn)
-
-    def on_close(self, server_conn: object) -> None:
-        self.open -= 1
-        self._exchanges.pop(server_conn, None)
-        super().on_close(server_conn)
+        """Accept from ``sockets``. Call on the running loop."""
+        self.done: Future[None] = asyncio.get_running_loop().create_future()
+        self.done.set_result(None)
+        self._acceptors += [Acceptor(listening, self._take) for listening in sockets]
 
     @property
     def busy(self) -> bool:
         """Whether any request is between the end of its head and the end of its answer."""
-        return any(
-            isinstance(exchange, HTTP1Connection) and exchange._request_start_line is not None
-            for exchange in self._exchanges.values()
-        )
+        return any(connection.busy for connection in self._connections)
 
     def retire(self) -> None:
         """Accept no more; each connection is closed after its next answer, which says so (unless it is a stream)."""
-        self.stop()
-        self.conn_params.no_keep_alive = True
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors.clear()
+        self.keep_alive = False
+
+    async def close_all_connections(self) -> None:
+        """Close every connection at once, and return when their handlers know."""
+        for task in self._beginning:
+            task.cancel()
+        while self.open:
+            for connection in list(self._connections):
+                connection.abort()
+            await asyncio.sleep(0)
+
+    def remember(self, connection: ClientConnection) -> None:
+        """``connection`` has begun (``front.Owner``)."""
+        self._connections.add(connection)
+
+    def forget(self, connection: ClientConnection) -> None:
+        """``connection`` is no more (``front.Owner``)."""
+        self._connections.discard(connection)
+        self.open -= 1
+
+    def _take(self, client: socket.socket, address: object) -> None:
+        if self.open >= self.limit:
+            with client, contextlib.suppress(OSError):
+                client.setblocking(False)
+                client.send(_BUSY)
+            return
+        self.open += 1
+        task = asyncio.get_running_loop().create_task(self._begin(client, address))
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, client: socket.socket, address: object) -> None:
+        connection = ClientConnection(self, address)
+        try:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a lone token must not wait
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, client)
+        except OSError:
+            return  # the client has left already
+        finally:
+            if not connection.begun:
+                client.close()
+                self.open -= 1

@@ -122,9 +122,8 @@ class Service:
         self.server = Server(
             make_app(self.gateway),
             limit=connection_cap(settings.max_connections),
-            idle_connection_timeout=settings.header_timeout,
-            body_timeout=None,
-            max_header_size=65536,
+            idle_timeout=settings.header_timeout,
+            write_timeout=settings.write_timeout,
         )
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         if crew is not None:
