@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-#: Bytes of one event or line. Larger than any token event; Ollama's /api/generate context line stays below it.
+#: Bytes of one event or line, many times what any token event or tool call needs.
 MAX_EVENT = 1 << 20
 
 #: The blank line that ends an event, whatever line ends are used. A final CR may be half of a CRLF: see ``feed``.
@@ -24,11 +24,14 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class EventTooLarge(ValueError):
-    """One event or line exceeds the limit."""
+    """One event or line exceeds the limit; ``before`` holds what the same bytes completed before it."""
+
+    def __init__(self, what: str, limit: int, before: Sequence[Any]) -> None:
+        super().__init__(f"{what} is larger than {limit} bytes")
+        self.before = before
 
 
-@dataclass(frozen=True, slots=True)
-class SSEEvent:
+class SSEEvent(NamedTuple):
     """One event: its ``event:`` name, its ``data:`` lines joined by newlines (None when it has none, as a comment),
     and ``raw``, the bytes that carried it including the blank line."""
 
@@ -37,75 +40,124 @@ class SSEEvent:
     raw: bytes
 
 
-class SSEDecoder:
-    """Splits a byte stream into events. Raises ``EventTooLarge``; what was complete before has been returned."""
+class _Rest:
+    """The incomplete end of what came so far: pieces that are joined only when that can complete something, so that
+    the time is linear in the bytes however small the pieces are."""
 
-    __slots__ = ("_buffer", "_limit", "_start")
+    __slots__ = ("last", "pieces", "size")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
+        self.last = b""
+
+    def add(self, data: bytes) -> None:
+        if data:
+            self.pieces.append(data)
+            self.size += len(data)
+            self.last = data
+
+    def take(self) -> bytes:
+        """All of it; nothing is left."""
+        joined = b"".join(self.pieces)
+        self.pieces, self.size, self.last = [], 0, b""
+        return joined
+
+
+class SSEDecoder:
+    """Splits a byte stream into events. Raises ``EventTooLarge``, which ends the stream."""
+
+    __slots__ = ("_limit", "_rest", "_start")
 
     def __init__(self, limit: int = MAX_EVENT) -> None:
-        self._buffer = b""
+        self._rest = _Rest()
         self._limit = limit
         #: Only the very first bytes of a stream may be a byte order mark.
         self._start = True
 
     def feed(self, data: bytes) -> list[SSEEvent]:
-        """The events that ``data`` completes. An oversized event is reported by the call after its predecessors."""
-        buffer = self._buffer + data if self._buffer else data
+        """The events that ``data`` completes."""
+        rest = self._rest
+        if rest.size:
+            # Without a line end nothing is completed, except what ended in a CR that might have been half of a CRLF.
+            if b"\n" not in data and b"\r" not in data and not self._start and not rest.last.endswith(b"\r"):
+                return self._keep(data, [])
+            data = rest.take() + data
         if self._start:
-            if len(buffer) < 3 and _BOM.startswith(buffer):
-                self._buffer = buffer
-                return []
-            buffer = buffer.removeprefix(_BOM)
+            if len(data) < 3 and _BOM.startswith(data):
+                return self._keep(data, [])
+            data = data.removeprefix(_BOM)
             self._start = False
-        if b"\r" in buffer:
-            return self._feed_any(buffer)
+        if b"\r" in data:
+            return self._feed_any(data)
         # The hot path: LF only, as every server that we know writes.
-        *blocks, rest = buffer.split(b"\n\n")
-        self._keep(rest, bool(blocks))
-        return [_event(block, block + b"\n\n") for block in blocks if block.strip(b"\n")]
-
-    def _feed_any(self, buffer: bytes) -> list[SSEEvent]:
-        events: list[SSEEvent] = []
-        at = 0
-        while match := _BLANK.search(buffer, at):
-            end = match.end()
-            # "\r\n\r" may be the beginning of "\r\n\r\n": wait for the next byte before the event is cut off.
-            if end == len(buffer) and buffer.endswith(b"\r"):
-                break
-            if buffer[end - 1 : end + 1] == b"\r\n":
-                end += 1
-            block = buffer[at : match.start()]
-            if block.strip(b"\r\n"):
-                events.append(_event(block, buffer[at:end]))
-            at = end
-        self._keep(buffer[at:], bool(events))
+        *blocks, left = data.split(b"\n\n")
+        if len(data) > self._limit:
+            return self._feed_large(blocks, left)
+        if left:
+            rest.add(left)
+        events = []
+        for block in blocks:
+            # One "data: ..." line is nearly every event there is; it is read without a call.
+            if block[:6] == b"data: " and b"\n" not in block:
+                events.append(SSEEvent(b"", block[6:], block + b"\n\n"))
+            elif block.strip(b"\n"):
+                events.append(_event(block, block + b"\n\n"))
         return events
 
-    def _keep(self, rest: bytes, progressed: bool) -> None:
-        self._buffer = rest
-        if len(rest) > self._limit and not progressed:
-            raise EventTooLarge(f"an event is larger than {self._limit} bytes")
+    def _feed_large(self, blocks: list[bytes], left: bytes) -> list[SSEEvent]:
+        """Much came at once: judged event by event, as if it had come in pieces."""
+        events: list[SSEEvent] = []
+        for block in blocks:
+            if len(block) > self._limit:
+                raise EventTooLarge("an event", self._limit, events)
+            if block.strip(b"\n"):
+                events.append(_event(block, block + b"\n\n"))
+        return self._keep(left, events)
+
+    def _feed_any(self, data: bytes) -> list[SSEEvent]:
+        events: list[SSEEvent] = []
+        at = 0
+        while match := _BLANK.search(data, at):
+            end = match.end()
+            # "\r\n\r" may be the beginning of "\r\n\r\n": wait for the next byte before the event is cut off.
+            if end == len(data) and data.endswith(b"\r"):
+                break
+            if data[end - 1 : end + 1] == b"\r\n":
+                end += 1
+            block = data[at : match.start()]
+            if len(block) > self._limit:
+                raise EventTooLarge("an event", self._limit, events)
+            if block.strip(b"\r\n"):
+                events.append(_event(block, data[at:end]))
+            at = end
+        return self._keep(data[at:], events)
+
+    def _keep(self, left: bytes, events: list[SSEEvent]) -> list[SSEEvent]:
+        """``events``, after ``left`` was put aside."""
+        self._rest.add(left)
+        if self._rest.size > self._limit + len(b"\r\n\r\n"):
+            raise EventTooLarge("an event", self._limit, events)
+        return events
 
     def close(self) -> list[SSEEvent]:
         """At the end of the body: an event whose blank line is a lone final CR. Anything else is dropped, as the
         standard says ("incomplete event at end of file is discarded"); ``pending`` tells that there was something."""
-        rest = self._buffer
-        if rest.endswith((b"\r\r", b"\n\r", b"\r\n\r")):
-            self._buffer = b""
-            return [_event(rest.rstrip(b"\r\n"), rest)]
+        left = self._rest.take()
+        block = left.rstrip(b"\r\n")
+        if block and left.endswith((b"\r\r", b"\n\r", b"\r\n\r")):
+            return [_event(block, left)]
+        self._rest.add(left)
         return []
 
     @property
     def pending(self) -> bytes:
         """The bytes of the incomplete event."""
-        return self._buffer
+        return b"".join(self._rest.pieces)
 
 
 def _event(block: bytes, raw: bytes) -> SSEEvent:
     """Parse one event's lines."""
-    # One "data: ..." line is nearly every event there is.
-    if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
-        return SSEEvent(b"", block[6:], raw)
     name = b""
     lines: list[bytes] = []
     for line in _LINE_END.split(block):
@@ -120,27 +172,44 @@ def _event(block: bytes, raw: bytes) -> SSEEvent:
 
 
 class LineDecoder:
-    """Splits newline-delimited JSON into lines; blank lines are skipped. Raises ``EventTooLarge``."""
+    """Splits newline-delimited JSON into lines; blank lines are skipped. Raises ``EventTooLarge``, which ends the
+    stream."""
 
-    __slots__ = ("_buffer", "_limit")
+    __slots__ = ("_limit", "_rest")
 
-    def __init__(self, limit: int = 16 * MAX_EVENT) -> None:
-        self._buffer = b""
+    def __init__(self, limit: int = MAX_EVENT) -> None:
+        self._rest = _Rest()
         self._limit = limit
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that ``data`` completes, without their line ends."""
-        buffer = self._buffer + data if self._buffer else data
-        *lines, rest = buffer.split(b"\n")
-        self._buffer = rest
-        if len(rest) > self._limit and not lines:
-            raise EventTooLarge(f"a line is larger than {self._limit} bytes")
-        return [line for line in lines if line.strip()]
+        rest = self._rest
+        if rest.size:
+            if b"\n" not in data:
+                return self._keep(data, [])
+            data = rest.take() + data
+        *lines, left = data.split(b"\n")
+        if len(data) > self._limit:
+            for count, line in enumerate(lines):
+                if len(line) > self._limit:
+                    raise EventTooLarge("a line", self._limit, _written(lines[:count]))
+        return self._keep(left, _written(lines))
+
+    def _keep(self, left: bytes, lines: list[bytes]) -> list[bytes]:
+        """``lines``, after ``left`` was put aside."""
+        self._rest.add(left)
+        if self._rest.size > self._limit:
+            raise EventTooLarge("a line", self._limit, lines)
+        return lines
 
     def close(self) -> list[bytes]:
         """At the end of the body: a last line without its newline."""
-        rest, self._buffer = self._buffer, b""
-        return [rest] if rest.strip() else []
+        return _written([self._rest.take()])
+
+
+def _written(lines: list[bytes]) -> list[bytes]:
+    """Those of ``lines`` that are not blank."""
+    return [line for line in lines if line.strip()]
 
 
 def dumps(value: Any) -> bytes:

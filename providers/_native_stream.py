@@ -89,8 +89,12 @@ class JsonEventDecoder(StreamDecoder):
         try:
             found = self._sse.feed(data)
         except EventTooLarge as error:
-            self._ended = True
-            return [_failed(f"an event of the upstream is too large ({error})", "event_too_large", error)]
+            events = self._decoded(error.before)
+            if not self._ended:
+                self._ended = True
+                message = f"an event of the upstream is too large ({error})"
+                events.append(_failed(message, "event_too_large", error))
+            return events
         return self._decoded(found)
 
     def close(self) -> Sequence[Event]:

@@ -18,7 +18,7 @@ from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.sse import EventTooLarge, LineDecoder, dumps
 from providers._errors import in_stream, reported
 from providers._native_json import Malformed, integer, loads_object, obj, objects, text
-from providers._native_stream import ChunkMaker, Refused, no_terminator
+from providers._native_stream import ChunkMaker, Refused
 from providers.base import Done, Event, Failed, StreamDecoder
 
 _FINISH = {"length": "length"}
@@ -40,16 +40,20 @@ class OllamaDecoder(StreamDecoder):
         try:
             lines = self._lines.feed(data)
         except EventTooLarge as error:
-            return [self._fail(UpstreamError(str(error), phase="body", kind="event_too_large"))]
+            return self._last(error.before, str(error), "event_too_large")
         return self._decoded(lines)
 
     def close(self) -> Sequence[Event]:
         if self._ended:
             return ()
-        events = self._decoded(self._lines.close())
+        text = "the upstream ended its stream without saying that the answer is complete"
+        return self._last(self._lines.close(), text, "no_terminator")
+
+    def _last(self, lines: Sequence[bytes], message: str, kind: str) -> list[Event]:
+        """The events of ``lines``, then the failure, unless one of them has ended the stream."""
+        events = self._decoded(lines)
         if not self._ended:
-            self._ended = True
-            events.append(no_terminator())
+            events.append(self._fail(UpstreamError(message, phase="body", kind=kind)))
         return events
 
     def _decoded(self, lines: Sequence[bytes]) -> list[Event]:

@@ -1,98 +1,27 @@
 """The canonical dialect itself: OpenAI, and every server that speaks its chat completions.
 
-Requests pass as they were sent, with the configuration's defaults under them and the upstream's model name; events
-pass untouched. What is decoded is only what must be known: errors, usage, the terminator, and that an event is JSON.
+Requests pass as they were sent, with the configuration's defaults under them and the upstream's model name; answers
+pass untouched, and are read only as far as must be known. Streams: ``_openai_stream``.
 
 Source: platform.openai.com/docs/api-reference/chat, and recordings of llama.cpp and vLLM in tests/data.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from pydantic_core import from_json
+
 from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest
-from llm_proxy.sse import EventTooLarge, SSEDecoder, SSEEvent, dumps
+from llm_proxy.sse import dumps
 from llm_proxy.wire import Deployment, HttpCall
 from providers._errors import Reported, from_body, in_stream, refusal, reported
+from providers._openai_stream import OpenAIDecoder, sound
 from providers._options import effective
-from providers.base import BaseProvider, ChatResponse, Chunk, Comment, Done, Event, Failed, StreamDecoder
-
-_loads = json.JSONDecoder().decode
-
-
-class OpenAIDecoder(StreamDecoder):
-    """One streamed answer of the canonical dialect."""
-
-    __slots__ = ("_count", "_ended", "_events")
-
-    def __init__(self) -> None:
-        self._events = SSEDecoder()
-        self._count = 0
-        self._ended = False
-
-    def feed(self, data: bytes) -> Sequence[Event]:
-        if self._ended:
-            return ()
-        try:
-            found = self._events.feed(data)
-        except EventTooLarge as error:
-            return [self._fail(UpstreamError(str(error), phase="body", kind="event_too_large"))]
-        return self._decoded(found)
-
-    def close(self) -> Sequence[Event]:
-        if self._ended:
-            return ()
-        events = self._decoded(self._events.close())
-        if not self._ended:
-            text = "the upstream ended its stream without [DONE]"
-            events.append(self._fail(UpstreamError(text, phase="body", kind="no_terminator")))
-        return events
-
-    def _decoded(self, found: Sequence[SSEEvent]) -> list[Event]:
-        events: list[Event] = []
-        for event in found:
-            decoded = self._event(event)
-            events.append(decoded)
-            if self._ended:
-                break
-        return events
-
-    def _event(self, event: SSEEvent) -> Event:
-        data = event.data
-        if data is None:
-            return Comment(event.raw)
-        if data.startswith(b"[DONE]"):
-            self._ended = True
-            return Done()
-        self._count += 1
-        try:
-            value = _loads(data.decode())
-        except (ValueError, RecursionError):
-            return self._fail(self._malformed("is not JSON"))
-        if type(value) is not dict:
-            return self._fail(self._malformed("is not an object"))
-        if "choices" not in value or value.get("error") or event.name == b"error":
-            return self._odd(value, event)
-        return Chunk(value, event.raw)
-
-    def _odd(self, value: dict[str, Any], event: SSEEvent) -> Event:
-        """An event without choices, or with an error: vLLM's older releases put the error on the top level."""
-        if value.get("error") or event.name == b"error" or value.get("object") == "error":
-            return self._fail(in_stream(reported(value)))
-        return Chunk(value, event.raw)
-
-    def _malformed(self, what: str) -> UpstreamError:
-        return UpstreamError(
-            f"event {self._count} of the upstream's stream {what}", phase="body", kind="event"
-        )
-
-    def _fail(self, error: GatewayError) -> Failed:
-        self._ended = True
-        return Failed(error)
+from providers.base import BaseProvider, ChatResponse, StreamDecoder
 
 
 class OpenAIProvider(BaseProvider):
@@ -135,20 +64,13 @@ class OpenAIProvider(BaseProvider):
         return self.inexpressible
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
-        try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
-            raise UpstreamError(
-                "the upstream's answer is not a JSON object", phase="body", kind="content_type"
-            )
+        value = _object(body)
+        if value is None:
+            raise _no_answer("is not a JSON object")
         if value.get("error"):
             raise in_stream(reported(value))
-        if not isinstance(value.get("choices"), list):
-            raise UpstreamError(
-                "the upstream's answer is not a chat completion", phase="body", kind="content_type"
-            )
+        if "choices" not in value or not sound(value, "message"):
+            raise _no_answer("is not a chat completion")
         return ChatResponse(value, body)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
@@ -163,16 +85,11 @@ class OpenAIProvider(BaseProvider):
         return HttpCall("POST", url, headers, dumps(body), deployment.timeouts, dropped=tuple(dropped))
 
     def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
-        try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
-            value = None
-        if isinstance(value, dict) and value.get("error"):
+        value = _object(body)
+        if value is not None and value.get("error"):
             raise in_stream(reported(value))
-        if not isinstance(value, dict) or not isinstance(value.get("data"), list):
-            raise UpstreamError(
-                "the upstream's answer holds no embeddings", phase="body", kind="content_type"
-            )
+        if value is None or not isinstance(value.get("data"), list):
+            raise _no_answer("holds no embeddings")
         return body
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
@@ -187,3 +104,16 @@ _NOT_AT_OPENAI = frozenset(
         *("num_predict", "keep_alive", "chat_template_kwargs", "max_new_tokens"),
     }
 )
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in ``body``; None if it is anything else."""
+    try:
+        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _no_answer(what: str) -> UpstreamError:
+    return UpstreamError(f"the upstream's answer {what}", phase="body", kind="content_type")
