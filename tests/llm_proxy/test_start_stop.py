@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import Connection, request
+from tests.support.client import Connection
 from tests.support.loops import wait_until
 from tests.support.peer import Peer
 from tests.support.program import Program
@@ -39,15 +40,21 @@ def held(gate: asyncio.Event) -> Any:
     return stream(first, gate, second, *rest)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_one_line_at_start_and_at_stop(number: signal.Signals, tmp_path: Path) -> None:
-    """Port 0 picks a port and the start line names it; a stop signal ends it with status 0 and one line."""
-    async with Program(tmp_path, config(), module=("llm_proxy", "serve")) as program:
-        ping = await request(program.url, "GET", "/ping")
+@pytest.mark.parametrize(
+    ("number", "workers", "processes"),
+    [(signal.SIGTERM, 1, 1), (signal.SIGINT, 1, 1), (signal.SIGINT, 0, len(os.sched_getaffinity(0)))],
+)
+async def test_one_line_at_start_and_at_stop(
+    number: signal.Signals, workers: int, processes: int, tmp_path: Path
+) -> None:
+    """Port 0 picks a port and the start line names it; a stop signal ends it with status 0 and one line, however many
+    processes there are (0: one for each core)."""
+    async with Program(tmp_path, config(), module=("llm_proxy", "serve"), workers=workers) as program:
+        answer = await program.status()
         program.signal(number)
         status = await program.ended()
 
-    assert (ping.body, status) == (b"pong", 0)
+    assert (len(answer["workers"]), status) == (processes, 0)
     assert [line["message"] for line in program.lines() if line["message"] != "request"] == [
         "listening",
         "stopping",
