@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import queue
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 import pytest
 
 from llm_proxy import log as logs
+from llm_proxy.log_lines import MAX_FIELD, formatter
+from llm_proxy.log_writer import Writer
 from llm_proxy.wire import Secret
 
 
@@ -44,20 +45,20 @@ HOSTILE = ["a\nb", "\x1b[31mred", "\u2028x", 'quote"', "\x00", "x" * 1_000_000, 
 @pytest.mark.parametrize("kind", ["json", "text"])
 def test_hostile_text_stays_one_line(text: str, kind: str) -> None:
     """No field can begin a new line, move a cursor or fill the disk."""
-    line = logs.formatter(kind).format(record("request", path=text))
+    line = formatter(kind).format(record("request", path=text))
 
     assert (line.isprintable() and line.isascii()) or kind == "text"
     assert "\n" not in line
     assert "\x1b" not in line
     assert "\u2028" not in line
-    assert len(line) < 3 * logs.MAX_FIELD
+    assert len(line) < 3 * MAX_FIELD
     line.encode()
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_json_lines_hold_no_nan(value: float) -> None:
     """NaN is not JSON, so it is written as null."""
-    line = logs.formatter("json").format(record("request", first_byte_ms=value))
+    line = formatter("json").format(record("request", first_byte_ms=value))
 
     assert json.loads(line, parse_constant=pytest.fail)["first_byte_ms"] is None
 
@@ -65,7 +66,7 @@ def test_json_lines_hold_no_nan(value: float) -> None:
 def test_a_secret_prints_as_stars() -> None:
     """A secret that finds its way into a field is not shown, in either format."""
     for kind in ("json", "text"):
-        line = logs.formatter(kind).format(record("x", token=Secret("hunter2-in-a-field")))
+        line = formatter(kind).format(record("x", token=Secret("hunter2-in-a-field")))
         assert "***" in line
         assert "hunter2" not in line
 
@@ -91,7 +92,7 @@ def test_setup_writes_to_the_file(tmp_path: Path, fresh_logging: None) -> None:
 def test_a_full_queue_drops_and_counts() -> None:
     """Nobody waits for a log sink: what does not fit is counted."""
     before = logs.counters.dropped
-    handler = logs.QueueFront(queue.Queue(1))
+    handler = logs.QueueFront(Writer(formatter("json"), [], size=1).put)
     handler.handle(record("one"))
     handler.handle(record("two"))
 

@@ -1,0 +1,108 @@
+"""From a log record to one line of text: JSON for machines, or words for people.
+
+Laws: whatever is in a record, the line is one line, finite and bounded; nothing in it can move a cursor. Both
+formatters may be called for each request, so what does not depend on the record is made once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+#: Longest text of one field. A hostile path or model name must not fill the disk.
+MAX_FIELD = 2_000
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def clean(value: Any) -> Any:
+    """``value`` fit for one line of log: cut to a limit, finite, no object of ours by accident."""
+    kind = type(value)
+    if kind is str and len(value) <= MAX_FIELD and value.isascii():
+        return value
+    if kind is int or kind is bool or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {clean(str(k)): clean(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(item) for item in value]
+    text = str(value)
+    if len(text) > MAX_FIELD:
+        text = text[:MAX_FIELD] + "..."
+    return text.encode("utf-8", "replace").decode()
+
+
+class JsonLines(JsonFormatter):
+    """One JSON object a line; ASCII only, so that no terminal or line splitter can be tricked."""
+
+    #: ``json.dumps`` would make an encoder for each record.
+    _encode = json.JSONEncoder(ensure_ascii=True).encode
+    _second = -1
+    _stamp = ""
+
+    def __init__(self, processes: bool) -> None:
+        super().__init__("%(asctime)s")
+        self._processes = processes
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 (the base class's name)
+        second, rest = divmod(record.created, 1)
+        if second != self._second:
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = int(second)
+        return f"{self._stamp}.{int(rest * 1000):03d}Z"
+
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
+        log_data["time"] = record.asctime
+        log_data["level"] = record.levelname
+        log_data["logger"] = record.name
+        log_data["message"] = record.message
+        if self._processes:
+            log_data["process"] = record.process
+        log_data.update(message_dict)  # exc_info and stack_info, if there are any
+        log_data.update({name: value for name, value in record.__dict__.items() if name not in _STANDARD})
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        return {name: clean(value) for name, value in log_data.items()}
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        return self._encode(log_data)
+
+
+class TextLines(logging.Formatter):
+    """For people: time, level, message, then the fields as ``key=value``; control characters are escaped."""
+
+    def __init__(self, processes: bool) -> None:
+        super().__init__()
+        self._processes = processes
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
+        fields = {k: v for k, v in record.__dict__.items() if k not in _STANDARD and v not in (None, "")}
+        who = f"[{record.process}] " if self._processes else ""
+        parts = [f"{stamp} {record.levelname:<5} {who}{_printable(record.getMessage())}"]
+        parts += [f"{key}={_printable(str(clean(value)))}" for key, value in fields.items()]
+        text = " ".join(parts)
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+def _printable(text: str) -> str:
+    """``text`` with everything that could move a cursor or begin a new line written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def formatter(kind: str, processes: bool = False) -> logging.Formatter:
+    """The formatter for ``json`` or ``text``; with ``processes`` each line says which one wrote it."""
+    return TextLines(processes) if kind == "text" else JsonLines(processes)
