@@ -17,6 +17,7 @@ from tests.real.conftest import Start
 from tests.support.client import Connection, request
 from tests.support.gateway import RunningGateway
 from tests.support.llamacpp import LlamaCpp
+from tests.support.logs import expect_log
 from tests.support.loops import wait_until
 from tests.support.secrets import CLIENT_KEY, UPSTREAM_KEY, assert_no_secret
 from tests.support.tiny_model import LOOP, UTF8_TEXT, WORDS
@@ -136,7 +137,8 @@ async def test_key(key: str, status: int, llamacpp_locked: LlamaCpp, tmp_path: P
         tmp_path, config(llamacpp_locked, api_token="${KEY}"), env={"KEY": key}
     ) as proxy:
         more = {"headers": {"Authorization": f"Bearer {CLIENT_KEY}"}}
-        got = await proxy.request("POST", "/chat", ask(max_tokens=3, stream=False), **more)
+        with expect_log("handlers", "rejects our key", required=status != 200):
+            got = await proxy.request("POST", "/chat", ask(max_tokens=3, stream=False), **more)
 
     assert got.status == status
     assert status == 200 or got.json()["error"]["code"] == "upstream_auth"
