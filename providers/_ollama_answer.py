@@ -84,9 +84,10 @@ class OllamaDecoder(StreamDecoder):
         if calls:
             self._calls += len(calls)
             delta["tool_calls"] = calls
-        if delta:
+        found = logprobs(value)
+        if delta or found:
             chunk = self._make.delta(delta)
-            if found := logprobs(value):
+            if found:
                 chunk.data["choices"][0]["logprobs"] = found
             yield chunk
         if value.get("done") is True:
@@ -165,9 +166,16 @@ def usage(value: dict[str, Any]) -> dict[str, int]:
 
 
 def logprobs(value: dict[str, Any]) -> dict[str, Any] | None:
-    """Ollama's list has OpenAI's entries; only the wrapping differs."""
-    found = objects(value, "logprobs")
+    """OpenAI's log probabilities: the same entries, but there no field may be missing (api/types.go: omitempty)."""
+    found = [
+        {**_token(entry), "top_logprobs": [_token(other) for other in objects(entry, "top_logprobs")]}
+        for entry in objects(value, "logprobs")
+    ]
     return {"content": found, "refusal": None} if found else None
+
+
+def _token(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"token": entry.get("token"), "logprob": entry.get("logprob"), "bytes": entry.get("bytes")}
 
 
 def embeddings(body: bytes, *, base64: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ reported. Source: github.com/ollama/ollama, docs/api.md and api/types.go.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest, Message
@@ -57,7 +57,7 @@ def body(request: ChatRequest, deployment: Deployment) -> tuple[dict[str, Any], 
 
     Raises ``InvalidRequest`` for contents that it cannot take at all.
     """
-    same = (("think", "reasoning_effort"), ("format", "response_format"))
+    same = (("reasoning_effort", "think"), ("response_format", "format"))
     params = Params(_flat(request.sent), _flat(deployment.options), same)
     call: dict[str, Any] = {"model": deployment.model, "messages": _messages(request)}
     call["stream"] = bool(request.stream)
@@ -71,15 +71,9 @@ def body(request: ChatRequest, deployment: Deployment) -> tuple[dict[str, Any], 
     tools = _tools(params)
     if tools:
         call["tools"] = tools
-    nested = [
-        name for name in _nested(deployment.options, request.sent) if name not in _OPENAI and name not in call
-    ]
-    options = params.take_all([*sorted(_OPTIONS), *nested])
+    options = params.take_all([*sorted(_OPTIONS), *_further(_nested(deployment.options, request.sent), call)])
     # A field that neither side has a name for may be newer than this file: it passes.
-    unknown = [
-        name for name in request.sent if name not in _OPENAI and name not in _RENAMED and name not in call
-    ]
-    call.update(params.take_all(unknown))
+    call.update(params.take_all(_further(request.sent, call)))
     if options:
         call["options"] = {name: _fitting(name, value) for name, value in options.items()}
     params.drop_rest()
@@ -104,22 +98,32 @@ def embed_body(request: EmbeddingsRequest, deployment: Deployment) -> tuple[dict
 
 
 def _nested(defaults: Layer, sent: Layer) -> list[str]:
-    """Names that stand in an ``options`` object: in the configuration's, or in one of the client's own."""
-    own = sent.get("options")
-    return [*defaults, *(own if isinstance(own, dict) else ())]
+    """Names that stand in an ``options`` object: in the configuration's, or in one that is sent as such."""
+    return [*defaults, *_own(defaults), *_own(sent)]
+
+
+def _further(names: Iterable[str], call: Layer) -> list[str]:
+    """Those of ``names`` that OpenAI's API has no word for and that are not in ``call`` yet."""
+    return [name for name in names if name not in _OPENAI and name not in _RENAMED and name not in call]
+
+
+def _own(layer: Layer) -> dict[str, Any]:
+    """The ``options`` object of ``layer``. Raises ``InvalidRequest``."""
+    own = layer.get("options")
+    if own is not None and not isinstance(own, dict):
+        refuse("options", "must be an object")
+    return own or {}
 
 
 def _flat(layer: Layer) -> dict[str, Any]:
-    """``layer`` with Ollama's names, and the client's own ``options`` object taken apart; canonical names win."""
-    flat: dict[str, Any] = {}
-    own = layer.get("options")
-    if isinstance(own, dict):
-        flat.update((name, value) for name, value in own.items() if value is not None)
-    flat.update((name, value) for name, value in layer.items() if name != "options" and name not in _RENAMED)
+    """``layer`` with Ollama's names, and its ``options`` object taken apart; canonical names win. A null says nothing."""
+    flat = {name: value for name, value in _own(layer).items() if value is not None}
+    given = {name: value for name, value in layer.items() if name != "options" and value is not None}
+    flat.update((name, value) for name, value in given.items() if name not in _RENAMED)
     # In reverse, so that the first of several canonical names for one thing has the last word.
     for name in reversed(_RENAMED):
-        if layer.get(name) is not None:
-            flat[_RENAMED[name]] = layer[name]
+        if name in given:
+            flat[_RENAMED[name]] = given[name]
     return flat
 
 
@@ -135,36 +139,42 @@ def _fitting(name: str, value: Any) -> Any:
 def _format(params: Params) -> Any:
     """``format``: "json" or a JSON schema."""
     native, asked = params.take("format"), params.take("response_format")
-    if native is not None or not isinstance(asked, dict):
-        return native
-    if asked.get("type") == "json_object":
+    kind = asked.get("type") if isinstance(asked, dict) else None
+    if kind == "text":
+        return None
+    if kind == "json_object":
         return "json"
-    if asked.get("type") == "json_schema":
+    if kind == "json_schema":
         schema = (asked.get("json_schema") or {}).get("schema")
         return schema if schema is not None else "json"
-    return None
+    if asked is not None:
+        params.drop("response_format")
+    return native
 
 
 def _think(params: Params) -> bool | str | None:
     native, effort = params.take("think"), params.take("reasoning_effort")
-    if native is not None:
-        return native if isinstance(native, bool | str) else None
-    if effort is None:
-        return None
-    if effort not in _EFFORT:
+    if effort in _EFFORT:
+        return _EFFORT[effort]
+    if effort is not None:
         params.drop("reasoning_effort")
+    if native is not None and not isinstance(native, bool | str):
+        params.drop("think")
         return None
-    return _EFFORT[effort]
+    return native
 
 
 def _tools(params: Params) -> list[Any]:
-    """The tools to offer. Ollama cannot be told which one to use, only be shown none."""
+    """The tools to offer. Ollama cannot be told which one to use, only be shown none, and knows functions only."""
     tools, choice = params.take("tools") or [], params.take("tool_choice")
     if choice == "none":
         return []
     if choice not in (None, "auto"):
         params.drop("tool_choice")
-    return list(tools)
+    functions = [tool for tool in tools if tool.get("type", "function") == "function"]
+    if len(functions) < len(tools):
+        params.drop("tools", "other than functions")
+    return functions
 
 
 def _messages(request: ChatRequest) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Defaults of the configuration under what the client sent, for dialects that take OpenAI's names.
 
 What the client sends wins, in whichever words: a default is left out when the client said the same thing under
-another name. Among the defaults themselves a canonical name wins over the upstream's own.
+another name. Among the defaults themselves a canonical name wins over the upstream's own. A null says nothing: typed
+clients send it for what they leave open.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ def effective(
             there.insert(0, "")
         for name in there[1:]:
             del merged[name]
-    merged.update(sent)
-    refused = [name for name in UPSTREAM_FIELDS if name in merged]
+    merged.update((name, value) for name, value in sent.items() if value is not None or name not in merged)
+    refused = sorted(UPSTREAM_FIELDS & merged.keys())
     for name in refused:
         del merged[name]
     return merged, refused

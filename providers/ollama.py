@@ -68,7 +68,7 @@ class OllamaProvider(BaseProvider):
             raise UpstreamError(text, phase="body", kind="content_type") from error
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        said = from_body(body) if body else Reported()
-        # The one 404 of /api/chat: routes.go knows no other reason.
-        code = "model_not_found" if status == 404 and said.message and not said.code else said.code
+        said = from_body(body)
+        # Its own 404 of /api/chat has one reason (routes.go). The router's, in plain text, means another base address.
+        code = "model_not_found" if status == 404 and body.lstrip().startswith(b"{") else said.code
         return refusal(status, headers, Reported(said.message, said.type, code, said.param))

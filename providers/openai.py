@@ -18,7 +18,7 @@ from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.sse import dumps
 from llm_proxy.wire import Deployment, HttpCall
-from providers._errors import Reported, from_body, in_stream, refusal, reported
+from providers._errors import from_body, in_stream, refusal, reported
 from providers._openai_stream import OpenAIDecoder, sound
 from providers._options import effective
 from providers.base import BaseProvider, ChatResponse, StreamDecoder
@@ -93,8 +93,7 @@ class OpenAIProvider(BaseProvider):
         return body
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        said = from_body(body) if body else Reported()
-        return refusal(status, headers, said)
+        return refusal(status, headers, from_body(body))
 
 
 #: Sampling parameters of other servers, and of our conversation endpoint.
