@@ -172,6 +172,7 @@ class AnsweringHandler(BaseHandler):
                 began = perf_counter()
                 done, _ = await asyncio.wait({flushed}, timeout=self.gateway.settings.write_timeout)
                 self._client_seconds += perf_counter() - began
+                self.facts["client_ms"] = _ms(self._client_seconds)
                 if not done:
                     flushed.cancel()
                     self.facts.update(ended_by="gateway", kind="write_timeout")
@@ -300,7 +301,6 @@ class AnsweringHandler(BaseHandler):
             self.facts["abort_ms"] = _ms(perf_counter() - self._left_at)
         self.facts.update(
             upstream_bytes=exchange.received,
-            client_ms=_ms(self._client_seconds) or None,
             retried=exchange.retried or None,
         )
 

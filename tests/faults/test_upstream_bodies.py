@@ -153,6 +153,7 @@ async def test_u24_a_200_that_is_no_answer(form: str, name: str, tmp_path: Path)
 MALFORMED = {
     "bad JSON": b"data: {not json\n\n",
     "bad UTF-8": b'data: {"choices": "\xff"}\n\n',
+    "lone surrogate": b'data: {"choices": [], "x": "\\ud800"}\n\n',
     "an array": b"data: []\n\n",
     "too deep": b"data: " + b"[" * 100_000 + b"\n\n",
 }
@@ -169,8 +170,8 @@ async def test_u26_a_malformed_event(name: str, tmp_path: Path) -> None:
 
 
 async def test_u26_foreign_fields_pass_untouched(tmp_path: Path) -> None:
-    """What we do not know is relayed as the bytes that came, a lone surrogate's escape and odd spacing included."""
-    odd = b'data:  {"choices": [{"index":0,"delta":{"content":"\\ud800"},"x":1e400}],  "vendor": {"a": [1, 2]}}\n\n'
+    """What we do not know is relayed as the bytes that came, escapes, numbers and spacing included."""
+    odd = b'data:  {"choices": [{"index":0,"delta":{"content":"\\ud83d\\ude00"},"x":1e-7}],  "vendor": {"a": [1, 2]}}\n\n'
     async with suffering(tmp_path, stream(odd, *PIECES)) as (_, proxy):
         got = await ask(proxy, "stream")
 

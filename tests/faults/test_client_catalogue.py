@@ -1,0 +1,279 @@
+"""C3 to C16: clients that stall, trickle, half-close, storm, or say odd things."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.faults.kit import (
+    BODIES,
+    FORMS,
+    PATHS,
+    PIECES,
+    ask,
+    assert_idle,
+    assert_well,
+    healthy,
+    once,
+    suffering,
+)
+from tests.handlers.kit import CHAT, WHOLE, access_lines, chunk, gateway
+from tests.support.client import Connection
+from tests.support.loops import wait_until
+from tests.support.peer import Exchange, Peer, Script
+from tests.support.scripts import answer_json, head, silent, sse, stream
+
+in_each_form = pytest.mark.parametrize("form", FORMS)
+NOWHERE = "http://127.0.0.1:9"
+
+
+@in_each_form
+async def test_c3_half_close(form: str, tmp_path: Path) -> None:
+    """A client that sends no more counts as gone: nothing tells it from one that left. The README says so."""
+    async with suffering(tmp_path, silent()) as (peer, proxy):
+        with access_lines() as lines:
+            async with Connection(proxy.url) as client:
+                await client.send("POST", PATHS[form], BODIES[form])
+                await peer.received()
+                client.writer.write_eof()
+                await peer.closed_by_client()
+                await wait_until(lambda: bool(lines))
+
+    assert [(line["status"], line["ended_by"], line["phase"]) for line in lines] == [(499, "client", "head")]
+
+
+#: One event of 60,000 letters, and a whole answer of 24 MB: more than all buffers between two sockets.
+BIG = chunk({"content": "x" * 60_000})
+WORDS = 400
+WHOLE_BIG = {
+    "id": "c-1",
+    "object": "chat.completion",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "x" * (60_000 * WORDS)},
+            "finish_reason": "stop",
+        }
+    ],
+}
+
+
+class Flood:
+    """An upstream that pushes 24 MB as fast as it can; ``sent`` counts its events."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    async def __call__(self, exchange: Exchange) -> None:
+        (event,) = sse(BIG, done=False)
+        await exchange.send(head(200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}))
+        while self.sent < WORDS:
+            await exchange.chunk(event)
+            self.sent += 1
+        await exchange.chunk(b"data: [DONE]\n\n")
+        await exchange.chunk(b"")
+
+    async def stalled(self) -> None:
+        """Wait until nothing moves any more."""
+        last = -1
+        while last != self.sent or not self.sent:
+            last = self.sent
+            await asyncio.sleep(0.15)
+
+
+async def deaf(client: Connection) -> None:
+    """From now on the client's kernel is full soon and its program reads nothing."""
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("form", ["stream", "passthrough"])
+async def test_c5_a_slow_reader(form: str, tmp_path: Path) -> None:
+    """It stops the upstream for as long as it pleases, which no idle limit counts; then it gets everything."""
+    flood = Flood()
+    limits = {"timeouts": {"first_byte": 0.4, "idle": 0.4, "total": 60}}
+    async with suffering(tmp_path, flood, limits) as (peer, proxy), Connection(proxy.url) as client:
+        await deaf(client)
+        await client.send("POST", PATHS[form], BODIES[form])
+        await peer.received()
+        await flood.stalled()
+        stalled_at = flood.sent
+        await asyncio.sleep(0.6)  # longer than idle: time is what this is about
+        await assert_well(proxy, form)
+        assert flood.sent == stalled_at < WORDS
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        got = await client.rest(await client.head())
+
+    assert got.complete
+    assert got.body.count(b"x" * 60_000) == WORDS
+    assert got.body.endswith(b"data: [DONE]\n\n")
+
+
+@in_each_form
+async def test_c6_a_reader_that_stopped(form: str, tmp_path: Path) -> None:
+    """After the write limit it is dropped, and the upstream is let go although it was paused."""
+    script: Script = answer_json(WHOLE_BIG) if form == "whole" else Flood()
+    async with suffering(tmp_path, script, write_timeout=0.3) as (peer, proxy):
+        with access_lines() as lines:
+            async with Connection(proxy.url) as client:
+                await deaf(client)
+                await client.send("POST", PATHS[form], BODIES[form])
+                await wait_until(lambda: bool(lines), 10)
+        if form != "whole":
+            await peer.closed_by_client()
+
+    (line,) = lines
+    assert [line[name] for name in ("status", "code", "ended_by", "phase", "kind")] == [
+        499,
+        "client_gone",
+        "gateway",
+        "body",
+        "write_timeout",
+    ]
+    assert line["client_ms"] >= 299
+
+
+async def test_c7_trickling_heads(tmp_path: Path) -> None:
+    """A head that does not come in time ends the connection, however steadily it trickles; others do not notice."""
+
+    async def trickle(address: tuple[str, int]) -> None:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"GET /api/ping HTTP/1.1\r\nHost: localhost\r\nX: ")
+        ended = asyncio.ensure_future(reader.read())
+        while not ended.done():
+            writer.write(b"y")
+            await asyncio.wait({ended}, timeout=0.05)
+        writer.close()
+        await asyncio.gather(ended, return_exceptions=True)
+
+    async with gateway(tmp_path, NOWHERE, header_timeout=0.5) as proxy:
+        host, port = proxy.origin.removeprefix("http://").split(":")
+        tricklers = [asyncio.ensure_future(trickle((host, int(port)))) for _ in range(100)]
+        await asyncio.sleep(0)
+        while not all(task.done() for task in tricklers):
+            assert (await proxy.request("GET", "/ping")).body == b"pong"
+            await asyncio.sleep(0.05)
+        await asyncio.gather(*tricklers)
+
+
+@in_each_form
+async def test_c8_a_trickling_body(form: str, tmp_path: Path) -> None:
+    """408 at the limit for the whole body, and no upstream was called."""
+    async with Peer(healthy) as peer, gateway(tmp_path, peer.url, body_timeout=0.3) as proxy:
+        with access_lines() as lines:
+            async with Connection(proxy.url) as client:
+                request = (
+                    f"POST /api{PATHS[form]} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+                )
+                client.writer.write(request.encode())
+                reading = asyncio.ensure_future(client.head())
+                while not reading.done():
+                    client.writer.write(b" ")
+                    await asyncio.sleep(0.03)
+                got = await client.rest(await reading)
+                await wait_until(lambda: bool(lines))
+        assert peer.connections == 0
+        await assert_well(proxy)
+
+    assert (got.status, got.json()["error"]["code"]) == (408, "request_timeout")
+    assert [line["status"] for line in lines] == [408]
+
+
+@in_each_form
+async def test_c8_a_body_that_is_cut(form: str, tmp_path: Path) -> None:
+    """Less than announced, then a close: 499, and no upstream was called."""
+    async with Peer(healthy) as peer, gateway(tmp_path, peer.url) as proxy:
+        with access_lines() as lines:
+            async with Connection(proxy.url) as client:
+                request = (
+                    f"POST /api{PATHS[form]} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{"
+                )
+                client.writer.write(request.encode())
+            await wait_until(lambda: bool(lines))
+        assert peer.connections == 0
+
+    assert [(line["status"], line["ended_by"], line["phase"]) for line in lines] == [
+        (499, "client", "request")
+    ]
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/octet-stream"])
+async def test_c11_the_type_of_a_body(kind: str | None, tmp_path: Path) -> None:
+    """JSON is JSON whatever it calls itself, for the sake of the simplest clients."""
+    async with Peer(healthy) as peer, gateway(tmp_path, peer.url) as proxy:
+        got = await proxy.request("POST", "/chat", WHOLE, headers={"Content-Type": kind or ""})
+
+    assert got.status == 200
+
+
+LINES = {
+    "unknown method": b"BREW /api/ping HTTP/1.1",
+    "lower case": b"get /api/ping HTTP/1.1",
+    "asterisk": b"OPTIONS * HTTP/1.1",
+    "authority": b"CONNECT evil.example:443 HTTP/1.1",
+    "HTTP/2": b"GET /api/ping HTTP/2.0",
+    "no version": b"GET /api/ping",
+    "no target": b"GET HTTP/1.1",
+    "double slash": b"GET //evil.example/api/ping HTTP/1.1",
+    "NUL": b"GET /api/\0ping HTTP/1.1",
+    "TLS hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+async def test_c13_request_lines(name: str, tmp_path: Path) -> None:
+    """Whatever the first line is, the answer is an error in JSON, and the next client is served."""
+    async with gateway(tmp_path, NOWHERE) as proxy, Connection(proxy.url) as client:
+        client.writer.write(LINES[name] + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        got = await client.rest(await client.head())
+        after = await proxy.request("GET", "/ping")
+
+    assert got.status in (400, 404, 405, 505)
+    assert set(got.json()["error"]) >= {"message", "type", "code", "param"}
+    assert after.status == 200
+
+
+IDS = ["x" * 10_000, "a b", 'a"b', "a,b", "a;b=<script>", "\u00e9", "a\tb", "${jndi:x}", ""]
+
+
+@pytest.mark.parametrize("name", ["X-Request-Id", "X-Correlation-Id"])
+async def test_c15_request_ids(name: str, tmp_path: Path) -> None:
+    """A good one is repeated in header and body; any other is replaced, and appears nowhere."""
+    async with gateway(tmp_path, NOWHERE) as proxy:
+        good = await proxy.request("GET", "/nothing", headers={name: "req_01-A.b:c"})
+        with access_lines() as lines:
+            bad = [await proxy.request("GET", "/nothing", headers={name: text}) for text in IDS]
+
+    assert good.headers["x-request-id"] == good.json()["error"]["request_id"] == "req_01-A.b:c"
+    for text, got in zip(IDS, bad, strict=True):
+        assert got.headers["x-request-id"] != text
+        assert not text or text not in got.body.decode()
+        assert len(got.headers["x-request-id"]) == 32
+    assert [line["request_id"] for line in lines] == [got.headers["x-request-id"] for got in bad]
+
+
+async def test_c16_a_storm(tmp_path: Path) -> None:
+    """Three hundred clients that come back at the same moment are all served."""
+    async with Peer(healthy) as peer, gateway(tmp_path, peer.url) as proxy:
+        answers = await asyncio.gather(*(ask(proxy, FORMS[n % 3]) for n in range(300)))
+        await assert_idle(proxy)
+
+    assert [(got.status, got.complete) for got in answers] == [(200, True)] * 300
+
+
+async def test_pipelined_requests(tmp_path: Path) -> None:
+    """Requests sent ahead of their turn are answered one after the other, in order."""
+    async with (
+        Peer(once(stream(*PIECES))) as peer,
+        gateway(tmp_path, peer.url) as proxy,
+        Connection(proxy.url) as client,
+    ):
+        for path in ("/ping", "/nothing", "/ping"):
+            await client.send("GET", path)
+        await client.send("POST", "/chat", CHAT)
+        await client.send("GET", "/ping")
+        answers = [await client.rest(await client.head()) for _ in range(5)]
+
+    assert [got.status for got in answers] == [200, 404, 200, 200, 200]
+    assert answers[3].text() == "one two"
