@@ -109,8 +109,8 @@ def _choice(choice: Any) -> Body | None:
         kind = {"none": "none", "auto": "auto", "required": "any"}.get(choice)
         return {"type": kind} if kind else None
     kind = choice.get("type")
-    if kind in ("function", "custom") and isinstance(choice.get(kind), dict):
-        return {"type": "tool", "name": choice[kind].get("name")}
+    if kind == "function" and isinstance(choice.get("function"), dict):
+        return {"type": "tool", "name": choice["function"].get("name")}
     return choice if kind in ("auto", "any", "tool", "none") else None
 
 

@@ -119,6 +119,7 @@ def test_whole_and_streamed_answers_say_the_same(name: str) -> None:
         )
 
     assert completion["object"] == "chat.completion"
+    assert completion["created"] > 1_700_000_000
     assert (completion["id"], completion["model"]) == (recorded(name)["id"], recorded(name)["model"])
     assert choice["message"] == stream.message
     assert choice["finish_reason"] == stream.finish[0]

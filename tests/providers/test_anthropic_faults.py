@@ -63,6 +63,25 @@ def test_arguments_that_come_at_once() -> None:
     assert result.usage is None
 
 
+def test_thinking_that_comes_at_once() -> None:
+    """A block may begin with its text and signature."""
+    block = {"type": "thinking", "thinking": "Hm", "signature": "s"}
+    more = {"type": "thinking_delta", "thinking": "m."}
+    data = b"".join(
+        [
+            event("content_block_start", index=0, content_block=block),
+            event("content_block_delta", index=0, delta=more),
+            event("content_block_stop", index=0),
+            event("message_stop"),
+        ]
+    )
+
+    message = joined(data).message
+
+    assert message["reasoning_content"] == "Hmm."
+    assert message["thinking_blocks"] == [{"index": 0, **block, "thinking": "Hmm."}]
+
+
 def test_arguments_without_a_call_are_a_fault() -> None:
     """Nobody could say whose they are."""
     result = joined(

@@ -11,10 +11,12 @@ import pytest
 from tests.support.anthropic_double import WORDS, AnthropicDouble
 from tests.support.client import Answer, Connection
 from tests.support.gateway import RunningGateway
+from tests.support.logs import expect_log
 from tests.support.secrets import PROMPT, UPSTREAM_KEY, assert_no_secret
 
 MESSAGES = [{"role": "user", "content": PROMPT}]
 FAILING = ("nope", "dies", "mute", "error-400", "error-403", "error-413", "error-429", "error-529")
+REJECTED = "an upstream rejects our key"
 BOTH = pytest.mark.parametrize("stream", [True, False])
 
 
@@ -37,7 +39,6 @@ async def ask(folder: Path, body: dict[str, Any], **defaults: Any) -> Answer:
     [
         ("nope", 404, "model_not_found"),
         ("error-400", 400, "invalid_request"),
-        ("error-403", 502, "upstream_auth"),
         ("error-413", 413, "request_too_large"),
         ("error-429", 429, "rate_limit"),
         ("error-529", 529, "upstream_error"),
@@ -51,9 +52,20 @@ async def test_refusals(model: str, status: int, code: str, stream: bool, tmp_pa
     assert got.headers.get("retry-after") == ("7" if status in (429, 529) else None)
 
 
+@BOTH
+@pytest.mark.parametrize("model", ["error-403"])
+async def test_a_rejected_key_is_for_the_operator(model: str, stream: bool, tmp_path: Path) -> None:
+    """The gateway is at fault, not the client; one line of the log says so."""
+    with expect_log("handlers", REJECTED):
+        got = await ask(tmp_path, {"model": model, "stream": stream})
+
+    assert (got.status, got.json()["error"]["code"]) == (502, "upstream_auth")
+
+
 async def test_a_wrong_key_is_never_shown(tmp_path: Path) -> None:
     """The double repeats it in full; the client learns that the gateway is at fault, and nothing else."""
-    got = await ask(tmp_path, {}, api_token="sk-planted-wrong-key-123456")
+    with expect_log("handlers", REJECTED):
+        got = await ask(tmp_path, {}, api_token="sk-planted-wrong-key-123456")
 
     assert (got.status, got.json()["error"]["code"]) == (502, "upstream_auth")
     assert_no_secret(got.body)

@@ -35,6 +35,9 @@ def call(**given: Any) -> HttpCall:
             {"type": "tool", "name": "get_weather"},
         ),
         ({"tool_choice": {"type": "tool", "name": "get_weather"}}, {"type": "tool", "name": "get_weather"}),
+        ({"tool_choice": {"type": "any"}}, {"type": "any"}),
+        ({"tool_choice": {"type": "auto"}}, {"type": "auto"}),
+        ({"tool_choice": {"type": "none"}}, {"type": "none"}),
         ({"parallel_tool_calls": True}, None),
         ({"parallel_tool_calls": False}, {"type": "auto", "disable_parallel_tool_use": True}),
         (
@@ -54,10 +57,18 @@ def test_the_choice_of_tools(given: dict[str, Any], choice: dict[str, Any] | Non
     assert call(**TOOLS, **given).dropped == ()
 
 
-def test_a_choice_that_does_not_exist_is_reported() -> None:
-    """A list of allowed tools has no form here."""
-    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}
-
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}},
+        {"type": "custom", "custom": {"name": "c"}},
+        {"type": "function"},
+        "sometimes",
+    ],
+    ids=str,
+)
+def test_a_choice_that_does_not_exist_is_reported(choice: Any) -> None:
+    """A list of allowed tools, or a custom tool, has no form here."""
     assert call(**TOOLS, tool_choice=choice).dropped == ("tool_choice",)
 
 
@@ -85,12 +96,20 @@ def test_a_choice_that_does_not_exist_is_reported() -> None:
             },
         ),
         (
+            {"function": {"name": "f", "cache_control": {"type": "ephemeral"}}},
+            {
+                "name": "f",
+                "input_schema": {"type": "object", "properties": {}},
+                "cache_control": {"type": "ephemeral"},
+            },
+        ),
+        (
             {"type": "web_search_20250305", "name": "web_search", "max_uses": 2},
             {"type": "web_search_20250305", "name": "web_search", "max_uses": 2},
         ),
         ({"type": "custom", "custom": {"name": "c"}}, None),
     ],
-    ids=["bare", "strict", "marked", "own", "custom"],
+    ids=["bare", "strict", "marked", "marked-function", "own", "custom"],
 )
 def test_tools(tool: dict[str, Any], expected: dict[str, Any] | None) -> None:
     """A schema is required and is an object; the vendor's own tools pass; OpenAI's custom ones are reported."""

@@ -83,6 +83,21 @@ def test_thoughts_and_parallel_calls() -> None:
     }
 
 
+def test_pieces_of_thoughts_and_texts_are_joined() -> None:
+    """A whole answer may hold several of each; they are one reasoning and one content."""
+    words: list[dict[str, Any]] = [
+        {"text": "a", "thought": True},
+        {"text": "b", "thought": True},
+        {"text": "c"},
+        {"text": "d"},
+    ]
+    message = whole(PROVIDER, {"candidates": [candidate(*words, finishReason="STOP")]})["choices"][0][
+        "message"
+    ]
+
+    assert message == {"role": "assistant", "reasoning_content": "ab", "content": "cd"}
+
+
 def test_counts_without_a_total() -> None:
     """It is the sum."""
     value = {
