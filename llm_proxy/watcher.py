@@ -74,8 +74,9 @@ class Watcher:
         self._ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        #: Whether a directory may have been moved or replaced.
-        self._names = False
+        #: Why the watches should be compared with the disk soon, if so: inotify said that names came or went, or the
+        #: files or the watches are others.
+        self._wanted: Literal["", "inotify", "start"] = ""
         self._facts = _Facts()
         self._checked_at: float | None = None
         self._healed = 0
@@ -158,33 +159,32 @@ class Watcher:
         if told.parts:
             self._registry.touch("inotify", told.parts)
         if told.names:
-            self._recheck()
+            self._wanted = "inotify"
+            self._wake.set()
 
     def _recheck(self) -> None:
-        """The configuration may name other files, or a path may lead elsewhere."""
-        self._names = True
-        self._wake.set()
+        if self.mode == "inotify":  # without watches the next sweep is soon enough
+            self._wanted = self._wanted or "start"
+            self._wake.set()
 
     async def _run(self) -> None:
-        await self._check("start")
-        self._ready.set()
-        sweep_at = time.monotonic() + self.interval
+        sweep_at, cause = 0.0, "start"
         while True:
-            await self._sleep(sweep_at)
             begun = time.monotonic()
+            full = begun >= sweep_at
             try:
-                if begun >= sweep_at:
-                    await self._check("sweep")
-                    sweep_at = time.monotonic() + self.interval
-                else:
-                    await self._check("")
+                await self._check(cause if full else self._wanted or "start", full=full)
+                self._ready.set()
             except Exception:  # the watcher must outlive every surprise
                 log.exception("the watcher stumbled")
+            if full:
+                sweep_at, cause = time.monotonic() + self.interval, "sweep"
             await asyncio.sleep(max(_PAUSE, 4 * (time.monotonic() - begun)))
+            await self._sleep(sweep_at)
 
     async def _sleep(self, until: float) -> None:
-        """Until then, or until a directory may have changed."""
-        if not self._names:
+        """Until then, or until the watches may have to be others."""
+        if not self._wanted:
             self._wake.clear()
             try:
                 async with asyncio.timeout(max(0.0, until - time.monotonic())):
@@ -192,10 +192,10 @@ class Watcher:
             except TimeoutError:
                 return
 
-    async def _check(self, cause: str) -> None:
-        """Compare the watches with the disk, make them good, and have the files looked at: in any case if there is a
-        ``cause`` (``start`` or ``sweep``), else if a watch is new or a path leads elsewhere."""
-        self._names = False
+    async def _check(self, cause: str, *, full: bool) -> None:
+        """Compare the watches with the disk, make them good, and have the files looked at: in any case if it is a
+        ``full`` check, else if a watch is new or a path leads elsewhere."""
+        self._wanted = ""
         sources = self._registry.sources
         files = [
             os.path.join(self._directory, path)
@@ -203,11 +203,11 @@ class Watcher:
         ]
         tree = os.path.join(self._directory, sources.prompts_dir)
         before = self._facts
-        self._facts = facts = await self._worker.run(self._compare, files, tree, bool(cause))
+        self._facts = facts = await self._worker.run(self._compare, files, tree, full)
         self._checked_at = time.monotonic()
         self._tell(before, facts, cause)
-        if cause or facts.made or facts.moved:
-            self._registry.touch(cause or ("inotify" if self.mode == "inotify" else "sweep"))
+        if full or facts.made or facts.moved:
+            self._registry.touch(cause)
 
     def _tell(self, before: _Facts, facts: _Facts, cause: str) -> None:
         """Log what is worth it."""
@@ -217,7 +217,7 @@ class Watcher:
             log.info("inotify can be used again")
         if facts.single and not before.single:
             log.warning(_SINGLE)
-        if facts.dead and cause != "start":
+        if facts.dead:
             self._healed += facts.dead
             level = logging.WARNING if cause == "sweep" else logging.INFO
             log.log(level, "watches were dead and have been renewed", extra={"count": facts.dead})

@@ -30,7 +30,7 @@ REJECTED = "configuration rejected"
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Files and a registry; nobody watches."""
-    made = World(tmp_path)
+    made = World(tmp_path, rhythm=QUICK)
     made.open()
     return made
 
@@ -335,7 +335,7 @@ async def test_a_prompt_file_that_is_only_bad(world: World) -> None:
 
 async def test_secrets(tmp_path: Path) -> None:
     """A secret file that vanishes rejects the state by name; when it is back, whatever its value, it serves."""
-    world = World(tmp_path, env={"PLANTED": UPSTREAM_KEY})
+    world = World(tmp_path, env={"PLANTED": UPSTREAM_KEY}, rhythm=QUICK)
     put(tmp_path / "key", "first")
     put(world.config, document(1, api_token=f"${{file:{tmp_path}/key}}", headers={"X-Key": "${PLANTED}"}))
     world.open()

@@ -12,7 +12,7 @@ import pytest
 
 from llm_proxy import watcher
 from llm_proxy.watcher import Mode
-from tests.support.world import ConfigMap, World, document, put, replace, vim
+from tests.support.world import QUICK, ConfigMap, World, document, put, replace, vim
 
 MODES: tuple[Mode, ...] = ("inotify", "poll")
 
@@ -214,7 +214,7 @@ async def test_new_sub_directories(tmp_path: Path, mode: Mode) -> None:
 
 async def test_prompts_that_go(tmp_path: Path, mode: Mode) -> None:
     """A file that is deleted for good is gone, after a moment of grace."""
-    async with World(tmp_path, mode) as world:
+    async with World(tmp_path, mode, rhythm=QUICK) as world:
         put(world.prompt("en/b"), "kept")
         await once(world, b="kept")
         world.prompt("en/a").unlink()

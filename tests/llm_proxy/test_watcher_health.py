@@ -378,7 +378,6 @@ async def test_a_prompt_that_is_still_being_written(tmp_path: Path, monkeypatch:
     """Half of a prompt is a valid text, but its writer has not closed it yet: it is waited for."""
     monkeypatch.setattr(watcher, "SLOW", 3600.0)
     async with World(tmp_path) as world:
-        world.registry.rhythm = type(world.registry.rhythm)(quiet=0.01, patience=30)
         with world.prompt("en/a").open("w") as file:
             file.write("half of ")
             file.flush()

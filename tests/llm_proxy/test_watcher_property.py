@@ -15,7 +15,7 @@ import pytest
 from llm_proxy import watcher
 from llm_proxy.watcher import Mode
 from tests.support.logs import expect_log
-from tests.support.world import World, document, put, replace, vim
+from tests.support.world import QUICK, World, document, put, replace, vim
 
 #: A short form of what ``tests/torture`` does at length.
 EDITS = 40
@@ -119,7 +119,7 @@ async def test_any_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: 
     dice = random.Random(seed)
     served: list[tuple[float, str | None]] = []
     with expect_log("llm_proxy.registry", "configuration rejected", required=False):
-        async with World(tmp_path, mode) as world:
+        async with World(tmp_path, mode, rhythm=QUICK) as world:
             world.registry.on_swap.append(lambda snapshot: served.append((world.weight, world.text())))
             editor = Editor(world, dice)
             for number in range(EDITS):

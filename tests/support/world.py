@@ -17,8 +17,10 @@ from llm_proxy.watcher import Mode, Watcher
 from providers.discovery import discover
 from tests.support.loops import wait_until
 
-#: The product's rhythm, quicker: what is compared with what stays the same.
-QUICK = Rhythm(quiet=0.03, unseen=0.06, storm=0.5, patience=0.4)
+#: The product's rhythm, quicker; for tests in which something doubtful is to be judged in the end.
+QUICK = Rhythm(quiet=0.03, unseen=0.06, storm=0.5, patience=0.2)
+#: For tests in which it is to be waited for: a machine that is busy elsewhere must not make it look abandoned.
+PATIENT = Rhythm(quiet=0.03, unseen=0.06, storm=0.5, patience=30)
 
 
 def document(weight: float, **more: Any) -> str:
@@ -41,6 +43,7 @@ class World:
         env: Mapping[str, str] | None = None,
         last_good: LastGood | None = None,
         make: bool = True,
+        rhythm: Rhythm = PATIENT,
     ) -> None:
         self.folder = folder
         self.mode: Mode = mode
@@ -48,6 +51,7 @@ class World:
         self.prompts = prompts or folder / "prompts"
         self.env = dict(env or {})
         self.last_good = last_good
+        self.rhythm = rhythm
         if make:
             put(self.config, document(1))
             put(self.prompt("en/a"), "one")
@@ -67,7 +71,7 @@ class World:
     def open(self) -> Registry:
         """The registry alone, without a watcher."""
         self.registry = Registry(self.sources, load_snapshot(self.sources), last_good=self.last_good)
-        self.registry.rhythm = QUICK
+        self.registry.rhythm = self.rhythm
         self.registry.on_verdict.append(self._count)
         self.registry.on_swap.append(lambda snapshot: self.swaps.append(self.weight))
         return self.registry
