@@ -164,6 +164,10 @@ class AnsweringHandler(BaseHandler):
         elif self._drain_timer is None:
             raise ClientGone("the client closed its connection")
 
+    def offer(self, data: bytes) -> bool:
+        """``Sink.offer``: write to an answer that has begun, if that needs no waiting."""
+        return self._begun and not self.gone and self.connection.offer(data)
+
     async def _taken(self, flushed: Future[None]) -> None:
         """Wait until the client's socket has taken what was written, but not for ever: nothing else would ever notice
         that nobody reads. Raises as ``send`` does."""

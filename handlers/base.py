@@ -73,6 +73,7 @@ class BaseHandler(RequestHandler):
 
     def initialize(self, gateway: Gateway) -> None:
         self.gateway = gateway
+        self.connection = cast(ClientConnection, self.request.connection)
         self.snapshot = gateway.registry.current
         self.request_id = self._choose_id()
         self.face: Face = self.make_face()
@@ -175,11 +176,6 @@ class BaseHandler(RequestHandler):
         lines += [f"{name}: {value}" for name, value in self._headers.get_all()]
         self._log_line()
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-
-    @property
-    def connection(self) -> ClientConnection:
-        """The client's connection."""
-        return cast(ClientConnection, self.request.connection)
 
     def now(self) -> float:
         """Loop time, in seconds."""

@@ -244,6 +244,13 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """Whether a request is between the end of its head and the end of its answer."""
         return self._delegate is not None
 
+    def offer(self, data: bytes) -> bool:
+        """The next bytes of the body, unless the client is slow or gone: then false, and nothing was written."""
+        if self._room is not None or self._transport.is_closing():
+            return False
+        self._transport.write(self._writer.framed(data))
+        return True
+
     def go_on(self) -> None:
         """The body is wanted: tell a client that waits to hear so."""
         head = self._reader.head

@@ -42,6 +42,9 @@ class Sink(Protocol):
     async def send(self, data: bytes) -> None:
         """Begin the answer if need be, write, and return when the client's socket has taken it."""
 
+    def offer(self, data: bytes) -> bool:
+        """Write to an answer that has begun, if that needs no waiting. False: nothing was written."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeepAlive:
@@ -221,16 +224,26 @@ class Relay:
 
 
 class _Stream:
-    """The loop of one streamed answer; see ``Relay.stream``."""
+    """The loop of one streamed answer; see ``Relay.stream``.
+
+    The loop sleeps between two arrivals. The usual one, chunks for a client that keeps up, is relayed by ``_push``
+    without waking it; whatever needs a decision or a pause is left to the loop.
+    """
 
     def __init__(self, relay: Relay, exchange: Exchange, sink: Sink) -> None:
         self.relay = relay
         self.exchange = exchange
         self.sink = sink
+        self.face = relay.face
+        self.decoder = relay.provider.stream_decoder(relay.request)
         self.loop = asyncio.get_running_loop()
         self.clock = Clock(exchange, relay.deployment.timeouts)
         #: When the next keep-alive is due.
         self.silent_until = exchange.started_at + relay.keep_alive.after
+        #: Events that ``_push`` could not relay, and when work on them began; or what it raised.
+        self.left: Sequence[Event] = ()
+        self.left_at = 0.0
+        self.fault: Exception | None = None
 
     async def run(self) -> None:
         head = await self._head()
@@ -238,26 +251,11 @@ class _Stream:
         if not is_event_stream(head):
             await self._as_stream(head)
             return
-        decoder = self.relay.provider.stream_decoder(self.relay.request)
-        done = False
-        while not done:
-            if data := self.exchange.take():
-                began = perf_counter()
-                done = await self._relay(decoder.feed(data), began)
-            elif self.exchange.failure is not None:
-                raise self.exchange.failure
-            elif self.exchange.ended:
-                done = await self._relay(decoder.close(), perf_counter())
-                if not done:
-                    raise UpstreamError(
-                        "the upstream ended its stream early",
-                        phase="body",
-                        kind="no_terminator",
-                    )
-            else:
-                await self._pause()
+        self.exchange.direct = self._push
+        while not await self._step():
+            pass
         await self._whole_body()
-        await self.sink.send(self.relay.face.end())
+        await self.sink.send(self.face.end())
 
     async def _head(self) -> Head:
         while (head := self.exchange.head) is None:
@@ -266,6 +264,26 @@ class _Stream:
             await self._pause()
         return head
 
+    async def _step(self) -> bool:
+        """Relay what is there, or wait for more. True when the upstream's terminator was among it."""
+        exchange = self.exchange
+        if self.left:
+            events, self.left = self.left, ()
+            return await self._relay(events, self.left_at)
+        if self.fault is not None:
+            raise self.fault
+        if data := exchange.take():
+            began = perf_counter()
+            return await self._relay(self.decoder.feed(data), began)
+        if exchange.failure is not None:
+            raise exchange.failure
+        if not exchange.ended:
+            await self._pause()
+            return False
+        if not await self._relay(self.decoder.close(), perf_counter()):
+            raise UpstreamError("the upstream ended its stream early", phase="body", kind="no_terminator")
+        return True
+
     async def _pause(self) -> None:
         """Wait for the upstream; keep the client's connection alive meanwhile. Raises ``UpstreamTimeout``."""
         if await self.exchange.wait(min(self.clock.deadline(), self.silent_until)):
@@ -273,34 +291,58 @@ class _Stream:
         now = self.loop.time()
         self.clock.check(now)
         if now >= self.silent_until:
-            await self.sink.send(self.relay.face.keep_alive())
+            await self.sink.send(self.face.keep_alive())
             self.silent_until = self.loop.time() + self.relay.keep_alive.interval
 
-    async def _relay(self, events: Sequence[Event], began: float) -> bool:
-        """Write what arrived together at once. True when the upstream's terminator was among it. ``began``: when work
-        on these events did."""
-        if not events:
+    def _push(self, data: bytes) -> bool:
+        """``Exchange.direct``: relay what has come while the loop sleeps; false wakes the loop."""
+        began = perf_counter()
+        events = self.decoder.feed(data)
+        try:
+            for event in events:
+                if type(event) is not Chunk:
+                    break
+            else:
+                if not events:
+                    return True
+                written = self.face.events(events)  # type: ignore[arg-type]  # all of them are chunks
+                if not written or self.sink.offer(written):
+                    self._count(events, began)
+                    return True
+        except Exception as error:  # noqa: BLE001 - the loop raises it, where it can be told to the client
+            self.fault = error
             return False
-        tally, last = self.relay.tally, events[-1]
-        ending = isinstance(last, Done | Failed)
-        body: Sequence[Any] = events[:-1] if ending else events
+        self.left, self.left_at = events, began
+        return False
+
+    def _count(self, events: Sequence[Event], began: float) -> None:
+        """``events`` were relayed: move the clocks, and note what the log wants to know."""
+        tally = self.relay.tally
         counted = 0
-        for event in body:
+        for event in events:
             if type(event) is Chunk:
                 tally.chunk(event.data)
                 counted += 1
         if counted:
             tally.last_event_at = began
             if tally.first_event_at is None:
-                tally.first_event_at = tally.last_event_at
-        if body and (counted or self.sink.begun):
-            await self.sink.send(self.relay.face.events(body))
-        now = self.loop.time()
-        if counted:
+                tally.first_event_at = began
             # Taken after the write: time that a slow client cost is not the upstream's idle time.
-            self.clock.last_event = now
+            self.clock.last_event = now = self.loop.time()
             self.silent_until = now + self.relay.keep_alive.interval
         tally.own_seconds += perf_counter() - began
+
+    async def _relay(self, events: Sequence[Event], began: float) -> bool:
+        """Write what arrived together at once. True when the upstream's terminator was among it. ``began``: when work
+        on these events did."""
+        if not events:
+            return False
+        last = events[-1]
+        ending = isinstance(last, Done | Failed)
+        body: Sequence[Any] = events[:-1] if ending else events
+        if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
+            await self.sink.send(self.face.events(body))
+        self._count(body, began)
         if isinstance(last, Failed):
             raise last.error
         return ending
@@ -323,7 +365,7 @@ class _Stream:
         response = self.relay.provider.chat_response(body, self.relay.request)
         chunks: list[Chunk | Comment] = [Chunk(data) for data in explode(response.data)]
         await self._relay(chunks, began)
-        await self.sink.send(self.relay.face.end())
+        await self.sink.send(self.face.end())
 
 
 def is_event_stream(head: Head) -> bool:

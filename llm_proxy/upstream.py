@@ -13,7 +13,7 @@ whole answer, deadlines need no task of their own, and what arrived together lea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from types import TracebackType
@@ -33,6 +33,8 @@ from llm_proxy.wire import HttpCall
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
 HIGH_WATER = 256 * 1024
+#: The largest read that ``Exchange.direct`` is asked to take: some fifty tokens.
+_DIRECT = 16 * 1024
 #: Seconds between two log lines about the same trouble.
 _TELL_EVERY = 60.0
 
@@ -63,6 +65,7 @@ class Exchange:
         "_until",
         "_waiter",
         "connected_at",
+        "direct",
         "ended",
         "failure",
         "head",
@@ -90,6 +93,9 @@ class Exchange:
         self.failure: GatewayError | None = None
         self.received = 0
         self.retried = False
+        #: Takes bytes that come while the owner waits, instead of the buffer; false as its result wakes the owner. So
+        #: a token is relayed without a change of tasks. Not asked for large reads: between them others have their turn.
+        self.direct: Callable[[bytes], bool] | None = None
         self.started_at = self._loop.time()
 
     async def __aenter__(self) -> Self:
@@ -119,6 +125,7 @@ class Exchange:
         trace: TracebackType | None,
     ) -> None:
         self.abort(UpstreamError("the call was given up"))
+        self.direct = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -209,9 +216,16 @@ class Exchange:
     def _on_data(self, data: bytes) -> asyncio.Future[None] | None:
         if self.failure is not None:
             return None
+        size = len(data)
+        self.received += size
+        if self.direct is not None and size <= _DIRECT:
+            waiter = self._waiter
+            if waiter is not None and not waiter.done():
+                if not self.direct(data):
+                    waiter.set_result(None)
+                return None
         self._buffer.append(data)
-        self._size += len(data)
-        self.received += len(data)
+        self._size += size
         self._wake()
         if self._size < HIGH_WATER:
             return None
