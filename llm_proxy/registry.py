@@ -21,7 +21,7 @@ from llm_proxy.last_good import LastGood
 from llm_proxy.looking import Found, Known, Look, Looker
 from llm_proxy.outcome import Outcome, State, tell_applied, tell_rejected
 from llm_proxy.reading import EVERYTHING, Mark, Part, Sources
-from llm_proxy.settling import Change, Rhythm, due
+from llm_proxy.settling import Change, Rhythm, due, pause
 from llm_proxy.snapshot import Snapshot, api_types, load_snapshot, problem_lines, prompt_problems
 from llm_proxy.worker import Worker
 
@@ -40,9 +40,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-#: Looks follow each other after this pause at least, in seconds. After one that found nothing new the pause is also a
-#: multiple of what the look took, so that a neighbour's busy log file costs a bounded share of one core.
-_PAUSE, _IDLE_PAUSE, _IDLE_SHARE = 0.01, 0.02, 4
 #: How the watcher notices a change; the first that applies is told.
 _WATCHER = ("inotify", "sweep", "start")
 #: A look that takes longer is reported, in seconds.
@@ -183,10 +180,7 @@ class Registry:
         if look.generation != self.current.generation:
             self.current = replace(self.current, generation=look.generation)
         self._see(look, now, causes | self._causes)
-        if look.reading.mark == before.mark:
-            self._next_look = now + max(_IDLE_PAUSE, _IDLE_SHARE * (now - start))
-        else:
-            self._next_look = now + max(_PAUSE, now - start)
+        self._next_look = now + pause(now - start, fruitless=look.reading.mark == before.mark)
 
     def _see(self, look: Look, now: float, causes: set[str]) -> None:
         """Take note of what lies on disk."""

@@ -13,14 +13,11 @@ import contextlib
 import logging
 import os
 import time
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from llm_proxy.files import reason
-from llm_proxy.inotify import Eyes, Notes
-from llm_proxy.mounts import mount_of, mounts
+from llm_proxy.inotify import Notes
 from llm_proxy.registry import Registry
-from llm_proxy.roots import Plan, make_plan, trace
+from llm_proxy.upkeep import Facts, Upkeep
 from llm_proxy.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -31,8 +28,6 @@ Mode = Literal["auto", "inotify", "poll"]
 SLOW, FAST, ALONE = 5.0, 1.0, 0.5
 #: The share of time that sweeps may take: 5,000 prompt files are read in 70 ms.
 _SHARE = 10
-#: After inotify failed for want of resources it is tried again so much later, in seconds.
-_RETRY = 60.0
 #: An event belongs to a change that the sweep noticed if it came so long before or after, in seconds.
 _SAME = 0.5
 #: Between two comparisons of the watches with the disk, in seconds.
@@ -47,20 +42,6 @@ _SINGLE = (
 _CUT = "there are more directories behind links, or files, than are watched; the sweep looks at the rest"
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What a comparison of the watches with the disk has shown."""
-
-    made: int = 0
-    dead: int = 0
-    #: Whether a path leads elsewhere than before.
-    moved: bool = False
-    failure: str = ""
-    remote: bool = False
-    single: bool = False
-    cut: bool = False
-
-
 class Watcher:
     """``start()`` and ``stop()`` on the event loop; ``report()`` at any time."""
 
@@ -70,6 +51,7 @@ class Watcher:
         self._directory = os.getcwd()
         self._worker = Worker("watch-manager")
         self._notes = Notes(self._call)
+        self._upkeep = Upkeep(self._notes, watching=mode != "poll")
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -77,14 +59,10 @@ class Watcher:
         #: Why the watches should be compared with the disk soon, if so: inotify said that names came or went, or the
         #: files or the watches are others.
         self._wanted: Literal["", "inotify", "start"] = ""
-        self._facts = _Facts()
+        self._facts = Facts()
         self._checked_at: float | None = None
         self._healed = 0
         self._missed = 0
-        #: Of the thread only.
-        self._eyes: Eyes | None = None
-        self._failure, self._retry_at = "", 0.0
-        self._targets: frozenset[str] = frozenset()
 
     def start(self) -> None:
         """Begin. A look after the watches stand finds what changed since the first load."""
@@ -102,7 +80,7 @@ class Watcher:
         """End; watchdog's threads end on their own soon after."""
         if self._task is not None:
             self._task.cancel()
-            self._worker.run(self._close)
+            self._worker.run(self._upkeep.close)
         self._worker.close()
 
     @property
@@ -131,7 +109,7 @@ class Watcher:
             "mode": self.mode,
             "interval": round(self.interval, 3),
             "heartbeat": round(now - min(beats), 3) if len(beats) == 2 else None,
-            "directories": self._eyes.directories if self._eyes else 0,
+            "directories": self._facts.directories,
             "events": notes.count,
             "last_event": last,
             "healed": self._healed,
@@ -203,13 +181,13 @@ class Watcher:
         ]
         tree = os.path.join(self._directory, sources.prompts_dir)
         before = self._facts
-        self._facts = facts = await self._worker.run(self._compare, files, tree, full)
+        self._facts = facts = await self._worker.run(self._upkeep.compare, files, tree, full)
         self._checked_at = time.monotonic()
         self._tell(before, facts, cause)
         if full or facts.made or facts.moved:
             self._registry.touch(cause)
 
-    def _tell(self, before: _Facts, facts: _Facts, cause: str) -> None:
+    def _tell(self, before: Facts, facts: Facts, cause: str) -> None:
         """Log what is worth it."""
         if facts.failure and not before.failure:
             log.warning("inotify cannot be used, polling instead", extra={"problem": facts.failure})
@@ -233,41 +211,5 @@ class Watcher:
         self._missed += 1
         log.warning("the sweep noticed a change that inotify did not tell", extra={"missed": self._missed})
         if self._missed <= _RENEWALS and not self._task.done():
-            self._worker.run(self._close)
+            self._worker.run(self._upkeep.close)
             self._recheck()
-
-    def _compare(self, files: list[str], tree: str, probe: bool) -> _Facts:
-        """In the thread: make the watches what they should be; with ``probe``, see whether there are enough."""
-        plan = make_plan(files, tree)
-        table = mounts()
-        places = [mount_of(path, table) for path in (*plan.files, trace(tree).real)]
-        remote = any(place is not None and place.is_remote for place in places)
-        config = trace(files[0]).real
-        single = any(mount.point == config for mount in table)
-        dead = made = 0
-        if self._mode != "poll" and (self._eyes is not None or time.monotonic() >= self._retry_at):
-            try:
-                dead, made = self._follow(plan, probe)
-                self._failure = ""
-            except OSError as error:
-                self._close()
-                self._failure, self._retry_at = reason(error), time.monotonic() + _RETRY
-        moved, self._targets = plan.targets != self._targets, plan.targets
-        return _Facts(made, dead, moved, self._failure, remote, single, plan.cut)
-
-    def _follow(self, plan: Plan, probe: bool) -> tuple[int, int]:
-        lost = 0
-        if self._eyes is not None and not self._eyes.is_alive:
-            lost = self._eyes.directories
-            self._close()
-        if self._eyes is None:
-            self._eyes = Eyes(self._notes)
-        dead, made = self._eyes.follow(plan)
-        if probe:
-            self._eyes.check_limit()
-        return lost + dead, made
-
-    def _close(self) -> None:
-        eyes, self._eyes = self._eyes, None
-        if eyes is not None:
-            eyes.stop()

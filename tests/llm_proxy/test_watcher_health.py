@@ -20,7 +20,7 @@ from watchdog.events import FileModifiedEvent
 from watchdog.observers import inotify_c
 from watchdog.observers.inotify_c import InotifyFD
 
-from llm_proxy import inotify, mounts, watcher
+from llm_proxy import inotify, mounts, upkeep, watcher
 from llm_proxy.inotify import Notes
 from llm_proxy.mounts import Mount
 from llm_proxy.watcher import Mode, Watcher
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def threads(world: World) -> Any:
     """The watcher's eyes, which only a test may look into."""
-    eyes = world.watcher._eyes
+    eyes = world.watcher._upkeep._eyes
     assert eyes is not None
     return eyes
 
@@ -198,7 +198,7 @@ async def test_no_more_watches(
         await world.sees(lambda: world.text("d29/p") == "new")
         cause = world.registry.outcome.cause
         limit[0] = 1000
-        monkeypatch.setattr(world.watcher, "_retry_at", 0.0)
+        monkeypatch.setattr(world.watcher._upkeep, "_retry_at", 0.0)
         await wait_until(lambda: world.watcher.mode == "inotify")
 
         assert (report["mode"], report["problems"]) == ("poll", ["inotify watch limit reached"])
@@ -258,7 +258,7 @@ async def test_a_file_that_is_a_mount(
 ) -> None:
     """``docker -v file:file`` and Kubernetes' subPath: a warning at start and in the report says what to do instead."""
     table = [Mount("/", "ext4"), Mount(str(tmp_path / "conf" / "models-config.json"), "ext4")]
-    monkeypatch.setattr(watcher, "mounts", lambda: table)
+    monkeypatch.setattr(upkeep, "mounts", lambda: table)
     async with World(tmp_path, "auto") as world:
         report = world.watcher.report()
 
@@ -268,7 +268,7 @@ async def test_a_file_that_is_a_mount(
 
 async def test_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where changes can come from elsewhere, ``auto`` sweeps often from the start."""
-    monkeypatch.setattr(watcher, "mounts", lambda: [Mount("/", "nfs4")])
+    monkeypatch.setattr(upkeep, "mounts", lambda: [Mount("/", "nfs4")])
     async with World(tmp_path / "a", "auto") as world:
         auto = world.watcher.interval
     async with World(tmp_path / "b", "inotify") as world:
@@ -403,7 +403,7 @@ async def test_the_watcher_stumbles(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 failed.set()
                 raise ZeroDivisionError
 
-            patch.setattr(watcher, "make_plan", broken)
+            patch.setattr(upkeep, "make_plan", broken)
             await wait_until(failed.is_set)
         replace(world.config, document(2))
         await world.shows(2)
