@@ -208,7 +208,7 @@ def _message(message: Message, at: int, calls: Calls) -> dict[str, Any]:
 def _add_calls(native: dict[str, Any], message: Message, at: int, calls: Calls) -> None:
     extra = message.model_extra or {}
     thinking = extra.get("reasoning_content") or extra.get("reasoning")
-    if isinstance(thinking, str):
+    if isinstance(thinking, str) and thinking:
         native["thinking"] = thinking
     asked = calls.asked(message, at)
     if asked:

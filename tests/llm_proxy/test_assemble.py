@@ -145,7 +145,7 @@ def test_fields_without_a_rule() -> None:
 
 def test_choices_are_kept_apart() -> None:
     """By their index, in its order; a missing one is the first."""
-    chunks = [
+    chunks: list[dict[str, Any]] = [
         {"choices": [{"index": 1, "delta": {"content": "b"}}, {"delta": {"content": "a"}}]},
         {"choices": [{"index": 0, "delta": {"content": "A"}}]},
         {"choices": [{"index": 1, "delta": {"content": "B"}}]},

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy.errors import GatewayError, RateLimited, UpstreamAuth, UpstreamError, UpstreamRefused
-from providers._errors import Reported, from_body, in_stream, refusal, reported, retry_after
+from providers._errors import Reported, from_body, in_stream, refusal, reported
 from providers.discovery import discover
 from tests.support import recordings
 from tests.support.fuzz import fuzz
@@ -146,41 +144,6 @@ def test_the_parameter_is_kept_and_cleaned() -> None:
     assert error(400, {"error": {"message": "x", "param": ""}}).param is None
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("7", "7"),
-        (" 0 ", "0"),
-        ("1.2", "2"),
-        ("1000000000", "3600"),
-        ("9" * 5000, "3600"),
-        ("0." + "0" * 400, "3600"),
-        ("-5", None),
-        ("soon", None),
-        ("", None),
-        ("²", None),
-        ("Wed, 21 Oct 2026 07:28:30 GMT", "30"),
-        ("Wed, 21 Oct 2026 09:28:30 +0200", "30"),
-        ("Wed, 21 Oct 2026 07:28:30 -0000", "30"),
-        ("Wed, 21 Oct 2020 07:28:30 GMT", "0"),
-        ("Wed, 21 Oct 2090 07:28:30 GMT", "3600"),
-        ("Wed, 99 Oct 2026 07:28:30 GMT", None),
-    ],
-)
-def test_retry_after(value: str, seconds: str | None) -> None:
-    """Seconds or a date by the upstream's own clock, at most an hour; what makes no sense is dropped."""
-    assert retry_after({"retry-after": value, "date": "Wed, 21 Oct 2026 07:28:00 GMT"}) == seconds
-
-
-def test_retry_after_as_a_date_without_a_date_header() -> None:
-    """Then it is our clock that counts."""
-    then = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    found = retry_after({"retry-after": then})
-
-    assert found is not None
-    assert 0 < int(found) <= 100
-
-
 @pytest.mark.parametrize("status", [429, 404, 503])
 def test_retry_after_is_passed_on(status: int) -> None:
     """Not only with a 429."""
@@ -213,38 +176,6 @@ def test_any_error_body(status: int, body: Any, wait: str) -> None:
         assert found.code.isascii()
         assert found.param is None or isinstance(found.param, str)
         assert found.retry_after is None or found.retry_after.isdigit()
-
-
-@pytest.mark.parametrize(
-    ("said", "kind", "status", "code"),
-    [
-        ({"code": 429}, RateLimited, 429, "rate_limit"),
-        ({"type": "rate_limit_error"}, RateLimited, 429, "rate_limit"),
-        ({"code": "rate_limit_exceeded"}, RateLimited, 429, "rate_limit"),
-        (
-            {"type": "insufficient_quota", "code": "insufficient_quota"},
-            RateLimited,
-            429,
-            "insufficient_quota",
-        ),
-        ({"code": "invalid_api_key"}, UpstreamAuth, 502, "upstream_auth"),
-        ({"code": 401}, UpstreamAuth, 502, "upstream_auth"),
-        ({"type": "exceed_context_size_error"}, UpstreamRefused, 400, "context_length_exceeded"),
-        ({"code": 500}, UpstreamError, 502, "upstream_error"),
-        ({}, UpstreamError, 502, "upstream_error"),
-    ],
-)
-@pytest.mark.parametrize("message", ["it broke", ""])
-def test_an_error_inside_an_answer(
-    said: dict[str, Any], kind: type[GatewayError], status: int, code: str, message: str
-) -> None:
-    """There the status is 200, so the code alone tells what it is; it happened in the body."""
-    found = in_stream(reported({"error": {"message": message, **said}}))
-
-    assert (type(found), found.status, found.code, found.phase) == (kind, status, code, "body")
-    assert found.message
-    if message and kind is not UpstreamAuth:
-        assert found.message == message
 
 
 @pytest.mark.parametrize("name", ["openai", "vllm"])
