@@ -18,6 +18,7 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 
 from handlers.base import OFF_LOOP, BaseHandler, header_text, log
+from handlers.withheld import without_addresses
 from llm_proxy.dialect import OpenAIFace
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
 from llm_proxy.relay import Relay, Tally, read_answer
@@ -77,13 +78,14 @@ class AnsweringHandler(BaseHandler):
         prompt: UsedPrompt | None = None,
     ) -> None:
         """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish."""
+        request, withheld = without_addresses(request)
         adapter = self.snapshot.adapter(deployment)
         if self._size < OFF_LOOP:
             call = adapter.chat_call(request, deployment)
         else:
             loop = asyncio.get_running_loop()
             call = await loop.run_in_executor(None, adapter.chat_call, request, deployment)
-        self._say_who(deployment, call.dropped, prompt)
+        self._say_who(deployment, (*call.dropped, *withheld), prompt)
         tally = Tally()
         self.exchange = exchange = self.gateway.upstream.exchange(call)
         relay = Relay(
@@ -127,9 +129,10 @@ class AnsweringHandler(BaseHandler):
 
     async def embed(self, request: EmbeddingsRequest, deployment: Deployment) -> None:
         """Answer an embeddings request and finish."""
+        request, withheld = without_addresses(request)
         adapter = self.snapshot.adapter(deployment)
         call = adapter.embeddings_call(request, deployment)
-        self._say_who(deployment, call.dropped, None)
+        self._say_who(deployment, (*call.dropped, *withheld), None)
         self.exchange = exchange = self.gateway.upstream.exchange(call)
         self.gateway.running.add(self)
         try:
