@@ -33,7 +33,9 @@ class StatusHandler(BaseHandler):
     head = get
 
     def _report(self) -> dict[str, Any]:
-        gateway, snapshot = self.gateway, self.snapshot
+        gateway = self.gateway
+        # Not the request's own: since it began an edit may have come, and all that is told here is of one moment.
+        snapshot = gateway.registry.current
         outcome = gateway.registry.outcome
         workers = gateway.workers()
         mixed = differ(workers)

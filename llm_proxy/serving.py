@@ -50,7 +50,8 @@ async def serve_alone(service: Service, sockets: list[socket.socket]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop)
     loop.add_signal_handler(signal.SIGHUP, service.registry.touch, "signal")
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # it would replace workers, and ends a process that knows it not
+    # It would replace workers; by default it ends a process.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     url = url_of(sockets, service.settings.ep_prefix)
     service.start(sockets)
     current = service.registry.current

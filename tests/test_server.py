@@ -172,3 +172,18 @@ async def test_what_outlasts_the_drain_is_told_and_cut(tmp_path: Path) -> None:
     assert not cut.complete
     assert cut.events()[-1]["error"]["code"] == "draining"
     assert (whole.status, whole.json()["error"]["code"]) == (503, "draining")
+
+
+async def test_a_connection_that_is_just_beginning_is_closed_too(tmp_path: Path) -> None:
+    """A stop in the very moment of an accept waits for nobody."""
+    async with Peer(answer_json(COMPLETION)) as peer, gateway(tmp_path, peer.url) as proxy:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            ours = socket.create_connection(listening.getsockname())
+            theirs, address = listening.accept()
+        with ours:
+            proxy.service.server._take(theirs, address)
+            async with asyncio.timeout(5):
+                await proxy.service.server.close_all_connections()
+            rest = ours.recv(1)
+
+    assert rest == b""
