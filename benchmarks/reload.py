@@ -17,6 +17,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import uvloop
+
 from llm_proxy.listening import listen
 from llm_proxy.server import Service
 from llm_proxy.settings import Settings
@@ -88,14 +90,10 @@ async def measure(size: int) -> tuple[list[float], list[float]]:
 
 def main() -> None:
     """Print the table."""
-    try:
-        from uvloop import run
-    except ImportError:
-        from asyncio import run
     print("| models and prompts | rename to effect, median | worst | loop held, 99 % | worst |")
     print("|---|---|---|---|---|")
     for size in SIZES:
-        effects, delays = run(measure(size))
+        effects, delays = uvloop.run(measure(size))
         delays.sort()
         figures = [statistics.median(effects), max(effects), delays[int(len(delays) * 0.99)], delays[-1]]
         print(f"| {size} of each | " + " | ".join(f"{1000 * value:.1f} ms" for value in figures) + " |")
