@@ -36,9 +36,13 @@ UPSTREAM_FIELDS = frozenset({"api_base", "base_url", "api_key", "api_host", "api
 
 def _number(value: Any) -> Any:
     """One problem for one wrong number, instead of one for each type of number."""
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     raise PydanticCustomError("number", "must be a number")
+
+
+def _maybe_number(value: Any) -> Any:
+    return None if value is None else _number(value)
 
 
 def _stop(value: Any) -> Any:
@@ -50,7 +54,7 @@ def _stop(value: Any) -> Any:
 
 
 #: A number that may be absent, and the texts that end an answer.
-MaybeNumber = Annotated[Number | None, BeforeValidator(_number)]
+MaybeNumber = Annotated[Number | None, BeforeValidator(_maybe_number)]
 Stop = Annotated[str | list[str] | None, BeforeValidator(_stop)]
 
 
@@ -94,18 +98,15 @@ class Message(Open):
             raise PydanticCustomError("content", "must be a string or a list of content parts")
         for index, part in enumerate(value):
             if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-                raise PydanticCustomError(
-                    "content",
-                    "part {index} must be an object with a 'type'",
-                    {"index": index},
-                )
+                raise PydanticCustomError("content", "must be an object with a 'type'", {"at": index})
         return value
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         """Only an assistant may say nothing (it may have called a tool instead)."""
         if self.content is None and self.role not in ("assistant", "function"):
-            raise PydanticCustomError("content", "content is required for role '{role}'", {"role": self.role})
+            context = {"role": self.role, "at": "content"}
+            raise PydanticCustomError("content", "is required for role '{role}'", context)
         return self
 
 
@@ -132,7 +133,7 @@ class Tool(Open):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.type == "function" and self.function is None:
-            raise PydanticCustomError("tool", "function is required for type 'function'")
+            raise PydanticCustomError("tool", "is required for type 'function'", {"at": "function"})
         return self
 
 
@@ -158,7 +159,7 @@ class ChatRequest(Open):
     max_completion_tokens: int | None = None
     presence_penalty: MaybeNumber = None
     frequency_penalty: MaybeNumber = None
-    logit_bias: dict[str, Number] | None = None
+    logit_bias: dict[str, Annotated[Number, BeforeValidator(_number)]] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
     seed: int | None = None
@@ -238,15 +239,18 @@ def validated(model: type[M], data: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        details = error.errors(include_input=False, include_url=False, include_context=False)
+        details = error.errors(include_input=False, include_url=False)
         raise InvalidRequest.of(dict.fromkeys(map(_problem, details))) from None
 
 
 def _problem(detail: ErrorDetails) -> Problem:
-    """A pydantic finding in our words: a JSON path, and what is allowed there."""
-    path = ".".join(str(part) for part in detail["loc"])
-    message = _WORDS.get(detail["type"], detail["msg"])
-    return Problem(path, message[:1].lower() + message[1:])
+    """A pydantic finding in our words: a JSON path, and what is allowed there. Our own findings may say in their
+    context at which field or index of the value they are."""
+    context = detail.get("ctx", {})
+    place = (*detail["loc"], context["at"]) if "at" in context else detail["loc"]
+    words = _WORDS.get(detail["type"])
+    message = words.format_map(context) if words else detail["msg"]
+    return Problem(".".join(map(str, place)), message[:1].lower() + message[1:])
 
 
 #: Pydantic's own texts speak of Python; these speak of JSON.
@@ -263,4 +267,6 @@ _WORDS: Mapping[str, str] = {
     "model_attributes_type": "must be an object",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be at least {ge}",
 }
