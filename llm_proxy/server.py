@@ -20,7 +20,19 @@ from tornado.web import Application
 import handlers
 import llm_proxy
 import providers
-from handlers import anthropic, chat, conversation, openai, passthrough, ping, prompts, status, tags
+from handlers import (
+    anthropic,
+    chat,
+    conversation,
+    openai,
+    openai_completions,
+    openai_responses,
+    passthrough,
+    ping,
+    prompts,
+    status,
+    tags,
+)
 from handlers.base import NotFoundHandler
 from llm_proxy.crew import Crew, States
 from llm_proxy.demo import DemoServer
@@ -53,7 +65,7 @@ def make_app(gateway: Gateway) -> Application:
     modules: Iterable[Any] = (
         *(ping, status, tags, prompts),
         *(chat, conversation, passthrough),
-        *(openai, anthropic),
+        *(openai, openai_completions, openai_responses, anthropic),
     )
     prefix = gateway.settings.ep_prefix
     shared = {"gateway": gateway}
