@@ -80,10 +80,11 @@ class Parent:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         killed = False
         while not (self._stops and not any(place.pid for place in self._places)):
+            settled = False
             if not self._stops:
                 self._fork_due()
-                self._look()
-            got = signal.sigtimedwait(SIGNALS, self._patience())
+                settled = self._look()
+            got = signal.sigtimedwait(SIGNALS, self._patience(settled))
             if got is not None:
                 self._obey(signal.Signals(got.si_signo))
             self._reap()
@@ -96,22 +97,22 @@ class Parent:
         log.info("stopped")
         return int(killed)
 
-    def _patience(self) -> float:
-        """How long there is nothing to do unless a signal comes, in seconds."""
+    def _patience(self, settled: bool) -> float:
+        """How long there is nothing to do unless a signal comes, in seconds; ``settled``: all workers serve."""
         now = time.monotonic()
         if self._stops:
             return min(max(0.0, self._kill_at - now), 1.0)
         dues = [place.restart_at - now for place in self._places if not place.pid]
-        return max(0.0, min([*dues, 60.0 if self._all_serve() else _LOOK]))
+        return max(0.0, min([*dues, _LONGEST if settled else _LOOK]))
 
     def _all_serve(self) -> bool:
         found = [self._board.get(place.row) for place in self._places]
         return all(facts is not None and not facts.draining for facts in found)
 
-    def _look(self) -> None:
-        """What is to be done when all workers serve."""
+    def _look(self) -> bool:
+        """Whether all workers serve; then do what waits for that."""
         if not self._all_serve():
-            return
+            return False
         if not self._up:
             self._up = True
             self._on_up()
@@ -120,6 +121,7 @@ class Parent:
             self._going = self._old.pop(0)
             log.info("worker is replaced", extra={"pid": self._going})
             os.kill(self._going, signal.SIGTERM)
+        return True
 
     def _obey(self, number: signal.Signals) -> None:
         match number:

@@ -67,7 +67,11 @@ class Program:
                 start_new_session=True,
             )
         if self.expect == "listening":
-            await wait_until(lambda: self.lines("listening") or self.process.poll() is not None, PATIENCE)
+            try:
+                await wait_until(lambda: self.lines("listening") or self.process.poll() is not None, PATIENCE)
+            except AssertionError:
+                await self.__aexit__(None, None, None)
+                raise
 
             assert self.lines("listening"), self.stderr.read_text()
             self.url = self.lines("listening")[0]["url"]
