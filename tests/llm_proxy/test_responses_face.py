@@ -1,0 +1,263 @@
+"""The writer of the Responses API's events: no sequence of chunks makes it emit an illegal one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_proxy.errors import UpstreamError
+from llm_proxy.events import ChatResponse, Chunk
+from llm_proxy.responses_face import ResponsesFace
+from llm_proxy.responses_form import read
+from llm_proxy.responses_input import unpacked
+from tests.support.fuzz import fuzz
+
+TEXT = st.text(max_size=5)
+ARGUMENTS = st.one_of(TEXT, st.sampled_from(["{", '{"x"', ":1", "}", '{"x":1}', "{}"]))
+CALL = st.fixed_dictionaries(
+    {"index": st.integers(0, 3)},
+    optional={
+        "id": TEXT,
+        "function": st.fixed_dictionaries({}, optional={"name": TEXT, "arguments": ARGUMENTS}),
+        "extra_content": st.just({"google": {"thought_signature": "s"}}),
+    },
+)
+THOUGHT = st.sampled_from(
+    [
+        {"type": "thinking", "thinking": "x", "signature": "s", "index": 0},
+        {"type": "redacted_thinking", "data": "d"},
+    ]
+)
+DELTA = st.fixed_dictionaries(
+    {},
+    optional={
+        "role": st.just("assistant"),
+        "content": TEXT | st.none(),
+        "refusal": TEXT | st.none(),
+        "reasoning_content": TEXT,
+        "thinking_blocks": st.lists(THOUGHT, max_size=2),
+        "tool_calls": st.lists(CALL, max_size=2),
+        "extra_content": st.just({"google": {"thought_signature": "s"}}),
+    },
+)
+LOGPROBS = st.just({"content": [{"token": "x", "logprob": -0.25, "bytes": [120], "top_logprobs": []}]})
+CHUNK = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": TEXT,
+        "choices": st.lists(
+            st.fixed_dictionaries(
+                {"delta": DELTA},
+                optional={
+                    "index": st.integers(0, 1),
+                    "logprobs": LOGPROBS | st.none(),
+                    "finish_reason": st.sampled_from(
+                        [None, "stop", "tool_calls", "length", "content_filter", "new"]
+                    ),
+                },
+            ),
+            max_size=2,
+        ),
+        "usage": st.just({"prompt_tokens": 3, "completion_tokens": 2}),
+    },
+)
+CHUNKS = st.lists(CHUNK, max_size=8)
+FORM: dict[str, Any] = {"model": "m", "input": "x"}
+#: Stem of a text's events -> its field, the index that counts it, the list it stands in, the events of its part.
+TEXTS = {
+    "response.output_text": ("text", "content_index", "content", "response.content_part"),
+    "response.refusal": ("refusal", "content_index", "content", "response.content_part"),
+    "response.reasoning_text": ("text", "content_index", "content", "response.content_part"),
+    "response.reasoning_summary_text": (
+        "text",
+        "summary_index",
+        "summary",
+        "response.reasoning_summary_part",
+    ),
+}
+
+
+def a_face(**fields: Any) -> ResponsesFace:
+    return ResponsesFace(read({**FORM, **fields}), 1)
+
+
+def parsed(data: bytes) -> list[dict[str, Any]]:
+    events = []
+    for block in filter(None, data.decode().split("\n\n")):
+        head, body = block.split("\n")
+        events.append(json.loads(body.removeprefix("data: ")))
+        assert head == "event: " + events[-1]["type"]
+    return events
+
+
+class Reader:
+    """A client that accepts nothing but a legal sequence, and puts the output together from the deltas alone."""
+
+    def __init__(self) -> None:
+        self.output: list[dict[str, Any]] = []
+        self.item: dict[str, Any] | None = None
+        self.part: dict[str, Any] | None = None
+        self.last = ""
+        self.response: dict[str, Any] = {}
+
+    def read(self, events: list[dict[str, Any]]) -> None:
+        assert [event["sequence_number"] for event in events] == list(range(len(events)))
+        heads = ["response.created", "response.in_progress"][: len(events)]
+        assert [event["type"] for event in events[:2]] == heads
+        assert len({event["response"]["id"] for event in events if "response" in event}) <= 1
+        for event in events[2:]:
+            assert not self.last, "nothing follows the last event"
+            self._one(event["type"], event)
+
+    def _one(self, kind: str, event: dict[str, Any]) -> None:
+        if "response" in event:
+            assert kind in ("response.completed", "response.incomplete", "response.failed")
+            assert kind == "response.failed" or (self.item, self.part) == (None, None)
+            self.last, self.response = kind, event["response"]
+            assert self.response["status"] == kind.removeprefix("response.")
+            return
+        assert event["output_index"] == len(self.output)
+        if kind == "response.output_item.added":
+            assert self.item is None
+            assert event["item"]["status"] == "in_progress"
+            self.item = event["item"]
+            return
+        assert self.item is not None
+        if kind == "response.output_item.done":
+            assert self.part is None
+            done = event["item"]
+            told = {"status", "encrypted_content", "extra_content"}
+            assert {k: v for k, v in done.items() if k not in told} == {
+                k: v for k, v in self.item.items() if k not in told
+            }
+            assert done["status"] in ("completed", "incomplete")
+            self.output.append(done)
+            self.item = None
+            return
+        assert event["item_id"] == self.item["id"]
+        stem, _, verb = kind.rpartition(".")
+        if stem == "response.function_call_arguments":
+            if verb == "delta":
+                self.item["arguments"] += event["delta"]
+            else:
+                assert event["arguments"] == self.item["arguments"]
+        elif verb == "added":
+            assert self.part is None
+            self.part = event["part"]
+            place, index = ("summary", "summary_index") if "summary" in stem else ("content", "content_index")
+            assert event[index] == len(self.item[place])
+            self.item[place].append(self.part)
+        elif stem in TEXTS:
+            field, index, place, _ = TEXTS[stem]
+            assert self.part is not None
+            assert event[index] == len(self.item[place]) - 1
+            if verb == "delta":
+                self.part[field] += event["delta"]
+                self.part.get("logprobs", []).extend(event.get("logprobs", []))
+            else:
+                assert event[field] == self.part[field]
+        else:
+            assert (stem in [text[3] for text in TEXTS.values()], verb) == (True, "done")
+            assert event["part"] == self.part
+            self.part = None
+
+
+def expected_arguments(chunks: list[dict[str, Any]]) -> dict[int, list[str]]:
+    """The pieces of each call's arguments."""
+    found: dict[int, list[str]] = {}
+    for choice in (c for data in chunks for c in data.get("choices", ()) if c.get("index", 0) == 0):
+        for call in choice["delta"].get("tool_calls", ()):
+            found.setdefault(call["index"], []).append((call.get("function") or {}).get("arguments") or "")
+    return found
+
+
+@fuzz
+@given(CHUNKS, st.booleans())
+def test_every_sequence_is_legal(chunks: list[dict[str, Any]], summary: bool) -> None:
+    """Ended or not, whatever the upstream said; and the deltas alone spell out the last event's response."""
+    face = a_face(reasoning={"summary": "auto"} if summary else {})
+    body = face.events([Chunk(data) for data in chunks])
+    Reader().read(parsed(body))
+    reader = Reader()
+    reader.read(parsed(body + face.end()))
+
+    assert reader.last in ("response.completed", "response.incomplete")
+    assert reader.response["output"] == reader.output
+    assert len({item["id"] for item in reader.output}) == len(reader.output)
+
+
+@fuzz
+@given(CHUNKS)
+def test_a_failure_is_the_last_event(chunks: list[dict[str, Any]]) -> None:
+    """``response.failed``, then the error in both forms."""
+    face = a_face()
+    body = face.events([Chunk(data) for data in chunks])
+    *events, error = parsed(body + face.failure(UpstreamError("gone"), "r-1"))
+    reader = Reader()
+    reader.read(events)
+
+    assert reader.last == "response.failed"
+    assert reader.response["error"] == {"code": "upstream_error", "message": "gone"}
+    assert (error["type"], error["sequence_number"], error["code"]) == (
+        "error",
+        len(events),
+        "upstream_error",
+    )
+    assert error["error"]["request_id"] == "r-1"
+
+
+@fuzz
+@given(CHUNKS)
+def test_nothing_that_was_said_is_lost(chunks: list[dict[str, Any]]) -> None:
+    """Texts come out whole and in order; each call once, with all pieces that came before it was a whole object."""
+    face = a_face()
+    events = parsed(face.events([Chunk(data) for data in chunks]) + face.end())
+    deltas = [c["delta"] for data in chunks for c in data.get("choices", ()) if c.get("index", 0) == 0]
+
+    for field, event in (
+        ("content", "response.output_text.delta"),
+        ("refusal", "response.refusal.delta"),
+        ("reasoning_content", "response.reasoning_text.delta"),
+    ):
+        said = "".join(delta.get(field) or "" for delta in deltas)
+        assert said == "".join(e["delta"] for e in events if e["type"] == event)
+    calls = [item for item in events[-1]["response"]["output"] if item["type"] == "function_call"]
+    wanted = expected_arguments(chunks)
+    assert len(calls) == len(wanted)
+    for call in calls:
+        assert any(is_what_was_said(call["arguments"], pieces) for pieces in wanted.values())
+    blocks = [block for delta in deltas for block in delta.get("thinking_blocks", ())]
+    sealed = [item.get("encrypted_content") for item in events[-1]["response"]["output"]]
+    assert [block for text in sealed if text for block in unpacked(text) or ()] == blocks
+
+
+def is_what_was_said(arguments: str, pieces: list[str]) -> bool:
+    whole = "".join(pieces)
+    if arguments == (whole or "{}"):
+        return True
+    return whole.startswith(arguments) and isinstance(json.loads(arguments), dict)
+
+
+@fuzz
+@given(st.lists(CALL, max_size=3), TEXT, TEXT, st.lists(THOUGHT, max_size=2))
+def test_a_whole_answer_is_what_its_stream_ends_with(
+    calls: list[dict[str, Any]], text: str, thought: str, blocks: list[dict[str, Any]]
+) -> None:
+    """Thoughts, text, calls: one item each, none for what is not there."""
+    message: dict[str, Any] = {"content": text, "reasoning_content": thought}
+    message["tool_calls"] = [{k: v for k, v in call.items() if k != "index"} for call in calls]
+    if blocks:
+        message["thinking_blocks"] = blocks
+    data = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3}}
+    got = json.loads(a_face().whole(ChatResponse(data)))
+    kinds = [item["type"] for item in got["output"]]
+
+    thoughts = len(blocks) or bool(thought)
+    assert kinds == ["reasoning"] * thoughts + ["message"] * bool(text) + ["function_call"] * len(calls)
+    assert (got["status"], got["usage"]["input_tokens"]) == ("completed", 3)
+    assert [
+        block for item in got["output"] for block in unpacked(item.get("encrypted_content")) or ()
+    ] == blocks
