@@ -1,4 +1,4 @@
-"""What the registry's thread does: look at the files, judge them, keep the copy.
+"""What the registry's thread does: look at the files, judge them, say what an edit did.
 
 Laws: nothing here changes the registry; everything that a result depends on is handed over, and everything that it
 leads to is returned. Blocking, and considerate of the event loop.
@@ -7,10 +7,9 @@ leads to is returned. Blocking, and considerate of the event loop.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from llm_proxy.generations import Generations
-from llm_proxy.last_good import LastGood
 from llm_proxy.reading import EVERYTHING, Part, Reading, Sources, read
 from llm_proxy.settling import doubts
 from llm_proxy.snapshot import Snapshot, describe, judge, problem_lines
@@ -40,21 +39,19 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A verdict: a snapshot and what it changes in words, or the problems."""
+    """A verdict: a snapshot, or the problems."""
 
     reading: Reading
     snapshot: Snapshot | None = None
-    changes: list[str] = field(default_factory=list)
     problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Looker:
-    """``generations`` counts states across processes, ``last_good`` keeps a copy of the accepted one; both optional."""
+    """``generations`` counts states across processes, if there are several."""
 
     sources: Sources
     generations: Generations | None = None
-    last_good: LastGood | None = None
 
     def look(self, known: Known, parts: frozenset[Part]) -> Look:
         """Read ``parts`` of the files."""
@@ -62,11 +59,9 @@ class Looker:
         with considerate():
             reading = read(self.sources, known.seen, current.prompts, parts)
             generation = current.generation
-            if reading.mark == current.reading.mark and parts == EVERYTHING:
-                if self.generations is not None:
-                    generation = self.generations.newer(current.hash, generation)
-                if self.last_good is not None:
-                    self.last_good.keep(current)
+            unchanged = reading.mark == current.reading.mark and parts == EVERYTHING
+            if unchanged and self.generations is not None:
+                generation = self.generations.newer(current.hash, generation)
             return Look(reading, any(doubts(reading, known.judged)), generation)
 
     def verdict(self, known: Known, at_any_rate: bool) -> Look | Found:
@@ -87,9 +82,11 @@ class Looker:
             if verdict.snapshot is None:
                 assert verdict.error is not None
                 return Found(verdict.reading, problems=tuple(problem_lines(verdict.error)))
-            if self.last_good is not None:
-                self.last_good.keep(verdict.snapshot)
-            same = verdict.snapshot.hash == current.hash
-            return Found(
-                verdict.reading, verdict.snapshot, [] if same else describe(current, verdict.snapshot)
-            )
+            return Found(verdict.reading, verdict.snapshot)
+
+    def changes(self, before: Snapshot, after: Snapshot) -> list[str]:
+        """What an edit did, in words."""
+        if before.hash == after.hash:
+            return []
+        with considerate():
+            return describe(before, after)

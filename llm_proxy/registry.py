@@ -22,7 +22,13 @@ from llm_proxy.looking import Found, Known, Look, Looker
 from llm_proxy.outcome import Outcome, State, tell_applied, tell_rejected
 from llm_proxy.reading import EVERYTHING, Mark, Part, Sources
 from llm_proxy.settling import Change, Rhythm, due, pause
-from llm_proxy.snapshot import Snapshot, api_types, load_snapshot, problem_lines, prompt_problems
+from llm_proxy.snapshot import (
+    Snapshot,
+    api_types,
+    load_snapshot,
+    problem_lines,
+    prompt_problems,
+)
 from llm_proxy.worker import Worker
 
 __all__ = [
@@ -65,7 +71,7 @@ class Registry:
         self.sources = sources
         self.current = first
         self.last_good = last_good
-        self._looker = Looker(sources, generations, last_good)
+        self._looker = Looker(sources, generations)
         self.rhythm = Rhythm()
         #: Whether ``current`` comes from the last good copy and not from the operator's files.
         self.on_last_good = outcome is not None
@@ -94,6 +100,7 @@ class Registry:
         self._urgent = False
         self._next_look = 0.0
         self._worker = Worker("config-loader")
+        self._keeper = Worker("last-good")
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._closed = False
@@ -129,6 +136,7 @@ class Registry:
         if self._running is not None:
             self._running.cancel()
         self._worker.close()
+        self._keeper.close()
 
     async def _run(self) -> None:
         try:
@@ -177,13 +185,16 @@ class Registry:
         now = _now()
         if parts == EVERYTHING:
             self.looked_at, self.look_seconds = time.monotonic(), now - start
+            if look.reading.mark == self.current.reading.mark:
+                self._keep()  # at start, and again if it failed
         if look.generation != self.current.generation:
             self.current = replace(self.current, generation=look.generation)
-        self._see(look, now, causes | self._causes)
+        self._see(look, start, causes | self._causes)
         self._next_look = now + pause(now - start, fruitless=look.reading.mark == before.mark)
 
-    def _see(self, look: Look, now: float, causes: set[str]) -> None:
-        """Take note of what lies on disk."""
+    def _see(self, look: Look, began: float, causes: set[str]) -> None:
+        """Take note of what lies on disk. The quiet time counts from the beginning of the look: between two readings
+        of a file there is as much, however long each look takes."""
         reading, before = look.reading, self._seen
         self._seen, self._doubtful = reading, look.doubtful
         if reading.mark == self._judged.mark:
@@ -193,11 +204,11 @@ class Registry:
             return
         if self._change is None:
             cause = min(causes, key=lambda cause: _WATCHER.index(cause) if cause in _WATCHER else -1)
-            self._change = Change(now, now, cause, time.time())
+            self._change = Change(began, began, cause, time.time())
             for listener in self.on_notice:
                 listener(cause)
         elif reading.mark != before.mark:
-            self._change = self._change.again(now)
+            self._change = self._change.again(began)
         change = self._change
         self.outcome = Outcome("pending", self._settled.problems, change.cause, change.at, reading.file_hash)
 
@@ -206,35 +217,46 @@ class Registry:
         self._dirty, self._causes = frozenset(), set()
         change, urgent = self._change, self._urgent
         assert change is not None
-        at_any_rate = _now() >= change.first + self.rhythm.storm
+        began = _now()
+        at_any_rate = began >= change.first + self.rhythm.storm
         found = await self._in_thread(self._looker.verdict, self._known(), at_any_rate)
         self.looked_at = time.monotonic()
         if isinstance(found, Look):
-            self._see(found, _now(), {change.cause})
+            self._see(found, began, {change.cause})
             return
         # Hints and a signal that came meanwhile have been noted, and lead to another look.
         self._change, self._judged, self._seen = None, found.reading, found.reading
         self._urgent = self._urgent and not urgent
-        self._conclude(found, change)
-        for listener in self.on_verdict:
-            listener()
+        await self._conclude(found, change)
 
-    def _conclude(self, found: Found, change: Change) -> None:
+    async def _conclude(self, found: Found, change: Change) -> None:
+        """Let the verdict take effect, then tell it."""
         before, old, snapshot = self.current, self._settled, found.snapshot
         problems = prompt_problems(snapshot) if snapshot else found.problems
         state: State = "applied" if snapshot else "rejected"
         new = Outcome(state, problems, change.cause, change.at, found.reading.file_hash)
         self._settled = self.outcome = new
+        if snapshot is not None:
+            self.current, self.on_last_good = snapshot, False
+            if snapshot is not before:
+                self._tell(self.on_swap, snapshot)
+        self._tell(self.on_verdict)
         if snapshot is None:
             tell_rejected(before, old, new)
             return
-        self.current, self.on_last_good = snapshot, False
-        tell_applied(before, snapshot, found.changes, old, new)
-        if snapshot is before:
-            return
-        for listener in self.on_swap:
+        self._keep()
+        changes = await self._worker.run(self._looker.changes, before, snapshot)
+        tell_applied(before, snapshot, changes, old, new)
+
+    def _keep(self) -> None:
+        """Have the current state copied, in a thread of its own: a disk that hangs must not stop the next edit."""
+        if self.last_good is not None:
+            self._keeper.offer(self.last_good.keep, self.current)
+
+    def _tell(self, listeners: list[Callable[..., None]], *what: Snapshot) -> None:
+        for listener in listeners:
             try:
-                listener(snapshot)
+                listener(*what)
             except Exception:  # the others must hear of it
                 log.exception("a listener failed")
 

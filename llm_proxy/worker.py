@@ -31,6 +31,7 @@ class Worker:
         self._name = name
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._offered: asyncio.Future[None] | None = None
 
     def run(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         """Begin ``function(*arguments)`` in the thread; the future has its result. Call on the running loop."""
@@ -50,6 +51,11 @@ class Worker:
             self._thread.start()
         self._jobs.put(job)
         return future
+
+    def offer(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Have ``function`` run, unless the last one that was offered still runs: it should raise nothing."""
+        if self._offered is None or self._offered.done():
+            self._offered = self.run(function, *arguments)
 
     def close(self) -> None:
         """End after the jobs that are queued, without waiting for them."""

@@ -70,8 +70,7 @@ async def test_it_is_written_at_start_and_after_each_accepted_edit(tmp_path: Pat
         await world.sees(store.path.exists)
         first = store.path.stat().st_ino
         replace(world.config, document(2))
-        await world.shows(2)
-        assert store.load(world.sources).models["m"][0].weight == 2
+        await world.sees(lambda: store.load(world.sources).models["m"][0].weight == 2)
         second = store.path.stat().st_ino
         before = all_bytes(tmp_path / "conf") | all_bytes(tmp_path / "prompts")
         await world.looked()
@@ -210,14 +209,13 @@ async def test_a_full_disk(
             await world.shows(2)
             await world.looked()
             report = world.watcher.report()
-            left = os.listdir(store.path.parent)
+            await world.sees(lambda: os.listdir(store.path.parent) == [])
             patch.undo()
             await world.looked()
+            await world.sees(lambda: world.watcher.report()["problems"] == [])
 
             assert caplog.messages.count("the last good copy cannot be written") == 1
             assert report["problems"] == ["the last good copy cannot be written: No space left on device"]
-            assert left == []
-            assert world.watcher.report()["problems"] == []
             assert store.load(world.sources).hash == world.registry.current.hash
 
 

@@ -71,6 +71,25 @@ async def test_it_is_a_daemon_and_begins_late() -> None:
     await wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "idle"])
 
 
+async def test_what_is_offered_is_not_piled_up() -> None:
+    """While one such job runs, further ones are left out."""
+    worker, go_on, done = Worker("mine"), threading.Event(), []
+
+    def job(number: int) -> None:
+        go_on.wait(10)
+        done.append(number)
+
+    for number in range(3):
+        worker.offer(job, number)
+    go_on.set()
+    await worker.run(lambda: None)
+    worker.offer(job, 3)
+    await worker.run(lambda: None)
+    worker.close()
+
+    assert done == [0, 3]
+
+
 def test_considerate() -> None:
     """The interpreter changes hands sooner, full collections wait, and afterwards all is as it was."""
     before = sys.getswitchinterval(), gc.get_threshold()
