@@ -8,6 +8,7 @@ that the upstream did not send have no place in it.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -17,6 +18,7 @@ from pydantic import ConfigDict
 from tornado.web import HTTPError
 
 from handlers.answering import AnsweringHandler
+from handlers.base import OFF_LOOP
 from llm_proxy.dialect import OpenAIFace
 from llm_proxy.errors import ClientGone, GatewayError, InvalidRequest, NotFound, Problem
 from llm_proxy.relay import Clock, await_head
@@ -77,10 +79,18 @@ class PassthroughHandler(AnsweringHandler):
         check_headers(headers)
         body = None
         if form.body is not None:
-            body = form.body.encode() if isinstance(form.body, str) else dumps(form.body)
+            body = await self._written(form.body)
             if not any(name.lower() == "content-type" for name, _ in headers):
                 headers.append(("Content-Type", "application/json"))
         await self.relay(deployment, method, form.path, headers, body)
+
+    async def _written(self, body: Any) -> bytes:
+        """The body of the JSON form as it is sent; a large one is written beside the loop."""
+        if isinstance(body, str):
+            return body.encode()
+        if self._size < OFF_LOOP:
+            return dumps(body)
+        return await asyncio.get_running_loop().run_in_executor(None, dumps, body)
 
     def _deployment(self, form: PassthroughRequest) -> Deployment:
         if (form.model is None) == (form.provider is None):

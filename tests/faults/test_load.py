@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.jsontext import parse_object
+from llm_proxy.sse import dumps
 from tests.faults.kit import (
     BODIES,
     FORMS,
@@ -105,13 +107,18 @@ async def test_l4_who_waits_is_served(tmp_path: Path) -> None:
     assert [(got.status, got.complete) for got in answers] == [(200, True)] * 60
 
 
-@pytest.mark.parametrize("form", ["stream", "whole", "passthrough"])
-async def test_l5_a_large_body_is_read_beside_the_loop(
-    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While 30 MB are parsed, a stream gets its tokens: the parser here is not done before they have arrived."""
-    arrived = threading.Event()
-    parsing = threading.Event()
+def large(form: str) -> tuple[str, Any]:
+    """A request of 30 MB, and where it goes."""
+    body = {**BODIES[form], "messages": [{"role": "user", "content": "x" * (30 << 20)}]}
+    if form == "passthrough":
+        return "/passthrough", {"provider": "peer", "path": "/x", "body": body}
+    return PATHS[form], body
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_l5_streams_go_on(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While 30 MB are parsed a stream gets its tokens: the parser here is not done before they have arrived."""
+    arrived, parsing = threading.Event(), threading.Event()
 
     def slow(data: bytes) -> dict[str, Any]:
         if len(data) > 1 << 20:
@@ -123,28 +130,48 @@ async def test_l5_a_large_body_is_read_beside_the_loop(
     gate = asyncio.Event()
 
     async def both(exchange: Exchange) -> None:
-        if len(exchange.request.body) > 1 << 20 or not exchange.request.path.endswith("completions"):
+        if len(exchange.request.body) > 1 << 20:
             await healthy(exchange)
         else:
             await stream(*PIECES[:2], gate, *PIECES[2:])(exchange)
 
-    big = {**BODIES[form], "messages": [{"role": "user", "content": "x" * (30 << 20)}]}
-    path = PATHS[form]
-    if form == "passthrough":
-        path, big = "/passthrough", {"provider": "peer", "path": "/x", "body": big}
     async with Peer(both) as peer, gateway(tmp_path, peer.url) as proxy, Connection(proxy.url) as client:
         await client.send("POST", "/chat", CHAT)
         got = await client.head()
         await client.piece(got)
-        large = asyncio.ensure_future(proxy.request("POST", path, big))
+        asked = asyncio.ensure_future(proxy.request("POST", *large(form)))
         await wait_until(parsing.is_set, 20)
         gate.set()
         await client.rest(got)
         arrived.set()
-        answered = await large
+        answered = await asked
 
     assert (got.complete, got.text()) == (True, "one two")
     assert (answered.status, answered.complete) == (200, True)
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_l5_nothing_large_is_done_on_the_loop(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither reading a large body nor writing it again for the upstream happens on the loop's own thread."""
+    threads: list[threading.Thread] = []
+
+    def seen(work: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def noted(data: Any) -> Any:
+            threads.append(threading.current_thread())
+            return work(data)
+
+        return noted
+
+    monkeypatch.setattr("handlers.base.parse_object", seen(parse_object))
+    for module in ("handlers.passthrough", "providers.openai"):
+        monkeypatch.setattr(f"{module}.dumps", seen(dumps))
+    async with Peer(healthy) as peer, gateway(tmp_path, peer.url) as proxy:
+        got = await proxy.request("POST", *large(form))
+
+    assert (got.status, len(threads)) == (200, 2)
+    assert threading.main_thread() not in threads
 
 
 @pytest.mark.timeout(60)

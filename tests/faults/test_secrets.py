@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from llm_proxy.check import check
 from tests.handlers.kit import CHAT, WHOLE
 from tests.support.client import Connection, request
 from tests.support.loops import wait_until
 from tests.support.peer import Exchange, Peer, Script
-from tests.support.program import ROOT, Program
+from tests.support.program import Program
 from tests.support.scripts import answer, answer_json, in_turn, raw, silent, sse, stream
 from tests.support.secrets import (
     CLIENT_KEY,
@@ -86,7 +85,9 @@ def planted(url: str, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.timeout(90)
 @pytest.mark.parametrize("log_format", ["json", "text"])
-async def test_s11_planted_secrets(log_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_s11_planted_secrets(
+    log_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Keys from everywhere, every failure, DEBUG and IN_DEBUG: no key, credential or prompt in any log line, header or
     body of ours, nor in what ``check`` prints, in any disguise."""
     monkeypatch.setenv("PLANTED_KEY", UPSTREAM_KEY)
@@ -124,7 +125,7 @@ async def test_s11_planted_secrets(log_format: str, tmp_path: Path, monkeypatch:
                 program.write_config(bad)
                 await judged(program, url, "rejected")
                 shown.append(str(await request(url, "GET", "/status")))
-                shown.append(checked(program))
+                shown.append(checked(program, capsys))
                 program.write_config(planted(peer.url, tmp_path))
                 await judged(program, url, "applied")
             program.signal(signal.SIGTERM)
@@ -171,9 +172,9 @@ async def judged(program: Program, url: str, state: str) -> None:
         await asyncio.sleep(0.02)
 
 
-def checked(program: Program) -> str:
+def checked(program: Program, capsys: pytest.CaptureFixture[str]) -> str:
     """What ``llm-proxy check`` prints about the files as they are."""
-    flags = ["--models-config", str(program.config_file), "--prompts-dir", str(program.prompts_dir)]
-    command = [sys.executable, "-m", "llm_proxy", "check", *flags]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
-    return done.stdout + done.stderr
+    check({"models_config": str(program.config_file), "prompts_dir": str(program.prompts_dir)})
+    printed = capsys.readouterr()
+    assert printed.out or printed.err
+    return printed.out + printed.err
