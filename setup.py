@@ -29,6 +29,7 @@ TEST = [
     "jsonschema>=4.20",
     # The official clients judge the faces; llama.cpp and the tools that write its model file are the real upstream.
     "openai>=1.60",
+    "anthropic>=0.60",
     "ollama>=0.4",
     "xllamacpp",
     "gguf>=0.17",

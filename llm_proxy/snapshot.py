@@ -105,7 +105,9 @@ def judge(
     identity = _identity(reading)
     same = previous is not None and previous.hash == identity
     generation = _number(identity, previous, generations)
-    if previous is not None and same and previous.prompts.problems == reading.prompts.problems:
+    # A worker that begins with its parent's state has a demo endpoint of its own.
+    at_home = previous is not None and previous.demo_host == demo_host
+    if previous is not None and same and at_home and previous.prompts.problems == reading.prompts.problems:
         if previous.generation == generation:
             return Verdict(reading, previous)
         return Verdict(reading, replace(previous, generation=generation))

@@ -157,6 +157,15 @@ async def test_all_workers_have_an_edit_under_one_number(tmp_path: Path) -> None
     assert first["hash"] == fourth["hash"]
 
 
+async def test_the_demo_model_answers_in_every_worker(tmp_path: Path) -> None:
+    """Each process serves its own demo endpoint, although it began with the state of its parent."""
+    async with Program(tmp_path, {"demo": {"demo": {}}}, workers=2) as program:
+        body = {"model": "demo", "messages": [{"role": "user", "content": "hi"}], "stream": False}
+        answers = [await request(program.url, "POST", "/chat", body) for _ in range(20)]
+
+    assert {answer.status for answer in answers} == {200}
+
+
 async def settled(program: Program, generation: int) -> dict[str, Any]:
     """Wait until all workers have applied that generation."""
     return await until(
