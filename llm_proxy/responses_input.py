@@ -35,7 +35,7 @@ def unpacked(text: Any) -> list[_Json] | None:
         return None
     try:
         blocks = json.loads(base64.b64decode(text.removeprefix(_MARK), validate=True))
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter from nesting that no parser takes
         return None
     return blocks if isinstance(blocks, list) and all(isinstance(b, dict) for b in blocks) else None
 

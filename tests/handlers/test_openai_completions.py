@@ -126,14 +126,14 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "status", "param"), BAD)
-async def test_bad_input(body: dict[str, Any], status: int, param: str, tmp_path: Path) -> None:
+async def test_bad_input(tmp_path: Path) -> None:
     """The usual error, and nothing is sent."""
     async with Peer(silent()) as peer, gateway(tmp_path, peer.url) as proxy:
-        got = await request(proxy.origin, "POST", "/v1/completions", body)
+        answers = [await request(proxy.origin, "POST", "/v1/completions", body) for body, _, _ in BAD]
 
         assert not peer.requests
-    assert (got.status, got.json()["error"]["param"]) == (status, param)
+    told = [(got.status, got.json()["error"]["param"]) for got in answers]
+    assert told == [(status, param) for _, status, param in BAD]
 
 
 @pytest.mark.parametrize("streaming", [True, False])
