@@ -7,6 +7,7 @@ thread lives and its directory is the one that lies at that path. Blocking, but 
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import warnings
@@ -15,9 +16,9 @@ from dataclasses import dataclass
 
 from watchdog import events
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers.api import ObservedWatch
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver, ObservedWatch
 
-from llm_proxy.calm_inotify import CalmObserver
 from llm_proxy.prompt_files import SUFFIX
 from llm_proxy.reading import EVERYTHING, Part
 from llm_proxy.roots import Identity, Plan, Root, identity
@@ -146,14 +147,14 @@ class Eyes:
         # One RuntimeWarning of several kilobytes for each directory that is made and filled at once.
         warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.observers")
         self._notes = notes
-        self._observer = CalmObserver(notes.lost)
+        self._observer = _observer(notes)
         self._observer.start()
         self._watched: dict[str, _Watched] = {}
 
     @property
     def is_alive(self) -> bool:
         """Whether watchdog's threads run."""
-        return self._observer.is_alive() and self._observer.is_reading
+        return self._observer.is_alive() and getattr(self._observer, "is_reading", True)
 
     @property
     def directories(self) -> int:
@@ -202,3 +203,12 @@ class Eyes:
         """End all threads."""
         self._observer.stop()
         self._observer.join()
+
+
+def _observer(notes: Notes) -> BaseObserver:
+    """On Linux the one that bears a flood; elsewhere what watchdog has for the system."""
+    if sys.platform == "linux":
+        from llm_proxy.calm_inotify import CalmObserver
+
+        return CalmObserver(notes.lost)
+    return Observer()

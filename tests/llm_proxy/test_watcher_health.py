@@ -427,6 +427,17 @@ async def test_too_many_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert report["directories"] == 4
 
 
+async def test_other_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no inotify, watchdog's own observer does the work."""
+    monkeypatch.setattr(sys, "platform", "other")
+    async with World(tmp_path) as world:
+        replace(world.config, document(2))
+        await world.shows(2)
+
+        assert type(threads(world)._observer).__name__ == "InotifyObserver"
+        assert world.registry.outcome.cause == "inotify"
+
+
 async def test_lost_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the kernel says that it has dropped events, everything is looked at."""
     monkeypatch.setattr(watcher, "SLOW", 3600.0)
