@@ -24,7 +24,9 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in BAD.items() for value in values]
+)
 def test_a_wrong_value_is_one_line_that_helps(name: str, value: str) -> None:
     """The line names the variable and what is allowed, and does not repeat the value."""
     with pytest.raises(SettingsError) as caught:
@@ -55,7 +57,9 @@ def test_flags_win_over_the_environment() -> None:
         Settings.read({PREFIX + "PORT": "1"}, {"port": "x"})
 
 
-@pytest.mark.parametrize(("given", "prefix"), [("api", "/api"), ("/api/", "/api"), ("/", ""), ("/a/b", "/a/b")])
+@pytest.mark.parametrize(
+    ("given", "prefix"), [("api", "/api"), ("/api/", "/api"), ("/", ""), ("/a/b", "/a/b")]
+)
 def test_prefix_is_normalised(given: str, prefix: str) -> None:
     """Slashes around the prefix do not matter."""
     assert Settings.read({PREFIX + "EP_PREFIX": given}).ep_prefix == prefix

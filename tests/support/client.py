@@ -28,7 +28,9 @@ class Answer:
     def events(self) -> list[Any]:
         """The SSE ``data`` of the body: parsed JSON, or the text ``[DONE]``; comments are left out."""
         blocks = [block for block in self.body.decode().split("\n\n") if block and not block.startswith(":")]
-        return [data if data == "[DONE]" else json.loads(data) for data in (b.partition(": ")[2] for b in blocks)]
+        return [
+            data if data == "[DONE]" else json.loads(data) for data in (b.partition(": ")[2] for b in blocks)
+        ]
 
     def text(self) -> str:
         """The contents of all deltas joined."""
@@ -67,7 +69,12 @@ class Connection:
             return
 
     async def send(
-        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, version: str = "1.1"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        version: str = "1.1",
     ) -> None:
         """Send one request; a body that is not bytes is sent as JSON."""
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -76,7 +83,12 @@ class Connection:
             fields["Content-Length"] = str(len(data))
             fields["Content-Type"] = "application/json"
         fields.update(headers or {})
-        lines = [f"{method} {self.base}{path} HTTP/{version}", *(f"{k}: {v}" for k, v in fields.items() if v), "", ""]
+        lines = [
+            f"{method} {self.base}{path} HTTP/{version}",
+            *(f"{k}: {v}" for k, v in fields.items() if v),
+            "",
+            "",
+        ]
         self.writer.write("\r\n".join(lines).encode() + data)
         await self.writer.drain()
 
