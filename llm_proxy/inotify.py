@@ -211,4 +211,5 @@ def _observer(notes: Notes) -> BaseObserver:
         from llm_proxy.calm_inotify import CalmObserver
 
         return CalmObserver(notes.lost)
-    return Observer()
+    else:
+        return Observer()
