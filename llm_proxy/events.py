@@ -7,15 +7,15 @@ equal. A ``Chunk`` that came in the canonical dialect carries the very bytes tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from llm_proxy.errors import GatewayError
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """One ``chat.completion.chunk``. ``raw`` is the upstream's own SSE event, blank line included, if it spoke SSE
-    in the canonical dialect: a face of the same dialect relays exactly these bytes."""
+    in the canonical dialect: a face of the same dialect relays exactly these bytes. (A tuple, because it is made for
+    each token: a frozen dataclass takes three times as long.)"""
 
     data: dict[str, Any]
     raw: bytes | None = None

@@ -298,13 +298,10 @@ class _Stream:
         """``Exchange.direct``: relay what has come while the loop sleeps; false wakes the loop."""
         began = perf_counter()
         events = self.decoder.feed(data)
+        if not events:
+            return True
         try:
-            for event in events:
-                if type(event) is not Chunk:
-                    break
-            else:
-                if not events:
-                    return True
+            if all(type(event) is Chunk for event in events):
                 written = self.face.events(events)  # type: ignore[arg-type]  # all of them are chunks
                 if not written or self.sink.offer(written):
                     self._count(events, began)

@@ -14,6 +14,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
+
 #: Bytes of one event or line, many times what any token event or tool call needs.
 MAX_EVENT = 1 << 20
 
@@ -78,6 +80,16 @@ class SSEDecoder:
     def feed(self, data: bytes) -> list[SSEEvent]:
         """The events that ``data`` completes."""
         rest = self._rest
+        # A token as servers write it: one event of one line, alone.
+        if (
+            data[:6] == b"data: "
+            and data.find(b"\n") == len(data) - 2
+            and data[-1:] == b"\n"
+            and not (rest.size or b"\r" in data)
+            and len(data) <= self._limit
+        ):
+            self._start = False
+            return [SSEEvent(b"", data[6:-2], data)]
         if rest.size:
             # Without a line end nothing is completed, except what ended in a CR that might have been half of a CRLF.
             if b"\n" not in data and b"\r" not in data and not self._start and not rest.last.endswith(b"\r"):
@@ -214,6 +226,15 @@ def _written(lines: list[bytes]) -> list[bytes]:
 
 def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON. Raises ``ValueError`` on NaN and infinity, which are not JSON."""
+    try:
+        # Four times as fast as the standard library, but lenient.
+        written = to_json(value)
+    except ValueError:
+        return _dumps(value)
+    return _dumps(value) if b"NaN" in written or b"Infinity" in written else written
+
+
+def _dumps(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 

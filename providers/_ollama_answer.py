@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -71,30 +71,31 @@ class OllamaDecoder(StreamDecoder):
                 break
         return events
 
-    def _line(self, line: bytes) -> Iterator[Event]:
+    def _line(self, line: bytes) -> list[Event]:
         value = loads_object(line)
         if value.get("error"):
             raise Refused(in_stream(reported(value)))
         message = obj(value, "message")
-        calls = tool_calls(message, self._calls)
         delta = contents(message)
         if self._number == 1:
             identify(self._make, value)
             delta = {"role": "assistant", "content": "", **delta}
-        if calls:
+        # What follows is looked at only where it is: a line is a token, and a token has none of it.
+        if "tool_calls" in message and (calls := tool_calls(message, self._calls)):
             self._calls += len(calls)
             delta["tool_calls"] = calls
-        found = logprobs(value)
+        found = logprobs(value) if "logprobs" in value else None
+        events: list[Event] = []
         if delta or found:
             chunk = self._make.delta(delta)
             if found:
                 chunk.data["choices"][0]["logprobs"] = found
-            yield chunk
+            events.append(chunk)
         if value.get("done") is True:
-            yield self._make.finish(finish(value, self._calls))
-            yield self._make.usage(usage(value))
+            end = self._make.finish(finish(value, self._calls))
+            events += [end, self._make.usage(usage(value)), Done()]
             self._ended = True
-            yield Done()
+        return events
 
     def _fail(self, error: GatewayError) -> Failed:
         self._ended = True
@@ -132,8 +133,12 @@ def identify(make: ChunkMaker, value: dict[str, Any]) -> None:
 
 def contents(message: dict[str, Any]) -> dict[str, Any]:
     """Thinking and text; ``reasoning_content`` is what most clients of OpenAI-compatible servers read."""
-    found = {"reasoning_content": text(message, "thinking"), "content": text(message, "content")}
-    return {key: value for key, value in found.items() if value}
+    found = {}
+    if thinking := text(message, "thinking"):
+        found["reasoning_content"] = thinking
+    if content := text(message, "content"):
+        found["content"] = content
+    return found
 
 
 def tool_calls(message: dict[str, Any], first: int) -> list[dict[str, Any]]:
