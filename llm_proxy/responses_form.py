@@ -22,11 +22,14 @@ _Json = dict[str, Any]
 
 
 def _input(value: Any) -> Any:
-    if isinstance(value, str) or (
-        value and isinstance(value, list) and all(isinstance(i, dict) for i in value)
-    ):
+    if isinstance(value, str):
         return value
-    raise PydanticCustomError("input", "must be a string or a list of items that is not empty")
+    if not value or not isinstance(value, list):
+        raise PydanticCustomError("input", "must be a string or a list of items that is not empty")
+    for index, item in enumerate(value):
+        if not isinstance(item, dict):
+            raise PydanticCustomError("input", "must be an object", {"at": index})
+    return value
 
 
 def _choice(value: Any) -> Any:

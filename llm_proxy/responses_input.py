@@ -43,9 +43,12 @@ def unpacked(text: Any) -> list[_Json] | None:
 def _parts(value: Any) -> Any:
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and all(isinstance(p, dict) and isinstance(p.get("type"), str) for p in value):
-        return value
-    raise PydanticCustomError("parts", "must be a string or a list of parts with a 'type'")
+    if not isinstance(value, list):
+        raise PydanticCustomError("parts", "must be a string or a list of parts")
+    for index, part in enumerate(value):
+        if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+            raise PydanticCustomError("parts", "must be an object with a 'type'", {"at": index})
+    return value
 
 
 class MessageItem(Open):

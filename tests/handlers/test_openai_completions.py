@@ -1,4 +1,4 @@
-"""OpenAI's legacy completions over upstreams of three dialects, asked by the official client."""
+"""OpenAI's legacy completions over upstreams of four dialects, asked by the official client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from openai import AsyncOpenAI
 from tests.handlers.kit import EVENTS, chunk, gateway
 from tests.support.client import request
 from tests.support.gateway import RunningGateway
-from tests.support.openai_upstreams import KINDS, over
+from tests.support.openai_upstreams import KINDS, over, turns
 from tests.support.peer import Peer
 from tests.support.scripts import answer_json, silent, sse, stream
 from tests.support.secrets import CLIENT_KEY
@@ -33,7 +33,7 @@ async def test_text(kind: str, tmp_path: Path) -> None:
         )
         chunks = [piece async for piece in live]
 
-        asked = [sent.json()["messages"] for sent in double.requests]
+        asked = [turns(sent.json()) for sent in double.requests]
     streamed = "".join(choice.text for piece in chunks for choice in piece.choices)
     assert whole.choices[0].text == streamed != ""
     assert (whole.object, whole.model, whole.choices[0].finish_reason) == ("text_completion", "m", "stop")
@@ -44,7 +44,7 @@ async def test_text(kind: str, tmp_path: Path) -> None:
     assert (chunks[-1].choices, chunks[-1].usage is not None) == ([], True)
     assert all(piece.usage is None for piece in chunks[:-1])
     assert asked[0] == asked[1]
-    assert [message["role"] for message in asked[0]] == ["user"]
+    assert [turn["role"] for turn in asked[0]] == ["user"]
 
 
 @KINDS

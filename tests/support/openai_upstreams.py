@@ -11,12 +11,23 @@ import pytest
 
 from tests.support.anthropic_double import AnthropicDouble
 from tests.support.gateway import RunningGateway
+from tests.support.gemini_double import GeminiDouble
 from tests.support.ollama_double import OllamaDouble
 from tests.support.openai_double import OpenAIDouble
 
-KINDS = pytest.mark.parametrize("kind", ["openai", "ollama", "anthropic"])
-_DOUBLES: dict[str, Any] = {"openai": OpenAIDouble, "ollama": OllamaDouble, "anthropic": AnthropicDouble}
-_MODELS = {"openai": "gpt-double", "ollama": "qwen3:8b", "anthropic": "claude-double-4-5"}
+KINDS = pytest.mark.parametrize("kind", ["openai", "ollama", "anthropic", "gemini"])
+_DOUBLES: dict[str, Any] = {
+    "openai": OpenAIDouble,
+    "ollama": OllamaDouble,
+    "anthropic": AnthropicDouble,
+    "gemini": GeminiDouble,
+}
+_MODELS = {
+    "openai": "gpt-double",
+    "ollama": "qwen3:8b",
+    "anthropic": "claude-double-4-5",
+    "gemini": "gemini-3-double",
+}
 _PLAIN = {**_MODELS, "ollama": "llama3.2"}
 
 
@@ -32,3 +43,9 @@ async def over(
         rows = {"up": {"defaults": {"api_type": kind, "api_host": host}, "m": {"model": name}}}
         async with RunningGateway(folder, rows) as proxy:
             yield proxy, double
+
+
+def turns(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The turns of a request as a double got it, whatever its dialect calls them."""
+    found: list[dict[str, Any]] = body.get("messages") or body["contents"]
+    return found
