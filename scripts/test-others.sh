@@ -9,7 +9,7 @@ for version in 3.11 3.12 3.13 3.14; do
     [ "$version" != "$usual" ] || continue
     if python=$(find_python "$version"); then
         printf '\n== Python %s\n' "$version"
-        LLM_PROXY_PYTHON=$python LLM_PROXY_VENV=.venv-$version ./run-tests.sh -q "$@" || status=1
+        LLM_PROXY_PYTHON=$python LLM_PROXY_VENV=.venv-$version scripts/twice.sh ./run-tests.sh -q "$@" || status=1
     else
         printf '\n== Python %s: not on this machine\n' "$version"
     fi
