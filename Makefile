@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-all torture schema requirements build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-all torture soak schema requirements build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-all: test-others test ## the tests on every Python of this machine
 
 torture: environment ## a thousand edits under two hundred streams in two workers (some minutes)
 	$(BIN)/python -m tests.torture --edits 1000 --streams 200 --workers 2
+
+soak: environment ## an hour of mixed load with faults
+	$(BIN)/python -m tests.soak --minutes 60
 
 schema: environment ## write the JSON Schema of models-config.json from the model classes
 	$(BIN)/python -m llm_proxy.config_schema $$($(BIN)/python -c 'from providers.discovery import discover; print(*discover())') > $(SCHEMA).new

@@ -210,11 +210,11 @@ class Relay:
         """A whole answer, also from a server that streams although it was not asked to."""
         if not is_event_stream(head):
             return self.provider.chat_response(body, self.request)
-        self.tally.other_form = True
         decoder = self.provider.stream_decoder(self.request)
         events = [*decoder.feed(body), *decoder.close()]
         if isinstance(events[-1], Failed):
             raise events[-1].error
+        self.tally.other_form = True
         return ChatResponse(collect([event.data for event in events if isinstance(event, Chunk)]))
 
     def _count_whole(self, response: ChatResponse) -> None:
@@ -356,10 +356,10 @@ class _Stream:
 
     async def _as_stream(self, head: Head) -> None:
         """A server that answers with one JSON object although a stream was asked for."""
-        self.relay.tally.other_form = True
         body = await read_whole(self.exchange, self.clock)
         began = perf_counter()
         response = self.relay.provider.chat_response(body, self.relay.request)
+        self.relay.tally.other_form = True
         chunks: list[Chunk | Comment] = [Chunk(data) for data in explode(response.data)]
         await self._relay(chunks, began)
         await self.sink.send(self.face.end())
