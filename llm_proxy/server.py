@@ -24,6 +24,7 @@ from handlers import (
     anthropic,
     chat,
     conversation,
+    ollama,
     openai,
     openai_completions,
     openai_responses,
@@ -65,7 +66,7 @@ def make_app(gateway: Gateway) -> Application:
     modules: Iterable[Any] = (
         *(ping, status, tags, prompts),
         *(chat, conversation, passthrough),
-        *(openai, openai_completions, openai_responses, anthropic),
+        *(openai, openai_completions, openai_responses, anthropic, ollama),
     )
     prefix = gateway.settings.ep_prefix
     shared = {"gateway": gateway}

@@ -1,0 +1,184 @@
+"""Ollama's native API over any upstream, below ``/ollama``: ``OLLAMA_HOST=http://host:port/ollama``.
+
+``stream`` defaults to true, as in that API. Models belong to the configuration: what would change or move them is a 501.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar, Literal
+
+from handlers.answering import AnsweringHandler, UsedPrompt
+from handlers.base import BaseHandler, NotFoundHandler
+from llm_proxy.dialect import Face
+from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Problem
+from llm_proxy.ollama_face import OllamaFace
+from llm_proxy.ollama_form import OllamaChat, OllamaGenerate, canonical, read
+from llm_proxy.ollama_models import known_name, listed, shown
+from llm_proxy.routing import unknown_model
+from llm_proxy.schema import ChatRequest
+from llm_proxy.wire import Deployment
+
+#: The release of Ollama whose API this is: clients compare, and refuse older ones.
+API_VERSION = "0.18.0"
+
+Kind = Literal["chat", "generate"]
+
+
+def face_for(model: str, kind: Kind = "chat") -> OllamaFace:
+    """A face whose clocks run from now."""
+    return OllamaFace(model, kind, time.time_ns(), time.monotonic_ns)
+
+
+class OllamaHandler(BaseHandler):
+    """Errors in Ollama's form, also before a method runs."""
+
+    def make_face(self) -> Face:
+        return face_for("")
+
+    def rows(self, model: str) -> tuple[str, tuple[Deployment, ...]]:
+        """The public name that ``model`` means, and its active deployments. Raises ``ModelNotFound``."""
+        name = known_name(model, self.snapshot.models)
+        rows = self.snapshot.models.get(name)
+        if not rows:
+            # The words by which Ollama's clients know it (server/routes.go).
+            message = unknown_model(model, self.snapshot.models).message
+            message = message.replace("the model", "model", 1).replace("does not exist", "not found", 1)
+            raise ModelNotFound(message.replace("GET /tags", "GET /api/tags"), param="model")
+        return name, rows
+
+
+class RootHandler(OllamaHandler):
+    """``GET`` and ``HEAD /ollama``: what clients look at to see whether anybody is there."""
+
+    endpoint = "/ollama"
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("Ollama is running")
+
+    head = get
+
+
+class VersionHandler(OllamaHandler):
+    """``GET /ollama/api/version``."""
+
+    endpoint = "/ollama/api/version"
+
+    def get(self) -> None:
+        self.send_json({"version": API_VERSION})
+
+    head = get
+
+
+class ListHandler(OllamaHandler):
+    """``GET /ollama/api/tags``."""
+
+    endpoint = "/ollama/api/tags"
+
+    def get(self) -> None:
+        loaded_at = self.snapshot.loaded_at
+        models = [listed(name, rows, loaded_at) for name, rows in sorted(self.snapshot.models.items())]
+        self.send_json({"models": models})
+
+    head = get
+
+
+class RunningHandler(OllamaHandler):
+    """``GET /ollama/api/ps``: a gateway holds no model in memory, and does not know who else does."""
+
+    endpoint = "/ollama/api/ps"
+
+    def get(self) -> None:
+        self.send_json({"models": []})
+
+    head = get
+
+
+class ShowHandler(OllamaHandler):
+    """``POST /ollama/api/show``; older clients say ``name`` for ``model``."""
+
+    endpoint = "/ollama/api/show"
+
+    async def post(self) -> None:
+        body = await self.json_body()
+        asked = body.get("model") or body.get("name")
+        if not isinstance(asked, str):
+            raise InvalidRequest.of([Problem("model", "is required, and must be a string")])
+        name, rows = self.rows(asked)
+        self.send_json(shown(name, rows, self.snapshot.loaded_at))
+
+
+class GeneratingHandler(OllamaHandler, AnsweringHandler):
+    """What ``/api/chat`` and ``/api/generate`` have in common."""
+
+    kind: ClassVar[Kind]
+    form: ClassVar[type[OllamaChat | OllamaGenerate]]
+    _dropped: tuple[str, ...] = ()
+
+    async def post(self) -> None:
+        body = await self.json_body()
+        form = read(self.form, body)
+        self.face = face = face_for(form.model, self.kind)
+        name, _ = self.rows(form.model)
+        deployment = self.deployment(name)
+        if not form.turns:
+            self.finish(face.idle("unload" if form.unloads else "load"))
+            return
+        chat = canonical(form, body, deployment.api_type)
+        self._dropped = chat.dropped
+        await self.answer(ChatRequest.of(chat.sent), deployment)
+
+    def _say_who(self, deployment: Deployment, dropped: tuple[str, ...], prompt: UsedPrompt | None) -> None:
+        super()._say_who(deployment, (*self._dropped, *dropped), prompt)
+
+
+class OllamaChatHandler(GeneratingHandler):
+    """``POST /ollama/api/chat``."""
+
+    endpoint = "/ollama/api/chat"
+    kind = "chat"
+    form = OllamaChat
+
+
+class OllamaGenerateHandler(GeneratingHandler):
+    """``POST /ollama/api/generate``."""
+
+    endpoint = "/ollama/api/generate"
+    kind = "generate"
+    form = OllamaGenerate
+
+
+class ManagementHandler(OllamaHandler):
+    """What a gateway does not do."""
+
+    endpoint = "/ollama/api/"
+
+    async def post(self, what: str) -> None:
+        raise NotSupported(
+            f"/api/{what} is not available: this gateway answers for models of other servers and manages none; "
+            "its configuration says which there are"
+        )
+
+    put = delete = head = post
+
+
+class OllamaNotFoundHandler(OllamaHandler, NotFoundHandler):
+    """Any other path below ``/ollama``."""
+
+    endpoint = "/ollama/"
+
+
+#: Nothing of this is below the prefix.
+routes: list[tuple[str, Any]] = []
+root_routes: list[tuple[str, Any]] = [
+    ("/ollama/?", RootHandler),
+    ("/ollama/api/version", VersionHandler),
+    ("/ollama/api/tags", ListHandler),
+    ("/ollama/api/ps", RunningHandler),
+    ("/ollama/api/show", ShowHandler),
+    ("/ollama/api/chat", OllamaChatHandler),
+    ("/ollama/api/generate", OllamaGenerateHandler),
+    (r"/ollama/api/(pull|push|create|copy|delete|blobs/[^/]*|embed|embeddings)", ManagementHandler),
+    ("/ollama/.*", OllamaNotFoundHandler),
+]
