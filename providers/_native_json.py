@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 
 from pydantic_core import from_json
 
-#: Too few digits for a number that overflows without an exponent.
+#: Too few digits for a number that overflows without an exponent; with many digits a short exponent is enough.
 _SHORT = 309
-_EXPONENT = re.compile(rb"e\+?[0-9]{3}")
+_EXPONENT = re.compile(rb"[0-9][eE]\+?[0-9]")
 
 JsonObject = dict[str, Any]
 
@@ -27,7 +27,7 @@ class Malformed(ValueError):
 
 def loads(data: bytes | str) -> Any:
     """The JSON value in ``data``. Raises ``Malformed``."""
-    if type(data) is bytes and len(data) < _SHORT and b"E" not in data and not _EXPONENT.search(data):
+    if type(data) is bytes and len(data) < _SHORT and not _EXPONENT.search(data):
         # A token, and no number in it can overflow: read at a third of the cost, and otherwise as strictly.
         try:
             return from_json(data, allow_inf_nan=False, cache_strings="keys")

@@ -93,6 +93,14 @@ def test_pieces_are_joined() -> None:
     assert collect(chunks)["usage"] == {"total_tokens": 3}
 
 
+@pytest.mark.parametrize("field", ["content", "reasoning_content", "reasoning", "refusal"])
+def test_texts_are_joined(field: str) -> None:
+    """Each of them, with nulls between."""
+    (choice,) = collect(piece({field: text}) for text in ("a", None, "", "b"))["choices"]
+
+    assert choice["message"][field] == "ab"
+
+
 def calls_of(*pieces: list[dict[str, Any]]) -> list[tuple[str | None, str, str]]:
     """Id, name and arguments of the calls that come in ``pieces``."""
     (choice,) = collect(piece({"tool_calls": calls}) for calls in pieces)["choices"]

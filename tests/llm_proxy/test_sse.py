@@ -109,8 +109,10 @@ def test_byte_order_mark() -> None:
     """One is skipped at the very beginning, in however many pieces it comes; later it is data."""
     sample = b"\xef\xbb\xbfdata: a\n\ndata: \xef\xbb\xbf\n\n"
 
-    for at in range(1, 6):
+    for at in range(7):
         assert read(sample[:at], sample[at:]) == [(b"", b"a"), (b"", b"\xef\xbb\xbf")]
+    assert read(*(sample[at : at + 1] for at in range(len(sample)))) == [(b"", b"a"), (b"", b"\xef\xbb\xbf")]
+    assert read(b"\xefdata: a\n\n") == read(b"\xef", b"data: a\n\n") == [(b"", None)]
 
 
 def test_half_an_event_is_never_given_out() -> None:
@@ -191,5 +193,10 @@ def test_encoders() -> None:
     assert sse_event("ping", {}) == b"event: ping\ndata: {}\n\n"
     assert ndjson([1]) == b"[1]\n"
     assert dumps("a\nb") == b'"a\\nb"'
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        dumps(float("nan"))
+    assert (
+        dumps({"a": ["NaN", "Infinity", 1.0, -2, None, True, "\u2028", "😀", 10**30]})
+        == ('{"a":["NaN","Infinity",1.0,-2,null,true,"\u2028","😀",' + "1" + "0" * 30 + "]}").encode()
+    )
+    for unsound in (float("nan"), {"a": [float("inf")]}, "\ud800", {"\ud800": 1}):
+        with pytest.raises(ValueError, match=r"JSON compliant|surrogates"):
+            dumps(unsound)

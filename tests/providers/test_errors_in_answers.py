@@ -17,7 +17,9 @@ from providers._errors import in_stream, reported, retry_after
     [
         ({"code": 429}, RateLimited, 429, "rate_limit"),
         ({"type": "rate_limit_error"}, RateLimited, 429, "rate_limit"),
+        ({"code": "rate_limit"}, RateLimited, 429, "rate_limit"),
         ({"code": "rate_limit_exceeded"}, RateLimited, 429, "rate_limit"),
+        ({"status": "RESOURCE_EXHAUSTED"}, RateLimited, 429, "rate_limit"),
         (
             {"type": "insufficient_quota", "code": "insufficient_quota"},
             RateLimited,
@@ -26,7 +28,13 @@ from providers._errors import in_stream, reported, retry_after
         ),
         ({"code": "invalid_api_key"}, UpstreamAuth, 502, "upstream_auth"),
         ({"code": 401}, UpstreamAuth, 502, "upstream_auth"),
+        ({"type": "authentication_error"}, UpstreamAuth, 502, "upstream_auth"),
+        ({"code": "invalid_authentication"}, UpstreamAuth, 502, "upstream_auth"),
+        ({"status": "UNAUTHENTICATED"}, UpstreamAuth, 502, "upstream_auth"),
+        ({"code": "Unauthorized"}, UpstreamAuth, 502, "upstream_auth"),
         ({"type": "exceed_context_size_error"}, UpstreamRefused, 400, "context_length_exceeded"),
+        ({"code": "context_length_exceeded"}, UpstreamRefused, 400, "context_length_exceeded"),
+        ({"code": "string_above_max_length"}, UpstreamRefused, 400, "context_length_exceeded"),
         ({"code": 500}, UpstreamError, 502, "upstream_error"),
         ({}, UpstreamError, 502, "upstream_error"),
     ],
@@ -77,3 +85,26 @@ def test_retry_after_as_a_date_without_a_date_header() -> None:
 
     assert found is not None
     assert 0 < int(found) <= 100
+
+
+def test_a_text_beside_its_code() -> None:
+    """As some proxies write it."""
+    assert in_stream(reported({"error": "slow down", "code": 429})).code == "rate_limit"
+
+
+def test_kinds_for_the_metrics() -> None:
+    """What happened, by class."""
+    said = [{"code": 429}, {"code": 401}, {"code": "context_length_exceeded"}, {"message": "x"}]
+
+    assert [in_stream(reported({"error": one})).kind for one in said] == ["429", "auth", "event", "event"]
+
+
+def test_an_error_that_says_nothing() -> None:
+    """We say what we know."""
+    said = [{"code": 429}, {"code": "context_length_exceeded"}, {"code": 500}]
+
+    assert [in_stream(reported({"error": one})).message for one in said] == [
+        "the upstream asks for fewer requests",
+        "the request is too long for the model",
+        "the upstream reported an error",
+    ]

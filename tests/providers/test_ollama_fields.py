@@ -10,6 +10,7 @@ from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.schema import EmbeddingsRequest
 from tests.support.native_kit import WEATHER, ask, body_of, row
 from tests.support.ollama_kit import OLLAMA, made
+from tests.support.secrets import UPSTREAM_KEY
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 JSON_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA, "strict": True}}
@@ -149,7 +150,11 @@ def test_options_must_be_an_object(options: Any) -> None:
 def embed(**fields: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     request = EmbeddingsRequest.of({"model": "public", "input": "a", **fields})
     call = OLLAMA.embeddings_call(request, row("ollama", "up", keep_alive="5m", options={"num_ctx": 1}))
-    assert call.url == "https://upstream.test/api/embed"
+    assert (call.method, call.url, call.stream) == ("POST", "https://upstream.test/api/embed", False)
+    assert dict(call.headers) == {
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {UPSTREAM_KEY}",
+    }
     return body_of(call), call.dropped
 
 
@@ -160,7 +165,10 @@ def test_embeddings() -> None:
         {"model": "up", "input": ["a", "b"], "dimensions": 3, "truncate": False, "keep_alive": 0},
         (),
     )
-    assert embed(user="u", api_key="x")[1] == ("api_key", "user")
+    assert embed(user="u", api_key="x") == (
+        {"model": "up", "input": ["a"], "keep_alive": "5m"},
+        ("api_key", "user"),
+    )
 
 
 @pytest.mark.parametrize("tokens", [[1, 2], [[1, 2]], ["a", 1]])

@@ -159,3 +159,16 @@ def test_thinking_goes_back(field: str) -> None:
     nothings: list[Any] = [None, "", 1, []]
     for nothing in nothings:
         assert "thinking" not in native(USER, {"role": "assistant", "content": "x", field: nothing})[1]
+
+
+def test_results_in_the_old_form() -> None:
+    """Role ``function`` names the function itself: it is the oldest call of that name without a result."""
+    history = [USER, asked(call("f", "{}", "c1"), call("g", "{}", "c2"))]
+    old = {"role": "function", "name": "g", "content": "x"}
+
+    assert native(*history, old)[2] == {
+        "role": "tool",
+        "content": "x",
+        "tool_name": "g",
+        "tool_call_id": "c2",
+    }

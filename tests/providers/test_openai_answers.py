@@ -11,6 +11,7 @@ from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.schema import EmbeddingsRequest
 from providers.discovery import discover
 from tests.support.native_kit import ask, body_of, row
+from tests.support.secrets import UPSTREAM_KEY
 
 OPENAI = discover()["openai"]
 
@@ -73,7 +74,11 @@ def test_embeddings() -> None:
         row("openai", "up", options={"top_k": 5, "temperature": 1}),
     )
 
-    assert call.url == "https://upstream.test/embeddings"
+    assert (call.method, call.url, call.stream) == ("POST", "https://upstream.test/embeddings", False)
+    assert dict(call.headers) == {
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {UPSTREAM_KEY}",
+    }
     assert body_of(call) == {"model": "up", "input": ["a"], "dimensions": 3, "new": 1}
     assert call.dropped == ("api_key",)
     body = b'{"data": [{"embedding": [1e-3]}]}'

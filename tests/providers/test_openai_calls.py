@@ -163,6 +163,28 @@ def test_what_a_server_has_no_word_for_is_reported(
     assert body_of(call).keys() & NEW.keys() == NEW.keys() - set(dropped)
 
 
+LOST = {
+    "openai": "top_k min_p typical_p repetition_penalty repeat_penalty repeat_last_n num_ctx num_predict keep_alive "
+    "chat_template_kwargs max_new_tokens",
+    "vllm": "typical_p repeat_last_n num_ctx keep_alive",
+}
+
+
+@pytest.mark.parametrize(("name", "lost"), LOST.items())
+def test_every_parameter_that_is_lost(name: str, lost: str) -> None:
+    """Each by its name; a null is left out too, and is no loss."""
+    deployment = Deployment(
+        "p", "m", name, "https://api.openai.com/v1" if name == "openai" else "http://h/v1", "up"
+    )
+    call = ADAPTERS[name].chat_call(ask(**dict.fromkeys(lost.split(), 2), logit_bias={}), deployment)
+    nothing = ADAPTERS[name].chat_call(ask(**dict.fromkeys(lost.split(), None)), deployment)
+
+    assert call.dropped == tuple(sorted(lost.split()))
+    assert body_of(call).keys() == {"messages", "model", "stream", "logit_bias"}
+    assert nothing.dropped == ()
+    assert body_of(nothing).keys() == {"messages", "model", "stream"}
+
+
 def test_what_chooses_an_upstream_is_reported() -> None:
     """It is left out wherever it came from."""
     call = OPENAI.chat_call(
