@@ -139,9 +139,9 @@ def _in_order(waiting: _Waiting) -> _Waiting:
             if index not in calls:
                 calls[index] = {"index": index, "function": {"name": "", "arguments": ""}}
                 found.append(({"tool_calls": [calls[index]]}, []))
-            function = call.get("function") or {}
-            for name in ("name", "arguments"):
-                calls[index]["function"][name] += function.get(name) or ""
+            function, piece = calls[index]["function"], call.get("function") or {}
+            function["name"] = function["name"] or piece.get("name") or ""
+            function["arguments"] += piece.get("arguments") or ""
             calls[index].update({k: v for k, v in call.items() if k not in ("index", "function") and v})
         if "tool_calls" not in delta:
             found.append((delta, logprobs))

@@ -84,6 +84,7 @@ async def test_tools(kind: str, streaming: bool, tmp_path: Path) -> None:
         ]
         after = await ask(sdk, streaming, input=turns, **common)
         roles = [turn["role"] for turn in sent_turns(double.requests[1].json())]
+        assert b"skip_thought_signature" not in double.requests[1].body  # Gemini's own signature is there
 
     assert (calls[0].name, json.loads(calls[0].arguments)) == ("get_weather", {"city": "Paris"})
     assert calls[0].status == "completed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,13 +18,16 @@ from tests.support.fuzz import fuzz
 
 TEXT = st.text(max_size=5)
 ARGUMENTS = st.one_of(TEXT, st.sampled_from(["{", '{"x"', ":1", "}", '{"x":1}', "{}"]))
-CALL = st.fixed_dictionaries(
-    {"index": st.integers(0, 3)},
-    optional={
-        "id": TEXT,
-        "function": st.fixed_dictionaries({}, optional={"name": TEXT, "arguments": ARGUMENTS}),
-        "extra_content": st.just({"google": {"thought_signature": "s"}}),
-    },
+CALL = st.builds(
+    lambda index, rest: {"index": index, "id": f"c{index}", **rest},
+    st.integers(0, 2),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "function": st.fixed_dictionaries({}, optional={"name": TEXT, "arguments": ARGUMENTS}),
+            "extra_content": st.just({"google": {"thought_signature": "s"}}),
+        },
+    ),
 )
 THOUGHT = st.sampled_from(
     [
@@ -165,12 +169,12 @@ class Reader:
             self.part = None
 
 
-def expected_arguments(chunks: list[dict[str, Any]]) -> dict[int, list[str]]:
-    """The pieces of each call's arguments."""
-    found: dict[int, list[str]] = {}
+def expected_arguments(chunks: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The pieces of each call's arguments, by its id."""
+    found: dict[str, list[str]] = {}
     for choice in (c for data in chunks for c in data.get("choices", ()) if c.get("index", 0) == 0):
         for call in choice["delta"].get("tool_calls", ()):
-            found.setdefault(call["index"], []).append((call.get("function") or {}).get("arguments") or "")
+            found.setdefault(call["id"], []).append((call.get("function") or {}).get("arguments") or "")
     return found
 
 
@@ -209,6 +213,52 @@ def test_a_failure_is_the_last_event(chunks: list[dict[str, Any]]) -> None:
     assert error["error"]["request_id"] == "r-1"
 
 
+def piece(index: int, arguments: str) -> dict[str, Any]:
+    function = {"name": "fgh"[index], "arguments": arguments}
+    return {"tool_calls": [{"index": index, "id": f"c{index}", "function": function}]}
+
+
+def words(text: str) -> dict[str, Any]:
+    return {"content": text}
+
+
+MIXED: dict[str, tuple[list[dict[str, Any]], list[str], int]] = {
+    "one after the other": ([words("a"), piece(0, "{}"), piece(1, "{}")], ["a", "f{}", "g{}"], 3),
+    "interleaved": (
+        [piece(0, "{"), piece(1, "{"), piece(2, "{"), piece(1, "}"), piece(0, "}"), piece(2, "}")],
+        ["f{}", "g{}", "h{}"],
+        1,
+    ),
+    "text in a call": ([piece(0, "{"), words("a"), piece(0, "}")], ["f{}", "a"], 1),
+    "text after a call": ([piece(0, "{"), piece(0, "}"), words("a")], ["f{}", "a"], 2),
+    "what came first is first": (
+        [piece(0, "{"), words("a"), piece(0, "}"), words("b"), piece(1, "{}"), words("c")],
+        ["f{}", "ab", "g{}", "c"],
+        1,
+    ),
+    "late": ([piece(0, "{}"), piece(1, "{}"), piece(0, " ")], ["f{}", "g{}"], 2),
+    "late, in another": ([piece(0, "{}"), piece(1, "{"), piece(0, " "), piece(1, "}")], ["f{}", "g{}"], 2),
+    "without arguments": ([piece(0, ""), piece(1, "")], ["f{}", "g{}"], 1),
+    "no object": ([piece(0, "[1]"), words("a")], ["f[1]", "a"], 1),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_one_item_after_the_other(name: str) -> None:
+    """However an upstream mixes them; and as many begin at once as need not wait."""
+    deltas, wanted, at_once = MIXED[name]
+    face = a_face()
+    body = face.events([Chunk({"choices": [{"delta": delta}]}) for delta in deltas])
+    output = parsed(body + face.end())[-1]["response"]["output"]
+    said = [
+        item["content"][0]["text"] if item["type"] == "message" else item["name"] + item["arguments"]
+        for item in output
+    ]
+
+    assert said == wanted
+    assert [event["type"] for event in parsed(body)].count("response.output_item.added") == at_once
+
+
 @fuzz
 @given(CHUNKS)
 def test_nothing_that_was_said_is_lost(chunks: list[dict[str, Any]]) -> None:
@@ -226,9 +276,8 @@ def test_nothing_that_was_said_is_lost(chunks: list[dict[str, Any]]) -> None:
         assert said == "".join(e["delta"] for e in events if e["type"] == event)
     calls = [item for item in events[-1]["response"]["output"] if item["type"] == "function_call"]
     wanted = expected_arguments(chunks)
-    assert len(calls) == len(wanted)
-    for call in calls:
-        assert any(is_what_was_said(call["arguments"], pieces) for pieces in wanted.values())
+    assert sorted(call["call_id"] for call in calls) == sorted(wanted)
+    assert all(is_what_was_said(call["arguments"], wanted[call["call_id"]]) for call in calls)
     blocks = [block for delta in deltas for block in delta.get("thinking_blocks", ())]
     sealed = [item.get("encrypted_content") for item in events[-1]["response"]["output"]]
     assert [block for text in sealed if text for block in unpacked(text) or ()] == blocks
