@@ -134,3 +134,13 @@ async def suffer(
         await wait_until(lambda: link.ours or link.closed_at is not None or pooled(proxy).pool.idle)
     (line,) = lines
     return Suffered(form, got, line)
+
+
+async def failing(proxy: RunningGateway, form: str) -> Suffered:
+    """One request that gets no answer."""
+    with access_lines() as lines:
+        got = await ask(proxy, form)
+        await wait_until(lambda: bool(lines))
+    await assert_idle(proxy)
+    (line,) = lines
+    return Suffered(form, got, line)

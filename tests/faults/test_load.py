@@ -1,4 +1,4 @@
-"""L1, L4, L5, L8 in short: many at once, limits that are reached, and what must go on meanwhile.
+"""L1, L4, L5, L6, L8 in short: many at once, limits that are reached, and what must go on meanwhile.
 
 Order is asserted, not time: whoever must not wait for somebody else is answered before that one is.
 """
@@ -29,10 +29,13 @@ from tests.faults.kit import (
     assert_idle,
     assert_well,
     healthy,
+    once,
     pooled,
 )
 from tests.handlers.kit import CHAT, WHOLE, access_lines, gateway
+from tests.support.addresses import black_hole_url
 from tests.support.client import Connection, request
+from tests.support.gateway import RunningGateway
 from tests.support.loops import wait_until
 from tests.support.peer import Exchange, Peer
 from tests.support.program import ROOT
@@ -172,6 +175,28 @@ async def test_l5_nothing_large_is_done_on_the_loop(
 
     assert (got.status, len(threads)) == (200, 2)
     assert threading.main_thread() not in threads
+
+
+async def test_l6_a_black_hole_beside_others(tmp_path: Path) -> None:
+    """While requests to one provider hang, another answers; they share no queue."""
+    with black_hole_url() as url:
+        async with Peer(once(healthy)) as peer:
+            fields = {"api_type": "openai", "timeouts": {"connect": 5}}
+            rows = {"hole": {"defaults": {**fields, "api_host": url + "/v1"}, "lost": {}}}
+            rows |= {"peer": {"defaults": {**fields, "api_host": peer.url + "/v1"}, "m": {"model": "up"}}}
+            async with RunningGateway(tmp_path, rows) as proxy:
+                body = {**BODIES["whole"], "model": "lost"}
+                lost = [
+                    asyncio.ensure_future(request(proxy.url, "POST", PATHS["whole"], body)) for _ in range(20)
+                ]
+                await wait_until(lambda: len(proxy.service.gateway.running) == 20)
+                for form in FORMS:
+                    await assert_well(proxy, form)
+                assert not any(task.done() for task in lost)
+                for task in lost:
+                    task.cancel()
+                await asyncio.gather(*lost, return_exceptions=True)
+                await assert_idle(proxy)
 
 
 @pytest.mark.timeout(60)

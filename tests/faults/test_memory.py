@@ -19,7 +19,7 @@ from tests.handlers.kit import CHAT
 
 ASKED = ChatRequest.of(CHAT)
 #: Bytes of input.
-N = 256 * 1024
+N = 64 * 1024
 PARSERS: dict[str, Callable[[], Any]] = {
     "request JSON, lists": lambda: parse_object(b'{"a": [' + b"[]," * (N // 3) + b"[]]}"),
     "request JSON, objects": lambda: parse_object(b'{"a": [' + b"{}," * (N // 3) + b"{}]}"),

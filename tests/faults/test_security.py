@@ -94,15 +94,14 @@ HOSTS = [
 ]
 
 
-@pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("path", ["/chat", "/passthrough", "/status", "/tags", "/nothing"])
-async def test_s17_a_web_page_that_calls_itself_by_our_address(host: str, path: str, tmp_path: Path) -> None:
+async def test_s17_a_web_page_that_calls_itself_by_our_address(path: str, tmp_path: Path) -> None:
     """DNS rebinding: a foreign Host is refused on every path before anything is done."""
     async with Peer(healthy) as peer, gateway(tmp_path, peer.url) as proxy:
-        got = await proxy.request("POST", path, WHOLE, headers={"Host": host})
+        for host in HOSTS:
+            got = await proxy.request("POST", path, WHOLE, headers={"Host": host})
+            assert (got.status, got.json()["error"]["code"]) == (403, "host_not_allowed")
         assert peer.connections == 0
-
-    assert (got.status, got.json()["error"]["code"]) == (403, "host_not_allowed")
 
 
 async def test_s17_no_page_may_read_an_answer(tmp_path: Path) -> None:

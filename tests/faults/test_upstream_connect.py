@@ -1,4 +1,4 @@
-"""U1 to U6, U9, U10, U13: no answer at all. In each form the client gets a status, the log says where it failed."""
+"""U1 to U4, U9, U10, U13: no answer at all. The client gets a status in each form, the log says where it failed."""
 
 from __future__ import annotations
 
@@ -12,41 +12,26 @@ from typing import Any
 import pytest
 
 from llm_proxy.resolver import Resolver
-from llm_proxy.sse import dumps
 from tests.faults.kit import (
     BODIES,
     FORMS,
-    PATHS,
     QUICK,
     Suffered,
-    ask,
     assert_idle,
     assert_well,
+    failing,
     healthy,
-    once,
     pooled,
     suffer,
 )
-from tests.handlers.kit import COMPLETION, access_lines, gateway
+from tests.handlers.kit import access_lines, gateway
 from tests.support.addresses import black_hole_url, refused_url
-from tests.support.client import request
 from tests.support.gateway import RunningGateway
 from tests.support.loops import wait_until
 from tests.support.peer import Exchange, Peer
-from tests.support.raw_peer import CA, RawPeer, Wire, answers, ok, server_tls
 from tests.support.scripts import raw
 
 in_each_form = pytest.mark.parametrize("form", FORMS)
-
-
-async def failing(proxy: RunningGateway, form: str) -> Suffered:
-    """One request that gets no answer."""
-    with access_lines() as lines:
-        got = await ask(proxy, form)
-        await wait_until(lambda: bool(lines))
-    await assert_idle(proxy)
-    (line,) = lines
-    return Suffered(form, got, line)
 
 
 @in_each_form
@@ -123,74 +108,6 @@ async def test_u4_black_hole(form: str, tmp_path: Path) -> None:
     assert met.says("phase", "kind", "ended_by") == ("connect", "timeout", "upstream")
 
 
-CERTIFICATES = {
-    "self-signed": "self-signed certificate",
-    "wrong-name": "it is for another host name",
-    "expired": "certificate has expired",
-}
-
-
-@in_each_form
-@pytest.mark.parametrize(("name", "words"), CERTIFICATES.items())
-async def test_u5_certificates(
-    form: str, name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A certificate that fails a check is refused; the message says which, and nothing is sent or tried again."""
-    monkeypatch.setenv("SSL_CERT_FILE", CA)
-    async with Peer(healthy, tls=server_tls(name)) as peer, gateway(tmp_path, peer.url) as proxy:
-        met = await failing(proxy, form)
-        await wait_until(lambda: peer.connections <= 1)
-        assert not peer.requests
-
-    met.refused(502, "upstream_unreachable")
-    message = met.answer.json()["error"]["message"]
-    assert "certificate" in message
-    assert words in message
-    assert met.says("phase", "kind") == ("tls", "verify")
-
-
-async def test_u5_a_trusted_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other side of it: with a certificate of a trusted CA the answer comes."""
-    monkeypatch.setenv("SSL_CERT_FILE", CA)
-    good = answers(ok(dumps(COMPLETION), b"Content-Type: application/json"))
-    async with RawPeer(good, tls=server_tls()) as peer, gateway(tmp_path, peer.url.rstrip("/")) as proxy:
-        await assert_well(proxy, "whole")
-
-
-@in_each_form
-async def test_u6_plain_http_on_a_tls_port(form: str, tmp_path: Path) -> None:
-    """A server that does not speak TLS where it should is a 502 that names the handshake."""
-
-    async def plain(wire: Wire) -> None:
-        await wire.reader.read(10)
-        await wire.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await wire.closed()
-
-    async with RawPeer(plain) as peer:
-        async with gateway(tmp_path, f"https://127.0.0.1:{peer.port}") as proxy:
-            met = await failing(proxy, form)
-        await peer.left()
-
-    met.refused(502, "upstream_unreachable")
-    assert met.says("phase", "kind") == ("tls", "protocol")
-
-
-@in_each_form
-async def test_u6_a_handshake_that_stalls(form: str, tmp_path: Path) -> None:
-    """The connect limit covers the handshake; the upstream sees the close."""
-
-    async def stall(wire: Wire) -> None:
-        await wire.closed()
-
-    async with RawPeer(stall) as peer:
-        async with gateway(tmp_path, f"https://127.0.0.1:{peer.port}", fields=QUICK) as proxy:
-            met = await failing(proxy, form)
-        await peer.left()
-
-    met.refused(504, "timeout_connect")
-    assert met.says("phase", "kind") == ("tls", "timeout")
-
-
 @in_each_form
 @pytest.mark.parametrize(("end", "kind"), [("cut", "eof"), ("reset", "reset")])
 async def test_u9_u13_closed_before_the_head(form: str, end: Any, kind: str, tmp_path: Path) -> None:
@@ -248,25 +165,3 @@ async def test_u10_the_retry_is_one(form: str, tmp_path: Path) -> None:
     first.refused(502, "upstream_unreachable")
     fresh.refused(502, "upstream_unreachable")
     assert met == [0, 0, 1, 2]
-
-
-async def test_l6_a_black_hole_beside_others(tmp_path: Path) -> None:
-    """L6: while requests to one provider hang, another answers; they share no queue."""
-    with black_hole_url() as url:
-        async with Peer(once(healthy)) as peer:
-            fields = {"api_type": "openai", "timeouts": {"connect": 5}}
-            rows = {"hole": {"defaults": {**fields, "api_host": url + "/v1"}, "lost": {}}}
-            rows |= {"peer": {"defaults": {**fields, "api_host": peer.url + "/v1"}, "m": {"model": "up"}}}
-            async with RunningGateway(tmp_path, rows) as proxy:
-                body = {**BODIES["whole"], "model": "lost"}
-                lost = [
-                    asyncio.ensure_future(request(proxy.url, "POST", PATHS["whole"], body)) for _ in range(20)
-                ]
-                await wait_until(lambda: len(proxy.service.gateway.running) == 20)
-                for form in FORMS:
-                    await assert_well(proxy, form)
-                assert not any(task.done() for task in lost)
-                for task in lost:
-                    task.cancel()
-                await asyncio.gather(*lost, return_exceptions=True)
-                await assert_idle(proxy)
