@@ -12,11 +12,12 @@ from handlers.answering import AnsweringHandler, UsedPrompt
 from handlers.base import BaseHandler, NotFoundHandler
 from llm_proxy.dialect import Face
 from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Problem
+from llm_proxy.ollama_embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer
 from llm_proxy.ollama_face import OllamaFace
-from llm_proxy.ollama_form import OllamaChat, OllamaGenerate, canonical, read
+from llm_proxy.ollama_form import OllamaChat, OllamaGenerate, canonical
 from llm_proxy.ollama_models import known_name, listed, shown
 from llm_proxy.routing import unknown_model
-from llm_proxy.schema import ChatRequest
+from llm_proxy.schema import ChatRequest, EmbeddingsRequest, validated
 from llm_proxy.wire import Deployment
 
 #: The release of Ollama whose API this is: clients compare, and refuse older ones.
@@ -109,16 +110,24 @@ class ShowHandler(OllamaHandler):
         self.send_json(shown(name, rows, self.snapshot.loaded_at))
 
 
-class GeneratingHandler(OllamaHandler, AnsweringHandler):
+class OllamaAnsweringHandler(OllamaHandler, AnsweringHandler):
+    """Base of those that ask an upstream: the headers name what the translation could not carry."""
+
+    _dropped: tuple[str, ...] = ()
+
+    def _say_who(self, deployment: Deployment, dropped: tuple[str, ...], prompt: UsedPrompt | None) -> None:
+        super()._say_who(deployment, (*self._dropped, *dropped), prompt)
+
+
+class GeneratingHandler(OllamaAnsweringHandler):
     """What ``/api/chat`` and ``/api/generate`` have in common."""
 
     kind: ClassVar[Kind]
     form: ClassVar[type[OllamaChat | OllamaGenerate]]
-    _dropped: tuple[str, ...] = ()
 
     async def post(self) -> None:
         body = await self.json_body()
-        form = read(self.form, body)
+        form = validated(self.form, body)
         self.face = face = face_for(form.model, self.kind)
         name, _ = self.rows(form.model)
         deployment = self.deployment(name)
@@ -128,9 +137,6 @@ class GeneratingHandler(OllamaHandler, AnsweringHandler):
         chat = canonical(form, body, deployment.api_type)
         self._dropped = chat.dropped
         await self.answer(ChatRequest.of(chat.sent), deployment)
-
-    def _say_who(self, deployment: Deployment, dropped: tuple[str, ...], prompt: UsedPrompt | None) -> None:
-        super()._say_who(deployment, (*self._dropped, *dropped), prompt)
 
 
 class OllamaChatHandler(GeneratingHandler):
@@ -147,6 +153,35 @@ class OllamaGenerateHandler(GeneratingHandler):
     endpoint = "/ollama/api/generate"
     kind = "generate"
     form = OllamaGenerate
+
+
+class EmbedHandler(OllamaAnsweringHandler):
+    """``POST /ollama/api/embed``."""
+
+    endpoint = "/ollama/api/embed"
+    form: ClassVar[type[OllamaEmbed]] = OllamaEmbed
+
+    async def post(self) -> None:
+        body = await self.json_body()
+        self._form = validated(self.form, body)
+        self._began = time.monotonic_ns()
+        name, _ = self.rows(self._form.model)
+        if not self._form.texts:
+            self.send_json(self._form.answer([], 0, None))
+            return
+        deployment = self.deployment(name)
+        sent, self._dropped = canonical_embed(self._form, body, deployment.api_type)
+        await self.embed(EmbeddingsRequest.of(sent), deployment)
+
+    async def _send_whole(self, body: bytes) -> None:
+        await super()._send_whole(embed_answer(self._form, body, time.monotonic_ns() - self._began))
+
+
+class EmbeddingsHandler(EmbedHandler):
+    """``POST /ollama/api/embeddings``, which the other one has replaced."""
+
+    endpoint = "/ollama/api/embeddings"
+    form = OllamaEmbeddings
 
 
 class ManagementHandler(OllamaHandler):
@@ -179,6 +214,8 @@ root_routes: list[tuple[str, Any]] = [
     ("/ollama/api/show", ShowHandler),
     ("/ollama/api/chat", OllamaChatHandler),
     ("/ollama/api/generate", OllamaGenerateHandler),
-    (r"/ollama/api/(pull|push|create|copy|delete|blobs/[^/]*|embed|embeddings)", ManagementHandler),
+    ("/ollama/api/embed", EmbedHandler),
+    ("/ollama/api/embeddings", EmbeddingsHandler),
+    (r"/ollama/api/(pull|push|create|copy|delete|blobs/[^/]*)", ManagementHandler),
     ("/ollama/.*", OllamaNotFoundHandler),
 ]

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from pydantic_core import from_json
 
 from llm_proxy.dialect import Face
-from llm_proxy.errors import GatewayError, ollama_face
+from llm_proxy.errors import GatewayError, UpstreamError, ollama_face
 from llm_proxy.events import ChatResponse, Chunk, Comment
 from llm_proxy.sse import dumps
 
@@ -149,16 +149,18 @@ class _Calls:
         """Add pieces of one delta, or all calls of a message. One without an index goes on with the latest call, unless
         it has another id."""
         for piece in pieces:
-            latest = max(self._calls, default=-1)
             index = piece.get("index")
             if index is None:
+                latest = max(self._calls, default=-1)
                 known = self._calls.get(latest, {}).get("id")
                 index = latest + 1 if known is None or piece.get("id") not in (None, known) else latest
+            if type(index) is not int:
+                raise _misfit("an index that is no integer")
             call = self._calls.setdefault(index, {"id": None, "name": "", "arguments": ""})
             call["id"] = piece.get("id") or call["id"]
             function = piece.get("function") or {}
             for part in ("name", "arguments"):
-                call[part] += function.get(part) or ""
+                call[part] += _string(function.get(part))
 
     def whole(self) -> list[_Json]:
         """The calls, with arguments as objects."""
@@ -181,11 +183,21 @@ def _object(arguments: str) -> _Json:
 
 
 def _text(said: _Json) -> str:
-    return said.get("content") or said.get("refusal") or ""
+    return _string(said.get("content") or said.get("refusal"))
 
 
 def _thought(said: _Json) -> str:
-    return said.get("reasoning_content") or said.get("reasoning") or ""
+    return _string(said.get("reasoning_content") or said.get("reasoning"))
+
+
+def _string(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise _misfit("a piece of text that is no string")
+
+
+def _misfit(what: str) -> UpstreamError:
+    return UpstreamError(f"the upstream's answer has {what}", phase="body", kind="event")
 
 
 def _logprobs(choice: _Json) -> _Json:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import Field
 
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.ollama_turns import Turn, conversation
-from llm_proxy.schema import Open, validated
+from llm_proxy.schema import Open
 
 _Json = dict[str, Any]
 
@@ -76,14 +76,6 @@ class OllamaGenerate(Asked):
         return [*system, Turn(role="user", content=self.prompt, images=self.images)]
 
 
-Form = TypeVar("Form", bound=Asked)
-
-
-def read(kind: type[Form], body: Mapping[str, Any]) -> Form:
-    """Validate ``body``. Raises ``InvalidRequest`` with every problem."""
-    return validated(kind, body)
-
-
 @dataclass(frozen=True, slots=True)
 class Translated:
     """The canonical body, and the names of what it could not carry."""
@@ -121,12 +113,11 @@ def canonical(form: OllamaChat | OllamaGenerate, body: Mapping[str, Any], api_ty
     dropped += [name for name, value in given.items() if name in _RUNNER and value is not None]
     if form.keep_alive is not None:
         dropped.append("keep_alive")
-    sent.update(_options({name: value for name, value in given.items() if name not in _RUNNER}))
-    sent.update(_format(form.format))
+    options = _options({name: value for name, value in given.items() if name not in _RUNNER})
     thinking = _think(form.think, api_type)
     if form.think is False and not thinking:
         dropped.append("think")
-    return Translated({**sent, **thinking}, tuple(dropped))
+    return Translated({**options, **_format(form.format), **thinking, **sent}, tuple(dropped))
 
 
 def _options(given: _Json) -> _Json:

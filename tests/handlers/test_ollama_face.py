@@ -410,6 +410,67 @@ async def test_is_anybody_there(tmp_path: Path) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", version.json()["version"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "model"), [("openai", "text-embedding-double"), ("ollama", "nomic-embed-text")]
+)
+async def test_embeddings(kind: str, model: str, tmp_path: Path) -> None:
+    """One vector for each text, by the present call and the old one; no text, no call."""
+    async with over(kind, tmp_path, model) as (proxy, double), client(proxy) as sdk:
+        several = await sdk.embed("m", ["a", "b"], keep_alive="5m", truncate=False)
+        one = await sdk.embed("m", "a")
+        old = await sdk.embeddings("m", "a")
+        calls = len(double.requests)
+        nothing = [await sdk.embed("m", ""), await sdk.embeddings("m", "")]
+        raw = await post(proxy, "/api/embed", {"model": "m", "input": "a", "keep_alive": 0})
+        first = double.requests[0].json()
+
+        assert len(double.requests) == calls + 1
+    assert (several.embeddings, one.embeddings) == ([[0.6, 0.8]] * 2, [[0.6, 0.8]])
+    assert (several.model, several.prompt_eval_count) == ("m", 2)
+    assert old.embedding == [0.6, 0.8]
+    assert [nothing[0]["embeddings"], nothing[1]["embedding"]] == [[], []]
+    assert (first.get("keep_alive"), first.get("truncate")) == (
+        ("5m", False) if kind == "ollama" else (None, None)
+    )
+    assert raw.headers.get("x-dropped-params", "") == ("" if kind == "ollama" else "keep_alive")
+
+
+ODD_VECTORS = [
+    {"data": []},
+    {"data": [{"index": 0, "embedding": "eA=="}]},
+    {"data": [{"embedding": [1]}]},
+    {"data": [1]},
+]
+
+
+@pytest.mark.parametrize("answer", ODD_VECTORS)
+async def test_vectors_that_are_none(answer: Any, tmp_path: Path) -> None:
+    """A 502, in this API's form."""
+    async with Peer(answer_json(answer)) as peer, gateway(tmp_path, peer.url) as proxy:
+        got = await post(proxy, "/api/embed", {"model": "m", "input": "a"})
+
+    assert (got.status, list(got.json())) == (502, ["error"])
+
+
+ODD = [
+    {"content": ["x"]},
+    {"tool_calls": [{"index": "0", "function": {}}]},
+    {"tool_calls": [{"function": {"arguments": {}}}]},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@BOTH
+async def test_pieces_that_do_not_fit(odd: Any, streaming: bool, tmp_path: Path) -> None:
+    """What no upstream should say is the upstream's error: a 502 before the first line."""
+    whole = {**COMPLETION, "choices": [{"index": 0, "message": odd, "finish_reason": "stop"}]}
+    script = stream(*sse(chunk(odd))) if streaming else answer_json(whole)
+    async with Peer(script) as peer, gateway(tmp_path, peer.url) as proxy:
+        got = await post(proxy, "/api/chat", {"model": "m", "messages": ASK, "stream": streaming})
+
+    assert (got.status, list(got.json())) == (502, ["error"])
+
+
 MANAGED = [
     ("POST", "pull"),
     ("POST", "push"),
@@ -446,6 +507,8 @@ BAD: list[tuple[str, str, Any, int]] = [
     ("POST", "/api/chat", {"model": "m", "messages": ASK, "options": {"temperature": "hot"}}, 400),
     ("POST", "/api/generate", {"model": "m", "prompt": 1}, 400),
     ("POST", "/api/show", {}, 400),
+    ("POST", "/api/embed", {"model": "m", "input": [1]}, 400),
+    ("POST", "/api/embed", {"model": "mm", "input": []}, 404),
 ]
 
 
