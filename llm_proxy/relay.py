@@ -335,7 +335,7 @@ class _Stream:
         if not events:
             return False
         last = events[-1]
-        ending = isinstance(last, Done | Failed)
+        ending = isinstance(last, (Done, Failed))
         body: Sequence[Any] = events[:-1] if ending else events
         if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
             await self.sink.send(self.face.events(body))

@@ -105,13 +105,17 @@ class OpenAIDecoder(StreamDecoder):
 def sound(value: dict[str, Any], key: str) -> bool:
     """Whether ``value`` has the frame of a chunk (``key`` delta) or of a completion (``key`` message), so that others
     may read it without looking twice: a list of choices that are objects with an object or nothing in them."""
-    choices = value["choices"]
-    if type(choices) is not list:
+    choices, usage = value["choices"], value.get("usage")
+    # ``isinstance(x, dict | None)`` would make a new union type each time, for each token.
+    if type(choices) is not list or not (usage is None or type(usage) is dict):
         return False
     for choice in choices:
-        if type(choice) is not dict or not isinstance(choice.get(key), dict | None):
+        if type(choice) is not dict:
             return False
-    return isinstance(value.get("usage"), dict | None)
+        part = choice.get(key)
+        if not (part is None or type(part) is dict):
+            return False
+    return True
 
 
 def _only_comments(raw: bytes) -> bool:
