@@ -11,11 +11,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
-from pydantic_core import from_json
-
 from llm_proxy.dialect import Face
-from llm_proxy.errors import GatewayError, UpstreamError, ollama_face
+from llm_proxy.errors import GatewayError, ollama_face
 from llm_proxy.events import ChatResponse, Chunk, Comment
+from llm_proxy.ollama_calls import Calls, string
 from llm_proxy.sse import dumps
 
 _Json = dict[str, Any]
@@ -37,7 +36,7 @@ class OllamaFace(Face):
         self._start = clock()
         self._offset = began - self._start
         self._first: int | None = None
-        self._calls = _Calls()
+        self._calls = Calls()
         self._finish: str | None = None
         self._usage: _Json = {}
         #: A second and its text, which the lines of one second have in common.
@@ -139,65 +138,12 @@ class OllamaFace(Face):
         return f"{self._second[1]}.{rest:09}Z"
 
 
-class _Calls:
-    """Tool calls while their pieces come in."""
-
-    def __init__(self) -> None:
-        self._calls: dict[int, _Json] = {}
-
-    def add(self, pieces: Any) -> None:
-        """Add pieces of one delta, or all calls of a message. One without an index goes on with the latest call, unless
-        it has another id."""
-        for piece in pieces:
-            index = piece.get("index")
-            if index is None:
-                latest = max(self._calls, default=-1)
-                known = self._calls.get(latest, {}).get("id")
-                index = latest + 1 if known is None or piece.get("id") not in (None, known) else latest
-            if type(index) is not int:
-                raise _misfit("an index that is no integer")
-            call = self._calls.setdefault(index, {"id": None, "name": "", "arguments": ""})
-            call["id"] = piece.get("id") or call["id"]
-            function = piece.get("function") or {}
-            for part in ("name", "arguments"):
-                call[part] += _string(function.get(part))
-
-    def whole(self) -> list[_Json]:
-        """The calls, with arguments as objects."""
-        return [
-            {
-                **({"id": call["id"]} if call["id"] else {}),
-                "function": {"index": at, "name": call["name"], "arguments": _object(call["arguments"])},
-            }
-            for at, (_, call) in enumerate(sorted(self._calls.items()))
-        ]
-
-
-def _object(arguments: str) -> _Json:
-    """Arguments as an object; a model that wrote something else still gets it through, under a name of ours."""
-    try:
-        value = from_json(arguments or "{}", allow_inf_nan=False)
-    except ValueError:
-        value = arguments
-    return value if isinstance(value, dict) else {"arguments": value}
-
-
 def _text(said: _Json) -> str:
-    return _string(said.get("content") or said.get("refusal"))
+    return string(said.get("content") or said.get("refusal"))
 
 
 def _thought(said: _Json) -> str:
-    return _string(said.get("reasoning_content") or said.get("reasoning"))
-
-
-def _string(value: Any) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    raise _misfit("a piece of text that is no string")
-
-
-def _misfit(what: str) -> UpstreamError:
-    return UpstreamError(f"the upstream's answer has {what}", phase="body", kind="event")
+    return string(said.get("reasoning_content") or said.get("reasoning"))
 
 
 def _logprobs(choice: _Json) -> _Json:
