@@ -7,6 +7,7 @@ leads to is returned. Blocking, and considerate of the event loop.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 from llm_proxy.generations import Generations
@@ -35,6 +36,8 @@ class Look:
     reading: Reading
     doubtful: bool
     generation: int
+    #: Seconds of CPU time that it took.
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +58,15 @@ class Looker:
 
     def look(self, known: Known, parts: frozenset[Part]) -> Look:
         """Read ``parts`` of the files."""
-        current = known.current
+        current, begun = known.current, time.thread_time()
         with considerate():
             reading = read(self.sources, known.seen, current.prompts, parts)
             generation = current.generation
             unchanged = reading.mark == current.reading.mark and parts == EVERYTHING
             if unchanged and self.generations is not None:
                 generation = self.generations.newer(current.hash, generation)
-            return Look(reading, any(doubts(reading, known.judged)), generation)
+            doubtful = any(doubts(reading, known.judged))
+            return Look(reading, doubtful, generation, time.thread_time() - begun)
 
     def verdict(self, known: Known, at_any_rate: bool) -> Look | Found:
         """Read everything once more and judge it, unless it has just become different again. With ``at_any_rate``

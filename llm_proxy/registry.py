@@ -17,11 +17,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from llm_proxy.generations import Generations
+from llm_proxy.hints import Hints, first_cause
 from llm_proxy.last_good import LastGood
 from llm_proxy.looking import Found, Known, Look, Looker
 from llm_proxy.outcome import Outcome, State, tell_applied, tell_rejected
 from llm_proxy.reading import EVERYTHING, Mark, Part, Sources
-from llm_proxy.settling import Change, Rhythm, due, pause
+from llm_proxy.settling import Change, Rhythm, due
 from llm_proxy.snapshot import (
     Snapshot,
     api_types,
@@ -46,8 +47,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-#: How the watcher notices a change; the first that applies is told.
-_WATCHER = ("inotify", "sweep", "start")
 #: A look that takes longer is reported, in seconds.
 _HANGS = 3.0
 _HANGING = "reading the files takes very long; the last good configuration goes on"
@@ -87,18 +86,15 @@ class Registry:
         self.on_verdict: list[Callable[[], None]] = []
         #: Says whether somebody is known to have one of our files open for writing.
         self.still_writing: Callable[[], bool] = lambda: False
-        #: When the last complete look ended (monotonic), and how long it took.
+        #: When the last complete look ended (monotonic), and what it took, in CPU time and by the clock.
         self.looked_at: float | None = None
-        self.look_seconds = 0.0
+        self.look_cost, self.look_seconds = 0.0, 0.0
         #: What was judged last, and what was seen last.
         self._judged = replace(first.reading, mark=Mark()) if self.on_last_good else first.reading
         self._seen = first.reading
         self._doubtful = False
         self._change: Change | None = None
-        self._dirty: frozenset[Part] = frozenset()
-        self._causes: set[str] = set()
-        self._urgent = False
-        self._next_look = 0.0
+        self._hints = Hints()
         self._worker = Worker("config-loader")
         self._keeper = Worker("last-good")
         self._wake = asyncio.Event()
@@ -115,11 +111,9 @@ class Registry:
 
         Who asks by another cause than the watcher's (``signal``, say) waits for no quiet moment.
         """
-        self._dirty |= parts
-        self._causes.add(cause)
+        self._hints.add(cause, parts)
         if cause == "inotify" and self._change is not None and self._change.cause == "sweep":
             self._change = replace(self._change, cause=cause)
-        self._urgent |= cause not in _WATCHER
         self._wake.set()
         if self._running is None or self._running.done():
             self._running = asyncio.get_running_loop().create_task(self._run())
@@ -148,24 +142,21 @@ class Registry:
     async def _settle(self) -> None:
         """Until everything that was seen is judged."""
         while not self._closed:
-            now = _now()
-            judge_at = self._due()
-            if self._dirty and (now >= self._next_look or self._urgent):
+            now, look_at, judge_at = _now(), self._hints.due_at(), self._due()
+            if look_at is not None and now >= look_at:
                 await self._look()
             elif judge_at is not None and now >= judge_at:
                 await self._judge()
-            elif self._dirty:
-                await self._pause(min(self._next_look, judge_at or self._next_look))
-            elif judge_at is not None:
-                await self._pause(judge_at)
-            else:
+            elif look_at is None and judge_at is None:
                 return
+            else:
+                await self._pause(min(at for at in (look_at, judge_at) if at is not None))
 
     def _due(self) -> float | None:
         if self._change is None:
             return None
         doubtful = self._doubtful or self.still_writing()
-        return due(self._change, self.rhythm, doubtful=doubtful, urgent=self._urgent)
+        return due(self._change, self.rhythm, doubtful=doubtful, urgent=self._hints.urgent)
 
     async def _pause(self, until: float) -> None:
         """Sleep until then, or until the next touch."""
@@ -178,32 +169,31 @@ class Registry:
 
     async def _look(self) -> None:
         """Read what is dirty, and see whether it is new."""
-        parts, self._dirty = self._dirty, frozenset()
-        causes, self._causes = self._causes, set()
         before, start = self._seen, _now()
+        parts, causes = self._hints.take(start)
         look = await self._in_thread(self._looker.look, self._known(), parts)
         now = _now()
         if parts == EVERYTHING:
-            self.looked_at, self.look_seconds = time.monotonic(), now - start
+            self.looked_at, self.look_cost, self.look_seconds = time.monotonic(), look.cost, now - start
             if look.reading.mark == self.current.reading.mark:
                 self._keep()  # at start, and again if it failed
         if look.generation != self.current.generation:
             self.current = replace(self.current, generation=look.generation)
-        self._see(look, start, causes | self._causes)
-        self._next_look = now + pause(now - start, fruitless=look.reading.mark == before.mark)
+        self._see(look, start, causes | self._hints.causes)
+        self._hints.looked(parts, now, look.cost, fruitless=look.reading.mark == before.mark)
 
-    def _see(self, look: Look, began: float, causes: set[str]) -> None:
+    def _see(self, look: Look, began: float, causes: frozenset[str]) -> None:
         """Take note of what lies on disk. The quiet time counts from the beginning of the look: between two readings
         of a file there is as much, however long each look takes."""
         reading, before = look.reading, self._seen
         self._seen, self._doubtful = reading, look.doubtful
         if reading.mark == self._judged.mark:
-            if self._urgent:
+            if self._hints.urgent:
                 log.info("configuration unchanged", extra={"generation": self.current.version})
-            self._change, self._urgent, self.outcome = None, False, self._settled
+            self._change, self._hints.urgent, self.outcome = None, False, self._settled
             return
         if self._change is None:
-            cause = min(causes, key=lambda cause: _WATCHER.index(cause) if cause in _WATCHER else -1)
+            cause = first_cause(causes)
             self._change = Change(began, began, cause, time.time())
             for listener in self.on_notice:
                 listener(cause)
@@ -214,19 +204,19 @@ class Registry:
 
     async def _judge(self) -> None:
         """Read everything once more; if it is what was seen before, the verdict falls."""
-        self._dirty, self._causes = frozenset(), set()
-        change, urgent = self._change, self._urgent
+        self._hints.drop()
+        change, urgent = self._change, self._hints.urgent
         assert change is not None
         began = _now()
         at_any_rate = began >= change.first + self.rhythm.storm
         found = await self._in_thread(self._looker.verdict, self._known(), at_any_rate)
         self.looked_at = time.monotonic()
         if isinstance(found, Look):
-            self._see(found, began, {change.cause})
+            self._see(found, began, frozenset({change.cause}))
             return
         # Hints and a signal that came meanwhile have been noted, and lead to another look.
         self._change, self._judged, self._seen = None, found.reading, found.reading
-        self._urgent = self._urgent and not urgent
+        self._hints.urgent = self._hints.urgent and not urgent
         await self._conclude(found, change)
 
     async def _conclude(self, found: Found, change: Change) -> None:

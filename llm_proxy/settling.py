@@ -11,10 +11,6 @@ from dataclasses import dataclass, replace
 
 from llm_proxy.reading import Reading
 
-#: Looks follow each other after this pause at least, in seconds. After one that found nothing new the pause is also a
-#: multiple of what the look took, so that a neighbour's busy log file costs a bounded share of one core.
-_PAUSE, _IDLE_PAUSE, _IDLE_SHARE = 0.01, 0.02, 4
-
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
@@ -51,11 +47,6 @@ def due(change: Change, rhythm: Rhythm, *, doubtful: bool, urgent: bool) -> floa
     quiet = rhythm.unseen if change.cause == "sweep" else rhythm.quiet
     settled = change.last if urgent else min(change.last + quiet, change.first + rhythm.storm)
     return max(settled, change.last + rhythm.patience) if doubtful else settled
-
-
-def pause(took: float, *, fruitless: bool) -> float:
-    """How long to wait after a look before the next one."""
-    return max(_IDLE_PAUSE, _IDLE_SHARE * took) if fruitless else max(_PAUSE, took)
 
 
 def doubts(now: Reading, judged: Reading) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from llm_proxy.reading import Reading, read
-from llm_proxy.settling import Change, Rhythm, doubts, due, pause
+from llm_proxy.settling import Change, Rhythm, doubts, due
 from tests.support.world import World, document, put
 
 RHYTHM = Rhythm(quiet=1, unseen=5, storm=10, patience=20)
@@ -39,12 +39,6 @@ def test_who_asks_waits_for_nothing_but_doubt() -> None:
 def test_without_events_two_sweeps_must_agree() -> None:
     """Where only sweeps look, nobody tells when an edit ends."""
     assert at(last=100, cause="sweep") == 105
-
-
-def test_looks_cost_a_bounded_share() -> None:
-    """The longer a look takes that finds nothing, the longer until the next; one that finds something is followed up."""
-    assert [pause(took, fruitless=True) for took in (0, 0.005, 0.1)] == [0.02, 0.02, 0.4]
-    assert [pause(took, fruitless=False) for took in (0, 0.005, 0.1)] == [0.01, 0.01, 0.1]
 
 
 def test_doubts(tmp_path: Path) -> None:
