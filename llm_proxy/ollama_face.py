@@ -76,7 +76,7 @@ class OllamaFace(Face):
         choice = (data.get("choices") or [{}])[0]
         self._finish = choice.get("finish_reason")
         message = choice.get("message") or {}
-        self._calls.add(message.get("tool_calls") or ())
+        self._calls.add(message.get("tool_calls") or [])
         self._first = self._start  # nobody saw the first token
         said = self._said(_text(message), _thought(message), self._calls.whole())
         return self._line(True, said, {**_logprobs(choice), **self._closing()})
