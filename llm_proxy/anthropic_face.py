@@ -220,7 +220,7 @@ def _object(arguments: str) -> dict[str, Any]:
     """Arguments as an object; a model that wrote something else still gets it through, under a name of ours."""
     try:
         value = json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"arguments": arguments}
     return value if isinstance(value, dict) else {"arguments": value}
 
