@@ -204,7 +204,7 @@ def test_the_order_of_chunks() -> None:
     assert [chunk["id"] for chunk in chunks] == ["c"] * 3
     first, end = (chunk["choices"][0] for chunk in chunks[:2])
     assert list(first["delta"]) == ["role", "content", "tool_calls"]
-    assert first["delta"]["tool_calls"][0]["index"] == 0
+    assert (first["index"], end["index"], first["delta"]["tool_calls"][0]["index"]) == (0, 0, 0)
     assert (first["finish_reason"], end["delta"], end["finish_reason"]) == (None, {}, "stop")
     assert (chunks[2]["choices"], chunks[2]["usage"]) == ([], {"total_tokens": 1})
     assert "usage" not in chunks[0]
