@@ -140,6 +140,15 @@ def test_refused_with_its_path(fields: dict[str, Any], path: str) -> None:
         ),
         ({"max_tokens": 1.5}, "max_tokens: must be an integer"),
         ({"tools": [{}]}, "tools.0.function: is required for type 'function'"),
+        ({"tools": [1]}, "tools.0: must be an object"),
+        ({"tools": {}}, "tools: must be a list"),
+        ({"response_format": {}}, "response_format.type: is required"),
+        ({"stream": "yes"}, "stream: must be true or false"),
+        ({"user": 1}, "user: must be a string"),
+        ({"logit_bias": []}, "logit_bias: must be an object"),
+        ({"messages": []}, "messages: must not be empty"),
+        ({"stop": 1}, "stop: must be a string or a list of strings"),
+        ({"temperature": "hot"}, "temperature: must be a number"),
     ],
 )
 def test_what_is_allowed_is_said(fields: dict[str, Any], message: str) -> None:
@@ -154,6 +163,23 @@ def test_what_is_allowed_is_said(fields: dict[str, Any], message: str) -> None:
 def test_numbers_of_any_size(number: float) -> None:
     """Ranges are the upstream's to judge: they differ from vendor to vendor."""
     assert ChatRequest.of({**GOOD, "temperature": number}).temperature == number
+
+
+def test_typed_attributes() -> None:
+    """An adapter reads what it needs without asking whether it is there."""
+    tools = [{"function": {"name": "f"}}, {"type": "web_search"}]
+    messages = [{"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f"}}]}]
+    request = ChatRequest.of({"model": "m", "messages": messages, "stop": ["a"], "tools": tools})
+    assert request.tools
+    assert request.messages[0].tool_calls
+    call = request.messages[0].tool_calls[0]
+
+    assert (request.stop, request.temperature, request.stream) == (["a"], None, None)
+    assert [(tool.type, tool.function and tool.function.name) for tool in request.tools] == [
+        ("function", "f"),
+        ("web_search", None),
+    ]
+    assert (call.id, call.type, call.function and call.function.arguments) == (None, "function", "{}")
 
 
 def test_a_copy_with_other_fields() -> None:
