@@ -163,7 +163,8 @@ class PassthroughHandler(AnsweringHandler):
         self.clear_header("Content-Type")
         for name, value in returned(pairs):
             self.add_header(name, value)
-        if status == 204:  # RFC 9110, section 8.6, forbids a length there, and Tornado would look for the body
+        if status == 204:
+            # RFC 9110, section 8.6, forbids a length there, and Tornado would look for the body.
             self.clear_header("Content-Length")
         self.set_header("X-LLM-Provider", deployment.provider)
 
