@@ -11,6 +11,7 @@ from ollama import ResponseError
 
 from tests.handlers.kit import gateway
 from tests.support.client import request
+from tests.support.gateway import RunningGateway
 from tests.support.ollama_client import client, over, post
 from tests.support.peer import Peer
 from tests.support.scripts import answer_json
@@ -33,6 +34,31 @@ async def test_what_is_there(tmp_path: Path) -> None:
     assert running.models == []
     assert unknown.value.status_code == 404
     assert "127.0.0.1" not in raw.body.decode()
+
+
+async def test_the_smallest_context_counts(tmp_path: Path) -> None:
+    """Of several deployments any may be chosen."""
+    rows = {
+        name: {
+            "defaults": {"api_type": "vllm", "api_host": "http://127.0.0.1:9/v1"},
+            "m": {"input_size": size},
+        }
+        for name, size in (("a", 8192), ("b", 4096), ("c", None))
+    }
+    async with RunningGateway(tmp_path, rows) as proxy:
+        got = await post(proxy, "/api/show", {"name": "m", "verbose": True})
+
+    assert got.json()["model_info"]["vllm.context_length"] == 4096
+
+
+async def test_vectors_come_in_the_order_of_the_texts(tmp_path: Path) -> None:
+    """Whatever the order in which the upstream lists them."""
+    data = [{"index": 1, "embedding": [2]}, {"index": 0, "embedding": [1]}]
+    async with Peer(answer_json({"data": data})) as peer, gateway(tmp_path, peer.url) as proxy:
+        got = await post(proxy, "/api/embed", {"model": "m", "input": ["a", "b"]})
+
+    assert got.json()["embeddings"] == [[1], [2]]
+    assert "prompt_eval_count" not in got.json()
 
 
 async def test_is_anybody_there(tmp_path: Path) -> None:

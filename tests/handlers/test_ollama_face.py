@@ -108,7 +108,8 @@ async def test_pieces_of_calls_come_out_whole(tmp_path: Path) -> None:
         piece(index=1, id="b", type="function", function={"name": "g", "arguments": ""}),
         piece(index=0, function={"arguments": ":1}"}),
         piece(id="c", type="function", function={"name": "h", "arguments": "no"}),
-        piece(function={"arguments": "ne"}),
+        piece(function={"arguments": "n"}),
+        piece(id="c", function={"arguments": "e"}),
         chunk({}, "tool_calls"),
     ]
     async with Peer(stream(*sse(*events))) as peer, gateway(tmp_path, peer.url) as proxy:

@@ -11,7 +11,7 @@ from ollama import ResponseError
 from tests.handlers.kit import COMPLETION, EVENTS, chunk, gateway
 from tests.support.client import request
 from tests.support.logs import expect_log
-from tests.support.ollama_client import ASK, BOTH, client, lines_of, post
+from tests.support.ollama_client import ASK, BOTH, client, lines_of, over, post
 from tests.support.peer import Peer
 from tests.support.scripts import answer_json, silent, sse, stream
 from tests.support.secrets import assert_no_secret
@@ -124,3 +124,14 @@ async def test_a_break_in_mid_stream(tmp_path: Path) -> None:
     assert list(last) == ["error"]
     assert not any(line["done"] for line in said)
     assert not raw.complete
+
+
+@pytest.mark.parametrize("model", ["dies", "mute"])
+async def test_ollama_breaks_off(model: str, tmp_path: Path) -> None:
+    """An upstream's own error line, or an end without ``done: true``, is told the same way."""
+    async with over("ollama", tmp_path, model) as (proxy, _):
+        got = await post(proxy, "/api/generate", {"model": "m", "prompt": "hi"})
+
+    *said, last = lines_of(got)
+    assert "".join(line["response"] for line in said).startswith("Hello from")
+    assert (list(last), got.complete) == (["error"], False)
