@@ -154,7 +154,7 @@ def _format(params: Params) -> Any:
 
 def _think(params: Params) -> bool | str | None:
     native, effort = params.take("think"), params.take("reasoning_effort")
-    if effort in _EFFORT:
+    if isinstance(effort, str) and effort in _EFFORT:
         return _EFFORT[effort]
     if effort is not None:
         params.drop("reasoning_effort")
@@ -171,6 +171,8 @@ def _tools(params: Params) -> list[Any]:
         return []
     if choice not in (None, "auto"):
         params.drop("tool_choice")
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        refuse("tools", "must be a list of objects")  # an ``options`` object is not checked at the door
     functions = [tool for tool in tools if tool.get("type", "function") == "function"]
     if len(functions) < len(tools):
         params.drop("tools", "other than functions")
