@@ -61,9 +61,9 @@ class OpenAIFace(Face):
         self._include_usage = include_usage
 
     def event(self, event: Chunk | Comment) -> bytes:
-        if isinstance(event, Comment):
+        if type(event) is Comment:
             return event.raw
-        data = event.data
+        data = event.data  # type: ignore[union-attr]  # nobody derives from either
         if not self._include_usage and data.get("usage"):
             if not data.get("choices"):
                 return b""

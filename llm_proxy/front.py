@@ -246,9 +246,11 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def offer(self, data: bytes) -> bool:
         """The next bytes of the body, unless the client is slow or gone: then false, and nothing was written."""
-        if self._room is not None or self._transport.is_closing():
+        transport, writer = self._transport, self._writer
+        if self._room is not None or transport.is_closing():
             return False
-        self._transport.write(self._writer.framed(data))
+        # A chunk is framed here: this is called for each token.
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if writer.chunked else writer.framed(data))
         return True
 
     def go_on(self) -> None:

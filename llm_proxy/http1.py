@@ -128,8 +128,14 @@ class Connection(asyncio.Protocol):
         body = reader.feed(data)
         if self._sink is None:
             self._look_at_head(reader)
-        if body:
-            self._hand_on(body)
+        if body and self._sink is not None and not self._closed:  # else it was given up meanwhile
+            try:
+                result = self._sink(body)
+            except Exception as error:  # noqa: BLE001 - what callbacks raise ends this exchange
+                self.fail(error)
+            else:
+                if result is not None:
+                    self._hold(result)
         if reader.outcome is not None:
             self._conclude()
 
@@ -171,20 +177,12 @@ class Connection(asyncio.Protocol):
             sender.stop()  # RFC 9112, section 9.3: a final answer makes the rest of the body pointless
         try:
             self._sink = self._exchange.on_head(reader.head)
-        except Exception as error:  # noqa: BLE001 - what callbacks raise ends this exchange
-            self.fail(error)
-
-    def _hand_on(self, body: bytes) -> None:
-        if self._sink is None or self._closed:
-            return  # given up meanwhile
-        try:
-            result = self._sink(body)
         except Exception as error:  # noqa: BLE001 - as above
             self.fail(error)
-            return
-        if result is None or not isawaitable(result):
-            return
-        if self.alive and self._gate.hold(result, self._ready_again):
+
+    def _hold(self, result: object) -> None:
+        """Read no more before ``result`` is done, if it is something to wait for."""
+        if isawaitable(result) and self.alive and self._gate.hold(result, self._ready_again):
             self._transport.pause_reading()
 
     def _ready_again(self, error: Exception | None) -> None:

@@ -10,7 +10,7 @@ a slow client makes us pause.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
@@ -42,8 +42,9 @@ class Sink(Protocol):
     async def send(self, data: bytes) -> None:
         """Begin the answer if need be, write, and return when the client's socket has taken it."""
 
-    def offer(self, data: bytes) -> bool:
-        """Write to an answer that has begun, if that needs no waiting. False: nothing was written."""
+    @property
+    def offer(self) -> Callable[[bytes], bool]:
+        """Writes to an answer that has begun, if that needs no waiting. False: nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +236,8 @@ class _Stream:
         self.exchange = exchange
         self.sink = sink
         self.face = relay.face
+        self.tally = relay.tally
+        self.interval = relay.keep_alive.interval
         self.decoder = relay.provider.stream_decoder(relay.request)
         self.loop = asyncio.get_running_loop()
         self.clock = Clock(exchange, relay.deployment.timeouts)
@@ -301,7 +304,9 @@ class _Stream:
         if not events:
             return True
         try:
-            if all(type(event) is Chunk for event in events):
+            if type(events[-1]) is Chunk and (
+                len(events) == 1 or all(type(event) is Chunk for event in events)
+            ):
                 written = self.face.events(events)  # type: ignore[arg-type]  # all of them are chunks
                 if not written or self.sink.offer(written):
                     self._count(events, began)
@@ -314,19 +319,21 @@ class _Stream:
 
     def _count(self, events: Sequence[Event], began: float) -> None:
         """``events`` were relayed: move the clocks, and note what the log wants to know."""
-        tally = self.relay.tally
+        tally = self.tally
         counted = 0
         for event in events:
             if type(event) is Chunk:
-                tally.chunk(event.data)
                 counted += 1
+                if usage := event.data.get("usage"):
+                    tally.usage = usage
+        tally.events += counted
         if counted:
             tally.last_event_at = began
             if tally.first_event_at is None:
                 tally.first_event_at = began
             # Taken after the write: time that a slow client cost is not the upstream's idle time.
             self.clock.last_event = now = self.loop.time()
-            self.silent_until = now + self.relay.keep_alive.interval
+            self.silent_until = now + self.interval
         tally.own_seconds += perf_counter() - began
 
     async def _relay(self, events: Sequence[Event], began: float) -> bool:

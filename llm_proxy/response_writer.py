@@ -12,14 +12,15 @@ from llm_proxy.request_reader import RequestHead
 
 
 class ResponseWriter:
-    """The answer to ``request``. ``keep``: whether the connection can carry another one afterwards."""
+    """The answer to ``request``. ``keep``: whether the connection can carry another one afterwards; ``chunked``: how
+    the body is framed, once the head was made."""
 
-    __slots__ = ("_chunked", "_left", "_request", "keep")
+    __slots__ = ("_left", "_request", "chunked", "keep")
 
     def __init__(self, request: RequestHead) -> None:
         self._request = request
         self.keep = request.keep_alive
-        self._chunked = False
+        self.chunked = False
         #: Bytes of the body that are still to come; None if that was not declared.
         self._left: int | None = None
 
@@ -33,7 +34,7 @@ class ResponseWriter:
         length = headers.get("Content-Length")
         self._left = 0 if bodiless else None if length is None else int(length)
         if self._left is None and request.version == "HTTP/1.1":
-            self._chunked = True
+            self.chunked = True
             lines.append("Transfer-Encoding: chunked")
         elif self._left is None:
             self.keep = False  # the end of the connection is the end of the body
@@ -48,7 +49,7 @@ class ResponseWriter:
 
     def framed(self, chunk: bytes) -> bytes:
         """The next bytes of the body as they are sent. Raises ``HTTPOutputError``."""
-        if self._chunked:
+        if self.chunked:
             return b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunk else b""
         if self._request.method == "HEAD":
             return b""
@@ -62,4 +63,4 @@ class ResponseWriter:
         """What completes the answer. Raises ``HTTPOutputError``."""
         if self._left:
             raise HTTPOutputError(f"the body is {self._left} bytes shorter than its Content-Length")
-        return b"0\r\n\r\n" if self._chunked else b""
+        return b"0\r\n\r\n" if self.chunked else b""

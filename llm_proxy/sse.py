@@ -77,19 +77,23 @@ class SSEDecoder:
         #: Only the very first bytes of a stream may be a byte order mark.
         self._start = True
 
-    def feed(self, data: bytes) -> list[SSEEvent]:
-        """The events that ``data`` completes."""
-        rest = self._rest
-        # A token as servers write it: one event of one line, alone.
+    def lone(self, data: bytes) -> bytes | None:
+        """What follows ``data:`` if the bytes are exactly one event of that one line, as servers write a token. None,
+        and nothing has happened, if they are anything else: feed them."""
         if (
             data[:6] == b"data: "
             and data.find(b"\n") == len(data) - 2
             and data[-1:] == b"\n"
-            and not (rest.size or b"\r" in data)
+            and not (self._rest.size or b"\r" in data)
             and len(data) <= self._limit
         ):
             self._start = False
-            return [SSEEvent(b"", data[6:-2], data)]
+            return data[6:-2]
+        return None
+
+    def feed(self, data: bytes) -> list[SSEEvent]:
+        """The events that ``data`` completes."""
+        rest = self._rest
         if rest.size:
             # Without a line end nothing is completed, except what ended in a CR that might have been half of a CRLF.
             if b"\n" not in data and b"\r" not in data and not self._start and not rest.last.endswith(b"\r"):

@@ -33,6 +33,8 @@ class OpenAIDecoder(StreamDecoder):
     def feed(self, data: bytes) -> Sequence[Event]:
         if self._ended:
             return ()
+        if line := self._events.lone(data):
+            return (self._event(b"", line, data),)
         try:
             found = self._events.feed(data)
         except EventTooLarge as error:
