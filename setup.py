@@ -17,7 +17,7 @@ PACKAGES = ["llm_proxy", "handlers", "providers"]
 RUNTIME = [
     "tornado>=6.6,<7",  # before 6.6 a coroutine streaming_callback is never awaited: no back-pressure
     "pydantic>=2.10,<3",
-    "watchdog>=6,<8",
+    "watchdog>=7.1,<8",
     "python-json-logger>=4,<5",
     "httptools>=0.6,<1",
     'uvloop>=0.21; sys_platform != "win32"',
