@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import random
 from asyncio import Future
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -37,10 +36,6 @@ class UsedPrompt:
     language: str
 
 
-def _not_yet(data: bytes) -> bool:
-    return False
-
-
 class AnsweringHandler(BaseHandler):
     """Base of the endpoints that call an upstream for one answer."""
 
@@ -53,8 +48,9 @@ class AnsweringHandler(BaseHandler):
     _drain_timer: asyncio.TimerHandle | None = None
     #: Seconds spent waiting for a slow client.
     _client_seconds = 0.0
-    #: ``Sink.offer``: the connection's own, once the answer has begun.
-    offer: Callable[[bytes], bool] = staticmethod(_not_yet)
+    #: Bytes of an answer of known length that are still to be written, and what the newest write gave.
+    _owed: int | None = None
+    _flushed: Future[None] | None = None
 
     @property
     def begun(self) -> bool:
@@ -160,6 +156,7 @@ class AnsweringHandler(BaseHandler):
             self.set_header("Content-Length", str(len(body)))
             self.write(body)
             self._begun = True
+            self._owed = 0
             await self._taken(self.flush())
         elif not self.gone:
             self.finish(body)
@@ -170,13 +167,20 @@ class AnsweringHandler(BaseHandler):
         Without a client it raises ``ClientGone``, or does nothing if the upstream is to be drained.
         """
         if not self.gone:
+            if self._owed is not None:
+                self._owed -= len(data)
             await self._taken(self.connection.write(data) if self._begun else self._begin(data))
         elif self._drain_timer is None:
             raise ClientGone("the client closed its connection")
 
+    def offer(self, data: bytes) -> bool:
+        """``Sink.offer``: write to an answer that has begun, if that needs no waiting."""
+        return self._begun and not self.gone and self.connection.offer(data)
+
     async def _taken(self, flushed: Future[None]) -> None:
         """Wait until the client's socket has taken what was written, but not for ever: nothing else would ever notice
         that nobody reads. Raises as ``send`` does."""
+        self._flushed = flushed
         try:
             if not flushed.done():
                 began = perf_counter()
@@ -202,9 +206,7 @@ class AnsweringHandler(BaseHandler):
         # that asked for it is closed at the end all the same.
         self.connection.say_close = False
         self.write(data)
-        flushed = self.flush()
-        self.offer = self.connection.offer
-        return flushed
+        return self.flush()
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""
@@ -258,9 +260,19 @@ class AnsweringHandler(BaseHandler):
             self.exchange.abort(reason)
 
     def on_connection_close(self) -> None:
+        if self._delivered():
+            return
         super().on_connection_close()
         if not self._cut:
             self._client_left()
+
+    def _delivered(self) -> bool:
+        """Whether the client's socket has taken the whole of an answer whose length it knew: then it may leave before
+        we are through."""
+        taken = self._flushed
+        if self._owed != 0 or taken is None or not taken.done():
+            return False
+        return not taken.cancelled() and taken.exception() is None
 
     def _client_left(self) -> None:
         """Nobody reads the answer any more: end the upstream call, now or when it is drained."""

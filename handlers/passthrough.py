@@ -167,6 +167,9 @@ class PassthroughHandler(AnsweringHandler):
             # RFC 9110, section 8.6, forbids a length there, and Tornado would look for the body.
             self.clear_header("Content-Length")
         self.set_header("X-LLM-Provider", deployment.provider)
+        length = self._headers.get("Content-Length")
+        if length is not None and self.request.method != "HEAD" and status != 304:
+            self._owed = int(length)
 
     async def _copy_body(self, clock: Clock) -> None:
         exchange = self.exchange

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from handlers.answering import AnsweringHandler
 from llm_proxy.errors import Draining
 from tests.faults.kit import BODIES, FORMS, PATHS, PIECES, assert_well, pooled, suffering
 from tests.handlers.kit import COMPLETION, USAGE, access_lines, gateway
@@ -189,6 +190,34 @@ async def test_a_stop_ends_what_is_drained(tmp_path: Path) -> None:
         await peer.closed_by_client()
 
     assert of(lines[0], "status", "drained") == (499, False)
+
+
+@pytest.mark.parametrize("form", ["whole", "passthrough"])
+async def test_who_has_everything_may_leave(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that closes once it has read the announced length is not one that left, however late we notice that we
+    are through: 200, and no abort."""
+    message = {"role": "assistant", "content": "x" * 300_000}
+    big = {**COMPLETION, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    original = AnsweringHandler._taken
+
+    async with Peer(answer_json(big)) as peer, gateway(tmp_path, peer.url) as proxy:
+
+        async def late(handler: AnsweringHandler, flushed: Any) -> None:
+            await original(handler, flushed)
+            if handler._owed == 0:
+                await wait_until(lambda: proxy.service.server.open == 0)
+
+        monkeypatch.setattr(AnsweringHandler, "_taken", late)
+        with access_lines() as lines:
+            got = await proxy.request("POST", PATHS[form], BODIES[form])
+            await wait_until(lambda: bool(lines))
+        await wait_until(lambda: not proxy.service.gateway.running)
+
+    (line,) = lines
+    assert got.complete
+    assert of(line, "status", "code", "ended_by", "abort_ms") == (200, None, None, None)
 
 
 async def test_the_figures_of_a_whole_stream(tmp_path: Path) -> None:
