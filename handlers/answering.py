@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from asyncio import Future
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -36,6 +37,10 @@ class UsedPrompt:
     language: str
 
 
+def _not_yet(data: bytes) -> bool:
+    return False
+
+
 class AnsweringHandler(BaseHandler):
     """Base of the endpoints that call an upstream for one answer."""
 
@@ -48,6 +53,8 @@ class AnsweringHandler(BaseHandler):
     _drain_timer: asyncio.TimerHandle | None = None
     #: Seconds spent waiting for a slow client.
     _client_seconds = 0.0
+    #: ``Sink.offer``: the connection's own, once the answer has begun.
+    offer: Callable[[bytes], bool] = staticmethod(_not_yet)
     #: Bytes of an answer of known length that are still to be written, and what the newest write gave.
     _owed: int | None = None
     _flushed: Future[None] | None = None
@@ -173,10 +180,6 @@ class AnsweringHandler(BaseHandler):
         elif self._drain_timer is None:
             raise ClientGone("the client closed its connection")
 
-    def offer(self, data: bytes) -> bool:
-        """``Sink.offer``: write to an answer that has begun, if that needs no waiting."""
-        return self._begun and not self.gone and self.connection.offer(data)
-
     async def _taken(self, flushed: Future[None]) -> None:
         """Wait until the client's socket has taken what was written, but not for ever: nothing else would ever notice
         that nobody reads. Raises as ``send`` does."""
@@ -206,7 +209,9 @@ class AnsweringHandler(BaseHandler):
         # that asked for it is closed at the end all the same.
         self.connection.say_close = False
         self.write(data)
-        return self.flush()
+        flushed = self.flush()
+        self.offer = self.connection.offer
+        return flushed
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""
