@@ -101,8 +101,6 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        # So that ``pause_writing`` means that the socket has not taken everything.
-        self._transport.set_write_buffer_limits(high=0)
         self._timer = self._loop.call_later(self._owner.idle_timeout, self._look)
         self.begun = True
         self._owner.remember(self)

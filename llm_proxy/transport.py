@@ -18,11 +18,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from tornado.concurrent import Future
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
+from llm_proxy.carrier import Carrier
 from llm_proxy.dial import Dialer
 from llm_proxy.faults import (
     Aborted,
@@ -40,12 +42,13 @@ from llm_proxy.faults import (
     TransportError,
     TransportTimeout,
 )
-from llm_proxy.fetch import Fetch
+from llm_proxy.fetch import Fetch, StreamRequest
 from llm_proxy.plan import Options
 from llm_proxy.pool import Pool, PoolLimits
 from llm_proxy.proxies import Proxies
 from llm_proxy.resolver import Resolver
 from llm_proxy.tls import TlsContexts
+from llm_proxy.transfer import Receiver, Transfer, planner
 
 __all__ = [
     "Aborted",
@@ -70,22 +73,6 @@ __all__ = [
 
 #: Where Tornado's own defaults do not suit a relay: a key must never be sent elsewhere, bytes never be changed.
 _DEFAULTS: Mapping[str, Any] = {"follow_redirects": False, "decompress_response": False}
-
-
-class StreamRequest(HTTPRequest):
-    """An ``HTTPRequest``, for one fetch, that can be aborted. ``on_connected`` (optional) is called, without arguments, when a
-    connection is there and the request is about to be sent; again if it has to be sent again."""
-
-    on_connected: Callable[[], None] | None = None
-    _fetch: Fetch | None = None
-    _aborted = False
-
-    def abort(self) -> None:
-        """Close the upstream's socket now, whatever the request is doing; ``fetch`` raises ``Aborted``. Before the
-        fetch it prevents it, afterwards it does nothing."""
-        self._aborted = True
-        if self._fetch is not None:
-            self._fetch.abort()
 
 
 class PooledHTTPClient(AsyncHTTPClient):
@@ -122,14 +109,15 @@ class PooledHTTPClient(AsyncHTTPClient):
         self.max_body_size = max_body_size
         self.proxies = Proxies(proxies, trust_env=trust_env)
         self.dialer = Dialer(resolver or Resolver(), TlsContexts())
-        self._running: set[Fetch] = set()
+        self._running: set[Carrier] = set()
+        self._plan = planner(self.proxies, self.defaults)
         self._newest: Fetch | None = None
 
     def close(self) -> None:
         """Abort what is in progress, close all connections."""
         super().close()
-        for fetch in list(self._running):
-            fetch.abort("the client was closed")
+        for carrier in list(self._running):
+            carrier.abort("the client was closed")
         self.pool.close()
         if not (self.loop.is_running() or self.loop.is_closed()):
             # Tornado's blocking HTTPClient: sockets are closed in the loop's next round, and there will be none.
@@ -158,11 +146,24 @@ class PooledHTTPClient(AsyncHTTPClient):
             plain._fetch = fetch
         fetch.begin()
 
-    def forget(self, fetch: Fetch, request: HTTPRequest) -> None:
-        """``fetch`` is done."""
-        self._running.discard(fetch)
-        if isinstance(request, StreamRequest):
-            request._fetch = None
+    def transfer(
+        self,
+        method: str,
+        url: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes | None,
+        connect_timeout: float,
+        receiver: Receiver,
+    ) -> Transfer:
+        """The same for the relay, which needs neither Tornado's request nor its response: ``begin()`` what is
+        returned. Each step is told to ``receiver``."""
+        made = Transfer(self, partial(self._plan, method, url, headers, body), connect_timeout, receiver)
+        self._running.add(made)
+        return made
+
+    def forget(self, carrier: Carrier) -> None:
+        """``carrier`` is done."""
+        self._running.discard(carrier)
 
 
 def _with_total(limits: PoolLimits, max_clients: int) -> PoolLimits:

@@ -19,8 +19,6 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from tornado.httpclient import AsyncHTTPClient, HTTPResponse
-
 from llm_proxy.errors import (
     GatewayError,
     NoUpstream,
@@ -28,7 +26,9 @@ from llm_proxy.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from llm_proxy.transport import StreamRequest, TransportError
+from llm_proxy.response_head import ResponseHead
+from llm_proxy.transfer import Transfer
+from llm_proxy.transport import PooledHTTPClient, TransportError
 from llm_proxy.wire import HttpCall
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
@@ -56,12 +56,11 @@ class Exchange:
         "_buffer",
         "_call",
         "_http",
-        "_lines",
         "_loop",
-        "_request",
         "_room",
         "_size",
         "_timer",
+        "_transfer",
         "_until",
         "_waiter",
         "connected_at",
@@ -74,19 +73,18 @@ class Exchange:
         "started_at",
     )
 
-    def __init__(self, http: AsyncHTTPClient, call: HttpCall) -> None:
+    def __init__(self, http: PooledHTTPClient, call: HttpCall) -> None:
         self._http = http
         self._call = call
         self._loop = asyncio.get_running_loop()
         self._buffer: list[bytes] = []
         self._size = 0
-        self._lines: list[str] = []
         #: Resolved when the buffer has room again; the transport awaits it.
         self._room: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
-        self._request: StreamRequest | None = None
+        self._transfer: Transfer | None = None
         self.head: Head | None = None
         self.connected_at: float | None = None
         self.ended = False
@@ -100,22 +98,12 @@ class Exchange:
 
     async def __aenter__(self) -> Self:
         call = self._call
-        self._request = request = StreamRequest(
-            call.url,
-            method=call.method,
-            headers=dict(call.headers),
-            body=call.body,
-            allow_nonstandard_methods=True,
-            connect_timeout=call.timeouts.connect,
-            request_timeout=0,  # the relay watches events, which the transport cannot see
-            follow_redirects=False,  # never resend a key elsewhere
-            decompress_response=False,
-            header_callback=self._on_header,
-            streaming_callback=self._on_data,
-        )
-        request.on_connected = self._on_connected
         if self.failure is None:  # it may have been aborted before it began
-            self._http.fetch(request, raise_error=False).add_done_callback(self._on_finished)
+            # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
+            self._transfer = self._http.transfer(
+                call.method, call.url, call.headers, call.body, call.timeouts.connect, self
+            )
+            self._transfer.begin()
         return self
 
     async def __aexit__(
@@ -147,8 +135,8 @@ class Exchange:
         if self.over:
             return
         self.failure = reason
-        if self._request is not None:
-            self._request.abort()
+        if self._transfer is not None:
+            self._transfer.abort()
         self._release()
         self._wake()
 
@@ -198,22 +186,18 @@ class Exchange:
             self._room.set_result(None)
         self._room = None
 
-    def _on_connected(self) -> None:
+    # -- called by the transport (``transfer.Receiver``)
+
+    def on_connected(self) -> None:
         self.connected_at = self._loop.time()
         self._wake()
 
-    def _on_header(self, line: str) -> None:
-        text = line.rstrip("\r\n")
-        if text:
-            self._lines.append(text)
-            return
-        status = int(self._lines[0].split(" ", 2)[1])
-        pairs = tuple(_pair(field) for field in self._lines[1:])
-        self.head = Head(status, pairs, {name.lower(): value for name, value in pairs})
-        self._lines = []
+    def on_head(self, head: ResponseHead) -> None:
+        pairs = tuple(head.pairs())
+        self.head = Head(head.code, pairs, {name.lower(): value for name, value in pairs})
         self._wake()
 
-    def _on_data(self, data: bytes) -> asyncio.Future[None] | None:
+    def on_data(self, data: bytes) -> asyncio.Future[None] | None:
         if self.failure is not None:
             return None
         size = len(data)
@@ -233,11 +217,9 @@ class Exchange:
             self._room = self._loop.create_future()
         return self._room
 
-    def _on_finished(self, future: asyncio.Future[HTTPResponse]) -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        self.retried = bool(getattr(error or future.result(), "stale_retries", 0))
+    def on_finished(self, error: Exception | None, retried: bool) -> None:
+        self._transfer = None
+        self.retried = retried
         if error is None:
             self.ended = self.failure is None
         elif self.failure is None:
@@ -248,7 +230,7 @@ class Exchange:
 class UpstreamClient:
     """Opens exchanges over one ``AsyncHTTPClient`` (one for each process, so that connections are shared)."""
 
-    def __init__(self, http: AsyncHTTPClient) -> None:
+    def __init__(self, http: PooledHTTPClient) -> None:
         self._http = http
         #: When each kind of trouble was last worth a line (monotonic seconds).
         self._told: dict[tuple[str, str], float] = {}
@@ -269,11 +251,6 @@ class UpstreamClient:
     def close(self) -> None:
         """Close all idle connections."""
         self._http.close()
-
-
-def _pair(field: str) -> tuple[str, str]:
-    name, _, value = field.partition(":")
-    return name, value.strip()
 
 
 def translate(error: BaseException, call: HttpCall) -> GatewayError:
