@@ -205,12 +205,14 @@ class Soak:
 
     def report(self) -> str:
         """A few lines for people."""
-        first, last = self.samples[0], self.samples[-1]
+        size = max(1, len(self.samples) // 10)
+        parts = [self.samples[at : at + size] for at in range(0, len(self.samples), size)]
+        sizes = ", ".join(f"{statistics.median(s.rss for s in part) / (1 << 20):.1f}" for part in parts)
         total = sum(self.asked.values())
         kinds = ", ".join(f"{name} {count}" for name, count in sorted(self.asked.items()))
         return (
             f"seed {self.seed}: {total} requests, {self.edits} edits, {len(self.failures)} failures\n{kinds}\n"
-            f"resident {first.rss >> 20} to {last.rss >> 20} MiB, at most {max(s.rss for s in self.samples) >> 20}; "
+            f"resident in MiB, in tenths of the time: {sizes}\n"
             f"descriptors at most {max(s.descriptors for s in self.samples)}, idle {self._idle.descriptors}\n"
             + "\n".join(f"{count:8} {line}" for line, count in self.lines.most_common())
         )
