@@ -11,12 +11,13 @@ import asyncio
 import logging
 import re
 import traceback
-import uuid
 from http.client import responses
+from os import urandom
 from time import perf_counter
 from typing import Any, ClassVar, cast
 from urllib.parse import quote
 
+from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 from tornado.web import (
     HTTPError,
@@ -25,7 +26,6 @@ from tornado.web import (
     stream_request_body,
 )
 
-from llm_proxy import __version__
 from llm_proxy import log as logs
 from llm_proxy.dialect import Face, OpenAIFace
 from llm_proxy.errors import (
@@ -69,7 +69,7 @@ class BaseHandler(RequestHandler):
 
     gateway: Gateway
     snapshot: Snapshot
-    request_id: str
+    request_id = ""
 
     def initialize(self, gateway: Gateway) -> None:
         self.gateway = gateway
@@ -85,9 +85,8 @@ class BaseHandler(RequestHandler):
         #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
         self.gone = False
         self._cut = False
-        headers = self.request.headers
         #: True while the body has not been taken by a method.
-        self._reading = headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers
+        self._reading = self.connection.head.length != 0
         #: ``perf_counter`` seconds; the loop's own clock is too coarse for first-byte times.
         self.started = perf_counter()
         #: When the whole body was there and work began.
@@ -98,12 +97,19 @@ class BaseHandler(RequestHandler):
         """The dialect of this endpoint's answers."""
         return OpenAIFace()
 
+    def clear(self) -> None:
+        # Instead of Tornado's own: it formats the date for each answer, and calls this before there is a request id.
+        self._headers = HTTPHeaders()
+        self._write_buffer: list[bytes] = []
+        self._status_code, self._reason = 200, "OK"
+        if self.request_id:
+            self.set_default_headers()
+
     def set_default_headers(self) -> None:
-        self._headers["Server"] = f"llm-proxy-api/{__version__}"
-        self._headers["Content-Type"] = "application/json"
-        if hasattr(self, "request_id"):  # Tornado calls this once before initialize()
-            self._headers["X-Request-Id"] = self.request_id
-            self._headers["X-Config-Generation"] = self.snapshot.version
+        headers = self._headers
+        headers["Content-Type"] = "application/json"
+        headers["X-Request-Id"] = self.request_id
+        headers["X-Config-Generation"] = self.snapshot.version
 
     def compute_etag(self) -> str | None:
         return None  # answers are not cached; hashing them would be work for nothing
@@ -128,9 +134,8 @@ class BaseHandler(RequestHandler):
             return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
         if headers.get("Content-Encoding", "identity").lower() != "identity":
             return UnsupportedMedia("the body must not be compressed (Content-Encoding: identity)")
-        length = headers.get("Content-Length", "0")
         limit = self.gateway.settings.max_body_size
-        if length.isdigit() and int(length) > limit:
+        if self.connection.head.length > limit:
             return RequestTooLarge(f"the body must not be larger than {limit} bytes")
         return None
 
@@ -159,23 +164,15 @@ class BaseHandler(RequestHandler):
         self.cancel_timer()
         if self._whole():
             self.fail(error)
-        else:
-            self.connection.last_words(self._last_words(error))
-
-    def _last_words(self, error: GatewayError) -> bytes:
-        """A whole answer to a request that is not read any further; it is logged here."""
+            return
         self._cut = True
         self.note_failure(error)
         self.set_status(error.status)
-        body = dumps(self.face.refusal(error, self.request_id))
-        self.set_header("Connection", "close")
-        self.set_header("Content-Length", str(len(body)))
         if error.retry_after:
             self.set_header("Retry-After", error.retry_after)
-        lines = [f"HTTP/1.1 {error.status} {responses.get(error.status, 'Unknown')}"]
-        lines += [f"{name}: {value}" for name, value in self._headers.get_all()]
+        body = dumps(self.face.refusal(error, self.request_id))
         self._log_line()
-        return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+        self.connection.last_words(error.status, responses.get(error.status, "Unknown"), self._headers, body)
 
     def now(self) -> float:
         """Loop time, in seconds."""
@@ -327,7 +324,7 @@ class BaseHandler(RequestHandler):
             given = self.request.headers.get(name)
             if given is not None and _REQUEST_ID.fullmatch(given):
                 return given
-        return uuid.uuid4().hex
+        return urandom(16).hex()
 
 
 class NotFoundHandler(BaseHandler):

@@ -30,6 +30,7 @@ from tornado.httputil import (
 )
 from tornado.iostream import StreamClosedError
 
+from llm_proxy.fields import Fields
 from llm_proxy.request_reader import Fault, RequestHead, RequestReader
 from llm_proxy.response_writer import ResponseWriter
 
@@ -43,11 +44,9 @@ _AHEAD = 64 * 1024
 _LINGER = 2.0
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_REASONS = {400: b"Bad Request", 431: b"Request Header Fields Too Large", 505: b"HTTP Version Not Supported"}
-_REFUSAL = (
-    b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
-)
+_REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 505: "HTTP Version Not Supported"}
 _REFUSED = b'{"error":{"message":"%b","type":"invalid_request_error","code":"bad_request","param":null}}'
+_UNREADABLE = RequestHead("GET", "/", "HTTP/1.1", [], 0, keep_alive=False, expects_continue=False)
 
 
 class Owner(Protocol):
@@ -157,19 +156,17 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def _begin(self, head: RequestHead) -> None:
         """A head has come: find its handler."""
         self._writer = ResponseWriter(head)
-        headers = HTTPHeaders()
-        for name, value in head.pairs:
-            headers.add(name, value)
         start = RequestStartLine(head.method, head.target, head.version)
         self._delegate = self._owner.application.start_request(self, self)
-        self._delegate.headers_received(start, headers)
+        self._delegate.headers_received(start, cast(HTTPHeaders, Fields(head.pairs)))
 
     def _refuse(self, fault: Fault) -> None:
         """Answer a request that no handler can be asked about, and listen no more."""
         log.info("malformed HTTP from a client", extra={"problem": fault.problem, "status": fault.status})
-        body = _REFUSED % fault.problem.encode()
         self._tell()
-        self.last_words(_REFUSAL % (fault.status, _REASONS[fault.status], len(body), body))
+        self._writer = ResponseWriter(self._reader.head or _UNREADABLE)
+        headers = HTTPHeaders({"Content-Type": "application/json"})
+        self.last_words(fault.status, _REASONS[fault.status], headers, _REFUSED % fault.problem.encode())
 
     def _tell(self) -> None:
         """Tell the handler, if there is one, that its client is no more."""
@@ -219,7 +216,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         if self._transport.is_closing():
             return
         if not self._reader.complete:
-            self.last_words(b"")
+            self._linger()
         elif not (self._writer.keep and self._owner.keep_alive):
             self._transport.close()
         else:
@@ -251,20 +248,30 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         transport.write(b"%x\r\n%b\r\n" % (len(data), data) if writer.chunked else writer.framed(data))
         return True
 
+    @property
+    def head(self) -> RequestHead:
+        """The request's."""
+        assert self._reader.head is not None
+        return self._reader.head
+
     def go_on(self) -> None:
         """The body is wanted: tell a client that waits to hear so."""
-        head = self._reader.head
-        if head is not None and head.expects_continue and not self._reader.complete:
+        if self.head.expects_continue and not self._reader.complete:
             self._transport.write(_CONTINUE)
 
-    def last_words(self, data: bytes) -> None:
-        """Send ``data``, a whole answer, and close, but not before the client had a chance to read it: what it still
-        sends of its request is read and thrown away."""
+    def last_words(self, code: int, reason: str, headers: HTTPHeaders, body: bytes) -> None:
+        """Answer, and close, but not before the client had a chance to read it: what it still sends of its request is
+        read and thrown away."""
         self._delegate = None
         if self._transport.is_closing():
             return
-        if data:
-            self._transport.write(data)
+        headers["Content-Length"] = str(len(body))
+        self._writer.keep = False
+        head = self._writer.head(code, reason, headers, say_close=True)
+        self._transport.write(head + self._writer.framed(body))
+        self._linger()
+
+    def _linger(self) -> None:
         if self._reader.complete:
             self._transport.close()
             return

@@ -1,14 +1,26 @@
 """The bytes of one HTTP/1.1 answer, made: a head, a framed body, an end.
 
 Laws: pure, no IO; one writer for each answer; what a head has declared is kept, or a fault is raised; no line end gets
-into a head. Which header fields an answer has is decided elsewhere, those of the connection apart.
+into a head. Which header fields an answer has is decided elsewhere; only the server's name, the date, and those of the
+connection are written here.
 """
 
 from __future__ import annotations
 
+import time
+from email.utils import formatdate
+from functools import lru_cache
+
 from tornado.httputil import HTTPHeaders, HTTPOutputError
 
+from llm_proxy import __version__
 from llm_proxy.request_reader import RequestHead
+
+
+@lru_cache(maxsize=1)
+def _server_and_date(second: int) -> str:
+    """The two fields that are the same on all answers of that second."""
+    return f"Server: llm-proxy-api/{__version__}\r\nDate: {formatdate(second, usegmt=True)}"
 
 
 class ResponseWriter:
@@ -28,7 +40,8 @@ class ResponseWriter:
         """The head. With ``say_close`` the client is told when the connection ends with this answer. Raises
         ``ValueError``."""
         request = self._request
-        lines = [f"HTTP/1.1 {code} {reason}"]
+        common = _server_and_date(int(time.time()))
+        lines = [f"HTTP/1.1 {code} {reason}\r\n{common}"]
         lines += [f"{name}: {value}" for name, value in headers.get_all()]
         bodiless = code in (204, 304) or request.method == "HEAD"
         length = headers.get("Content-Length")
@@ -43,7 +56,7 @@ class ResponseWriter:
         elif say_close and not self.keep and request.version == "HTTP/1.1":
             lines.append("Connection: close")
         text = "\r\n".join(lines)
-        if not text.count("\n") == text.count("\r") == len(lines) - 1:
+        if not text.count("\n") == text.count("\r") == len(lines) + 1:
             raise ValueError("a header of the answer has a line end in it")
         return text.encode("latin-1") + b"\r\n\r\n"
 

@@ -15,8 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tornado.web import Application
-
 import handlers
 import llm_proxy
 import providers
@@ -46,6 +44,7 @@ from llm_proxy.pulse import Pulse
 from llm_proxy.registry import Registry, Snapshot, Sources
 from llm_proxy.scoreboard import Scoreboard
 from llm_proxy.settings import Settings
+from llm_proxy.site import Site
 from llm_proxy.transport import PooledHTTPClient, PoolLimits
 from llm_proxy.upstream import UpstreamClient
 from llm_proxy.watcher import Watcher
@@ -61,7 +60,7 @@ _FAREWELL = 0.5
 _LOOK = 0.02
 
 
-def make_app(gateway: Gateway) -> Application:
+def make_app(gateway: Gateway) -> Site:
     """All endpoints below the prefix; everything else is a JSON 404."""
     modules: Iterable[Any] = (
         *(ping, status, tags, prompts),
@@ -74,16 +73,7 @@ def make_app(gateway: Gateway) -> Application:
     routes += [
         (path, handler, shared) for module in modules for path, handler in getattr(module, "root_routes", ())
     ]
-    return Application(
-        routes,
-        default_handler_class=NotFoundHandler,
-        default_handler_args=shared,
-        log_function=_no_log,
-    )
-
-
-def _no_log(handler: Any) -> None:
-    """Tornado's access line is ours to write: see ``handlers.base``."""
+    return Site(routes, NotFoundHandler, shared)
 
 
 def check_layout() -> None:

@@ -8,7 +8,6 @@ is told of each step in a plain call. How a request gets to its answer is ``carr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -95,6 +94,6 @@ def planner(proxies: Proxies, defaults: dict[str, Any]) -> Planner:
             return made
         before, _, after = made.head.partition(_LENGTH)
         head = b"%b\r\nContent-Length: %d\r\n%b" % (before, len(body), after)
-        return replace(made, head=head, body=body)
+        return Plan(url, method, made.target, made.route, head, body, None, None, wait_for_continue=False)
 
     return plan
