@@ -32,6 +32,12 @@ class QueueFront(logging.Handler):
     def createLock(self) -> None:  # noqa: N802 (the base class's name)
         self.lock = None  # nothing here needs one
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        # The base class's takes the lock; since Python 3.13 without asking whether there is one.
+        if passed := bool(self.filter(record)):
+            self.emit(record)
+        return passed
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             # What the arguments are may change before the record is written.

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from llm_proxy.transport import PooledHTTPClient
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, access_lines, gateway
@@ -98,7 +98,7 @@ async def assert_well(proxy: RunningGateway, form: str = "stream") -> None:
 
 def pooled(proxy: RunningGateway) -> PooledHTTPClient:
     """The client through which the gateway calls its upstreams."""
-    return cast(PooledHTTPClient, proxy.service.gateway.upstream._http)
+    return proxy.service.gateway.upstream._http
 
 
 async def assert_idle(proxy: RunningGateway) -> None:
