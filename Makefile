@@ -44,7 +44,7 @@ soak: environment ## an hour of mixed load with faults
 	$(BIN)/python -m tests.soak --minutes 60
 
 schema: environment ## write the JSON Schema of models-config.json from the model classes
-	$(BIN)/python -m llm_proxy.config_schema $$($(BIN)/python -c 'from providers.discovery import discover; print(*discover())') > $(SCHEMA).new
+	$(BIN)/python -m llm_proxy.configuration.schema $$($(BIN)/python -c 'from providers.discovery import discover; print(*discover())') > $(SCHEMA).new
 	mv $(SCHEMA).new $(SCHEMA)
 
 SCHEMA := resources/configs/models-config.schema.json

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import uvloop
 
-from llm_proxy.listening import listen
+from llm_proxy.front.listening import listen
 from llm_proxy.server import Service
 from llm_proxy.settings import Settings
 

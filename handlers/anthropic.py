@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.answering import AnsweringHandler
-from llm_proxy.anthropic_face import AnthropicFace
-from llm_proxy.anthropic_form import CountRequest, canonical, estimated_tokens, read
 from llm_proxy.dialect import Face
+from llm_proxy.faces.anthropic_face import AnthropicFace
+from llm_proxy.faces.anthropic_form import CountRequest, canonical, estimated_tokens, read
 from llm_proxy.schema import ChatRequest, validated
 
 

@@ -41,7 +41,7 @@ from llm_proxy.errors import (
     RequestTooLarge,
     UnsupportedMedia,
 )
-from llm_proxy.front import ClientConnection
+from llm_proxy.front.connection import ClientConnection
 from llm_proxy.gateway import Gateway
 from llm_proxy.jsontext import JsonProblem, parse_object
 from llm_proxy.registry import Snapshot

@@ -12,10 +12,10 @@ from handlers.answering import AnsweringHandler, UsedPrompt
 from handlers.base import BaseHandler, NotFoundHandler
 from llm_proxy.dialect import Face
 from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Problem
-from llm_proxy.ollama_embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer
-from llm_proxy.ollama_face import OllamaFace
-from llm_proxy.ollama_form import OllamaChat, OllamaGenerate, canonical
-from llm_proxy.ollama_models import known_name, listed, shown
+from llm_proxy.faces.ollama_embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer
+from llm_proxy.faces.ollama_face import OllamaFace
+from llm_proxy.faces.ollama_form import OllamaChat, OllamaGenerate, canonical
+from llm_proxy.faces.ollama_models import known_name, listed, shown
 from llm_proxy.routing import unknown_model
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest, validated
 from llm_proxy.wire import Deployment

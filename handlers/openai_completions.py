@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from handlers.answering import AnsweringHandler, UsedPrompt
-from llm_proxy.completions_face import CompletionsFace
-from llm_proxy.completions_form import canonical, read
+from llm_proxy.faces.completions_face import CompletionsFace
+from llm_proxy.faces.completions_form import canonical, read
 from llm_proxy.schema import ChatRequest
 from llm_proxy.wire import Deployment
 

@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from handlers.answering import AnsweringHandler, UsedPrompt
-from llm_proxy.responses_face import ResponsesFace
-from llm_proxy.responses_form import canonical, read
+from llm_proxy.faces.responses_face import ResponsesFace
+from llm_proxy.faces.responses_form import canonical, read
 from llm_proxy.schema import ChatRequest
 from llm_proxy.wire import Deployment
 

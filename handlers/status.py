@@ -1,5 +1,5 @@
 """``GET /status``: what runs now, and whether it is what lies on disk. ``GET /status/models``: the same in every detail,
-for comparison. No hosts, no tokens, no paths: see ``llm_proxy.rehearsal``."""
+for comparison. No hosts, no tokens, no paths: see ``llm_proxy.state.rehearsal``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from handlers.base import BaseHandler
 from llm_proxy import __version__
 from llm_proxy import log as logs
-from llm_proxy.rehearsal import tell
-from llm_proxy.scoreboard import differ
+from llm_proxy.processes.scoreboard import differ
 from llm_proxy.sse import dumps
+from llm_proxy.state.rehearsal import tell
 
 #: A proxy on this machine speaks for somebody elsewhere, and usually says so.
 _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")

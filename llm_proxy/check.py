@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from llm_proxy.config import ConfigError
 from llm_proxy.registry import Snapshot, Sources, load_snapshot, problem_lines
-from llm_proxy.rehearsal import differences
 from llm_proxy.settings import Settings, SettingsError, environment
+from llm_proxy.state.rehearsal import differences
 from providers.discovery import discover
 
 #: Seconds that the running gateway may take, and the most that it may say.

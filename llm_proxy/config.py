@@ -11,11 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.config_report import ApiType, Config, ConfigError, ConfigProblem, Report, located, path_text
-from llm_proxy.config_rows import build_rows
+from llm_proxy.configuration.placeholders import Placeholders, ReadFile, UnresolvedError
+from llm_proxy.configuration.report import (
+    ApiType,
+    Config,
+    ConfigError,
+    ConfigProblem,
+    Report,
+    located,
+    path_text,
+)
+from llm_proxy.configuration.rows import build_rows
 from llm_proxy.jsonscan import JsonProblem, Path, Scan, problem_at, scan
 from llm_proxy.jsontext import decode, parse_object
-from llm_proxy.placeholders import Placeholders, ReadFile, UnresolvedError
 
 __all__ = ["MAX_BYTES", "ApiType", "Config", "ConfigError", "ConfigProblem", "load_config"]
 

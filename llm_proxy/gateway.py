@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from llm_proxy.errors import GatewayError
+from llm_proxy.processes.scoreboard import Facts
 from llm_proxy.registry import Registry
 from llm_proxy.relay import KeepAlive
-from llm_proxy.scoreboard import Facts
 from llm_proxy.settings import Settings
 from llm_proxy.upstream import UpstreamClient
 

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 
-from llm_proxy.log_lines import formatter
-from llm_proxy.log_writer import FileSink, ImpatientSink, Sink, StreamSink, Writer, counters, write
+from llm_proxy.logs.lines import formatter
+from llm_proxy.logs.writer import FileSink, ImpatientSink, Sink, StreamSink, Writer, counters, write
 
 __all__ = ["QueueFront", "Quiet", "counters", "request_id", "setup", "setup_direct", "stop"]
 

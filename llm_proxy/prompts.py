@@ -19,9 +19,9 @@ from types import MappingProxyType
 
 from llm_proxy.errors import PromptNotFound
 from llm_proxy.near import near_names
-from llm_proxy.prompt_files import MAX_FILES, SUFFIX, PromptProblem, Tree, read_tree
-from llm_proxy.prompt_history import History, Key, remember
-from llm_proxy.prompt_text import Prompt, PromptFault, shown
+from llm_proxy.prompting.files import MAX_FILES, SUFFIX, PromptProblem, Tree, read_tree
+from llm_proxy.prompting.history import History, Key, remember
+from llm_proxy.prompting.text import Prompt, PromptFault, shown
 
 __all__ = ["Found", "Prompt", "PromptDirMissing", "PromptProblem", "PromptSet", "load_prompts"]
 

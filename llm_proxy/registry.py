@@ -16,21 +16,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from llm_proxy.generations import Generations
-from llm_proxy.hints import Hints, first_cause
-from llm_proxy.last_good import LastGood
-from llm_proxy.looking import Found, Known, Look, Looker
-from llm_proxy.outcome import Outcome, State, tell_applied, tell_rejected
-from llm_proxy.reading import EVERYTHING, Mark, Part, Sources
-from llm_proxy.settling import Change, Rhythm, due
-from llm_proxy.snapshot import (
+from llm_proxy.state.generations import Generations
+from llm_proxy.state.last_good import LastGood
+from llm_proxy.state.outcome import Outcome, State, tell_applied, tell_rejected
+from llm_proxy.state.reading import EVERYTHING, Mark, Part, Sources
+from llm_proxy.state.snapshot import (
     Snapshot,
     api_types,
     load_snapshot,
     problem_lines,
     prompt_problems,
 )
-from llm_proxy.worker import Worker
+from llm_proxy.state.worker import Worker
+from llm_proxy.watching.hints import Hints, first_cause
+from llm_proxy.watching.looking import Found, Known, Look, Looker
+from llm_proxy.watching.settling import Change, Rhythm, due
 
 __all__ = [
     "EVERYTHING",

@@ -20,14 +20,13 @@ from typing import Any
 
 from llm_proxy import log as logs
 from llm_proxy.config import ConfigError
-from llm_proxy.crew import Crew
-from llm_proxy.generations import Generations
-from llm_proxy.listening import StartError, listen, url_of
-from llm_proxy.opening import open_state
+from llm_proxy.front.listening import StartError, listen, url_of
+from llm_proxy.processes.crew import Crew
+from llm_proxy.processes.scoreboard import Scoreboard
+from llm_proxy.processes.serving import serve_alone, serve_as_worker
+from llm_proxy.processes.workers import Parent
 from llm_proxy.registry import problem_lines
-from llm_proxy.scoreboard import Scoreboard
 from llm_proxy.server import Service, check_layout, last_good_of, sources_of
-from llm_proxy.serving import serve_alone, serve_as_worker
 from llm_proxy.settings import (
     PREFIX,
     Settings,
@@ -35,7 +34,8 @@ from llm_proxy.settings import (
     environment,
     unknown_variables,
 )
-from llm_proxy.workers import Parent
+from llm_proxy.state.generations import Generations
+from llm_proxy.state.opening import open_state
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
 

@@ -33,22 +33,22 @@ from handlers import (
     tags,
 )
 from handlers.base import NotFoundHandler
-from llm_proxy.crew import Crew, States
 from llm_proxy.demo import DemoServer
 from llm_proxy.errors import Draining
+from llm_proxy.front.listening import Server, StartError, connection_cap
+from llm_proxy.front.site import Site
 from llm_proxy.gateway import Gateway
-from llm_proxy.last_good import LastGood
-from llm_proxy.listening import Server, StartError, connection_cap
-from llm_proxy.opening import open_state
-from llm_proxy.pulse import Pulse
+from llm_proxy.processes.crew import Crew, States
+from llm_proxy.processes.pulse import Pulse
+from llm_proxy.processes.scoreboard import Scoreboard
 from llm_proxy.registry import Registry, Snapshot, Sources
-from llm_proxy.scoreboard import Scoreboard
 from llm_proxy.settings import Settings
-from llm_proxy.site import Site
+from llm_proxy.state.last_good import LastGood
+from llm_proxy.state.opening import open_state
+from llm_proxy.state.worker import Worker
 from llm_proxy.transport import PooledHTTPClient, PoolLimits
 from llm_proxy.upstream import UpstreamClient
 from llm_proxy.watcher import Watcher
-from llm_proxy.worker import Worker
 from providers.discovery import discover
 
 #: Nothing must have been going on for so long before what is left is closed, in seconds: a connection may be accepted

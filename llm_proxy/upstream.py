@@ -19,6 +19,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from llm_proxy.connections.response_head import ResponseHead
+from llm_proxy.connections.transfer import Transfer
 from llm_proxy.errors import (
     GatewayError,
     NoUpstream,
@@ -26,8 +28,6 @@ from llm_proxy.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from llm_proxy.response_head import ResponseHead
-from llm_proxy.transfer import Transfer
 from llm_proxy.transport import PooledHTTPClient, TransportError
 from llm_proxy.wire import HttpCall
 

@@ -15,10 +15,10 @@ import os
 import time
 from typing import Any, Literal
 
-from llm_proxy.inotify import Notes
 from llm_proxy.registry import Registry
-from llm_proxy.upkeep import Facts, Upkeep
-from llm_proxy.worker import Worker
+from llm_proxy.state.worker import Worker
+from llm_proxy.watching.inotify import Notes
+from llm_proxy.watching.upkeep import Facts, Upkeep
 
 log = logging.getLogger(__name__)
 

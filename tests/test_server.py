@@ -47,7 +47,7 @@ async def test_without_descriptors_accepting_pauses(tmp_path: Path) -> None:
         await proxy.service.watcher.ready()
         await proxy.service.registry.reload("signal")
         port = int(proxy.origin.rpartition(":")[2])
-        with socket.socket() as client, expect_log("llm_proxy.listening", "cannot accept") as lines:
+        with socket.socket() as client, expect_log("llm_proxy.front.listening", "cannot accept") as lines:
             client.setblocking(False)
             with no_descriptor_left():
                 await loop.sock_connect(client, ("127.0.0.1", port))

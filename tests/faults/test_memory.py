@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.chunked import ChunkedBody
+from llm_proxy.connections.reader import ResponseReader
+from llm_proxy.front.chunked import ChunkedBody
+from llm_proxy.front.request_reader import RequestReader
 from llm_proxy.jsontext import parse_object
-from llm_proxy.reader import ResponseReader
-from llm_proxy.request_reader import RequestReader
 from llm_proxy.schema import ChatRequest
 from llm_proxy.sse import LineDecoder, SSEDecoder
 from providers.openai import OpenAIProvider

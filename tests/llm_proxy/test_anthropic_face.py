@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.anthropic_face import AnthropicFace
 from llm_proxy.events import Chunk
+from llm_proxy.faces.anthropic_face import AnthropicFace
 from tests.support.fuzz import fuzz
 
 TEXT = st.text(max_size=5)

@@ -15,7 +15,7 @@ from watchdog.observers import Observer
 from watchdog.observers.inotify import InotifyEmitter
 from watchdog.observers.inotify_c import InotifyConstants as Kind
 
-from llm_proxy.calm_inotify import CalmFD, CalmObserver, distinct
+from llm_proxy.watching.calm_inotify import CalmFD, CalmObserver, distinct
 from tests.support.loops import wait_until
 
 

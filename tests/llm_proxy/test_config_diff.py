@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.config_diff import MAX_LINES, diff
+from llm_proxy.configuration.diff import MAX_LINES, diff
 from tests.support.config_kit import load
 
 PLANTED = ("sk-old", "sk-new")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy.config import ConfigError
-from llm_proxy.config_diff import diff
-from llm_proxy.config_fields import Row, TimeoutFields
-from llm_proxy.presets import PRESETS
+from llm_proxy.configuration.diff import diff
+from llm_proxy.configuration.fields import Row, TimeoutFields
+from llm_proxy.configuration.presets import PRESETS
 from tests.support.config_kit import API_TYPES, CONTRACT, load
 from tests.support.fuzz import fuzz
 

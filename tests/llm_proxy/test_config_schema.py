@@ -9,16 +9,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from llm_proxy.config_schema import json_schema, render
-from llm_proxy.presets import PRESETS
+from llm_proxy.configuration.presets import PRESETS
+from llm_proxy.configuration.schema import json_schema, render
 from tests.llm_proxy.test_config_problems import model
 from tests.support.config_kit import API_TYPES, CONTRACT, load
 
 CONFIGS = Path(__file__).parents[2] / "resources" / "configs"
 SHIPPED = ["models-config.json", "models-config.example.json"]
-REGENERATE = (
-    f"python -m llm_proxy.config_schema {' '.join(API_TYPES)} > resources/configs/models-config.schema.json"
-)
+REGENERATE = f"python -m llm_proxy.configuration.schema {' '.join(API_TYPES)} > resources/configs/models-config.schema.json"
 
 
 def _errors(document: Any) -> list[str]:

@@ -11,9 +11,10 @@ from typing import get_args
 import pytest
 from tornado.httpclient import HTTPClientError
 
-from llm_proxy import faults, transport, upstream
+from llm_proxy import transport, upstream
+from llm_proxy.connections import faults
+from llm_proxy.connections.faults import Kind, Phase, TransportError, connect_error
 from llm_proxy.errors import GatewayError, NoUpstream, UpstreamError
-from llm_proxy.faults import Kind, Phase, TransportError, connect_error
 from llm_proxy.wire import HttpCall
 
 

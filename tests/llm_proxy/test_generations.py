@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from llm_proxy import generations
-from llm_proxy.generations import Generations
 from llm_proxy.registry import Registry
-from llm_proxy.snapshot import load_snapshot
+from llm_proxy.state import generations
+from llm_proxy.state.generations import Generations
+from llm_proxy.state.snapshot import load_snapshot
 from tests.support.world import QUICK, World, document, replace
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -75,7 +75,7 @@ def test_a_process_that_counted_for_itself() -> None:
 
 _FORKS = """
 import hashlib, os, random, sys
-from llm_proxy.generations import Generations
+from llm_proxy.state.generations import Generations
 
 page = Generations()
 names = [hashlib.sha256(str(number % 7).encode()).hexdigest() for number in range(300)]
@@ -110,7 +110,7 @@ def test_many_processes() -> None:
 
 _KILLED = """
 import os, signal
-from llm_proxy.generations import Generations
+from llm_proxy.state.generations import Generations
 
 page = Generations()
 if os.fork() == 0:

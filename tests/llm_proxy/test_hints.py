@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from llm_proxy.hints import Hints, first_cause
-from llm_proxy.reading import EVERYTHING, Part
+from llm_proxy.state.reading import EVERYTHING, Part
+from llm_proxy.watching.hints import Hints, first_cause
 
 CONFIG: frozenset[Part] = frozenset({"config"})
 PROMPTS: frozenset[Part] = frozenset({"prompts"})

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from llm_proxy.config import ConfigError
-from llm_proxy.last_good import NAME, LastGood, NoCopyError, original
-from llm_proxy.opening import open_state
 from llm_proxy.prompts import Prompt
 from llm_proxy.registry import Registry
-from llm_proxy.snapshot import load_snapshot, problem_lines
+from llm_proxy.state.last_good import NAME, LastGood, NoCopyError, original
+from llm_proxy.state.opening import open_state
+from llm_proxy.state.snapshot import load_snapshot, problem_lines
 from tests.support.logs import expect_log
 from tests.support.secrets import OTHER_UPSTREAM_KEY, UPSTREAM_KEY, assert_no_secret
 from tests.support.world import QUICK, World, document, put, replace

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from llm_proxy import log as logs
-from llm_proxy.log_lines import MAX_FIELD, formatter
-from llm_proxy.log_writer import Writer
+from llm_proxy.logs.lines import MAX_FIELD, formatter
+from llm_proxy.logs.writer import Writer
 from llm_proxy.wire import Secret
 
 

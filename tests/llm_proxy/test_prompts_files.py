@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from llm_proxy import prompt_files, prompts
+from llm_proxy import prompts
+from llm_proxy.prompting import files as prompt_files
 from tests.support.prompt_tree import load, problems, texts, write
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.prompt_text import MAX_BYTES, Prompt, PromptFault, shown
+from llm_proxy.prompting.text import MAX_BYTES, Prompt, PromptFault, shown
 
 SLOT_NAMES = st.from_regex(r"[a-zA-Ząćęłńóśźż_][a-zA-Z0-9_]{0,8}", fullmatch=True)
 #: Texts full of what could be taken for a slot.

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from llm_proxy import looking, registry
-from llm_proxy.reading import read
+from llm_proxy import registry
 from llm_proxy.registry import Registry
-from llm_proxy.snapshot import judge, load_snapshot, problem_lines
+from llm_proxy.state.reading import read
+from llm_proxy.state.snapshot import judge, load_snapshot, problem_lines
+from llm_proxy.watching import looking
 from tests.support.logs import expect_log
 from tests.support.loops import wait_until
 from tests.support.secrets import UPSTREAM_KEY

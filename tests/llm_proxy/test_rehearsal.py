@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.rehearsal import differences, tell
-from llm_proxy.snapshot import Snapshot, describe, load_snapshot
+from llm_proxy.state.rehearsal import differences, tell
+from llm_proxy.state.snapshot import Snapshot, describe, load_snapshot
 from tests.support.secrets import OTHER_UPSTREAM_KEY, UPSTREAM_KEY, assert_no_secret
 from tests.support.world import World, put
 

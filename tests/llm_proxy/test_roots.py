@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from llm_proxy.reading import Part
-from llm_proxy.roots import Plan, Root, identity, make_plan, trace
+from llm_proxy.state.reading import Part
+from llm_proxy.watching.roots import Plan, Root, identity, make_plan, trace
 from tests.support.world import put
 
 CONFIG: frozenset[Part] = frozenset({"config"})
@@ -115,7 +115,7 @@ def test_a_link_to_itself(base: Path) -> None:
 
 def test_a_tree_that_is_too_large(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not watched below its top, and the plan says that something is left out."""
-    monkeypatch.setattr("llm_proxy.roots.MAX_ENTRIES", 2)
+    monkeypatch.setattr("llm_proxy.watching.roots.MAX_ENTRIES", 2)
     for number in range(5):
         put(base / "prompts" / f"l{number}" / "a.prompt", "x")
     found = plan(base)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from llm_proxy.reading import Reading, read
-from llm_proxy.settling import Change, Rhythm, doubts, due
+from llm_proxy.state.reading import Reading, read
+from llm_proxy.watching.settling import Change, Rhythm, doubts, due
 from tests.support.world import World, document, put
 
 RHYTHM = Rhythm(quiet=1, unseen=5, storm=10, patience=20)

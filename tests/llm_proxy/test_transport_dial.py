@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.dial import tune
-from llm_proxy.resolver import Resolver
+from llm_proxy.connections.dial import tune
+from llm_proxy.connections.resolver import Resolver
 from llm_proxy.transport import (
     CertificateError,
     ConnectError,

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from tornado.httpclient import HTTPResponse
 
-from llm_proxy.fetch import Fetch
-from llm_proxy.reader import ResponseReader
+from llm_proxy.connections.fetch import Fetch
+from llm_proxy.connections.reader import ResponseReader
 from llm_proxy.transport import (
     Aborted,
     ConnectionLost,

@@ -19,7 +19,7 @@ from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from llm_proxy.target import USER_AGENT
+from llm_proxy.connections.target import USER_AGENT
 from llm_proxy.transport import EncodingError, PooledHTTPClient, RefusedError
 from tests.support.logs import expect_log
 from tests.support.raw_peer import Client, RawPeer, Wire, ok

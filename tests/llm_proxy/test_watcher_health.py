@@ -20,10 +20,11 @@ from watchdog.events import FileModifiedEvent
 from watchdog.observers import inotify_c
 from watchdog.observers.inotify_c import InotifyFD
 
-from llm_proxy import inotify, mounts, upkeep, watcher
-from llm_proxy.inotify import Notes
-from llm_proxy.mounts import Mount
+from llm_proxy import watcher
 from llm_proxy.watcher import Mode, Watcher
+from llm_proxy.watching import inotify, mounts, upkeep
+from llm_proxy.watching.inotify import Notes
+from llm_proxy.watching.mounts import Mount
 from tests.support.logs import expect_log
 from tests.support.loops import wait_until
 from tests.support.world import World, document, put, replace
@@ -411,7 +412,7 @@ async def test_the_watcher_stumbles(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 async def test_too_many_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Directories behind links that are too many to be watched are left to the sweep, and the report says so."""
-    monkeypatch.setattr("llm_proxy.roots.MAX_ROOTS", 4)
+    monkeypatch.setattr("llm_proxy.watching.roots.MAX_ROOTS", 4)
     monkeypatch.setattr(watcher, "SLOW", 0.1)
     world = World(tmp_path)
     for number in range(10):

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from llm_proxy.worker import Worker, considerate
+from llm_proxy.state.worker import Worker, considerate
 from tests.support.loops import wait_until
 
 

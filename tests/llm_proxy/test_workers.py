@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.scoreboard import Facts, Scoreboard, differ
-from llm_proxy.workers import pause_after
+from llm_proxy.processes.scoreboard import Facts, Scoreboard, differ
+from llm_proxy.processes.workers import pause_after
 from tests.support.client import Connection, request
 from tests.support.loops import wait_until
 from tests.support.peer import Peer
@@ -76,8 +76,8 @@ def test_restarts_become_slower() -> None:
 
 _DYING = """
 from llm_proxy import log
-from llm_proxy.scoreboard import Scoreboard
-from llm_proxy.workers import Parent
+from llm_proxy.processes.scoreboard import Scoreboard
+from llm_proxy.processes.workers import Parent
 log.setup_direct("INFO", "json")
 nothing = lambda: None
 raise SystemExit(Parent(Scoreboard(2), lambda row: 3, 0.0, nothing, nothing).run())

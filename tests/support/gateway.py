@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from llm_proxy.listening import listen
+from llm_proxy.front.listening import listen
 from llm_proxy.server import Service
 from llm_proxy.settings import Settings
 from tests.support.client import Answer, request

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from llm_proxy.last_good import LastGood
 from llm_proxy.registry import Registry, Sources
-from llm_proxy.settling import Rhythm
-from llm_proxy.snapshot import load_snapshot
+from llm_proxy.state.last_good import LastGood
+from llm_proxy.state.snapshot import load_snapshot
 from llm_proxy.watcher import Mode, Watcher
+from llm_proxy.watching.settling import Rhythm
 from providers.discovery import discover
 from tests.support.loops import wait_until
 

@@ -1,0 +1,205 @@
+"""From the fields of providers and models to deployments: implied types and hosts, defaults, limits.
+
+Laws: a model's field wins over ``defaults``, that over what the provider's name implies. A field with a problem is
+left out and nothing is concluded from its absence, so that one mistake makes one finding. Nothing here reads a file
+or the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from llm_proxy.configuration import checks
+from llm_proxy.configuration.fields import Row, field_findings
+from llm_proxy.configuration.merge import Part, merge
+from llm_proxy.configuration.presets import PRESETS
+from llm_proxy.configuration.report import ApiType, Report, did_you_mean, one_of
+from llm_proxy.jsonscan import Path
+from llm_proxy.wire import NOTHING, Deployment, Secret, Timeouts
+
+DEFAULTS = "defaults"
+#: A model with one of these names is far less likely than somebody who forgot ``defaults``.
+_OBJECT_FIELDS = frozenset({"options", "headers", "timeouts"})
+
+
+def build_rows(
+    document: Mapping[str, Any], api_types: Mapping[str, ApiType], report: Report, max_total: float
+) -> tuple[tuple[Deployment, ...], Mapping[str, Deployment | None]]:
+    """All deployments of ``document``, and for each provider the bare row that raw passthrough calls use (None if a
+    model must be named). What is wrong goes to ``report``, and then the result does not count."""
+    rows: list[Deployment] = []
+    providers: dict[str, Deployment | None] = {}
+    for name, value in document.items():
+        provider = _Provider(name, _kind(name, api_types), report, max_total)
+        found, providers[name] = provider.build(value)
+        rows += found
+    if not document:
+        report.problem((), "no provider is configured")
+    return tuple(rows), MappingProxyType(providers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What the name of a provider implies (None: nothing), and the dialects there are."""
+
+    api_type: str | None
+    api_host: str | None
+    api_types: Mapping[str, ApiType]
+
+
+def _kind(provider: str, api_types: Mapping[str, ApiType]) -> _Kind:
+    if provider in api_types:
+        return _Kind(provider, api_types[provider].default_host, api_types)
+    preset = PRESETS.get(provider)
+    if preset is not None and preset.api_type in api_types:
+        return _Kind(preset.api_type, preset.api_host, api_types)
+    return _Kind(None, None, api_types)
+
+
+class _Provider:
+    def __init__(self, name: str, kind: _Kind, report: Report, max_total: float) -> None:
+        self.name = name
+        self.kind = kind
+        self.report = report
+        self.max_total = max_total
+
+    def build(self, value: Any) -> tuple[list[Deployment], Deployment | None]:
+        self._check_name((self.name,), checks.provider_name)
+        if not isinstance(value, dict):
+            self.report.problem(
+                (self.name,), 'must be an object that maps "defaults" and model names to their fields'
+            )
+            return [], None
+        defaults = Part((self.name,), {})
+        if DEFAULTS in value:
+            defaults = self._part((self.name, DEFAULTS), value[DEFAULTS])
+        models = [self._model(name, fields) for name, fields in value.items() if name != DEFAULTS]
+        merged = [merge(defaults, part) for part in models if part is not None]
+        bare = merge(defaults, Part((self.name,), {}))
+        self._report_missing(merged if models else [bare])
+        rows = [self._deployment(part, str(part.path[-1])) for part in map(self._placed, merged) if part]
+        if DEFAULTS in value or not models:
+            placed = self._placed(bare)
+            if placed is not None:
+                return rows, self._deployment(placed, "")
+        return rows, self._common(rows)
+
+    def _check_name(self, path: Path, check: Callable[[str], str]) -> None:
+        try:
+            check(str(path[-1]))
+        except ValueError as error:
+            self.report.problem(path, f"this name {error}", at_key=True)
+
+    def _model(self, name: str, value: Any) -> Part | None:
+        path = (self.name, name)
+        if name in _OBJECT_FIELDS or (name in Row.model_fields and not isinstance(value, dict)):
+            self.report.problem(path, 'is a field, not a model: put it into "defaults"', at_key=True)
+            return None
+        self._check_name(path, checks.name)
+        return self._part(path, value)
+
+    def _part(self, path: Path, value: Any) -> Part:
+        """Validate one object and keep what is sound of it."""
+        if not isinstance(value, dict):
+            self.report.problem(path, "must be an object of fields")
+            return Part(path, {}, frozenset(Row.model_fields))
+        broken = set()
+        for below, message, at_key in field_findings(value):
+            self.report.problem((*path, *below), message, at_key=at_key)
+            broken.add(str(below[0]))
+        known = self.kind.api_types
+        api_type = value.get("api_type")
+        if api_type is not None and "api_type" not in broken and api_type not in known:
+            message = f"must be one of {one_of(known)}{did_you_mean(api_type, known)}"
+            self.report.problem((*path, "api_type"), message)
+            broken.add("api_type")
+        fields = {key: field for key, field in value.items() if key not in broken}
+        total = (fields.get("timeouts") or {}).get("total")
+        if total is not None and total > self.max_total:
+            message = f"is cut to LLM_PROXY_API_TIMEOUT ({self.max_total:g} s)"
+            self.report.warn((*path, "timeouts", "total"), message)
+        return Part(path, fields, frozenset(broken))
+
+    def _type_and_host(self, part: Part) -> tuple[str | None, str | None]:
+        """What a row says or its provider's name implies. A row whose type contradicts that name has no usual host: an
+        operator who points ``ollama`` at another dialect must not find the prompts at a vendor's."""
+        kind = part.fields.get("api_type") or self.kind.api_type
+        host = part.fields.get("api_host")
+        if host is None and kind == self.kind.api_type:
+            host = self.kind.api_host
+        elif host is None and kind is not None and self.kind.api_type is None:
+            host = self.kind.api_types[kind].default_host
+        return kind, host
+
+    def _placed(self, part: Part) -> Part | None:
+        """``part`` with type and host, if it has both."""
+        kind, host = self._type_and_host(part)
+        if kind is None or host is None:
+            return None
+        return replace(part, fields={**part.fields, "api_type": kind, "api_host": host})
+
+    def _report_missing(self, parts: list[Part]) -> None:
+        """Say what rows lack; once for the provider if all of them lack the same."""
+        lacks = {part.path: lack for part in parts if (lack := self._lack(part))}
+        if len(lacks) == len(parts) and len(set(lacks.values())) == 1:
+            lacks = {(self.name,): next(iter(lacks.values()))}
+        for path, lack in lacks.items():
+            self.report.problem(path, lack, at_key=True)
+
+    def _lack(self, part: Part) -> str | None:
+        kind, host = self._type_and_host(part)
+        if "api_type" in part.broken or (kind and (host or "api_host" in part.broken)):
+            return None
+        if kind is None:
+            near = did_you_mean(self.name, {*self.kind.api_types, *PRESETS})
+            known = one_of(self.kind.api_types)
+            return f'"api_type" is required, because the provider\'s name implies none: one of {known}{near}'
+        if self.kind.api_type in (None, kind):
+            return f'"api_host" is required, because {kind} has no usual one'
+        return (
+            f'"api_host" is required, because the name implies {self.kind.api_type} and "api_type" is {kind}'
+        )
+
+    def _deployment(self, part: Part, name: str) -> Deployment:
+        row = Row.model_validate(part.fields)
+        limits = row.timeouts.model_dump(exclude_none=True) if row.timeouts else {}
+        limits["total"] = min(limits.get("total", self.max_total), self.max_total)
+        given: dict[str, Any] = {
+            "keep_alive": row.keep_alive,
+            "active": row.active,
+            "weight": row.weight,
+            "input_size": row.input_size,
+            "prompt": row.prompt,
+            "on_client_gone": row.on_client_gone,
+            "drain_seconds": row.drain_seconds,
+        }
+        return Deployment(
+            provider=self.name,
+            name=name,
+            api_type=row.api_type or "",
+            api_host=row.api_host or "",
+            model=row.model or name,
+            token=Secret(row.api_token) if row.api_token else None,
+            options=MappingProxyType(row.options) if row.options else NOTHING,
+            headers=MappingProxyType(
+                {key: Secret(text) for key, text in (row.headers or {}).items() if text}
+            ),
+            languages=tuple(row.languages or ()),
+            timeouts=Timeouts(**limits),
+            **{key: value for key, value in given.items() if value is not None},
+        )
+
+    def _common(self, rows: list[Deployment]) -> Deployment | None:
+        """The bare row of a provider whose ``defaults`` name no host: that of its models, if it is the same for all. A
+        key is never sent to a host that it was not given for."""
+        if len({(row.api_type, row.identity) for row in rows}) != 1:
+            return None
+        return replace(
+            Deployment(self.name, "", rows[0].api_type, rows[0].api_host, ""),
+            token=rows[0].token,
+            headers=rows[0].headers,
+            timeouts=Timeouts(total=self.max_total),
+        )

@@ -1,0 +1,1 @@
+"""The parts of the prompt directory: its files, their texts and their earlier versions. ``prompts.py`` is the door."""
