@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests, on a fresh machine too; arguments go to pytest, which runs in this folder.
+# Runs the tests, on a fresh machine too, in as many processes as there are cores; arguments go to pytest, which runs
+# in this folder (-n0: one process, as a debugger wants it).
 # LLM_PROXY_VENV names another environment than .venv, LLM_PROXY_PYTHON the Python to make it with.
 set -e
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -7,4 +8,4 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/environment.sh
 venv=${LLM_PROXY_VENV:-.venv}
 environment "$venv" requirements.txt requirements-dev.txt
-exec "$venv/bin/python" -m pytest "$@"
+exec "$venv/bin/python" -m pytest -n auto "$@"

@@ -25,12 +25,17 @@ RUNTIME = [
 TEST = [
     "pytest>=8,<10",  # pytest-tornasync uses what pytest 10 removes
     "pytest-tornasync>=0.6.0.post2",
+    "pytest-xdist>=3.6",
     "hypothesis>=6.100",
     "jsonschema>=4.20",
     # The official clients judge the faces; llama.cpp and the tools that write its model file are the real upstream.
     "openai>=1.60",
     "anthropic>=0.60",
     "ollama>=0.4",
+    "langchain-openai>=1",
+    "langchain-ollama>=1",
+    "pydantic-ai-slim[openai]>=1",
+    "schemathesis>=4",
     "xllamacpp",
     "gguf>=0.17",
     "numpy>=2",
