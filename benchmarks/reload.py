@@ -29,15 +29,15 @@ SIZES = (200, 5000)
 PAUSE = 0.3
 
 
-def write_config(path: Path, size: int, mark: int) -> None:
-    """``size`` models with options of their own, and one whose name says which edit this is."""
+def prepare(path: Path, size: int, mark: int) -> Path:
+    """A file beside ``path``: ``size`` models with options of their own, and one whose name says which edit this is."""
     models = {
         f"model-{n}": {"options": {"temperature": 0.5, "num_ctx": 1024 + n}, "weight": 1} for n in range(size)
     }
     text = json.dumps({"ollama": {"defaults": {"keep_alive": "30m"}, **models, f"mark-{mark}": {}}}, indent=1)
-    new = path.with_suffix(".new")
+    new = path.with_suffix(f".{mark}")
     new.write_text(text, "utf-8")
-    os.replace(new, path)
+    return new
 
 
 async def lag(found: list[float]) -> None:
@@ -62,7 +62,9 @@ async def measure(size: int) -> tuple[list[float], list[float]]:
         (prompts / "en").mkdir(parents=True)
         for n in range(size):
             (prompts / "en" / f"prompt-{n}.prompt").write_text(f"Prompt {n}: {{{{ topic }}}}\n" * 10, "utf-8")
-        write_config(config, size, 0)
+        os.replace(prepare(config, size, 0), config)
+        # Beforehand: what is computed in this process while it is measured would be measured too.
+        edits = [prepare(config, size, mark) for mark in range(1, RUNS + 1)]
         flags = {"port": "0", "models_config": str(config), "prompts_dir": str(prompts)}
         settings = Settings.read({}, flags)
         service = Service(settings, {})
@@ -73,10 +75,10 @@ async def measure(size: int) -> tuple[list[float], list[float]]:
         effects: list[float] = []
         delays: list[float] = []
         watching = asyncio.create_task(lag(delays))
-        for mark in range(1, RUNS + 1):
+        for edit in edits:
             await asyncio.sleep(PAUSE)
             before = await asyncio.to_thread(ask, url)
-            await asyncio.to_thread(write_config, config, size, mark)
+            await asyncio.to_thread(os.replace, edit, config)
             began = time.perf_counter()
             while await asyncio.to_thread(ask, url) == before:  # noqa: ASYNC110 (asked from outside)
                 await asyncio.sleep(0.001)

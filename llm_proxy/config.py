@@ -2,8 +2,8 @@
 
 Laws: pure but for the injected ``read_file``; every problem is reported at once, each with line, column, path and
 what is allowed; no value of the document, the environment or a secret file is ever part of one; an input either
-loads or raises ``ConfigError``, nothing else. What the file means is in ``config_fields`` (the fields) and
-``config_rows`` (defaults and merging).
+loads or raises ``ConfigError``, nothing else. What the file means is in ``configuration.fields`` and
+``configuration.rows`` (defaults and merging).
 """
 
 from __future__ import annotations
@@ -39,18 +39,22 @@ def load_config(
     env: Mapping[str, str],
     read_file: ReadFile,
     max_total: float,
+    previous: Config | None = None,
 ) -> Config:
     """The configuration in ``data``. Raises ``ConfigError`` with all problems.
 
     ``source`` is the name of the file for messages. ``read_file`` takes an absolute path and returns its bytes or
-    raises ``OSError``. ``max_total`` (seconds) is the upper bound of an upstream call.
+    raises ``OSError``. ``max_total`` (seconds) is the upper bound of an upstream call. ``previous`` saves work and
+    changes no result.
     """
     text, document, faults, positions = _read(data, source)
     placeholders = Placeholders(env, read_file)
     report = Report()
     if isinstance(document, dict):
-        document = _Cleaner(placeholders, report).members(document, ())
-        deployments, providers = build_rows(document, api_types, report, max_total)
+        if "$" in text or "\\u" in text:
+            document = _Cleaner(placeholders, report).members(document, ())
+        last = previous.built if previous else {}
+        deployments, providers, built = build_rows(document, api_types, report, max_total, last)
     files = tuple(sorted(placeholders.files))
     if report.problems or report.warnings:
         positions = positions or scan(text)
@@ -65,6 +69,7 @@ def load_config(
         warnings=tuple(located(report.warnings, text, positions)) if positions else (),
         secret_files=files,
         uses_demo=any(row.api_type == "demo" for row in rows),
+        built=built,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import accumulate
@@ -62,6 +62,15 @@ class ApiType:
 
 
 @dataclass(frozen=True, slots=True)
+class Built:
+    """What a load made of one provider, for the next: what every row depends on, and the rows by name and text. The
+    texts hold secrets, so it does not show itself."""
+
+    base: object = field(default=None, repr=False)
+    rows: Mapping[tuple[str, str], Deployment] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A sound configuration. ``deployments`` has every (provider, model) row, the inactive ones too. ``providers`` has
     for each provider the bare row that raw passthrough calls use, or None if that needs a model's name."""
@@ -71,6 +80,8 @@ class Config:
     warnings: tuple[ConfigProblem, ...]
     secret_files: tuple[str, ...]
     uses_demo: bool
+    #: By provider, what the next load may take over.
+    built: Mapping[str, Built] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """From the fields of providers and models to deployments: implied types and hosts, defaults, limits.
 
 Laws: a model's field wins over ``defaults``, that over what the provider's name implies. A field with a problem is
-left out and nothing is concluded from its absence, so that one mistake makes one finding. Nothing here reads a file
-or the environment.
+left out and nothing is concluded from its absence, so that one mistake makes one finding. A model whose text is that of
+the last load is not built again, so that an edit costs what it changes and not what there is. Nothing here reads a
+file or the environment.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -16,7 +18,7 @@ from llm_proxy.configuration import checks
 from llm_proxy.configuration.fields import Row, field_findings
 from llm_proxy.configuration.merge import Part, merge
 from llm_proxy.configuration.presets import PRESETS
-from llm_proxy.configuration.report import ApiType, Report, did_you_mean, one_of
+from llm_proxy.configuration.report import ApiType, Built, Report, did_you_mean, one_of
 from llm_proxy.jsonscan import Path
 from llm_proxy.wire import NOTHING, Deployment, Secret, Timeouts
 
@@ -26,19 +28,34 @@ _OBJECT_FIELDS = frozenset({"options", "headers", "timeouts"})
 
 
 def build_rows(
-    document: Mapping[str, Any], api_types: Mapping[str, ApiType], report: Report, max_total: float
-) -> tuple[tuple[Deployment, ...], Mapping[str, Deployment | None]]:
-    """All deployments of ``document``, and for each provider the bare row that raw passthrough calls use (None if a
-    model must be named). What is wrong goes to ``report``, and then the result does not count."""
+    document: Mapping[str, Any],
+    api_types: Mapping[str, ApiType],
+    report: Report,
+    max_total: float,
+    last: Mapping[str, Built],
+) -> tuple[tuple[Deployment, ...], Mapping[str, Deployment | None], Mapping[str, Built]]:
+    """All deployments of ``document``; for each provider the bare row that raw passthrough calls use (None if a model
+    must be named); and what the next load may take over, as this one does from ``last``. What is wrong goes to
+    ``report``, and then the result does not count."""
     rows: list[Deployment] = []
     providers: dict[str, Deployment | None] = {}
+    built: dict[str, Built] = {}
     for name, value in document.items():
         provider = _Provider(name, _kind(name, api_types), report, max_total)
-        found, providers[name] = provider.build(value)
+        found, providers[name], built[name] = provider.build(value, last.get(name))
         rows += found
     if not document:
         report.problem((), "no provider is configured")
-    return tuple(rows), MappingProxyType(providers)
+    return tuple(rows), MappingProxyType(providers), MappingProxyType(built)
+
+
+def _text(value: Any) -> str | None:
+    """``value`` as JSON: equal texts, equal values of equal types, which ``==`` does not promise (1, 1.0 and true). None
+    for what cannot be written."""
+    try:
+        return json.dumps(value)
+    except (ValueError, RecursionError):  # an integer of many thousand digits, or a deep nest
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +83,47 @@ class _Provider:
         self.report = report
         self.max_total = max_total
 
-    def build(self, value: Any) -> tuple[list[Deployment], Deployment | None]:
+    def build(self, value: Any, last: Built | None) -> tuple[list[Deployment], Deployment | None, Built]:
         self._check_name((self.name,), checks.provider_name)
         if not isinstance(value, dict):
             self.report.problem(
                 (self.name,), 'must be an object that maps "defaults" and model names to their fields'
             )
-            return [], None
+            return [], None, Built()
         defaults = Part((self.name,), {})
         if DEFAULTS in value:
             defaults = self._part((self.name, DEFAULTS), value[DEFAULTS])
-        models = [self._model(name, fields) for name, fields in value.items() if name != DEFAULTS]
-        merged = [merge(defaults, part) for part in models if part is not None]
+        texts = {name: _text(fields) for name, fields in value.items() if name != DEFAULTS}
+        base = (self.kind, self.max_total, _text(value.get(DEFAULTS)))
+        known = last.rows if last is not None and last.base == base else {}
+        rows = {
+            name: row for name, text in texts.items() if text is not None and (row := known.get((name, text)))
+        }
         bare = merge(defaults, Part((self.name,), {}))
-        self._report_missing(merged if models else [bare])
-        rows = [self._deployment(part, str(part.path[-1])) for part in map(self._placed, merged) if part]
-        if DEFAULTS in value or not models:
+        new = [self._model(name, value[name]) for name in texts if name not in rows]
+        merged = [merge(defaults, part) for part in new if part is not None]
+        self._report_missing(merged if texts else [bare], len(rows))
+        for part in filter(None, map(self._placed, merged)):
+            name = str(part.path[-1])
+            rows[name] = self._deployment(part, name)
+        found = [rows[name] for name in texts if name in rows]
+        built = Built(base, self._worth_keeping(rows, texts))
+        if DEFAULTS in value or not texts:
             placed = self._placed(bare)
             if placed is not None:
-                return rows, self._deployment(placed, "")
-        return rows, self._common(rows)
+                return found, self._deployment(placed, ""), built
+        return found, self._common(found), built
+
+    def _worth_keeping(
+        self, rows: Mapping[str, Deployment], texts: Mapping[str, str | None]
+    ) -> Mapping[tuple[str, str], Deployment]:
+        """The rows by name and text. One with a warning is built at each load, which says it again."""
+        warned = {path[1] for path in self.report.warnings if path[0] == self.name and len(path) > 1}
+        return {
+            (name, text): row
+            for name, row in rows.items()
+            if name not in warned and (text := texts[name]) is not None
+        }
 
     def _check_name(self, path: Path, check: Callable[[str], str]) -> None:
         try:
@@ -141,10 +179,10 @@ class _Provider:
             return None
         return replace(part, fields={**part.fields, "api_type": kind, "api_host": host})
 
-    def _report_missing(self, parts: list[Part]) -> None:
-        """Say what rows lack; once for the provider if all of them lack the same."""
+    def _report_missing(self, parts: list[Part], sound: int) -> None:
+        """Say what rows lack; once for the provider if all of them lack the same, those that are ``sound`` included."""
         lacks = {part.path: lack for part in parts if (lack := self._lack(part))}
-        if len(lacks) == len(parts) and len(set(lacks.values())) == 1:
+        if not sound and len(lacks) == len(parts) and len(set(lacks.values())) == 1:
             lacks = {(self.name,): next(iter(lacks.values()))}
         for path, lack in lacks.items():
             self.report.problem(path, lack, at_key=True)

@@ -106,7 +106,7 @@ def judge(
         config, models = previous.config, previous.models
     else:
         try:
-            config = _config(sources, reading.data, secrets, demo_host)
+            config = _config(sources, reading.data, secrets, demo_host, previous)
         except ConfigError as error:
             return Verdict(with_secrets(reading, secrets.named), error=error)
         reading = with_secrets(reading, secrets.named)
@@ -149,7 +149,9 @@ def _same_config(previous: Snapshot, reading: Reading, demo_host: str) -> bool:
     return (old.config, old.secrets, previous.demo_host) == (new.config, new.secrets, demo_host)
 
 
-def _config(sources: Sources, data: bytes, secrets: _Secrets, demo_host: str) -> Config:
+def _config(
+    sources: Sources, data: bytes, secrets: _Secrets, demo_host: str, previous: Snapshot | None
+) -> Config:
     return load_config(
         data,
         source=sources.models_config.name,
@@ -157,6 +159,7 @@ def _config(sources: Sources, data: bytes, secrets: _Secrets, demo_host: str) ->
         env=sources.env,
         read_file=secrets,
         max_total=sources.max_total,
+        previous=previous.config if previous else None,
     )
 
 

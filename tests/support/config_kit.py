@@ -51,6 +51,7 @@ def load(
     env: Mapping[str, str] | None = None,
     files: Mapping[str, bytes] | None = None,
     max_total: float = 300,
+    previous: Config | None = None,
 ) -> Config:
     """Load a document (bytes, text, or a value to be written as JSON)."""
     if not isinstance(document, bytes | str):
@@ -69,6 +70,7 @@ def load(
         env=env or {},
         read_file=read_file,
         max_total=max_total,
+        previous=previous,
     )
 
 
