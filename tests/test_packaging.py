@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ["llm_proxy", "handlers", "providers"]
 #: What a working tree holds besides the project.
 NOT_OURS = shutil.ignore_patterns(
-    ".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.egg-info"
+    ".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.egg-info", "node_modules"
 )
 #: Where a name that is imported is not the name of its distribution.
 DISTRIBUTIONS = {"pydantic_core": "pydantic", "pythonjsonlogger": "python-json-logger"}
@@ -143,7 +143,9 @@ def test_wheel_holds_what_an_operator_edits(built: Built) -> None:
 def test_sdist_is_a_checkout(built: Built) -> None:
     """The sdist holds the sources, the tests and the scripts, which keep their run bits."""
     tests = {
-        str(p.relative_to(ROOT)) for p in (ROOT / "tests").rglob("*") if p.is_file() and p.suffix != ".pyc"
+        str(p.relative_to(ROOT))
+        for p in (ROOT / "tests").rglob("*")
+        if p.is_file() and p.suffix != ".pyc" and "node_modules" not in p.parts
     }
     scripts = {"run-rest-api.sh", "run-tests.sh", "scripts/test-others.sh", "scripts/newcomer.sh"}
     pages = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "pyproject.toml"}
