@@ -1,20 +1,23 @@
 """From rename to effect: ``python -m benchmarks.reload``.
 
-The real service on its real loop, with N models and N prompts. Each run replaces the configuration by rename and measures
-the time until a request is answered by the new snapshot; meanwhile a task that sleeps for a millisecond records how
-long the loop was held. Medians and maxima in milliseconds.
+The real service in a process of its own, with N models and N prompts. Each run replaces the configuration by rename and
+measures the time until a request is answered by the new snapshot; meanwhile a task in the service that sleeps for a
+millisecond records how long the loop was held. Who edits and asks is another process: what it computes must not
+compete for the service's interpreter. Medians and maxima in milliseconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import http.client
 import json
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 import uvloop
@@ -41,61 +44,79 @@ def prepare(path: Path, size: int, mark: int) -> Path:
 
 
 async def lag(found: list[float]) -> None:
-    """Record how much longer than asked for each sleep of a millisecond took."""
+    """Record how much longer than asked for each sleep of a millisecond took, in seconds."""
     while True:
         began = time.perf_counter()
         await asyncio.sleep(0.001)
         found.append(time.perf_counter() - began - 0.001)
 
 
-def ask(url: str) -> str:
+async def serve(config: str, prompts: str) -> None:
+    """The service: says its port, and when its input ends, the delays of its loop, in seconds."""
+    settings = Settings.read({}, {"port": "0", "models_config": config, "prompts_dir": prompts})
+    service = Service(settings, {})
+    sockets = listen(settings.host, settings.port)
+    service.start(sockets)
+    gc.freeze()
+    delays: list[float] = []
+    watching = asyncio.create_task(lag(delays))
+    print(sockets[0].getsockname()[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    watching.cancel()
+    at_once = asyncio.Event()
+    at_once.set()
+    await service.stop(at_once)
+    print(json.dumps(delays))
+
+
+def generation(connection: http.client.HTTPConnection) -> str | None:
     """The generation that answers a request right now."""
-    with urllib.request.urlopen(url + "/ping") as answer:
-        return str(answer.headers["X-Config-Generation"])
+    connection.request("GET", "/api/ping")
+    with connection.getresponse() as answer:
+        answer.read()
+        return answer.headers["X-Config-Generation"]
 
 
-async def measure(size: int) -> tuple[list[float], list[float]]:
+def measure(size: int) -> tuple[list[float], list[float]]:
     """Seconds from rename to effect, and the loop's delays meanwhile."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        config, prompts = folder / "models-config.json", folder / "prompts"
+        config, prompts = Path(name, "models-config.json"), Path(name, "prompts")
         (prompts / "en").mkdir(parents=True)
         for n in range(size):
             (prompts / "en" / f"prompt-{n}.prompt").write_text(f"Prompt {n}: {{{{ topic }}}}\n" * 10, "utf-8")
-        os.replace(prepare(config, size, 0), config)
-        # Beforehand: what is computed in this process while it is measured would be measured too.
-        edits = [prepare(config, size, mark) for mark in range(1, RUNS + 1)]
-        flags = {"port": "0", "models_config": str(config), "prompts_dir": str(prompts)}
-        settings = Settings.read({}, flags)
-        service = Service(settings, {})
-        sockets = listen(settings.host, settings.port)
-        service.start(sockets)
-        gc.freeze()
-        url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/api"
-        effects: list[float] = []
-        delays: list[float] = []
-        watching = asyncio.create_task(lag(delays))
-        for edit in edits:
-            await asyncio.sleep(PAUSE)
-            before = await asyncio.to_thread(ask, url)
-            await asyncio.to_thread(os.replace, edit, config)
-            began = time.perf_counter()
-            while await asyncio.to_thread(ask, url) == before:  # noqa: ASYNC110 (asked from outside)
-                await asyncio.sleep(0.001)
-            effects.append(time.perf_counter() - began)
-        watching.cancel()
-        at_once = asyncio.Event()
-        at_once.set()
-        await service.stop(at_once)
-        return effects, delays
+        first, *edits = [prepare(config, size, mark) for mark in range(RUNS + 1)]
+        os.replace(first, config)
+        command = [sys.executable, "-m", __spec__.name, str(config), str(prompts)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
+            assert service.stdout is not None
+            port = int(service.stdout.readline())
+            connection = http.client.HTTPConnection("127.0.0.1", port)
+            effects = [effect(edit, config, connection) for edit in edits]
+            connection.close()
+            delays, _ = service.communicate()
+        return effects, json.loads(delays)
+
+
+def effect(edit: Path, config: Path, connection: http.client.HTTPConnection) -> float:
+    """Seconds until the edit answers."""
+    time.sleep(PAUSE)
+    before = generation(connection)
+    began = time.perf_counter()
+    os.replace(edit, config)
+    while generation(connection) == before:
+        time.sleep(0.001)
+    return time.perf_counter() - began
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table, or be the service that is measured."""
+    if sys.argv[1:]:
+        uvloop.run(serve(*sys.argv[1:]))
+        return
     print("| models and prompts | rename to effect, median | worst | loop held, 99 % | worst |")
     print("|---|---|---|---|---|")
     for size in SIZES:
-        effects, delays = uvloop.run(measure(size))
+        effects, delays = measure(size)
         delays.sort()
         figures = [statistics.median(effects), max(effects), delays[int(len(delays) * 0.99)], delays[-1]]
         print(f"| {size} of each | " + " | ".join(f"{1000 * value:.1f} ms" for value in figures) + " |")
