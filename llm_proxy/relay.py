@@ -243,8 +243,10 @@ class _Stream:
         self.clock = Clock(exchange, relay.deployment.timeouts)
         #: When the next keep-alive is due.
         self.silent_until = exchange.started_at + relay.keep_alive.after
-        #: Events that ``_push`` could not relay, and when work on them began; or what it raised.
+        #: Events that ``_push`` could not relay, what the face has written for them, if it was asked (a second time it
+        #: would tell them as new ones), and when work on them began; or what ``_push`` raised.
         self.left: Sequence[Event] = ()
+        self.left_written: bytes | None = None
         self.left_at = 0.0
         self.fault: Exception | None = None
 
@@ -272,7 +274,7 @@ class _Stream:
         exchange = self.exchange
         if self.left:
             events, self.left = self.left, ()
-            return await self._relay(events, self.left_at)
+            return await self._relay(events, self.left_at, self.left_written)
         if self.fault is not None:
             raise self.fault
         if data := exchange.take():
@@ -303,6 +305,7 @@ class _Stream:
         events = self.decoder.feed(data)
         if not events:
             return True
+        written = None
         try:
             if type(events[-1]) is Chunk and (
                 len(events) == 1 or all(type(event) is Chunk for event in events)
@@ -314,7 +317,7 @@ class _Stream:
         except Exception as error:  # noqa: BLE001 - the loop raises it, where it can be told to the client
             self.fault = error
             return False
-        self.left, self.left_at = events, began
+        self.left, self.left_written, self.left_at = events, written, began
         return False
 
     def _count(self, events: Sequence[Event], began: float) -> None:
@@ -336,16 +339,16 @@ class _Stream:
             self.silent_until = now + self.interval
         tally.own_seconds += perf_counter() - began
 
-    async def _relay(self, events: Sequence[Event], began: float) -> bool:
+    async def _relay(self, events: Sequence[Event], began: float, written: bytes | None = None) -> bool:
         """Write what arrived together at once. True when the upstream's terminator was among it. ``began``: when work
-        on these events did."""
+        on these events did; ``written``: what the face has already made of them."""
         if not events:
             return False
         last = events[-1]
         ending = isinstance(last, (Done, Failed))
         body: Sequence[Any] = events[:-1] if ending else events
         if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
-            await self.sink.send(self.face.events(body))
+            await self.sink.send(self.face.events(body) if written is None else written)
         self._count(body, began)
         if isinstance(last, Failed):
             raise last.error
