@@ -17,14 +17,15 @@ from urllib.parse import unquote
 from pydantic import ConfigDict
 from tornado.web import HTTPError
 
-from handlers.answering import AnsweringHandler
 from handlers.base import OFF_LOOP
+from handlers.relaying import RelayingHandler
 from llm_proxy.dialect import OpenAIFace
-from llm_proxy.errors import ClientGone, GatewayError, InvalidRequest, NotFound, Problem
-from llm_proxy.relay import Clock, await_head
+from llm_proxy.errors import InvalidRequest, NotFound, Problem
+from llm_proxy.relay import Clock
 from llm_proxy.routing import unknown_model
 from llm_proxy.schema import Open, validated
 from llm_proxy.sse import dumps
+from llm_proxy.upstream import Head
 from llm_proxy.wire import Deployment, HttpCall
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -62,7 +63,7 @@ class PassthroughRequest(Open):
     body: Any = None
 
 
-class PassthroughHandler(AnsweringHandler):
+class PassthroughHandler(RelayingHandler):
     """Shared by both forms: the call and the untouched answer."""
 
     endpoint = "/passthrough"
@@ -133,60 +134,19 @@ class PassthroughHandler(AnsweringHandler):
             stream=False,
         )
         self.facts.update(provider=deployment.provider, model=deployment.name or None)
-        self.exchange = exchange = self.gateway.upstream.exchange(call)
-        self.gateway.running.add(self)
-        try:
-            try:
-                async with exchange:
-                    clock = Clock(exchange, deployment.timeouts)
-                    head = await await_head(exchange, clock)
-                    clock.last_event = self.now()
-                    self._copy_head(deployment, head.status, head.pairs)
-                    await self._copy_body(clock)
-            finally:
-                self._count_call(exchange)
-            self.finish()
-        except GatewayError as error:
-            self.note_failure(error)
-            if self._begun or isinstance(error, ClientGone) or self.gone:
-                self.gone = self.gone or isinstance(error, ClientGone)
-                if not self._cut:
-                    self.cut()
-            else:
-                self.clear()
-                self.fail(error)
-        finally:
-            self.gateway.running.discard(self)
+        await self.relay_call(call, deployment)
 
-    def _copy_head(self, deployment: Deployment, status: int, pairs: Iterable[tuple[str, str]]) -> None:
+    async def take_head(self, head: Head, clock: Clock, deployment: Deployment) -> None:
+        status = head.status
         self.set_status(status)  # with our own words for it: the upstream's reason is unchecked text
         self.clear_header("Content-Type")
-        for name, value in returned(pairs):
+        for name, value in returned(head.pairs):
             self.add_header(name, value)
         if status == 204:
             # RFC 9110, section 8.6, forbids a length there, and Tornado would look for the body.
             self.clear_header("Content-Length")
         self.set_header("X-LLM-Provider", deployment.provider)
-        length = self._headers.get("Content-Length")
-        if length is not None and self.request.method != "HEAD" and status != 304:
-            self._owed = int(length)
-
-    async def _copy_body(self, clock: Clock) -> None:
-        exchange = self.exchange
-        assert exchange is not None  # set by relay()
-        while True:
-            if data := exchange.take():
-                await self.send(data)
-                clock.last_event = self.now()
-            elif exchange.failure is not None:
-                raise exchange.failure
-            elif exchange.ended:
-                return
-            elif not await exchange.wait(clock.deadline()):
-                clock.check(self.now())
-
-    def stream_headers(self) -> None:
-        """The upstream's headers are sent as they are."""
+        self.expect_length(status)
 
 
 class RawPassthroughHandler(PassthroughHandler):
