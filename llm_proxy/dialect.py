@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from llm_proxy.errors import GatewayError, openai_face
-from llm_proxy.events import ChatResponse, Chunk, Comment
+from llm_proxy.events import ChatResponse, Chunk, Comment, Done
 from llm_proxy.sse import dumps, sse_data
 
 
@@ -20,7 +20,7 @@ class Face(ABC):
     """One answer in one client dialect."""
 
     #: Content type of a streamed answer.
-    stream_type: ClassVar[str] = "text/event-stream"
+    stream_type: str = "text/event-stream"
 
     @abstractmethod
     def event(self, event: Chunk | Comment) -> bytes:
@@ -39,6 +39,10 @@ class Face(ABC):
     @abstractmethod
     def end(self) -> bytes:
         """The dialect's terminator."""
+
+    def ending(self, done: Done) -> bytes:
+        """The dialect's terminator for an answer that its upstream has ended so."""
+        return self.end()
 
     @abstractmethod
     def failure(self, error: GatewayError, request_id: str) -> bytes:

@@ -21,8 +21,8 @@ from llm_proxy.errors import ClientGone, UpstreamError, UpstreamTimeout
 from llm_proxy.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.schema import ChatRequest
 from llm_proxy.upstream import Exchange, Head
-from llm_proxy.wire import Deployment, Timeouts
-from providers.base import BaseProvider
+from llm_proxy.wire import Deployment, NativeRequest, Timeouts
+from providers.base import Adapter
 
 #: How much of an error body is read; what follows is not worth a connection.
 MAX_ERROR = 64 * 1024
@@ -157,7 +157,7 @@ async def read_error(exchange: Exchange, clock: Clock) -> bytes:
     return body[:MAX_ERROR]
 
 
-async def refuse_errors(exchange: Exchange, provider: BaseProvider, head: Head, clock: Clock) -> None:
+async def refuse_errors(exchange: Exchange, provider: Adapter, head: Head, clock: Clock) -> None:
     """Raise the error that a status other than 2xx stands for; or that of a body which we told it not to compress:
     nothing here decompresses, so there is no bomb to defuse."""
     if not 200 <= head.status < 300:
@@ -167,7 +167,7 @@ async def refuse_errors(exchange: Exchange, provider: BaseProvider, head: Head, 
         raise UpstreamError(text, phase="body", kind="encoding")
 
 
-async def read_answer(exchange: Exchange, provider: BaseProvider, limits: Timeouts) -> tuple[Head, bytes]:
+async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -> tuple[Head, bytes]:
     """Head and body of an answer that is not streamed, from an entered exchange. Raises ``GatewayError``."""
     clock = Clock(exchange, limits)
     head = await await_head(exchange, clock)
@@ -181,8 +181,8 @@ class Relay:
     """One chat answer on its way from a deployment to a client."""
 
     exchange: Exchange
-    provider: BaseProvider
-    request: ChatRequest
+    provider: Adapter
+    request: ChatRequest | NativeRequest
     deployment: Deployment
     face: Face
     tally: Tally
@@ -249,18 +249,20 @@ class _Stream:
         self.left_written: bytes | None = None
         self.left_at = 0.0
         self.fault: Exception | None = None
+        #: The upstream's terminator, once it came.
+        self.done = Done()
 
     async def run(self) -> None:
         head = await self._head()
         await refuse_errors(self.exchange, self.relay.provider, head, self.clock)
-        if not is_event_stream(head):
+        if not (self.decoder.takes_documents or is_event_stream(head)):
             await self._as_stream(head)
             return
         self.exchange.direct = self._push
         while not await self._step():
             pass
         await self._whole_body()
-        await self.sink.send(self.face.end())
+        await self.sink.send(self.face.ending(self.done))
 
     async def _head(self) -> Head:
         while (head := self.exchange.head) is None:
@@ -352,6 +354,8 @@ class _Stream:
         self._count(body, began)
         if isinstance(last, Failed):
             raise last.error
+        if isinstance(last, Done):
+            self.done = last
         return ending
 
     async def _whole_body(self) -> None:

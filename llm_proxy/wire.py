@@ -100,6 +100,17 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class NativeRequest:
+    """A request in a dialect that its upstream speaks too: ``sent`` is the client's body, ``stream`` what it means.
+    ``headers`` (lower-case names) and ``query`` are those of the client's that belong to the dialect."""
+
+    sent: Mapping[str, Any] = field(repr=False)
+    stream: bool = False
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpCall:
     """One upstream request as a value. ``headers`` may hold secrets, ``body`` holds prompts: neither is printed.
 

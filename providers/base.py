@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 from llm_proxy.errors import GatewayError, NotSupported
 from llm_proxy.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest
-from llm_proxy.wire import Deployment, HttpCall
+from llm_proxy.wire import Deployment, HttpCall, NativeRequest
 
 __all__ = [
+    "Adapter",
     "BaseProvider",
     "ChatResponse",
     "Chunk",
@@ -24,6 +25,7 @@ __all__ = [
     "Done",
     "Event",
     "Failed",
+    "NativeCall",
     "StreamDecoder",
 ]
 
@@ -31,6 +33,9 @@ __all__ = [
 class StreamDecoder(ABC):
     """Turns the bytes of one streamed answer into events. It never raises: a fault becomes ``Failed``, after all
     complete events that came before it. After ``Done`` or ``Failed`` it returns nothing more."""
+
+    #: Whether a JSON document is a stream too, of one event.
+    takes_documents: ClassVar[bool] = False
 
     @abstractmethod
     def feed(self, data: bytes) -> Sequence[Event]:
@@ -41,6 +46,22 @@ class StreamDecoder(ABC):
         """Call once when the body has ended cleanly: the last events, with ``Failed`` if no terminator was seen."""
 
 
+class Adapter(Protocol):
+    """What makes a call of a request and reads the answer to it: a provider, or one of its native calls."""
+
+    def chat_call(self, request: Any, deployment: Deployment, /) -> HttpCall:
+        """The upstream call for ``request``, whose ``stream`` is final. Raises ``InvalidRequest``."""
+
+    def chat_response(self, body: bytes, request: Any, /) -> ChatResponse:
+        """The whole answer from a 200 body. Raises ``UpstreamError``."""
+
+    def stream_decoder(self, request: Any, /) -> StreamDecoder:
+        """A fresh decoder for one streamed answer."""
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> GatewayError:
+        """The error that an upstream status >= 400 stands for."""
+
+
 class BaseProvider(ABC):
     """One wire dialect. Subclasses are found by scanning this package and are instantiated once, without arguments."""
 
@@ -48,6 +69,8 @@ class BaseProvider(ABC):
     api_type: ClassVar[str] = ""
     #: The usual host, in the form that ``api_host`` takes; None where there is none.
     default_host: ClassVar[str | None] = None
+    #: Whether servers of this type may have OpenAI's endpoints for audio, images, moderations and files, below the host.
+    has_media: ClassVar[bool] = False
 
     @abstractmethod
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
@@ -68,6 +91,11 @@ class BaseProvider(ABC):
         """The error that an upstream status >= 400 stands for; ``headers`` has lower-case names, ``body`` may be cut.
         Classified by status first, then by machine-readable code, never by prose."""
 
+    def native(self, path: str) -> NativeCall | None:
+        """How a request in this dialect itself, by the path of its API, is sent on as it is; None if it has to be
+        translated. The canonical dialect needs none: its requests are no other."""
+        return None
+
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         """The upstream call for ``request``. Raises ``NotSupported`` where the dialect has no embeddings."""
         raise NotSupported(f"upstreams of the type {self.api_type} have no embeddings")
@@ -85,3 +113,31 @@ class BaseProvider(ABC):
         if deployment.token is None or any(name.lower() == "authorization" for name, _ in own):
             return own
         return (("Authorization", f"Bearer {deployment.token.reveal()}"), *own)
+
+
+class NativeCall(ABC):
+    """One call of an API that a face speaks as well: the client's fields reach the upstream whatever they are, under
+    them the defaults of the configuration, and the answer's bytes reach the client. They are read beside that, for
+    errors, the end, and what the log wants to know.
+
+    An answer in another form than was asked for (whole or streamed) is read as the provider reads it, without ``raw``.
+    """
+
+    def __init__(self, provider: BaseProvider) -> None:
+        self.provider = provider
+
+    @abstractmethod
+    def chat_call(self, request: NativeRequest, deployment: Deployment) -> HttpCall:
+        """The upstream call. Raises ``InvalidRequest``."""
+
+    @abstractmethod
+    def chat_response(self, body: bytes, request: NativeRequest) -> ChatResponse:
+        """The whole answer from a 200 body. Raises as ``BaseProvider.chat_response`` does."""
+
+    @abstractmethod
+    def stream_decoder(self, request: NativeRequest) -> StreamDecoder:
+        """A fresh decoder for one streamed answer."""
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """The error that an upstream status >= 400 stands for."""
+        return self.provider.error(status, headers, body)

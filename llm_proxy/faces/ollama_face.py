@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, ollama_face
@@ -25,7 +25,7 @@ class OllamaFace(Face):
     """One answer; ``model`` is the name that the client asked for. ``began`` is the time of day when the request was
     there and ``clock`` a clock that never goes back, both in nanoseconds."""
 
-    stream_type: ClassVar[str] = "application/x-ndjson"
+    stream_type = "application/x-ndjson"
 
     def __init__(
         self, model: str, kind: Literal["chat", "generate"], began: int, clock: Callable[[], int]
