@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.answering import AnsweringHandler
+from handlers.answering import AnsweringHandler, UsedPrompt
 from llm_proxy.dialect import Face
 from llm_proxy.faces.anthropic_face import AnthropicFace
 from llm_proxy.faces.anthropic_form import CountRequest, canonical, estimated_tokens, read
 from llm_proxy.schema import ChatRequest, validated
+from llm_proxy.wire import Deployment
 
 
 class MessagesHandler(AnsweringHandler):
     """``POST /v1/messages``; ``stream`` defaults to false, as in that API."""
 
     endpoint = "/v1/messages"
+    #: What the translation could not carry.
+    _dropped: tuple[str, ...] = ()
 
     def make_face(self) -> Face:
         return AnthropicFace("")
@@ -24,9 +27,13 @@ class MessagesHandler(AnsweringHandler):
         form = read(body)
         self.face = AnthropicFace(form.model)
         deployment = self.deployment(form.model)
-        request = ChatRequest.of(canonical(form, body, same_dialect=deployment.api_type == "anthropic"))
+        chat = canonical(form, body, deployment.api_type)
+        self._dropped = chat.dropped
         self.set_header("request-id", self.request_id)
-        await self.answer(request, deployment)
+        await self.answer(ChatRequest.of(chat.sent), deployment)
+
+    def _say_who(self, deployment: Deployment, dropped: tuple[str, ...], prompt: UsedPrompt | None) -> None:
+        super()._say_who(deployment, (*self._dropped, *dropped), prompt)
 
 
 class CountTokensHandler(AnsweringHandler):

@@ -121,10 +121,13 @@ def _result(message: Message, at: int, calls: Calls) -> Part:
     """A tool's result. Texts become the response, images its parts."""
     call_id, name = calls.answered(message, at)
     found = _parts(message, at)
+    text = "\n".join(part["text"] for part in found if "text" in part)
+    # A message that came as one of Anthropic's may say that its tool failed.
+    failed = (message.model_extra or {}).get("is_error") is True
     response: dict[str, Any] = {
         "id": call_id,
         "name": name,
-        "response": _response("\n".join(part["text"] for part in found if "text" in part)),
+        "response": {"error": text} if failed else _response(text),
     }
     media = [part for part in found if "text" not in part]
     return {"functionResponse": {**response, "parts": media} if media else response}

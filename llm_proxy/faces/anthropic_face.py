@@ -7,13 +7,14 @@ a time, so the pieces of a second tool call that come in between wait for the en
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from uuid import uuid4
 
 from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, anthropic_face
 from llm_proxy.events import ChatResponse, Chunk, Comment
+from llm_proxy.faces.anthropic_message import content, met_stop, usage
+from llm_proxy.faces.anthropic_turns import google_signature
 from llm_proxy.sse import dumps, sse_event
 
 STOP_REASONS = {
@@ -117,8 +118,8 @@ class AnthropicFace(Face):
             )
         for block in delta.get("thinking_blocks") or ():
             out += self._thought(block)
-        if delta.get("content"):
-            out += self._text("text", {"type": "text", "text": ""}, "text", delta["content"])
+        if text := delta.get("content") or delta.get("refusal"):
+            out += self._text("text", {"type": "text", "text": ""}, "text", text)
         for call in delta.get("tool_calls") or ():
             out += self._piece(call)
         return out
@@ -142,7 +143,9 @@ class AnthropicFace(Face):
         index = call.get("index", 0)
         function = call.get("function") or {}
         if index in self._waiting or (self._open == "tool_use" and index != self._call):
-            waiting = self._waiting.setdefault(index, {"id": None, "function": {"name": "", "arguments": ""}})
+            waiting = self._waiting.setdefault(
+                index, {**call, "id": None, "function": {"name": "", "arguments": ""}}
+            )
             waiting["id"] = call.get("id") or waiting["id"]
             waiting["function"]["name"] += function.get("name") or ""
             waiting["function"]["arguments"] += function.get("arguments") or ""
@@ -160,11 +163,20 @@ class AnthropicFace(Face):
             "name": function.get("name") or "",
             "input": {},
         }
-        out = self._begin("tool_use", block)
+        out = [*self._signed(call), *self._begin("tool_use", block)]
         self._call = index
         if function.get("arguments"):
             out.append(self._change({"type": "input_json_delta", "partial_json": function["arguments"]}))
         return out
+
+    def _signed(self, call: dict[str, Any]) -> list[bytes]:
+        """A signature that came with a call, on the thinking before it."""
+        signature = google_signature(call)
+        if not signature:
+            return []
+        unsigned = {"type": "thinking", "thinking": "", "signature": ""}
+        out = [] if self._open == "thinking" else self._begin("thinking", unsigned)
+        return [*out, self._change({"type": "signature_delta", "signature": signature})]
 
     def _begin(self, kind: str, block: dict[str, Any]) -> list[bytes]:
         out = self._close()
@@ -184,56 +196,3 @@ class AnthropicFace(Face):
 
 def _event(name: str, **fields: Any) -> bytes:
     return sse_event(name, {"type": name, **fields})
-
-
-def content(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """The blocks of a whole message: thinking, text, calls."""
-    blocks: list[dict[str, Any]] = []
-    thoughts = message.get("thinking_blocks")
-    reasoning = message.get("reasoning_content") or message.get("reasoning")
-    if thoughts:
-        blocks += [{key: value for key, value in block.items() if key != "index"} for block in thoughts]
-    elif reasoning:
-        blocks.append({"type": "thinking", "thinking": reasoning, "signature": ""})
-    if message.get("content"):
-        blocks.append({"type": "text", "text": message["content"]})
-    for call in message.get("tool_calls") or ():
-        function = call.get("function") or {}
-        blocks.append(
-            {
-                "type": "tool_use",
-                "id": call.get("id") or f"toolu_{uuid4().hex[:24]}",
-                "name": function.get("name") or "",
-                "input": _object(function.get("arguments") or "{}"),
-            }
-        )
-    return blocks
-
-
-def met_stop(choice: dict[str, Any]) -> str | None:
-    """The stop sequence that ended a choice, in the field that vLLM has for it (a number there is a token)."""
-    met = choice.get("stop_reason")
-    return met if isinstance(met, str) else None
-
-
-def _object(arguments: str) -> dict[str, Any]:
-    """Arguments as an object; a model that wrote something else still gets it through, under a name of ours."""
-    try:
-        value = json.loads(arguments)
-    except (ValueError, RecursionError):
-        return {"arguments": arguments}
-    return value if isinstance(value, dict) else {"arguments": value}
-
-
-def usage(counts: dict[str, Any]) -> dict[str, Any]:
-    """Anthropic's counts: cached tokens are not part of ``input_tokens``."""
-    details = counts.get("prompt_tokens_details") or {}
-    # Anthropic's own upstreams keep their two counts beside the canonical ones.
-    cached = counts.get("cache_read_input_tokens") or details.get("cached_tokens") or 0
-    written = counts.get("cache_creation_input_tokens") or 0
-    return {
-        "input_tokens": max(0, (counts.get("prompt_tokens") or 0) - cached - written),
-        "output_tokens": counts.get("completion_tokens") or 0,
-        "cache_creation_input_tokens": written,
-        "cache_read_input_tokens": cached,
-    }

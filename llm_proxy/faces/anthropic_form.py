@@ -1,19 +1,18 @@
 """A request of Anthropic's Messages API as a canonical chat request (docs.anthropic.com/en/api/messages).
 
-Laws: nothing that the canonical form can carry is lost: thinking goes along with its signatures in ``thinking_blocks``,
-``cache_control`` stays where it stood, blocks that are not known pass as parts. A user's turn with results of tools
-becomes one ``tool`` message for each result, then the rest of the turn. This module refuses to know who will answer,
-except that an upstream of the same dialect keeps the fields that only it understands.
+Laws: nothing that the canonical form can carry is lost: ``cache_control`` stays where it stood, fields that are not known
+pass. An upstream of the same dialect keeps the fields that only it understands. The turns are in ``anthropic_turns``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
+from llm_proxy.faces.anthropic_turns import Turns, blocks
 from llm_proxy.schema import MaybeNumber, Open, validated
 from llm_proxy.sse import dumps
 
@@ -23,21 +22,13 @@ Block = dict[str, Any]
 _EFFORTS = ((16_384, "high"), (4_096, "medium"), (0, "low"))
 
 
-def _blocks(value: Any) -> Any:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(b, dict) and isinstance(b.get("type"), str) for b in value):
-        return value
-    raise PydanticCustomError("blocks", "must be a string or a list of blocks with a 'type'")
-
-
 class Turn(Open):
     """One message; roles other than these two do not exist in this API."""
 
     role: Literal["user", "assistant"]
     content: str | list[Block]
 
-    _content = field_validator("content", mode="before")(_blocks)
+    _content = field_validator("content", mode="before")(blocks)
 
 
 class MessagesRequest(Open):
@@ -58,7 +49,7 @@ class MessagesRequest(Open):
     metadata: dict[str, Any] | None = None
     output_config: dict[str, Any] | None = None
 
-    _system = field_validator("system", mode="before")(_blocks)
+    _system = field_validator("system", mode="before")(blocks)
 
 
 class CountRequest(MessagesRequest):
@@ -72,8 +63,17 @@ def read(body: Mapping[str, Any]) -> MessagesRequest:
     return validated(MessagesRequest, body)
 
 
-def canonical(form: MessagesRequest, body: Mapping[str, Any], *, same_dialect: bool) -> dict[str, Any]:
-    """The canonical body for ``form``, which was read from ``body``."""
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """The canonical body, and the names of what it could not carry."""
+
+    sent: dict[str, Any]
+    dropped: tuple[str, ...]
+
+
+def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str) -> Translated:
+    """The chat request for ``form``, which was read from ``body``, to an upstream of ``api_type``."""
+    turns = Turns(api_type)
     passed = {key: value for key, value in body.items() if key not in _TRANSLATED and value is not None}
     sent: dict[str, Any] = {
         **passed,
@@ -81,7 +81,10 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], *, same_dialect: b
         "stream": bool(form.stream),
         "max_tokens": form.max_tokens,
     }
-    sent["messages"] = [*_system(form.system), *(m for turn in form.messages for m in _messages(turn))]
+    sent["messages"] = [
+        *turns.system(form.system),
+        *(message for turn in form.messages for message in turns.messages(turn.role, turn.content)),
+    ]
     for ours, theirs in (
         ("stop", "stop_sequences"),
         ("temperature", "temperature"),
@@ -95,82 +98,14 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], *, same_dialect: b
     if form.tools:
         sent["tools"] = [_tool(tool) for tool in form.tools]
     sent.update(_choice(form.tool_choice))
-    if same_dialect:
+    if api_type == "anthropic":
         sent.update({k: body[k] for k in ("thinking", "output_config") if body.get(k) is not None})
     else:
         sent.update(_effort(form.thinking, form.output_config or {}))
-    return sent
+    return Translated(sent, turns.dropped)
 
 
 _TRANSLATED = frozenset(MessagesRequest.model_fields)
-
-
-def _system(system: str | list[Block] | None) -> list[dict[str, Any]]:
-    return [{"role": "system", "content": _content(system)}] if system else []
-
-
-def _content(content: str | list[Block]) -> Any:
-    """A string stays one, plain text blocks too if there is just one; anything else is parts."""
-    if isinstance(content, str):
-        return content
-    if len(content) == 1 and set(content[0]) == {"type", "text"}:
-        return content[0]["text"]
-    return [_part(block) for block in content]
-
-
-def _part(block: Block) -> Block:
-    if block["type"] != "image":
-        return block
-    source = block.get("source") or {}
-    if source.get("type") == "base64":
-        url = f"data:{source.get('media_type')};base64,{source.get('data')}"
-    elif source.get("type") == "url":
-        url = str(source.get("url"))
-    else:
-        return block
-    mark = {"cache_control": block["cache_control"]} if block.get("cache_control") else {}
-    return {"type": "image_url", "image_url": {"url": url}, **mark}
-
-
-def _messages(turn: Turn) -> list[dict[str, Any]]:
-    if isinstance(turn.content, str):
-        return [{"role": turn.role, "content": turn.content}]
-    if turn.role == "assistant":
-        return [_assistant(turn.content)]
-    results = [_result(block) for block in turn.content if block["type"] == "tool_result"]
-    rest = [block for block in turn.content if block["type"] != "tool_result"]
-    return [*results, *([{"role": "user", "content": _content(rest)}] if rest or not results else [])]
-
-
-def _result(block: Block) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "tool", "tool_call_id": block.get("tool_use_id")}
-    content = block.get("content")
-    message["content"] = _content(_blocks(content)) if content else ""
-    if block.get("is_error"):
-        message["is_error"] = True
-    return message
-
-
-def _assistant(blocks: list[Block]) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": None}
-    said = [block for block in blocks if block["type"] not in ("tool_use", "thinking", "redacted_thinking")]
-    if said:
-        message["content"] = _content(said)
-    calls = [block for block in blocks if block["type"] == "tool_use"]
-    if calls:
-        message["tool_calls"] = [
-            {
-                "id": call.get("id"),
-                "type": "function",
-                "function": {"name": call.get("name"), "arguments": dumps(call.get("input") or {}).decode()},
-            }
-            for call in calls
-        ]
-    thoughts = [block for block in blocks if block["type"] in ("thinking", "redacted_thinking")]
-    if thoughts:
-        message["thinking_blocks"] = thoughts
-        message["reasoning_content"] = "".join(block.get("thinking", "") for block in thoughts)
-    return message
 
 
 def _tool(tool: Block) -> Block:

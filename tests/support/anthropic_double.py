@@ -151,7 +151,7 @@ def events(body: dict[str, Any]) -> Iterator[Event]:
     yield {
         "type": "message_delta",
         "delta": delta,
-        "usage": {"output_tokens": _usage(found)["output_tokens"]},
+        "usage": {name: count for name, count in _usage(found).items() if name.startswith("output")},
     }
     yield {"type": "message_stop"}
 
@@ -207,4 +207,6 @@ def _frame(body: dict[str, Any]) -> dict[str, Any]:
 
 def _usage(found: list[Block]) -> dict[str, Any]:
     counted = {"input_tokens": 9, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 4}
-    return {**counted, "output_tokens": sum(len(deltas) for _, deltas in found)}
+    thoughts = sum(delta["type"] == "thinking_delta" for _, deltas in found for delta in deltas)
+    details = {"output_tokens_details": {"thinking_tokens": thoughts}} if thoughts else {}
+    return {**counted, "output_tokens": sum(len(deltas) for _, deltas in found), **details}

@@ -150,7 +150,7 @@ def _merge(into: dict[str, Any], delta: Mapping[str, Any]) -> None:
         if old is None or name in ("index", "type"):
             into[name] = json.loads(json.dumps(value))
         elif isinstance(old, str):
-            into[name] = old + value
+            into[name] = old + (value or "")
         elif isinstance(old, dict):
             _merge(old, value)
         elif isinstance(old, list):

@@ -1,0 +1,70 @@
+"""A whole message as Anthropic's Messages API writes it: its blocks, why it ended, and the counts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from llm_proxy.faces.anthropic_turns import google_signature
+
+
+def content(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """The blocks of a whole message: thinking, text, calls."""
+    blocks: list[dict[str, Any]] = []
+    thoughts = message.get("thinking_blocks")
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    if thoughts:
+        blocks += [{key: value for key, value in block.items() if key != "index"} for block in thoughts]
+    elif reasoning:
+        blocks.append({"type": "thinking", "thinking": reasoning, "signature": ""})
+    if text := message.get("content") or message.get("refusal"):
+        blocks.append({"type": "text", "text": text})
+    for call in message.get("tool_calls") or ():
+        function = call.get("function") or {}
+        if signature := google_signature(call):
+            if not (blocks and blocks[-1]["type"] == "thinking"):
+                blocks.append({"type": "thinking", "thinking": ""})
+            blocks[-1]["signature"] = signature
+        blocks.append(
+            {
+                "type": "tool_use",
+                "id": call.get("id") or f"toolu_{uuid4().hex[:24]}",
+                "name": function.get("name") or "",
+                "input": _object(function.get("arguments") or "{}"),
+            }
+        )
+    return blocks
+
+
+def met_stop(choice: dict[str, Any]) -> str | None:
+    """The stop sequence that ended a choice, in the field that vLLM has for it (a number there is a token)."""
+    met = choice.get("stop_reason")
+    return met if isinstance(met, str) else None
+
+
+def _object(arguments: str) -> dict[str, Any]:
+    """Arguments as an object; a model that wrote something else still gets it through, under a name of ours."""
+    try:
+        value = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return {"arguments": arguments}
+    return value if isinstance(value, dict) else {"arguments": value}
+
+
+def usage(counts: dict[str, Any]) -> dict[str, Any]:
+    """Anthropic's counts: cached tokens are not part of ``input_tokens``."""
+    details = counts.get("prompt_tokens_details") or {}
+    # Anthropic's own upstreams keep their two counts beside the canonical ones.
+    cached = counts.get("cache_read_input_tokens") or details.get("cached_tokens") or 0
+    written = counts.get("cache_creation_input_tokens") or 0
+    thoughts = (counts.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    found: dict[str, Any] = {
+        "input_tokens": max(0, (counts.get("prompt_tokens") or 0) - cached - written),
+        "output_tokens": counts.get("completion_tokens") or 0,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": cached,
+    }
+    if thoughts:
+        found["output_tokens_details"] = {"thinking_tokens": thoughts}
+    return found
