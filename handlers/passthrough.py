@@ -18,7 +18,7 @@ from pydantic import ConfigDict
 from tornado.web import HTTPError
 
 from handlers.base import OFF_LOOP
-from handlers.relaying import RelayingHandler
+from handlers.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.dialect import OpenAIFace
 from llm_proxy.errors import InvalidRequest, NotFound, Problem
 from llm_proxy.relay import Clock
@@ -44,7 +44,6 @@ _CALLERS_OWN = frozenset(
 _UPSTREAMS_OWN = frozenset("set-cookie server alt-svc strict-transport-security date".split())
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]+")
-_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
 #: RFC 3986 path and query characters; everything else must come percent-encoded.
 _TARGET = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*(\?[A-Za-z0-9\-._~!$&'()*+,;=:@%/?\[\]|]*)?")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -206,7 +205,7 @@ def check_headers(headers: Iterable[tuple[str, str]]) -> None:
     problems = [
         Problem("headers", "a header has a name or value that HTTP does not allow")
         for name, value in headers
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value)
+        if not _NAME.fullmatch(name) or not LEGAL_VALUE.fullmatch(value)
     ]
     if problems:
         raise InvalidRequest.of(problems[:1])
@@ -223,7 +222,7 @@ def forwarded(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         and not low.startswith(("proxy-", "x-forwarded-", "sec-"))
         and "_" not in name  # servers that map '-' and '_' to the same variable would be fooled
         and _NAME.fullmatch(name)
-        and _VALUE.fullmatch(value)
+        and LEGAL_VALUE.fullmatch(value)
     ]
 
 
@@ -238,7 +237,7 @@ def returned(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         and not low.startswith(("proxy-", "access-control-"))
         and low not in ("x-request-id", "x-config-generation", "location")
         and _NAME.fullmatch(name.replace("_", "-"))
-        and _VALUE.fullmatch(value)
+        and LEGAL_VALUE.fullmatch(value)
     ]
 
 

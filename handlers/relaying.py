@@ -7,11 +7,16 @@ endpoint's to say.
 
 from __future__ import annotations
 
+import re
+
 from handlers.answering import AnsweringHandler
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.relay import Clock, await_head
 from llm_proxy.upstream import Exchange, Head
 from llm_proxy.wire import Deployment, HttpCall
+
+#: RFC 9110, section 5.5.
+LEGAL_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
 
 
 class RelayingHandler(AnsweringHandler):

@@ -11,7 +11,7 @@ from typing import TypeVar
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 
 #: LiteLLM's names and those of the official clients' constructors, which end up in bodies by mistake.
-_ADDRESSES = frozenset(
+ADDRESSES = frozenset(
     "api_base api_host api_key api_token api_type api_version base_url custom_llm_provider organization".split()
 )
 
@@ -20,7 +20,7 @@ _Request = TypeVar("_Request", ChatRequest, EmbeddingsRequest)
 
 def without_addresses(request: _Request) -> tuple[_Request, tuple[str, ...]]:
     """``request`` without such fields, and the names of those that it had."""
-    found = tuple(sorted(_ADDRESSES & request.sent.keys()))
+    found = tuple(sorted(ADDRESSES & request.sent.keys()))
     if not found:
         return request, ()
     kept = {name: value for name, value in request.sent.items() if name not in found}

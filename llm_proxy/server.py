@@ -25,6 +25,8 @@ from handlers import (
     ollama,
     openai,
     openai_completions,
+    openai_files,
+    openai_media,
     openai_responses,
     passthrough,
     ping,
@@ -65,7 +67,8 @@ def make_app(gateway: Gateway) -> Site:
     modules: Iterable[Any] = (
         *(ping, status, tags, prompts),
         *(chat, conversation, passthrough),
-        *(openai, openai_completions, openai_responses, anthropic, ollama),
+        *(openai, openai_completions, openai_responses, openai_media, openai_files),
+        *(anthropic, ollama),
     )
     prefix = gateway.settings.ep_prefix
     shared = {"gateway": gateway}

@@ -12,3 +12,4 @@ class DemoProvider(OpenAIProvider):
 
     api_type: ClassVar[str] = "demo"
     default_host: ClassVar[str | None] = None
+    has_media: ClassVar[bool] = False

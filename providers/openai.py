@@ -29,6 +29,7 @@ class OpenAIProvider(BaseProvider):
 
     api_type: ClassVar[str] = "openai"
     default_host: ClassVar[str | None] = "https://api.openai.com/v1"
+    has_media: ClassVar[bool] = True
     #: Parameters that this dialect has no word for, although others have.
     inexpressible: ClassVar[frozenset[str]] = frozenset()
 

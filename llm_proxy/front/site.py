@@ -74,8 +74,10 @@ class Site(Application):
         )
         self._plain: dict[str, tuple[type[RequestHandler], dict[str, Any]]] = {}
         for path, _, _ in routes:
+            if path != re.escape(path).replace(r"\-", "-"):
+                continue
             found = next(route for route in routes if re.fullmatch(route[0], path))
-            if path == re.escape(path).replace(r"\-", "-") and path == found[0]:
+            if path == found[0]:
                 self._plain.setdefault(path, found[1:])
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:

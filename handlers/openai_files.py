@@ -1,0 +1,105 @@
+"""OpenAI's files, at an upstream of that dialect.
+
+Files have no model in that API, so a field ``model`` of the form, a query parameter ``model`` or a header ``X-Model`` may
+name one; none of them is sent on. Of several deployments always the first in use is taken, because a file is known
+only where it was uploaded. See ``handlers.media``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import unquote_plus
+
+from handlers.media import MediaHandler
+from llm_proxy.errors import RequestError
+from llm_proxy.faces.media_body import MediaBody
+from llm_proxy.relay import Clock
+from llm_proxy.upstream import Exchange
+
+#: RFC 3986, section 3.4, and what browsers leave as it is.
+_QUERY = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@%/?\[\]|]*")
+#: An id that cannot mean another path.
+_ID = "[A-Za-z0-9_-][A-Za-z0-9_.-]*"
+
+
+class FilesHandler(MediaHandler):
+    """Base of what is done with files, which name no model."""
+
+    no_model = (
+        "is required, because several upstreams are configured that could keep the file: name a model of the one that "
+        "is meant, as a field of the form, as a query parameter or in the header X-Model"
+    )
+
+    def share(self) -> float:
+        return 0.0  # the first in use: see the module
+
+    async def ask(self, method: str, body: MediaBody | None = None) -> None:
+        """Relay the request to where the file is, or shall be."""
+        given = self.get_query_arguments("model")
+        hint = (given[-1] if given else None) or self.request.headers.get("X-Model") or None
+        model = (body.model if body is not None else None) or hint
+        await self.send_on(self.where(model), method, self._target(), body, None)
+
+    def _target(self) -> str:
+        """Path and query for the upstream, without the hint; the route's pattern has judged the path."""
+        path = self.request.path[self.request.path.rindex("/v1/files") + len("/v1") :]
+        query = "&".join(
+            pair for pair in self.request.query.split("&") if unquote_plus(pair.partition("=")[0]) != "model"
+        )
+        if not _QUERY.fullmatch(query):
+            raise RequestError("the query has characters that must be percent-encoded")
+        return f"{path}?{query}" if query else path
+
+    async def _copy_body(self, exchange: Exchange, clock: Clock) -> None:
+        if self.request.method != "HEAD":
+            await super()._copy_body(exchange, clock)
+        else:  # asked for with GET: few servers of this dialect know HEAD
+            await self._taken(self.flush())
+
+
+class UploadsHandler(FilesHandler):
+    """``POST /v1/files`` and ``GET /v1/files``."""
+
+    endpoint = "/v1/files"
+
+    async def post(self) -> None:
+        await self.ask("POST", await self.media_body())
+
+    async def get(self) -> None:
+        await self.ask("GET")
+
+    head = get
+
+
+class FileHandler(FilesHandler):
+    """``GET`` and ``DELETE /v1/files/<id>``."""
+
+    endpoint = "/v1/files/"
+
+    async def get(self) -> None:
+        await self.ask("GET")
+
+    async def delete(self) -> None:
+        await self.ask("DELETE")
+
+    head = get
+
+
+class ContentHandler(FilesHandler):
+    """``GET /v1/files/<id>/content``."""
+
+    endpoint = "/v1/files/content"
+
+    async def get(self) -> None:
+        await self.ask("GET")
+
+    head = get
+
+
+routes: list[tuple[str, Any]] = [
+    ("/v1/files", UploadsHandler),
+    (f"/v1/files/{_ID}", FileHandler),
+    (f"/v1/files/{_ID}/content", ContentHandler),
+]
+root_routes: list[tuple[str, Any]] = routes
