@@ -20,6 +20,7 @@ The tree::
         UnsupportedMedia              415  unsupported_media_type
         RequestTimeout                408  request_timeout
         NotSupported                  501  not_supported
+        ThreadsUnsupported            400  thread_unsupported_request
       UpstreamError                   502  upstream_error (the upstream broke its own protocol, or failed)
         UpstreamUnreachable           502  upstream_unreachable
         UpstreamAuth                  502  upstream_auth
@@ -175,6 +176,15 @@ class NotSupported(RequestError):
     code = "not_supported"
 
 
+class ThreadsUnsupported(RequestError):
+    """Anthropic's message threads, which keep a conversation on the server: a gateway keeps none.
+
+    The tool runner of the official client begins with a thread, and goes on without one when it is told this
+    (anthropic/lib/threads of anthropic 2.12)."""
+
+    code = "thread_unsupported_request"
+
+
 class UpstreamError(GatewayError):
     """The upstream failed, or broke its own protocol."""
 
@@ -305,8 +315,7 @@ def anthropic_face(error: GatewayError, request_id: str) -> dict[str, Any]:
     """The error in Anthropic's form: ``{"type": "error", "error": {type, message}, "request_id"}``."""
     fallback = "invalid_request_error" if 400 <= error.status < 500 else "api_error"
     kind = _ANTHROPIC_TYPES.get(error.status, fallback)
-    return {
-        "type": "error",
-        "error": {"type": kind, "message": error.message},
-        "request_id": request_id,
-    }
+    told: dict[str, Any] = {"type": kind, "message": error.message}
+    if isinstance(error, ThreadsUnsupported):
+        told["details"] = {"error_code": error.code, "unsupported": ["thread"]}
+    return {"type": "error", "error": told, "request_id": request_id}
