@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from llm_proxy.errors import ThreadsUnsupported
 from llm_proxy.faces.anthropic_turns import Turns, blocks
 from llm_proxy.schema import MaybeNumber, Open, validated
 from llm_proxy.sse import dumps
@@ -59,7 +60,9 @@ class CountRequest(MessagesRequest):
 
 
 def read(body: Mapping[str, Any]) -> MessagesRequest:
-    """Validate ``body``. Raises ``InvalidRequest`` with every problem."""
+    """Validate ``body``. Raises ``InvalidRequest`` with every problem, ``ThreadsUnsupported`` for a message thread."""
+    if body.get("thread") is not None:
+        raise ThreadsUnsupported("thread: not kept here; send the whole conversation", param="thread")
     return validated(MessagesRequest, body)
 
 
