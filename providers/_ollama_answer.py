@@ -9,69 +9,29 @@ from __future__ import annotations
 
 import struct
 from base64 import b64encode
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.sse import EventTooLarge, LineDecoder, dumps
+from llm_proxy.sse import dumps
 from providers._errors import in_stream, reported
 from providers._native_json import Malformed, integer, loads_object, obj, objects, text
+from providers._native_lines import JsonLineDecoder
 from providers._native_stream import ChunkMaker, Refused
-from providers.base import Done, Event, Failed, StreamDecoder
+from providers.base import Done, Event
 
 _FINISH = {"length": "length"}
 
 
-class OllamaDecoder(StreamDecoder):
+class OllamaDecoder(JsonLineDecoder):
     """One streamed answer of ``/api/chat``."""
 
     def __init__(self) -> None:
-        self._lines = LineDecoder()
+        super().__init__()
         self._make = ChunkMaker()
-        self._number = 0
         self._calls = 0
-        self._ended = False
 
-    def feed(self, data: bytes) -> Sequence[Event]:
-        if self._ended:
-            return ()
-        try:
-            lines = self._lines.feed(data)
-        except EventTooLarge as error:
-            return self._last(error.before, str(error), "event_too_large")
-        return self._decoded(lines)
-
-    def close(self) -> Sequence[Event]:
-        if self._ended:
-            return ()
-        text = "the upstream ended its stream without saying that the answer is complete"
-        return self._last(self._lines.close(), text, "no_terminator")
-
-    def _last(self, lines: Sequence[bytes], message: str, kind: str) -> list[Event]:
-        """The events of ``lines``, then the failure, unless one of them has ended the stream."""
-        events = self._decoded(lines)
-        if not self._ended:
-            events.append(self._fail(UpstreamError(message, phase="body", kind=kind)))
-        return events
-
-    def _decoded(self, lines: Sequence[bytes]) -> list[Event]:
-        events: list[Event] = []
-        for line in lines:
-            self._number += 1
-            try:
-                events.extend(self._line(line))
-            except Refused as refused:
-                events.append(self._fail(refused.error))
-            except Malformed as error:
-                message = f"line {self._number} of the upstream's stream: {error}"
-                events.append(self._fail(UpstreamError(message, phase="body", kind="event")))
-            if self._ended:
-                break
-        return events
-
-    def _line(self, line: bytes) -> list[Event]:
+    def _line(self, line: bytes, end: bytes) -> list[Event]:
         value = loads_object(line)
         if value.get("error"):
             raise Refused(in_stream(reported(value)))
@@ -92,14 +52,9 @@ class OllamaDecoder(StreamDecoder):
                 chunk.data["choices"][0]["logprobs"] = found
             events.append(chunk)
         if value.get("done") is True:
-            end = self._make.finish(finish(value, self._calls))
-            events += [end, self._make.usage(usage(value)), Done()]
-            self._ended = True
+            finished = self._make.finish(finish(value, self._calls))
+            events += [finished, self._make.usage(usage(value)), Done()]
         return events
-
-    def _fail(self, error: GatewayError) -> Failed:
-        self._ended = True
-        return Failed(error)
 
 
 def whole(body: bytes) -> dict[str, Any]:
