@@ -21,7 +21,8 @@ from tests.support.tiny_model import WORDS
 # LangChain reports to its vendor where the environment of the person who runs the tests says so.
 os.environ.update({"LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false"})
 
-start_llamacpp, llamacpp = real.start_llamacpp, real.llamacpp
+start_llamacpp = real.start_llamacpp
+llamacpp, llamacpp_embedding = real.llamacpp, real.llamacpp_embedding
 
 UPSTREAMS = ("openai", "ollama", "anthropic", "gemini", "llamacpp")
 
