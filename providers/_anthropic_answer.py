@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from llm_proxy.events import ChatResponse
 from llm_proxy.sse import dumps
-from providers._native_json import integer, obj, objects, text
+from providers import _anthropic_errors as errors
+from providers._native_errors import not_an_answer
+from providers._native_json import JsonObject, Malformed, integer, loads_object, obj, objects, text
+from providers._native_stream import ChunkMaker
 
 #: docs.anthropic.com/en/api/handling-stop-reasons
 _FINISH: Mapping[str, str] = {
@@ -57,6 +61,45 @@ def usage(counts: Mapping[str, Any]) -> dict[str, Any]:
     if "thinking_tokens" in details:
         found["completion_tokens_details"] = {"reasoning_tokens": integer(details, "thinking_tokens")}
     return found
+
+
+def whole(body: bytes) -> ChatResponse:
+    """A whole message as a ``chat.completion``. Raises ``UpstreamError``, or what it says itself if it is an error."""
+    value = document(body, "content", list)
+    try:
+        return ChatResponse(_completion(value))
+    except Malformed as error:
+        raise not_an_answer(body, error) from error
+
+
+def document(body: bytes, key: str, kind: type) -> JsonObject:
+    """The JSON object in ``body``, which has a ``kind`` at ``key``. Raises as ``whole`` does."""
+    try:
+        value = loads_object(body)
+        if value.get("type") == "error" or "error" in value:
+            raise errors.from_object(value)
+        if type(value.get(key)) is not kind:
+            raise Malformed(f"no {key}")
+    except Malformed as error:
+        raise not_an_answer(body, error) from error
+    return value
+
+
+def _completion(value: JsonObject) -> JsonObject:
+    make = ChunkMaker()
+    make.id = text(value, "id") or make.id
+    make.model = text(value, "model")
+    said = message(value)
+    reason = finish(text(value, "stop_reason"), called="tool_calls" in said)
+    choice = {
+        "index": 0,
+        "message": said,
+        "logprobs": None,
+        "finish_reason": reason,
+        **finish_fields(value),
+    }
+    counts = obj(value, "usage")
+    return make.whole([choice], usage(counts) if counts else None)
 
 
 def message(body: Mapping[str, Any]) -> dict[str, Any]:

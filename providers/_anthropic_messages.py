@@ -54,11 +54,8 @@ def conversation(messages: Sequence[Message]) -> Conversation:
             turns.append((role, blocks))
     if not turns:
         refuse("messages", "must hold at least one message of a user or an assistant that is not empty")
-    return Conversation(
-        _system(system),
-        [{"role": role, "content": _content(blocks)} for role, blocks in turns],
-        _thinking_lost(turns),
-    )
+    native = [{"role": role, "content": _content(blocks)} for role, blocks in turns]
+    return Conversation(_system(system), native, thinking_lost(native))
 
 
 def _system(blocks: list[Block]) -> str | list[Block] | None:
@@ -78,12 +75,20 @@ def _is_plain(block: Block) -> bool:
     return block.keys() == {"type", "text"}
 
 
-def _thinking_lost(turns: list[tuple[str, list[Block]]]) -> bool:
+def thinking_lost(turns: Any) -> bool:
     """With a budget for thinking, the turn whose tool results are delivered must begin with a thinking block ("a final
-    assistant message must start with a thinking block"); most clients of OpenAI's dialect do not keep it."""
-    if len(turns) < 2 or not any(block["type"] == "tool_result" for block in turns[-1][1]):
+    assistant message must start with a thinking block"); most clients of OpenAI's dialect do not keep it. ``turns`` are
+    messages of the API, of whatever shape."""
+    if not isinstance(turns, list) or len(turns) < 2:
         return False
-    return turns[-2][1][0]["type"] not in ("thinking", "redacted_thinking")
+    before, last = map(_kinds, turns[-2:])
+    return "tool_result" in last and before[:1] not in (["thinking"], ["redacted_thinking"])
+
+
+def _kinds(turn: Any) -> list[Any]:
+    """The types of the blocks of a turn."""
+    content = turn.get("content") if isinstance(turn, dict) else None
+    return [b.get("type") for b in content if isinstance(b, dict)] if isinstance(content, list) else []
 
 
 def _assistant(message: Message, at: int, calls: Calls) -> list[Block]:

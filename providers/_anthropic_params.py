@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.schema import ChatRequest
 from llm_proxy.wire import Deployment
-from providers._anthropic_messages import Conversation
+from providers._anthropic_messages import thinking_lost
 from providers._anthropic_thinking import Circumstances, thinking
-from providers._native_params import Params
+from providers._native_params import Layer, Params
 
 Body = dict[str, Any]
 
@@ -42,14 +41,15 @@ _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard
 
 
 def body_fields(
-    request: ChatRequest, deployment: Deployment, history: Conversation
+    sent: Layer, deployment: Deployment, thinking_lost: bool = False
 ) -> tuple[Body, tuple[str, ...]]:
-    """The fields besides model, messages, system and stream, and the names of what could not be expressed."""
-    params = Params(request.sent, _defaults(request, deployment), _SAME)
+    """The fields besides model, messages, system and stream, and the names of what could not be expressed.
+    ``thinking_lost``: see ``Conversation``."""
+    params = Params(sent, _defaults(sent, deployment), _SAME)
     body: Body = params.take_all(_OWN)
     _tools(params, body)
     _output(params, body)
-    _thinking(params, body, deployment, history)
+    _thinking(params, body, deployment, thinking_lost)
     _sampling(params, body)
     stop = params.take("stop", "stop_sequences")
     if stop is not None:
@@ -59,10 +59,25 @@ def body_fields(
     return {name: value for name, value in body.items() if value not in ({}, [])}, tuple(params.dropped)
 
 
-def _defaults(request: ChatRequest, deployment: Deployment) -> Mapping[str, Any]:
+def default_fields(sent: Layer, deployment: Deployment) -> tuple[Body, tuple[str, ...]]:
+    """What the options of ``deployment`` add to ``sent``, a request of this very API (some of the fields may be in it
+    already), and the names of what could not be expressed."""
+    told = {name: sent[name] for name in _DECIDING if sent.get(name) is not None}
+    told["tools"] = [{"type": "custom", **tool} for tool in sent.get("tools") or []]
+    fields, dropped = body_fields(told, deployment, thinking_lost(sent.get("messages")))
+    if not any(deployment.options.get(name) is not None for name in _SAME[0]):
+        fields.pop("max_tokens", None)  # ours for clients whose dialect needs none
+    return fields, dropped
+
+
+#: The fields of the API that decide which defaults apply, and how.
+_DECIDING = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "thinking", "tool_choice")
+
+
+def _defaults(sent: Layer, deployment: Deployment) -> Mapping[str, Any]:
     """Newer models refuse temperature and top_p at once: the client's way of sampling replaces the default one."""
     sampling = {"temperature", "top_p"}
-    if any(request.sent.get(name) is not None for name in sampling):
+    if any(sent.get(name) is not None for name in sampling):
         return {name: value for name, value in deployment.options.items() if name not in sampling}
     return deployment.options
 
@@ -126,7 +141,7 @@ def _output(params: Params, body: Body) -> None:
         params.drop("response_format", kind)
 
 
-def _thinking(params: Params, body: Body, deployment: Deployment, history: Conversation) -> None:
+def _thinking(params: Params, body: Body, deployment: Deployment, lost: bool) -> None:
     preset = deployment.options.get("thinking")
     effort, own = params.take("reasoning_effort"), params.take_object("thinking")
     around = Circumstances(
@@ -134,7 +149,7 @@ def _thinking(params: Params, body: Body, deployment: Deployment, history: Conve
         preset=preset if isinstance(preset, dict) else {},
         max_tokens=params.take("max_completion_tokens", "max_tokens", "max_new_tokens"),
         forced_tool=body.get("tool_choice", {}).get("type") in ("any", "tool"),
-        thinking_lost=history.thinking_lost,
+        thinking_lost=lost,
     )
     found = thinking(effort, own, around)
     if found.lost:

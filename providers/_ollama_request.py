@@ -57,10 +57,16 @@ def body(request: ChatRequest, deployment: Deployment) -> tuple[dict[str, Any], 
 
     Raises ``InvalidRequest`` for contents that it cannot take at all.
     """
+    fields, dropped = settings(request.sent, deployment)
+    frame = {"model": deployment.model, "messages": _messages(request), "stream": bool(request.stream)}
+    return {**frame, **fields}, dropped
+
+
+def settings(sent: Layer, deployment: Deployment) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The fields besides model, messages and stream, and the names of the parameters that Ollama has no word for."""
     same = (("reasoning_effort", "think"), ("response_format", "format"))
-    params = Params(_flat(request.sent), _flat(deployment.options), same)
-    call: dict[str, Any] = {"model": deployment.model, "messages": _messages(request)}
-    call["stream"] = bool(request.stream)
+    params = Params(_flat(sent), _flat(deployment.options), same)
+    call: dict[str, Any] = {}
     if deployment.keep_alive is not None:
         call["keep_alive"] = deployment.keep_alive
     call.update(params.take_all(_TOP))
@@ -71,9 +77,9 @@ def body(request: ChatRequest, deployment: Deployment) -> tuple[dict[str, Any], 
     tools = _tools(params)
     if tools:
         call["tools"] = tools
-    options = params.take_all([*sorted(_OPTIONS), *_further(_nested(deployment.options, request.sent), call)])
+    options = params.take_all([*sorted(_OPTIONS), *_further(_nested(deployment.options, sent), call)])
     # A field that neither side has a name for may be newer than this file: it passes.
-    call.update(params.take_all(_further(request.sent, call)))
+    call.update(params.take_all(_further(sent, call)))
     if options:
         call["options"] = {name: _fitting(name, value) for name, value in options.items()}
     params.drop_rest()

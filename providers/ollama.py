@@ -17,7 +17,8 @@ from providers import _ollama_request as request_form
 from providers._errors import Reported, from_body, refusal
 from providers._native_json import Malformed
 from providers._native_stream import Refused
-from providers.base import BaseProvider, ChatResponse, StreamDecoder
+from providers._ollama_native import calls
+from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 
 
 class OllamaProvider(BaseProvider):
@@ -25,6 +26,12 @@ class OllamaProvider(BaseProvider):
 
     api_type: ClassVar[str] = "ollama"
     default_host: ClassVar[str | None] = "http://127.0.0.1:11434"
+
+    def __init__(self) -> None:
+        self._native = calls(self)
+
+    def native(self, path: str) -> NativeCall | None:
+        return self._native.get(path)
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         body, dropped = request_form.body(request, deployment)
