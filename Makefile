@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-all torture soak schema requirements build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-all torture soak schema matrix requirements build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ requirements: ## pin what setup.py asks for; needs uv
 	uv pip compile -q $(PINS) setup.py --extra dev -c requirements.txt -o requirements-dev.txt
 
 PINS := --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements"
+
+matrix: environment ## prove each client dialect over each upstream dialect, then write docs/matrix.md
+	$(BIN)/python -m pytest -q tests/matrix --deselect tests/matrix/test_table.py::test_the_page_is_current
+	$(BIN)/python -m tests.matrix.table
 
 build: environment ## wheel and sdist, in dist/
 	$(BIN)/python -m build

@@ -1,0 +1,6 @@
+"""The matrix: what each client dialect gets from each upstream dialect, feature by feature, declared as data."""
+
+import pytest
+
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("cells", "faces", "forms")))
+pytest.register_assert_rewrite(*(f"{__name__}.read_{name}" for name in ("anthropic", "ollama", "openai")))

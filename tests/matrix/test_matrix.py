@@ -1,0 +1,20 @@
+"""The matrix: each client dialect over each upstream dialect, feature by feature."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.matrix.cells import PROOFS, Cell
+from tests.matrix.faces import FACES, Face
+from tests.matrix.features import FEATURES, Feature
+from tests.matrix.upstreams import UPSTREAMS, Upstream
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name.replace(" ", "-"))
+@pytest.mark.parametrize("upstream", UPSTREAMS.values(), ids=lambda upstream: f"on-{upstream.name}")
+@pytest.mark.parametrize("face", FACES.values(), ids=lambda face: face.name)
+async def test_cell(face: Face, upstream: Upstream, feature: Feature, tmp_path: Path) -> None:
+    """The feature works between the two, with exactly the exceptions that are declared."""
+    await PROOFS[feature.way](Cell(feature, face, upstream), tmp_path)
