@@ -36,20 +36,12 @@ class FilesHandler(MediaHandler):
 
     async def ask(self, method: str, body: MediaBody | None = None) -> None:
         """Relay the request to where the file is, or shall be."""
-        given = self.get_query_arguments("model")
-        hint = (given[-1] if given else None) or self.request.headers.get("X-Model") or None
-        model = (body.model if body is not None else None) or hint
-        await self.send_on(self.where(model), method, self._target(), body, None)
-
-    def _target(self) -> str:
-        """Path and query for the upstream, without the hint; the route's pattern has judged the path."""
-        path = self.request.path[self.request.path.rindex("/v1/files") + len("/v1") :]
-        query = "&".join(
-            pair for pair in self.request.query.split("&") if unquote_plus(pair.partition("=")[0]) != "model"
-        )
-        if not _QUERY.fullmatch(query):
-            raise RequestError("the query has characters that must be percent-encoded")
-        return f"{path}?{query}" if query else path
+        # The route's pattern has judged the path.
+        target = self.request.path[self.request.path.rindex("/v1/files") + len("/v1") :]
+        query, hint = _without_model(self.request.query)
+        model = (body.model if body is not None else None) or hint or self.request.headers.get("X-Model")
+        deployment = self.where(model or None)
+        await self.send_on(deployment, method, f"{target}?{query}" if query else target, body, None)
 
     async def _copy_body(self, exchange: Exchange, clock: Clock) -> None:
         if self.request.method != "HEAD":
@@ -95,6 +87,21 @@ class ContentHandler(FilesHandler):
         await self.ask("GET")
 
     head = get
+
+
+def _without_model(query: str) -> tuple[str, str]:
+    """``query`` without its parameter ``model``, and the value of that. Raises ``RequestError``."""
+    if not _QUERY.fullmatch(query):
+        raise RequestError("the query has characters that must be percent-encoded")
+    kept: list[str] = []
+    model = ""
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if unquote_plus(name) == "model":
+            model = unquote_plus(value)
+        else:
+            kept.append(pair)
+    return "&".join(kept), model
 
 
 routes: list[tuple[str, Any]] = [

@@ -18,7 +18,7 @@ MAX_PARTS = 1000
 MAX_HEAD = 8 * 1024
 
 #: RFC 2046, section 5.1.1; it may stand in quotes, and must where it has more than a token's characters.
-_BOUNDARY = re.compile(r";\s*boundary=(?:\"([^\"\\]{1,70})\"|([^\s;\",]{1,70}))\s*(?:;|$)", re.IGNORECASE)
+_BOUNDARY = re.compile(r";\s*boundary=(?:\"([^\"\\]{1,70})\"|([^\s;\",]{1,70}))\s*(?=;|$)", re.IGNORECASE)
 _BOUNDARY_CHARACTERS = re.compile(r"[0-9A-Za-z'()+_,./:=? -]*[0-9A-Za-z'()+_,./:=?-]")
 #: What ends a boundary's line; the last one is followed by two hyphens.
 _PADDING = re.compile(rb"[ \t]*\r\n")
