@@ -81,7 +81,7 @@ async def test_head_of_an_answer_without_a_length(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model", ["other", "both"])
 async def test_a_hint_chooses_and_stays_here(hint: str, model: str, tmp_path: Path) -> None:
     """A model as a field, in the query or in a header; the upstream sees none of it."""
-    fields = [("purpose", "batch"), ("file", UPLOAD)]
+    fields: list[tuple[str, str | bytes]] = [("purpose", "batch"), ("file", UPLOAD)]
     body, headers = form(*fields, *([("model", model)] if hint == "field" else []))
     path = "/v1/files" + (f"?model={model}" if hint == "query" else "")
     if hint == "header":
