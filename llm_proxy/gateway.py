@@ -6,10 +6,11 @@ decides nothing.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from llm_proxy.errors import GatewayError
 from llm_proxy.processes.scoreboard import Facts
@@ -24,6 +25,22 @@ class Running(Protocol):
 
     def abort(self, reason: GatewayError) -> None:
         """End it now: its upstream is closed, its client is told ``reason``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A body that never changes while the process lives. ``kind``: its media type; ``tag``: its ETag; ``policy``: its
+    Content-Security-Policy, if it is a page."""
+
+    body: bytes
+    kind: str
+    tag: str
+    policy: str
+
+    @classmethod
+    def of(cls, body: bytes, kind: str, policy: str = "") -> Self:
+        """With the tag that the body deserves."""
+        return cls(body, kind, f'"{hashlib.sha256(body).hexdigest()[:16]}"', policy)
 
 
 @dataclass(slots=True)
@@ -41,6 +58,8 @@ class Gateway:
     watcher_report: Callable[[], dict[str, Any]] = dict
     #: The processes of the service, this one among them, for the status endpoint.
     workers: Callable[[], list[Facts]] = list
+    #: The OpenAPI document and the page that shows it; slow when called for the first time.
+    documents: Callable[[], tuple[Document, ...]] = tuple
     #: Host names that a request may carry; empty = any (not listening on loopback).
     hosts: frozenset[str] = frozenset()
 

@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -215,7 +216,9 @@ class EmbeddingsRequest(Open):
     """An embeddings request (OpenAI's form). ``sent`` is the request as it was sent."""
 
     model: str = Field(min_length=1)
-    input: Annotated[Any, BeforeValidator(_input)]
+    input: Annotated[
+        Any, BeforeValidator(_input), WithJsonSchema({"type": ["string", "array"], "minItems": 1})
+    ]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
 

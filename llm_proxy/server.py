@@ -12,6 +12,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from handlers import (
     anthropic,
     chat,
     conversation,
+    documents,
     ollama,
     openai,
     openai_completions,
@@ -34,12 +36,13 @@ from handlers import (
     status,
     tags,
 )
-from handlers.base import NotFoundHandler
+from handlers.base import BaseHandler, NotFoundHandler
 from llm_proxy.demo import DemoServer
 from llm_proxy.errors import Draining
 from llm_proxy.front.listening import Server, StartError, connection_cap
 from llm_proxy.front.site import Site
 from llm_proxy.gateway import Gateway
+from llm_proxy.openapi import operations
 from llm_proxy.processes.crew import Crew, States
 from llm_proxy.processes.pulse import Pulse
 from llm_proxy.processes.scoreboard import Scoreboard
@@ -62,21 +65,24 @@ _FAREWELL = 0.5
 _LOOK = 0.02
 
 
-def make_app(gateway: Gateway) -> Site:
-    """All endpoints below the prefix; everything else is a JSON 404."""
+def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
+    """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
     modules: Iterable[Any] = (
-        *(ping, status, tags, prompts),
+        *(ping, status, tags, prompts, documents),
         *(chat, conversation, passthrough),
         *(openai, openai_completions, openai_responses, openai_media, openai_files),
         *(anthropic, ollama),
     )
-    prefix = gateway.settings.ep_prefix
+    below = [(prefix + path, handler) for module in modules for path, handler in module.routes]
+    return below + [route for module in modules for route in getattr(module, "root_routes", ())]
+
+
+def make_app(
+    gateway: Gateway, routes: Iterable[tuple[str, type[BaseHandler]]], default: type[BaseHandler]
+) -> Site:
+    """An application that serves ``routes``; everything else is ``default``'s."""
     shared = {"gateway": gateway}
-    routes = [(prefix + path, handler, shared) for module in modules for path, handler in module.routes]
-    routes += [
-        (path, handler, shared) for module in modules for path, handler in getattr(module, "root_routes", ())
-    ]
-    return Site(routes, NotFoundHandler, shared)
+    return Site([(path, handler, shared) for path, handler in routes], default, shared)
 
 
 def check_layout() -> None:
@@ -123,10 +129,11 @@ class Service:
             self.registry,
             UpstreamClient(client),
             watcher_report=self.watcher.report,
+            documents=partial(operations.documents, settings.ep_prefix),
             hosts=accepted_hosts(settings),
         )
         self.server = Server(
-            make_app(self.gateway),
+            make_app(self.gateway, routes_of(settings.ep_prefix), NotFoundHandler),
             limit=connection_cap(settings.max_connections),
             idle_timeout=settings.header_timeout,
             write_timeout=settings.write_timeout,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from llm_proxy.schema import MaybeNumber, Open, Stop, StreamOptions, validated
@@ -26,11 +26,15 @@ def _prompt(value: Any) -> Any:
     )
 
 
+#: For the document of the API.
+_PROMPT = {"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1, "maxItems": 1}
+
+
 class CompletionRequest(Open):
     """``POST /v1/completions``."""
 
     model: str = Field(min_length=1)
-    prompt: Annotated[str, BeforeValidator(_prompt)]
+    prompt: Annotated[str, BeforeValidator(_prompt), WithJsonSchema(_PROMPT)]
     suffix: str | None = None
     echo: bool | None = None
     best_of: int | None = None

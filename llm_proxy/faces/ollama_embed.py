@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError, from_json
 
 from llm_proxy.errors import UpstreamError
@@ -26,11 +26,19 @@ def _texts(value: Any) -> list[str]:
     raise PydanticCustomError("input", "must be a string or a list of strings")
 
 
+#: One text or several; for the document of the API, what may be sent rather than what is made of it.
+Texts = Annotated[
+    list[str],
+    BeforeValidator(_texts),
+    WithJsonSchema({"type": ["string", "array", "null"], "items": {"type": "string"}}),
+]
+
+
 class OllamaEmbed(Open):
     """``POST /api/embed``."""
 
     model: str = Field(min_length=1)
-    texts: Annotated[list[str], BeforeValidator(_texts)] = Field(default=[], alias="input")
+    texts: Texts = Field(default=[], alias="input")
 
     def answer(self, vectors: list[Any], took: int, tokens: int | None) -> dict[str, Any]:
         """The body for ``vectors``, which took so many nanoseconds and tokens."""
@@ -42,7 +50,7 @@ class OllamaEmbed(Open):
 class OllamaEmbeddings(OllamaEmbed):
     """``POST /api/embeddings``: one text, one vector."""
 
-    texts: Annotated[list[str], BeforeValidator(_texts)] = Field(default=[], alias="prompt")
+    texts: Texts = Field(default=[], alias="prompt")
 
     def answer(self, vectors: list[Any], took: int, tokens: int | None) -> dict[str, Any]:
         return {"embedding": vectors[0] if vectors else []}

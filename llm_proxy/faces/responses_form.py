@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from llm_proxy.errors import InvalidRequest, Problem
@@ -38,11 +38,15 @@ def _choice(value: Any) -> Any:
     raise PydanticCustomError("tool_choice", "must be 'none', 'auto', 'required' or an object")
 
 
+#: For the document of the API.
+_INPUT = {"type": ["string", "array"], "items": {"type": "object"}, "minItems": 1}
+
+
 class ResponsesRequest(Open):
     """``POST /v1/responses``."""
 
     model: str = Field(min_length=1)
-    input: Annotated[Any, BeforeValidator(_input)]
+    input: Annotated[Any, BeforeValidator(_input), WithJsonSchema(_INPUT)]
     instructions: str | None = None
     stream: bool | None = None
     max_output_tokens: int | None = None
@@ -50,7 +54,7 @@ class ResponsesRequest(Open):
     top_p: MaybeNumber = None
     top_logprobs: int | None = None
     tools: list[_Json] | None = None
-    tool_choice: Annotated[Any, BeforeValidator(_choice)] = None
+    tool_choice: Annotated[str | _Json | None, BeforeValidator(_choice)] = None
     parallel_tool_calls: bool | None = None
     reasoning: _Json | None = None
     text: _Json | None = None

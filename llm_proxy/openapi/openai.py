@@ -1,0 +1,132 @@
+"""OpenAI's own paths. Pure, but for the forms that it names."""
+
+from __future__ import annotations
+
+from llm_proxy.faces.completions_form import CompletionRequest
+from llm_proxy.faces.responses_form import ResponsesRequest
+from llm_proxy.openapi.errors import ASKED
+from llm_proxy.openapi.schemas import ref
+from llm_proxy.openapi.values import EVENTS, JSON, PREFIX, ROOT, Answer, Operation, Parameter
+from llm_proxy.schema import ChatRequest, EmbeddingsRequest
+
+GROUP = "OpenAI"
+GROUPS = {
+    GROUP: "OpenAI's API over any upstream: base URL `/v1`, or `/v1` below the prefix. `stream` defaults to false."
+}
+
+_MESSAGES = [{"role": "user", "content": "Hello"}]
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "POST",
+        "/v1/chat/completions",
+        GROUP,
+        "A chat completion",
+        (
+            Answer(
+                "The answer, or its stream.",
+                {JSON: ref("ChatCompletion"), EVENTS: ref("ChatCompletionChunk")},
+                headers=ASKED,
+            ),
+        ),
+        (ROOT, PREFIX),
+        body=ChatRequest,
+        example={"model": "demo", "messages": _MESSAGES},
+        asks=True,
+        names=True,
+    ),
+    Operation(
+        "POST",
+        "/chat/completions",
+        GROUP,
+        "The same below the prefix alone",
+        (
+            Answer(
+                "The answer, or its stream.",
+                {JSON: ref("ChatCompletion"), EVENTS: ref("ChatCompletionChunk")},
+                headers=ASKED,
+            ),
+        ),
+        body=ChatRequest,
+        example={"model": "demo", "messages": _MESSAGES},
+        asks=True,
+        names=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/completions",
+        GROUP,
+        "A completion (the legacy API)",
+        (
+            Answer(
+                "The answer, or its stream.",
+                {JSON: ref("Completion"), EVENTS: ref("Completion")},
+                headers=ASKED,
+            ),
+        ),
+        (ROOT, PREFIX),
+        body=CompletionRequest,
+        example={"model": "demo", "prompt": "Once upon a time"},
+        asks=True,
+        names=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/responses",
+        GROUP,
+        "A response, kept nowhere",
+        (
+            Answer(
+                "The answer, or its stream.",
+                {JSON: ref("Response"), EVENTS: ref("ResponseEvent")},
+                headers=ASKED,
+            ),
+        ),
+        (ROOT, PREFIX),
+        "What refers to something kept (`previous_response_id`, `conversation`, `prompt`, `background`) is a 400.",
+        ResponsesRequest,
+        example={"model": "demo", "input": "Hello"},
+        asks=True,
+        names=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/embeddings",
+        GROUP,
+        "Embeddings",
+        (Answer("The vectors.", {JSON: ref("Embeddings")}, headers=ASKED),),
+        (ROOT, PREFIX),
+        body=EmbeddingsRequest,
+        example={"model": "demo", "input": ["Hello"]},
+        asks=True,
+        names=True,
+    ),
+    Operation(
+        "GET",
+        "/v1/models",
+        GROUP,
+        "The configured models",
+        (
+            Answer(
+                "All of them; in Anthropic's form for a request with `anthropic-version`.",
+                {JSON: {"anyOf": [ref("Models"), ref("AnthropicModels")]}},
+            ),
+        ),
+        (ROOT, PREFIX),
+    ),
+    Operation(
+        "GET",
+        "/v1/models/{id}",
+        GROUP,
+        "One configured model",
+        (
+            Answer(
+                "The model; in Anthropic's form for a request with `anthropic-version`.",
+                {JSON: {"anyOf": [ref("Model"), ref("AnthropicModel")]}},
+            ),
+        ),
+        (ROOT, PREFIX),
+        parameters=(Parameter("id", "The model's public name; it may contain slashes.", "demo"),),
+        names=True,
+    ),
+)

@@ -1,0 +1,128 @@
+"""What the service says of itself: alive, state, and this document."""
+
+from __future__ import annotations
+
+from llm_proxy.openapi.schemas import (
+    ANY,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    OBJECT,
+    STRING,
+    const,
+    many,
+    maybe,
+    one_of,
+    record,
+    ref,
+)
+from llm_proxy.openapi.values import JSON, PREFIX, ROOT, TEXT, Answer, Operation, Parameter, Schema
+
+GROUP = "Service"
+GROUPS = {GROUP: "What the service says of itself."}
+
+_STATE = one_of("applied", "rejected", "pending", "mixed")
+
+SHAPES: dict[str, Schema] = {
+    "Worker": record(
+        {
+            "pid": INTEGER,
+            "hash": STRING,
+            "generation": INTEGER,
+            "loaded_at": NUMBER,
+            "state": STRING,
+            "running": INTEGER,
+            "draining": BOOLEAN,
+            "heartbeat": NUMBER,
+        },
+        what="One process; `heartbeat`: seconds since it said this.",
+    ),
+    "Status": record(
+        {
+            "state": _STATE,
+            "mixed": BOOLEAN,
+            "problems": many(STRING),
+            "generation": INTEGER,
+            "hash": STRING,
+            "loaded_at": NUMBER,
+            "version": STRING,
+            "uptime": NUMBER,
+            "draining": BOOLEAN,
+            "watcher": OBJECT,
+            "prompts": many(record({"id": STRING, "languages": OBJECT})),
+            "warnings": many(STRING),
+            "models": INTEGER,
+            "running": INTEGER,
+            "log": record({"dropped": INTEGER, "failed": INTEGER}),
+            "workers": many(ref("Worker")),
+            "ollama": maybe(STRING),
+        },
+        {"file_hash": maybe(STRING), "last_good": BOOLEAN, "noticed": OBJECT},
+        "What runs now, and whether it is what lies on disk. `ollama`: where Ollama's API has a port of its own.",
+    ),
+    "RunningModels": record(
+        {
+            "generation": INTEGER,
+            "hash": STRING,
+            "salt": STRING,
+            "models": many(OBJECT),
+            "prompts": many(many(STRING)),
+        },
+        what="For `llm-proxy check --against`.",
+    ),
+}
+
+_TAG = Parameter("If-None-Match", "An ETag that is known already.", '"0"', "header", {"type": "string"})
+_SAME = Answer("What is known is what there is.", {}, "304", ("ETag",))
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "GET",
+        "/ping",
+        GROUP,
+        "Is the process alive",
+        (
+            Answer("`pong`", {TEXT: const("pong")}),
+            Answer("`draining`: it is about to stop.", {TEXT: const("draining")}, "503"),
+        ),
+    ),
+    Operation(
+        "GET",
+        "/status",
+        GROUP,
+        "What runs now",
+        (Answer("The state of configuration, watcher, log and processes.", {JSON: ref("Status")}),),
+    ),
+    Operation(
+        "GET",
+        "/status/models",
+        GROUP,
+        "What runs now in every detail",
+        (Answer("Without hosts and tokens.", {JSON: ref("RunningModels")}),),
+    ),
+    Operation(
+        "GET",
+        "/openapi.json",
+        GROUP,
+        "This document",
+        (
+            Answer("OpenAPI 3.1.", {JSON: record({"openapi": STRING}, {"paths": ANY})}, headers=("ETag",)),
+            _SAME,
+        ),
+        (ROOT, PREFIX),
+        parameters=(_TAG,),
+    ),
+    Operation(
+        "GET",
+        "/docs",
+        GROUP,
+        "This document for people",
+        (
+            Answer("A page that fetches nothing.", {"text/html; charset=utf-8": STRING}, headers=("ETag",)),
+            _SAME,
+        ),
+        (ROOT, PREFIX),
+        parameters=(_TAG,),
+    ),
+)
