@@ -77,14 +77,14 @@ def generation(connection: http.client.HTTPConnection) -> str | None:
         return answer.headers["X-Config-Generation"]
 
 
-def measure(size: int) -> tuple[list[float], list[float]]:
-    """Seconds from rename to effect, and the loop's delays meanwhile."""
+def measure(size: int, runs: int = RUNS) -> tuple[list[float], list[float]]:
+    """Seconds from rename to effect for each of so many edits, and the loop's delays meanwhile."""
     with tempfile.TemporaryDirectory() as name:
         config, prompts = Path(name, "models-config.json"), Path(name, "prompts")
         (prompts / "en").mkdir(parents=True)
         for n in range(size):
             (prompts / "en" / f"prompt-{n}.prompt").write_text(f"Prompt {n}: {{{{ topic }}}}\n" * 10, "utf-8")
-        first, *edits = [prepare(config, size, mark) for mark in range(RUNS + 1)]
+        first, *edits = [prepare(config, size, mark) for mark in range(runs + 1)]
         os.replace(first, config)
         command = [sys.executable, "-m", __spec__.name, str(config), str(prompts)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:

@@ -1,0 +1,236 @@
+"""What a benchmark starts: the two C programs, the gateway as shipped, and vllm-router as the peer.
+
+Laws: everything listens on free ports of the loopback interface, writes into one directory, and is ended by its process
+id, also after a failure. The gateway runs from this checkout with its defaults: one process, validation on, a JSON log
+line for each request, to standard error, which is a file here. Two limits are raised, because 5,000 open streams to one
+upstream are more than a default allows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+#: Compiled programs, logs, and the virtual environment of the peer; ignored by git, removed by ``make clean``.
+BUILD = ROOT / ".venv-bench"
+#: The release of vllm-router (pypi.org/project/vllm-router) that is measured beside us.
+ROUTER_VERSION = "0.1.17"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A way in which the upstream answers: tokens of one stream, and microseconds between them."""
+
+    tokens: int
+    gap: int
+
+    @property
+    def events(self) -> int:
+        """What a client sees of one stream, as events: the tokens, the finish reason, ``[DONE]``."""
+        return self.tokens + 2
+
+
+UPSTREAMS: Mapping[str, Kind] = {
+    "fast": Kind(64, 0),
+    "paced": Kind(100, 20_000),
+    "idle": Kind(1, 3_600_000_000),
+}
+#: A line of the log that is an error, or that is no line of the log.
+_COMPLAINT = re.compile(rb'"level": ?"(ERROR|CRITICAL)"|^Traceback')
+
+
+class Missing(Exception):
+    """Something that the benchmark needs is not on this machine, or does not start; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something to send requests to. ``pid`` is None for the upstream itself: what it costs is not asked."""
+
+    name: str
+    port: int
+    path: str
+    pid: int | None
+
+
+def compiled(name: str, folder: Path = BUILD) -> Path:
+    """The program made of ``name``.c, compiled if it is older than its source. Raises ``Missing``."""
+    source, program = HERE / f"{name}.c", folder / name
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        compiler = shutil.which("cc") or shutil.which("gcc")
+        if compiler is None:
+            raise Missing("the benchmark needs a C compiler: cc or gcc")
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([compiler, "-O2", "-o", program, source], check=True)
+    return program
+
+
+def router_program() -> Path:
+    """``vllm-router`` in an environment of its own, installed by pip if need be. Raises ``Missing``."""
+    home = BUILD / f"vllm-router-{ROUTER_VERSION}"
+    program = home / "bin" / "vllm-router"
+    if not program.exists():
+        pip: list[str | Path] = [home / "bin" / "python", "-m", "pip", "install", "--quiet"]
+        making: list[str | Path] = [sys.executable, "-m", "venv", "--clear", home]
+        for command in (
+            making,
+            [*pip, "--disable-pip-version-check", f"vllm-router=={ROUTER_VERSION}"],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                said = done.stderr.strip().splitlines() or ["?"]
+                raise Missing(f"vllm-router cannot be installed: {said[-1]}")
+    return program
+
+
+def more_descriptors(wanted: int = 20_000) -> int:
+    """Raise the limit on open descriptors as far as allowed, for us and what we start; the limit then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return limit
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what would configure the gateway, or send what goes to this machine through a proxy."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("LLM_PROXY_API_") and not name.lower().endswith("_proxy")
+    }
+
+
+@contextmanager
+def running(command: list[str | Path], log: Path, env: Mapping[str, str] | None = None) -> Iterator[int]:
+    """A process while the block lasts; gives its pid. Its output goes to ``log``."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**_environment(), **(env or {})}, stdout=output, stderr=output
+        )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(url: str, log: Path, seconds: float = 60.0) -> None:
+    """Return at the first answer 200 from ``url``. Raises ``Missing`` with the log when there is none in time."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            with opener.open(url, timeout=5):
+                return
+        except (OSError, urllib.error.URLError):
+            time.sleep(0.002)
+    raise Missing(f"no answer from {url}:\n{log.read_text('utf-8', 'replace')[-2000:]}")
+
+
+@contextmanager
+def upstream(kind: str, place: Path) -> Iterator[int]:
+    """An upstream of that kind (see ``UPSTREAMS``); gives its port."""
+    how = UPSTREAMS[kind]
+    port, log = free_port(), place / "upstream.log"
+    with running([compiled("upstream"), str(port), str(how.tokens), str(how.gap)], log):
+        wait_for(f"http://127.0.0.1:{port}/", log)
+        yield port
+
+
+def gateway_command(
+    place: Path, port: int, upstreams: Mapping[str, int]
+) -> tuple[list[str | Path], dict[str, str]]:
+    """How the gateway is started, with two models for each upstream: ``fast`` and ``fast-ollama``, and so on."""
+    rows: dict[str, dict[str, dict[str, str]]] = {"bench": {}, "bench-ollama": {}}
+    for kind, at in upstreams.items():
+        host = f"http://127.0.0.1:{at}"
+        rows["bench"][kind] = {"api_type": "openai", "api_host": host + "/v1"}
+        rows["bench-ollama"][f"{kind}-ollama"] = {"api_type": "ollama", "api_host": host}
+    config = place / "models-config.json"
+    config.write_text(json.dumps(rows))
+    prefix = "LLM_PROXY_API_"
+    env = {
+        "MINIMUM": "1",
+        "PORT": str(port),
+        "MODELS_CONFIG": str(config),
+        "UPSTREAM_CONNECTIONS": "10000",
+        "MAX_CONNECTIONS": "20000",
+    }
+    command: list[str | Path] = [sys.executable, "-m", "llm_proxy.rest_api"]
+    return command, {prefix + name: value for name, value in env.items()}
+
+
+@contextmanager
+def gateway(place: Path, upstreams: Mapping[str, int]) -> Iterator[Target]:
+    """The gateway in front of those upstreams, asked in OpenAI's dialect."""
+    port, log = free_port(), gateway_log(place)
+    command, env = gateway_command(place, port, upstreams)
+    with running(command, log, env) as pid:
+        wait_for(f"http://127.0.0.1:{port}/api/ping", log)
+        yield Target("gateway", port, "/v1/chat/completions", pid)
+
+
+def gateway_log(place: Path) -> Path:
+    """Where the gateway's lines go."""
+    return place / "gateway.log"
+
+
+def errors_logged(place: Path) -> list[str]:
+    """The lines in which the gateway told of an error; what it has written is then forgotten."""
+    log = gateway_log(place)
+    found = []
+    if log.exists():
+        with log.open("rb") as lines:
+            found = [line.decode("utf-8", "replace") for line in lines if _COMPLAINT.search(line)]
+        os.truncate(log, 0)  # whoever writes it appends, and a million lines are half a gigabyte
+    return found
+
+
+@contextmanager
+def router(place: Path, program: Path, upstream_port: int) -> Iterator[Target]:
+    """vllm-router in front of one upstream."""
+    port, log = free_port(), place / "router.log"
+    with running(router_command(program, port, upstream_port), log) as pid:
+        wait_for(f"http://127.0.0.1:{port}/health", log)
+        yield Target("vllm-router", port, "/v1/chat/completions", pid)
+
+
+def router_command(program: Path, port: int, upstream_port: int) -> list[str | Path]:
+    """How vllm-router is started."""
+    options = {
+        "--host": "127.0.0.1",
+        "--port": port,
+        "--policy": "round_robin",
+        "--prometheus-port": free_port(),
+        "--max-concurrent-requests": 20_000,
+        "--worker-urls": f"http://127.0.0.1:{upstream_port}",
+    }
+    return [program, *(str(part) for option in options.items() for part in option)]
