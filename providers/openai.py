@@ -20,6 +20,7 @@ from llm_proxy.sse import dumps
 from llm_proxy.wire import Deployment, HttpCall
 from providers._errors import from_body, in_stream, refusal, reported
 from providers._openai_stream import OpenAIDecoder, sound
+from providers._openai_strict import strict
 from providers._options import effective
 from providers.base import BaseProvider, ChatResponse, StreamDecoder
 
@@ -38,6 +39,8 @@ class OpenAIProvider(BaseProvider):
         for name in self._unknown(deployment):
             if body.pop(name, None) is not None:
                 dropped.append(name)
+        if _is_openai(deployment):
+            dropped += strict(body)
         body["model"] = deployment.model
         if request.stream:
             body["stream"] = True
@@ -60,9 +63,7 @@ class OpenAIProvider(BaseProvider):
 
     def _unknown(self, deployment: Deployment) -> frozenset[str]:
         """Parameters to leave out. OpenAI itself answers 400 to any that it does not know; others take many more."""
-        if urlsplit(deployment.api_host).hostname == "api.openai.com":
-            return _NOT_AT_OPENAI
-        return self.inexpressible
+        return _NOT_AT_OPENAI if _is_openai(deployment) else self.inexpressible
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
         value = _object(body)
@@ -104,6 +105,10 @@ _NOT_AT_OPENAI = frozenset(
         *("num_predict", "keep_alive", "chat_template_kwargs", "max_new_tokens"),
     }
 )
+
+
+def _is_openai(deployment: Deployment) -> bool:
+    return urlsplit(deployment.api_host).hostname == "api.openai.com"
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
