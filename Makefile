@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-all torture soak schema matrix requirements build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-all test-node torture soak schema matrix requirements build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-others: environment ## the tests on the other Pythons of this machine
 	scripts/test-others.sh
 
 test-all: test-others test ## the tests on every Python of this machine
+
+test-node: environment ## the official JavaScript clients; skipped where there is no Node or no npm registry
+	$(BIN)/python -m tests.node
 
 torture: environment ## a thousand edits under two hundred streams in two workers (some minutes)
 	$(BIN)/python -m tests.torture --edits 1000 --streams 200 --workers 2

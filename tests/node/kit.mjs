@@ -1,0 +1,21 @@
+// What the tests share: where the gateway is, its models, and what the doubles behind them say.
+export const GATEWAY = process.env.GATEWAY;
+export const KINDS = ["openai", "ollama", "anthropic", "gemini"]; // models of these names, at a double of that dialect
+export const TEXT = 'Hello from the double: zażółć 漢字 😀\n"done".';
+export const ASK = [{ role: "user", content: "hi" }];
+export const getWeather = ({ city }) => `sunny in ${city}`;
+export const PARAMETERS = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
+export const SCHEMA = {
+  type: "object",
+  properties: { answer: { type: "integer" } },
+  required: ["answer"],
+  additionalProperties: false,
+};
+export const WEATHER = { name: "get_weather", description: "The weather of a city.", parameters: PARAMETERS };
+
+/** Everything that an async iterable yields (Array.fromAsync came with Node 22). */
+export async function collect(iterable) {
+  const found = [];
+  for await (const item of iterable) found.push(item);
+  return found;
+}
