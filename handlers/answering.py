@@ -26,7 +26,8 @@ from llm_proxy.relay import Relay, Tally, read_answer
 from llm_proxy.routing import choose, unknown_model
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.upstream import Exchange
-from llm_proxy.wire import Deployment
+from llm_proxy.wire import Deployment, NativeRequest
+from providers.base import Adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class AnsweringHandler(BaseHandler):
     """Base of the endpoints that call an upstream for one answer."""
 
     exchange: Exchange | None = None
+    #: What the endpoint's own reading of the request could not carry: named beside what the adapter cannot express.
+    untranslated: tuple[str, ...] = ()
     _begun = False
     #: When the client was found gone (``perf_counter`` seconds).
     _left_at: float | None = None
@@ -83,13 +86,15 @@ class AnsweringHandler(BaseHandler):
 
     async def answer(
         self,
-        request: ChatRequest,
+        request: ChatRequest | NativeRequest,
         deployment: Deployment,
         prompt: UsedPrompt | None = None,
+        native: Adapter | None = None,
     ) -> None:
-        """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish."""
+        """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish. ``native``: the call that a
+        ``NativeRequest`` is for."""
         request, withheld = without_addresses(request)
-        adapter = self.snapshot.adapter(deployment)
+        adapter: Adapter = native or self.snapshot.adapter(deployment)
         if self._size < OFF_LOOP:
             call = adapter.chat_call(request, deployment)
         else:
@@ -151,11 +156,15 @@ class AnsweringHandler(BaseHandler):
                     _, body = await read_answer(exchange, adapter, deployment.timeouts)
             finally:
                 self._count_call(exchange)
-            await self._send_whole(adapter.embeddings_response(body, request))
+            await self._send_whole(self.embeddings_body(adapter.embeddings_response(body, request)))
         except GatewayError as error:
             await self._ended_badly(error)
         finally:
             self.gateway.running.discard(self)
+
+    def embeddings_body(self, body: bytes) -> bytes:
+        """OpenAI's embeddings answer in the endpoint's dialect. Raises ``UpstreamError``."""
+        return body
 
     async def _send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
@@ -228,6 +237,7 @@ class AnsweringHandler(BaseHandler):
         self.set_header("X-LLM-Provider", header_text(deployment.provider))
         self.set_header("X-LLM-Model", header_text(deployment.model))
         self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
+        dropped = (*self.untranslated, *dropped)
         if prompt is not None:
             self.set_header("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar, Literal
 
-from handlers.answering import AnsweringHandler, UsedPrompt
 from handlers.base import BaseHandler, NotFoundHandler
+from handlers.native import NativeFirstHandler
 from llm_proxy.dialect import Face
 from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Problem
 from llm_proxy.faces.ollama_embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer
 from llm_proxy.faces.ollama_face import OllamaFace
-from llm_proxy.faces.ollama_form import OllamaChat, OllamaGenerate, canonical
+from llm_proxy.faces.ollama_form import Asked, OllamaChat, OllamaGenerate, canonical
 from llm_proxy.faces.ollama_models import known_name, listed, shown
 from llm_proxy.routing import unknown_model
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest, validated
@@ -110,16 +110,7 @@ class ShowHandler(OllamaHandler):
         self.send_json(shown(name, rows, self.snapshot.loaded_at))
 
 
-class OllamaAnsweringHandler(OllamaHandler, AnsweringHandler):
-    """Base of those that ask an upstream: the headers name what the translation could not carry."""
-
-    _dropped: tuple[str, ...] = ()
-
-    def _say_who(self, deployment: Deployment, dropped: tuple[str, ...], prompt: UsedPrompt | None) -> None:
-        super()._say_who(deployment, (*self._dropped, *dropped), prompt)
-
-
-class GeneratingHandler(OllamaAnsweringHandler):
+class GeneratingHandler(OllamaHandler, NativeFirstHandler):
     """What ``/api/chat`` and ``/api/generate`` have in common."""
 
     kind: ClassVar[Kind]
@@ -127,15 +118,18 @@ class GeneratingHandler(OllamaAnsweringHandler):
 
     async def post(self) -> None:
         body = await self.json_body()
-        form = validated(self.form, body)
-        self.face = face = face_for(form.model, self.kind)
-        name, _ = self.rows(form.model)
+        asked = self.judged(body, Asked, self.form)
+        self.face = face = face_for(asked.model, self.kind)
+        name, _ = self.rows(asked.model)
         deployment = self.deployment(name)
+        if await self.answer_natively(body, asked.streams, deployment):
+            return
+        form = validated(self.form, body)
         if not form.turns:
             self.finish(face.idle("unload" if form.unloads else "load"))
             return
         chat = canonical(form, body, deployment.api_type)
-        self._dropped = chat.dropped
+        self.untranslated = chat.dropped
         await self.answer(ChatRequest.of(chat.sent), deployment)
 
 
@@ -143,6 +137,7 @@ class OllamaChatHandler(GeneratingHandler):
     """``POST /ollama/api/chat``."""
 
     endpoint = "/ollama/api/chat"
+    native_path = "/api/chat"
     kind = "chat"
     form = OllamaChat
 
@@ -151,36 +146,42 @@ class OllamaGenerateHandler(GeneratingHandler):
     """``POST /ollama/api/generate``."""
 
     endpoint = "/ollama/api/generate"
+    native_path = "/api/generate"
     kind = "generate"
     form = OllamaGenerate
 
 
-class EmbedHandler(OllamaAnsweringHandler):
+class EmbedHandler(OllamaHandler, NativeFirstHandler):
     """``POST /ollama/api/embed``."""
 
     endpoint = "/ollama/api/embed"
+    native_path = "/api/embed"
     form: ClassVar[type[OllamaEmbed]] = OllamaEmbed
 
     async def post(self) -> None:
         body = await self.json_body()
+        asked = self.judged(body, Asked, self.form)
+        name, _ = self.rows(asked.model)
+        deployment = self.deployment(name)
+        if await self.answer_natively(body, False, deployment):
+            return
         self._form = validated(self.form, body)
         self._began = time.monotonic_ns()
-        name, _ = self.rows(self._form.model)
         if not self._form.texts:
             self.send_json(self._form.answer([], 0, None))
             return
-        deployment = self.deployment(name)
-        sent, self._dropped = canonical_embed(self._form, body, deployment.api_type)
+        sent, self.untranslated = canonical_embed(self._form, body, deployment.api_type)
         await self.embed(EmbeddingsRequest.of(sent), deployment)
 
-    async def _send_whole(self, body: bytes) -> None:
-        await super()._send_whole(embed_answer(self._form, body, time.monotonic_ns() - self._began))
+    def embeddings_body(self, body: bytes) -> bytes:
+        return embed_answer(self._form, body, time.monotonic_ns() - self._began)
 
 
 class EmbeddingsHandler(EmbedHandler):
     """``POST /ollama/api/embeddings``, which the other one has replaced."""
 
     endpoint = "/ollama/api/embeddings"
+    native_path = "/api/embeddings"
     form = OllamaEmbeddings
 
 
