@@ -59,6 +59,7 @@ class StatusHandler(BaseHandler):
             "models": len(snapshot.models),
             "running": len(gateway.running),
             "log": {"dropped": logs.counters.dropped, "failed": logs.counters.failed},
+            "ollama": gateway.ollama_url,
             "workers": [facts.shown() for facts in workers],
         }
 

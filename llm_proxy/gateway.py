@@ -58,6 +58,8 @@ class Gateway:
     watcher_report: Callable[[], dict[str, Any]] = dict
     #: The processes of the service, this one among them, for the status endpoint.
     workers: Callable[[], list[Facts]] = list
+    #: Where Ollama's API has a port of its own, if it has.
+    ollama_url: str | None = None
     #: The OpenAPI document and the page that shows it; slow when called for the first time.
     documents: Callable[[], tuple[Document, ...]] = tuple
     #: Host names that a request may carry; empty = any (not listening on loopback).

@@ -13,15 +13,15 @@ import gc
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from llm_proxy import log as logs
 from llm_proxy.config import ConfigError
-from llm_proxy.front.listening import StartError, listen, url_of
+from llm_proxy.front.listening import StartError
 from llm_proxy.processes.crew import Crew
+from llm_proxy.processes.doors import Doors
 from llm_proxy.processes.scoreboard import Scoreboard
 from llm_proxy.processes.serving import serve_alone, serve_as_worker
 from llm_proxy.processes.workers import Parent
@@ -91,7 +91,7 @@ def run(flags: dict[str, str]) -> int:
 
 async def _serve(settings: Settings, env: Mapping[str, str]) -> None:
     service = Service(settings, env)
-    await serve_alone(service, listen(settings.host, settings.port))
+    await serve_alone(service, Doors.open(settings))
 
 
 def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) -> int:
@@ -101,7 +101,7 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) 
     generations = Generations()
     opened = open_state(sources_of(settings, env), last_good_of(settings), generations)
     crew = Crew(Scoreboard(count), generations, opened)
-    sockets = listen(settings.host, settings.port)
+    doors = Doors.open(settings)
     # Each worker holds the reading end. Nobody but the parent holds the other: it closes when the parent is gone.
     alive, end = os.pipe()
     turn = os.memfd_create("llm-proxy-log")
@@ -111,7 +111,7 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) 
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             logs.setup(settings.log_level, str(settings.log_format), settings.log_filename, turn=turn)
-            _run(_work(settings, env, crew, row, sockets, alive))
+            _run(_work(settings, env, crew, row, doors, alive))
         except Exception:  # the parent sees the exit status; why stands in the log
             log.exception("the worker failed")
             return 1
@@ -125,15 +125,11 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) 
             "generation": opened.snapshot.version,
             "models": len(opened.snapshot.models),
         }
-        log.info("listening", extra={"url": url_of(sockets, settings.ep_prefix), **facts})
-
-    def on_stop() -> None:
-        for listening in sockets:
-            listening.close()
+        log.info("listening", extra={**doors.urls(settings.ep_prefix), **facts})
 
     gc.collect()
     gc.freeze()  # a collection in a worker would touch, and so copy, every page that is shared with the parent
-    return Parent(crew.board, work, settings.drain_seconds, on_up, on_stop).run()
+    return Parent(crew.board, work, settings.drain_seconds, on_up, doors.close).run()
 
 
 async def _work(
@@ -141,11 +137,11 @@ async def _work(
     env: Mapping[str, str],
     crew: Crew,
     row: int,
-    sockets: list[socket.socket],
+    doors: Doors,
     parent: int,
 ) -> None:
     service = Service(settings, env, crew, row)
-    await serve_as_worker(service, sockets, parent, lambda: crew.board.stopping)
+    await serve_as_worker(service, doors, parent, lambda: crew.board.stopping)
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -44,6 +43,7 @@ from llm_proxy.front.site import Site
 from llm_proxy.gateway import Gateway
 from llm_proxy.openapi import operations
 from llm_proxy.processes.crew import Crew, States
+from llm_proxy.processes.doors import Doors
 from llm_proxy.processes.pulse import Pulse
 from llm_proxy.processes.scoreboard import Scoreboard
 from llm_proxy.registry import Registry, Snapshot, Sources
@@ -75,6 +75,11 @@ def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     )
     below = [(prefix + path, handler) for module in modules for path, handler in module.routes]
     return below + [route for module in modules for route in getattr(module, "root_routes", ())]
+
+
+def ollama_routes() -> list[tuple[str, type[BaseHandler]]]:
+    """Ollama's API at the root, for a port of its own: there are tools that take no path."""
+    return [(path.removeprefix("/ollama"), handler) for path, handler in ollama.root_routes]
 
 
 def make_app(
@@ -133,7 +138,6 @@ class Service:
             hosts=accepted_hosts(settings),
         )
         self.server = Server(
-            make_app(self.gateway, routes_of(settings.ep_prefix), NotFoundHandler),
             limit=connection_cap(settings.max_connections),
             idle_timeout=settings.header_timeout,
             write_timeout=settings.write_timeout,
@@ -153,10 +157,16 @@ class Service:
 
         self.registry.on_swap.append(keep)
 
-    def start(self, sockets: list[socket.socket]) -> None:
-        """Listen. Call on the running loop."""
+    def start(self, doors: Doors) -> None:
+        """Accept. Call on the running loop."""
         self.demo.sync(self.registry.current.config.uses_demo)
-        self.server.add_sockets(sockets)
+        gateway = self.gateway
+        gateway.ollama_url = doors.ollama_url
+        everything = make_app(gateway, routes_of(self.settings.ep_prefix), NotFoundHandler)
+        self.server.add_sockets(doors.main, everything)
+        if doors.ollama:
+            alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)
+            self.server.add_sockets(doors.ollama, alone)
         self.watcher.start()
         self.pulse.start()
 

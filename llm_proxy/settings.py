@@ -95,6 +95,12 @@ class Settings(BaseModel):
     )
     host: str = _set("127.0.0.1", "an address or host name to listen on", pattern=r"^[^\s/]+$")
     port: int = _set(8080, "a port from 0 to 65535; 0 picks a free one", ge=0, le=65535)
+    ollama_port: int | None = _set(
+        None,
+        "a port from 0 to 65535, other than the main one, for Ollama's API at the root; 0 picks a free one; empty = none",
+        ge=0,
+        le=65535,
+    )
     workers: int = _set(1, "a number of processes from 0 to 256; 0 = one for each core", ge=0, le=256)
     ep_prefix: Annotated[str, BeforeValidator(_prefix)] = _set("/api", "a plain URL path such as /api")
     timeout: float = _seconds(300.0, "upper bound of one upstream request")
@@ -169,6 +175,11 @@ class Settings(BaseModel):
             name = str(detail["loc"][0])
             allowed = cls.model_fields[name].description
             raise SettingsError(f"{sources[name]}: {_sentence(detail)} (allowed: {allowed})") from None
+        if found.ollama_port and found.ollama_port == found.port:
+            allowed = cls.model_fields["ollama_port"].description
+            raise SettingsError(
+                f"{sources['ollama_port']}: is the port of the other endpoints (allowed: {allowed})"
+            )
         return found._located(values)
 
     def _located(self, given: Mapping[str, Any]) -> Self:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from handlers.base import NotFoundHandler
+from llm_proxy.server import make_app
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, gateway
 from tests.support.client import Connection
 from tests.support.gateway import RunningGateway
@@ -181,7 +183,7 @@ async def test_a_connection_that_is_just_beginning_is_closed_too(tmp_path: Path)
             ours = socket.create_connection(listening.getsockname())
             theirs, address = listening.accept()
         with ours:
-            proxy.service.server._take(theirs, address)
+            proxy.service.server._take(make_app(proxy.service.gateway, [], NotFoundHandler), theirs, address)
             async with asyncio.timeout(5):
                 await proxy.service.server.close_all_connections()
             rest = ours.recv(1)

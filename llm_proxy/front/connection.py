@@ -54,7 +54,6 @@ class Owner(Protocol):
     ``write_timeout``: seconds in which a client must have read something of an answer; ``keep_alive``: whether
     connections are kept after an answer; ``done``: a future that is."""
 
-    application: HTTPServerConnectionDelegate
     idle_timeout: float
     write_timeout: float
     keep_alive: bool
@@ -71,8 +70,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     """See the module. ``say_close`` may be set to False before an answer begins: then the client is not told that the
     connection ends with it."""
 
-    def __init__(self, owner: Owner, address: object) -> None:
+    def __init__(self, owner: Owner, application: HTTPServerConnectionDelegate, address: object) -> None:
         self._owner = owner
+        self._application = application
         #: Where Tornado looks for ``remote_ip``: the client's address, empty if it has none (a Unix socket).
         self.context = self
         self.remote_ip = str(address[0]) if isinstance(address, tuple) else ""
@@ -157,7 +157,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """A head has come: find its handler."""
         self._writer = ResponseWriter(head)
         start = RequestStartLine(head.method, head.target, head.version)
-        self._delegate = self._owner.application.start_request(self, self)
+        self._delegate = self._application.start_request(self, self)
         self._delegate.headers_received(start, cast(HTTPHeaders, Fields(head.pairs)))
 
     def _refuse(self, fault: Fault) -> None:

@@ -13,6 +13,7 @@ import logging
 import resource
 import socket
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from tornado.concurrent import Future
@@ -119,20 +120,18 @@ class Acceptor:
 
 
 class Server:
-    """The connections of one application: capped, counted, and ended together.
+    """The connections of a process, whatever is served on them: capped, counted, and ended together.
 
     ``idle_timeout``, ``write_timeout``: see ``front.Owner``.
     """
 
     def __init__(
         self,
-        application: HTTPServerConnectionDelegate,
         *,
         limit: int = 10_000,
         idle_timeout: float = 10.0,
         write_timeout: float = 60.0,
     ) -> None:
-        self.application = application
         self.limit = limit
         self.idle_timeout = idle_timeout
         self.write_timeout = write_timeout
@@ -143,11 +142,14 @@ class Server:
         self._connections: set[ClientConnection] = set()
         self._beginning: set[asyncio.Task[None]] = set()
 
-    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
-        """Accept from ``sockets``. Call on the running loop."""
+    def add_sockets(
+        self, sockets: Iterable[socket.socket], application: HTTPServerConnectionDelegate
+    ) -> None:
+        """Accept from ``sockets``, for ``application``. Call on the running loop."""
         self.done: Future[None] = asyncio.get_running_loop().create_future()
         self.done.set_result(None)
-        self._acceptors += [Acceptor(listening, self._take) for listening in sockets]
+        take = partial(self._take, application)
+        self._acceptors += [Acceptor(listening, take) for listening in sockets]
 
     @property
     def busy(self) -> bool:
@@ -180,19 +182,22 @@ class Server:
         self._connections.discard(connection)
         self.open -= 1
 
-    def _take(self, client: socket.socket, address: object) -> None:
+    def _take(
+        self, application: HTTPServerConnectionDelegate, client: socket.socket, address: object
+    ) -> None:
         if self.open >= self.limit:
             with client, contextlib.suppress(OSError):
                 client.setblocking(False)
                 client.send(_BUSY)
             return
         self.open += 1
-        task = asyncio.get_running_loop().create_task(self._begin(client, address))
+        task = asyncio.get_running_loop().create_task(
+            self._begin(client, ClientConnection(self, application, address))
+        )
         self._beginning.add(task)
         task.add_done_callback(self._beginning.discard)
 
-    async def _begin(self, client: socket.socket, address: object) -> None:
-        connection = ClientConnection(self, address)
+    async def _begin(self, client: socket.socket, connection: ClientConnection) -> None:
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a lone token must not wait
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, client)

@@ -12,13 +12,12 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from llm_proxy.front.listening import url_of
+from llm_proxy.processes.doors import Doors
 from llm_proxy.server import Service
 
 log = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ class _Orders:
     at_once: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def serve_alone(service: Service, sockets: list[socket.socket]) -> None:
+async def serve_alone(service: Service, doors: Doors) -> None:
     """Run until a stop signal has been obeyed."""
     loop = asyncio.get_running_loop()
     orders = _Orders()
@@ -52,10 +51,10 @@ async def serve_alone(service: Service, sockets: list[socket.socket]) -> None:
     loop.add_signal_handler(signal.SIGHUP, service.registry.touch, "signal")
     # It would replace workers; by default it ends a process.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    url = url_of(sockets, service.settings.ep_prefix)
-    service.start(sockets)
+    urls = doors.urls(service.settings.ep_prefix)
+    service.start(doors)
     current = service.registry.current
-    log.info("listening", extra={"url": url, "generation": current.version, "models": len(current.models)})
+    log.info("listening", extra={**urls, "generation": current.version, "models": len(current.models)})
     await orders.stop.wait()
     seconds = service.settings.drain_seconds
     log.info("stopping", extra={"running": len(service.gateway.running), "drain_seconds": seconds})
@@ -64,7 +63,7 @@ async def serve_alone(service: Service, sockets: list[socket.socket]) -> None:
 
 
 async def serve_as_worker(
-    service: Service, sockets: list[socket.socket], parent: int, is_stopping: Callable[[], bool]
+    service: Service, doors: Doors, parent: int, is_stopping: Callable[[], bool]
 ) -> None:
     """Run until told to stop, or until the pipe ``parent`` says that there is no parent any more.
 
@@ -95,7 +94,7 @@ async def serve_as_worker(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     watch = threading.Thread(target=_await_end, args=(parent, loop, on_orphaned), name="parent", daemon=True)
     watch.start()
-    service.start(sockets)
+    service.start(doors)
     await orders.stop.wait()
     await service.stop(orders.at_once, refuse=service.gateway.draining)
 
