@@ -61,7 +61,7 @@ class MediaHandler(RelayingHandler):
         able = [row for row in rows if self.snapshot.adapter(row).has_media]
         if not able:
             kinds = " and ".join(sorted({row.api_type for row in rows}))
-            raise _unable(f"the model's upstream is of the type {kinds}, which has no such endpoint", "model")
+            raise NotSupported.by_upstream(f"upstreams of the type {kinds} have no such endpoint")
         return choose(able, self.share())
 
     def share(self) -> float:
@@ -73,9 +73,7 @@ class MediaHandler(RelayingHandler):
         rows = [row for found in self.snapshot.models.values() for row in found]
         names = {row.provider for row in rows if self.snapshot.adapter(row).has_media}
         if not names:
-            raise _unable(
-                "no upstream is configured that has such an endpoint (one that speaks OpenAI's API)"
-            )
+            raise NotSupported.by_upstream("no upstream is configured that speaks OpenAI's API")
         bare = self.snapshot.config.providers.get(next(iter(names)))
         if len(names) > 1 or bare is None or not self.snapshot.adapter(bare).has_media:
             raise InvalidRequest.of([Problem("model", self.no_model)])
@@ -158,9 +156,3 @@ class MediaHandler(RelayingHandler):
             await super().relay_failed(error)
         else:
             await self._ended_badly(error)
-
-
-def _unable(message: str, param: str | None = None) -> NotSupported:
-    # Not a 501: OpenAI's clients would ask twice more.
-    kind = "invalid_request_error"
-    return NotSupported(message, status=400, type=kind, param=param)

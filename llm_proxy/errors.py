@@ -175,6 +175,11 @@ class NotSupported(RequestError):
     status = 501
     code = "not_supported"
 
+    @classmethod
+    def by_upstream(cls, message: str) -> NotSupported:
+        """The model's upstream has no such thing. A 400: OpenAI's clients would ask again after a 501."""
+        return cls(message, status=400, param="model")
+
 
 class ThreadsUnsupported(RequestError):
     """Anthropic's message threads, which keep a conversation on the server: a gateway keeps none.

@@ -7,8 +7,6 @@ because Ollama itself says ``stop``. Counts that are zero are left out there (do
 
 from __future__ import annotations
 
-import struct
-from base64 import b64encode
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -18,6 +16,7 @@ from providers._errors import in_stream, reported
 from providers._native_json import Malformed, integer, loads_object, obj, objects, text
 from providers._native_lines import JsonLineDecoder
 from providers._native_stream import ChunkMaker, Refused
+from providers._vectors import vectors_answer
 from providers.base import Done, Event
 
 _FINISH = {"length": "length"}
@@ -143,21 +142,5 @@ def embeddings(body: bytes, *, base64: bool) -> dict[str, Any]:
     value = loads_object(body)
     if value.get("error"):
         raise Refused(in_stream(reported(value)))
-    found = value.get("embeddings")
-    if not isinstance(found, list) or not all(isinstance(vector, list) for vector in found):
-        raise Malformed("no list of vectors")
-    data = [
-        {"object": "embedding", "index": index, "embedding": _packed(vector) if base64 else vector}
-        for index, vector in enumerate(found)
-    ]
     prompt = integer(value, "prompt_eval_count")
-    usage = {"prompt_tokens": prompt, "total_tokens": prompt}
-    return {"object": "list", "model": text(value, "model"), "data": data, "usage": usage}
-
-
-def _packed(vector: list[Any]) -> str:
-    """Little-endian 32-bit floats in base64, which OpenAI's clients ask for by default."""
-    try:
-        return b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-    except (struct.error, OverflowError) as error:
-        raise Malformed("a vector does not consist of numbers") from error
+    return vectors_answer(text(value, "model"), value.get("embeddings"), prompt, base64=base64)

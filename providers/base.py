@@ -98,11 +98,11 @@ class BaseProvider(ABC):
 
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         """The upstream call for ``request``. Raises ``NotSupported`` where the dialect has no embeddings."""
-        raise NotSupported(f"upstreams of the type {self.api_type} have no embeddings")
+        raise NotSupported.by_upstream(f"upstreams of the type {self.api_type} have no embeddings")
 
     def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
         """The body of OpenAI's embeddings answer, from a 200 body. Raises ``UpstreamError`` if it is none."""
-        raise NotSupported(f"upstreams of the type {self.api_type} have no embeddings")
+        raise NotSupported.by_upstream(f"upstreams of the type {self.api_type} have no embeddings")
 
     def auth_headers(self, deployment: Deployment) -> tuple[tuple[str, str], ...]:
         """The credentials and configured headers of every call to that deployment, also of raw passthrough calls.

@@ -1,8 +1,8 @@
 """The dialect of Google's Gemini API (ai.google.dev/api/generate-content).
 
 Requests: messages in ``_gemini_contents``, parameters in ``_gemini_params`` and ``_gemini_tools``. Answers:
-``_gemini_stream`` and ``_gemini_answer``; errors: ``_gemini_errors``. This file only puts them together. The key goes
-into a header: in the URL it would end up in every log on the way.
+``_gemini_stream`` and ``_gemini_answer``; embeddings: ``_gemini_embeddings``; errors: ``_gemini_errors``. This file only
+puts them together. The key goes into a header: in the URL it would end up in every log on the way.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.schema import ChatRequest
+from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.sse import dumps
 from llm_proxy.wire import Deployment, HttpCall
 from providers import _gemini_errors as errors
 from providers._gemini_answer import Answer, usage
 from providers._gemini_contents import conversation
+from providers._gemini_embeddings import embed_answer, embed_body
 from providers._gemini_params import body_fields
 from providers._gemini_stream import GeminiDecoder
 from providers._native_errors import not_an_answer
@@ -31,7 +32,7 @@ _COLLECTIONS = ("models", "tunedModels")
 
 
 class GeminiProvider(BaseProvider):
-    """``POST {host}/v1beta/models/{model}:generateContent`` and ``:streamGenerateContent``."""
+    """``POST {host}/v1beta/models/{model}:generateContent``, ``:streamGenerateContent`` and ``:batchEmbedContents``."""
 
     api_type: ClassVar[str] = "gemini"
     default_host: ClassVar[str | None] = "https://generativelanguage.googleapis.com"
@@ -68,6 +69,24 @@ class GeminiProvider(BaseProvider):
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
         return GeminiDecoder()
+
+    def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
+        resource = _resource(deployment.model)
+        body, dropped = embed_body(request, resource)
+        return HttpCall(
+            "POST",
+            f"{deployment.api_host}/v1beta/{resource}:batchEmbedContents",
+            (*json_headers(False), *self.auth_headers(deployment)),
+            dumps(body),
+            deployment.timeouts,
+            dropped=dropped,
+        )
+
+    def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
+        try:
+            return dumps(embed_answer(body, request))
+        except Malformed as error:
+            raise not_an_answer(body, error) from error
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return errors.from_status(status, headers, body)

@@ -3,7 +3,7 @@
 Written from the vendor's documents (see tests/data/gemini/README.md), not checked against the real service. Models:
 ``gemini-3-double`` signs its calls and wants the signatures back, ``gemini-2.5-double`` neither signs nor names its
 calls; ``error-STATUS`` answers with that error, ``dies`` reports an error in mid-stream, ``mute`` ends without a
-finish reason, ``blocked`` refuses every prompt; any other name is a 404. It refuses what the real API refuses
+finish reason, ``blocked`` refuses every prompt, ``gemini-embedding-double`` makes vectors; any other name is a 404. It refuses what the real API refuses
 (``gemini_rules``), and a key in the URL above all.
 """
 
@@ -17,9 +17,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.support import scripts
-from tests.support.gemini_rules import Refused, check, need, signature
+from tests.support.gemini_rules import Refused, check, check_embed, need, signature
 from tests.support.peer import Exchange, Peer, Script
 
+EMBEDDING = "gemini-embedding-double"
+VECTOR = [0.6, 0.8]
 MODELS = ("gemini-3-double", "gemini-2.5-double", "dies", "mute", "blocked")
 #: The answer to anything, as it is streamed: letters of one to four bytes, a line break, a quote.
 WORDS = ("Hello", " from", " the", " double:", " zażółć", " 漢字", " 😀", '\n"done".')
@@ -37,7 +39,8 @@ ERRORS = {
     503: ("UNAVAILABLE", "The model is overloaded. Please try again later."),
 }
 
-_PATH = re.compile(r"/v1beta/models/([^/:]+):(generateContent|streamGenerateContent)(\?.*)?")
+_METHODS = "generateContent|streamGenerateContent|batchEmbedContents"
+_PATH = re.compile(rf"/v1beta/models/([^/:]+):({_METHODS})(\?.*)?")
 
 
 class GeminiDouble(Peer):
@@ -69,7 +72,10 @@ class GeminiDouble(Peer):
             body = request.json()
             if model.startswith("error-"):
                 return failure(int(model.removeprefix("error-")))
-            if model not in MODELS:
+            if found[2] == "batchEmbedContents" and model == EMBEDDING:
+                check_embed(body, model)
+                return scripts.answer_json({"embeddings": [vector(one) for one in body["requests"]]})
+            if model not in MODELS or found[2] == "batchEmbedContents":
                 return failure(404, f"models/{model} is not found for API version v1beta.")
             check(body, model)
             if found[2] == "generateContent":
@@ -82,6 +88,11 @@ class GeminiDouble(Peer):
         parts = [sse(response) for response in _broken(model, list(responses(body, model)))]
         pieces = parts if self.gate is None else [parts[0], self.gate, *parts[1:]]
         return scripts.stream(*pieces)
+
+
+def vector(request: dict[str, Any]) -> dict[str, Any]:
+    """The vector of any text, cut to what was asked for."""
+    return {"values": VECTOR[: request.get("outputDimensionality", len(VECTOR))]}
 
 
 def failure(status: int, message: str = "", details: list[dict[str, Any]] | None = None) -> Script:

@@ -217,3 +217,27 @@ def _turn(
         )
         need(found in (ANY_SIGNATURE, signature(name)), f"{at}: Thought signature is not valid")
     return [(part["functionCall"].get("id"), part["functionCall"]["name"]) for part in calls]
+
+
+_TASKS = _one_of(
+    "RETRIEVAL_QUERY", "RETRIEVAL_DOCUMENT", "SEMANTIC_SIMILARITY", "CLASSIFICATION", "CLUSTERING"
+)
+_EMBED: dict[str, Check] = {
+    "model": _text,
+    "content": _of(parts=_each(_of(text=_text))),
+    "taskType": _TASKS,
+    "title": _text,
+    "outputDimensionality": _within(_integer, 1, 3072),
+}
+
+
+def check_embed(body: Any, model: str) -> None:
+    """The same for ``batchEmbedContents`` (ai.google.dev/api/embeddings). Raises ``Refused``."""
+    fields("body", body, {"requests": _each(_of(**_EMBED), 100)})
+    need(bool(body.get("requests")), "* BatchEmbedContentsRequest.requests: must not be empty")
+    for number, one in enumerate(body["requests"]):
+        at = f"requests[{number}]"
+        need(one.get("model") == f"models/{model}", f"* {at}.model: must be the model of the batch")
+        need(bool(one.get("content", {}).get("parts")), f"* {at}.content: content is not set")
+        named = "title" in one and one.get("taskType") != "RETRIEVAL_DOCUMENT"
+        need(not named, f"* {at}.title: only allowed when task_type is RETRIEVAL_DOCUMENT")
