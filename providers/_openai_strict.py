@@ -28,8 +28,8 @@ def strict(body: _Json) -> list[str]:
 
 
 def _message(message: _Json) -> _Json:
-    kept = {name: _parts(name, value) for name, value in message.items() if name not in _SAYS}
-    return _unmarked(kept)
+    left_out = _MARKS.union(_SAYS)
+    return {name: _parts(name, value) for name, value in message.items() if name not in left_out}
 
 
 def _parts(name: str, value: Any) -> Any:

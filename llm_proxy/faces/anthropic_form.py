@@ -78,6 +78,7 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str) -> 
     """The chat request for ``form``, which was read from ``body``, to an upstream of ``api_type``."""
     turns = Turns(api_type)
     passed = {key: value for key, value in body.items() if key not in _TRANSLATED and value is not None}
+    lost = [] if api_type == "anthropic" else _take_own(passed)
     sent: dict[str, Any] = {
         **passed,
         "model": form.model,
@@ -98,17 +99,39 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str) -> 
             sent[ours] = body[theirs]
     if form.metadata and isinstance(form.metadata.get("user_id"), str):
         sent["user"] = form.metadata["user_id"]
-    if form.tools:
-        sent["tools"] = [_tool(tool) for tool in form.tools]
-    sent.update(_choice(form.tool_choice))
+    tools = [(f"tools.{at}", _tool(tool)) for at, tool in enumerate(form.tools or ())]
+    if api_type != "anthropic":
+        lost += [name for name, tool in tools if tool["type"] != "function"]
+        tools = [(name, tool) for name, tool in tools if tool["type"] == "function"]
+    if tools:
+        sent["tools"] = [tool for _, tool in tools]
+        sent.update(_choice(form.tool_choice))
     if api_type == "anthropic":
         sent.update({k: body[k] for k in ("thinking", "output_config") if body.get(k) is not None})
     else:
         sent.update(_effort(form.thinking, form.output_config or {}))
-    return Translated(sent, turns.dropped)
+    return Translated(sent, (*lost, *turns.dropped))
 
 
 _TRANSLATED = frozenset(MessagesRequest.model_fields)
+#: What only Anthropic's own servers do.
+_OWN = (
+    "container",
+    "context_management",
+    "diagnostics",
+    "inference_geo",
+    "mcp_servers",
+    "speed",
+    "user_profile_id",
+)
+
+
+def _take_own(passed: dict[str, Any]) -> list[str]:
+    """Put ``passed`` into words that other vendors know; the names of what no other has. A mark for a cache is no loss."""
+    passed.pop("cache_control", None)
+    if passed.get("service_tier") == "standard_only":
+        passed["service_tier"] = "default"
+    return [name for name in _OWN if passed.pop(name, None) is not None]
 
 
 def _tool(tool: Block) -> Block:

@@ -1,9 +1,9 @@
 """The turns of Anthropic's Messages API as canonical messages (docs.anthropic.com/en/api/messages).
 
-Laws: a user's turn with results of tools becomes one ``tool`` message for each result, then the rest of the turn; blocks
-that are not known pass as parts. Thinking goes along as ``reasoning_content``, and with its signatures as
-``thinking_blocks`` where they can be judged: at an upstream of the same dialect. A signature of Google's goes back to
-the call that it came with (see ``google_signature``).
+Laws: a user's turn with results of tools becomes one ``tool`` message for each result, then the rest of the turn, which
+gets the pictures of results where those may only be texts. Thinking goes along as ``reasoning_content``, and with its
+signatures as ``thinking_blocks`` where they can be judged: at an upstream of the same dialect. A signature of Google's
+goes back to the call that it came with (see ``google_signature``).
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from llm_proxy.faces.anthropic_blocks import Block, content
 from llm_proxy.sse import dumps
-
-Block = dict[str, Any]
 
 _THOUGHTS = ("thinking", "redacted_thinking")
 #: In front of a signature that is Google's. The dialect has one place for what a client must give back as it is, and
@@ -54,6 +53,8 @@ class Turns:
         self._same_dialect = api_type == "anthropic"
         #: Whether the upstream has a word for a tool that failed.
         self._has_errors = api_type in ("anthropic", "gemini")
+        #: Whether results of tools may hold pictures; OpenAI's are texts.
+        self._has_pictures = api_type in ("anthropic", "gemini", "ollama")
         self._lost: list[str] = []
 
     @property
@@ -63,43 +64,77 @@ class Turns:
 
     def system(self, system: str | list[Block] | None) -> list[Block]:
         """The system text as a message, if there is one."""
-        return [{"role": "system", "content": _content(system)}] if system else []
+        return [{"role": "system", "content": self._content(system)}] if system else []
 
-    def messages(self, role: str, content: str | list[Block]) -> list[Block]:
+    def messages(self, role: str, given: str | list[Block]) -> list[Block]:
         """The messages of one turn."""
-        if isinstance(content, str):
-            return [{"role": role, "content": content}]
+        if isinstance(given, str):
+            return [{"role": role, "content": given}]
         if role == "assistant":
-            return [self._assistant(content)]
-        results = [self._result(block) for block in content if block["type"] == "tool_result"]
-        rest = [block for block in content if block["type"] != "tool_result"]
-        return [*results, *([{"role": "user", "content": _content(rest)}] if rest or not results else [])]
+            return [self._assistant(given)]
+        results = [self._result(block) for block in given if block["type"] == "tool_result"]
+        pictures = [] if self._has_pictures else [part for result in results for part in _pictures(result)]
+        rest = self._content([block for block in given if block["type"] != "tool_result"])
+        if pictures:
+            rest = [*pictures, *([{"type": "text", "text": rest}] if isinstance(rest, str) else rest)]
+        return [*results, *([{"role": "user", "content": rest}] if rest or not results else [])]
+
+    def _content(self, given: str | list[Block]) -> Any:
+        blocks = [] if self._same_dialect or isinstance(given, str) else given
+        if any(_is_to_be_cited(block) for block in blocks):
+            self._lose("citations")
+        return content(given, same_dialect=self._same_dialect)
+
+    def _lose(self, name: str) -> None:
+        if name not in self._lost:
+            self._lost.append(name)
 
     def _result(self, block: Block) -> Block:
         message: Block = {"role": "tool", "tool_call_id": block.get("tool_use_id")}
-        content = block.get("content")
-        message["content"] = _content(content) if content else ""
+        message["content"] = self._content(block.get("content") or "")
         if block.get("is_error") and self._has_errors:
             message["is_error"] = True
-        elif block.get("is_error") and "is_error" not in self._lost:
-            self._lost.append("is_error")
+        elif block.get("is_error"):
+            self._lose("is_error")
         return message
 
-    def _assistant(self, content: list[Block]) -> Block:
+    def _assistant(self, given: list[Block]) -> Block:
         message: Block = {"role": "assistant", "content": None}
-        said = [block for block in content if block["type"] not in ("tool_use", *_THOUGHTS)]
+        said = [block for block in given if block["type"] not in ("tool_use", *_THOUGHTS)]
         if said:
-            message["content"] = _content(said)
-        calls = list(_calls(content))
+            message["content"] = self._content(said)
+        calls = list(_calls(given))
         if calls:
             message["tool_calls"] = calls
-        thoughts = [block for block in content if block["type"] in _THOUGHTS]
-        if thought := "".join(block.get("thinking") or "" for block in thoughts):
+        thoughts = [block for block in given if block["type"] in _THOUGHTS]
+        if thought := "".join(str(block.get("thinking") or "") for block in thoughts):
             message["reasoning_content"] = thought
         own = [block for block in thoughts if not _of_google(block)]
         if own and self._same_dialect:
             message["thinking_blocks"] = own
         return message
+
+
+def _is_to_be_cited(block: Block) -> bool:
+    wanted = block.get("citations")
+    return (
+        block["type"] in ("document", "search_result")
+        and isinstance(wanted, dict)
+        and bool(wanted.get("enabled"))
+    )
+
+
+def _pictures(result: Block) -> list[Block]:
+    """Take what is no text out of a result: the parts for the user's turn behind it, with a word about whose they are."""
+    found = result["content"]
+    if not isinstance(found, list):
+        return []
+    others = [part for part in found if part["type"] != "text"]
+    if not others:
+        return []
+    texts = [part for part in found if part["type"] == "text"]
+    result["content"] = texts or "What the tool returned follows."
+    return [{"type": "text", "text": f"Returned by the tool call {result['tool_call_id']}:"}, *others]
 
 
 def _calls(content: list[Block]) -> Iterator[Block]:
@@ -120,26 +155,3 @@ def _calls(content: list[Block]) -> Iterator[Block]:
 
 def _of_google(block: Block) -> bool:
     return block["type"] == "thinking" and str(block.get("signature")).startswith(_GOOGLE)
-
-
-def _content(content: str | list[Block]) -> Any:
-    """A string stays one, plain text blocks too if there is just one; anything else is parts."""
-    if isinstance(content, str):
-        return content
-    if len(content) == 1 and set(content[0]) == {"type", "text"}:
-        return content[0]["text"]
-    return [_part(block) for block in content]
-
-
-def _part(block: Block) -> Block:
-    if block["type"] != "image":
-        return block
-    source = block.get("source") or {}
-    if source.get("type") == "base64":
-        url = f"data:{source.get('media_type')};base64,{source.get('data')}"
-    elif source.get("type") == "url":
-        url = str(source.get("url"))
-    else:
-        return block
-    mark = {"cache_control": block["cache_control"]} if block.get("cache_control") else {}
-    return {"type": "image_url", "image_url": {"url": url}, **mark}

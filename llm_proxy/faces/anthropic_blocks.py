@@ -1,0 +1,76 @@
+"""Content blocks of Anthropic's Messages API as canonical parts (docs.anthropic.com/en/api/messages).
+
+Laws: pictures become ``image_url``, files ``file``, documents that are text and results of a search become text; marks
+for caches stay where they stood; blocks that are not known pass as they are, and so do all but pictures to an upstream of
+the same dialect.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Block = dict[str, Any]
+
+
+def content(given: str | list[Block], *, same_dialect: bool) -> Any:
+    """A string stays one, plain text blocks too if there is just one; anything else is parts."""
+    if isinstance(given, str):
+        return given
+    if len(given) == 1 and set(given[0]) == {"type", "text"} and isinstance(given[0]["text"], str):
+        return given[0]["text"]
+    return [part for block in given for part in parts(block, same_dialect=same_dialect)]
+
+
+def parts(block: Block, *, same_dialect: bool) -> list[Block]:
+    """The parts for one block."""
+    kind = block["type"]
+    given = block.get("source")
+    source = given if isinstance(given, dict) else {}
+    if kind == "image":
+        return [_image(block, source)]
+    if kind == "document" and not same_dialect:
+        return _document(block, source)
+    if kind == "search_result" and not same_dialect:
+        return _texts([block.get("title"), block.get("source")], block.get("content"))
+    return [block]
+
+
+def _image(block: Block, source: Block) -> Block:
+    url = _url(source)
+    if url is None:
+        return block
+    mark = {"cache_control": block["cache_control"]} if block.get("cache_control") else {}
+    return {"type": "image_url", "image_url": {"url": url}, **mark}
+
+
+def _document(block: Block, source: Block) -> list[Block]:
+    about = [block.get("title"), block.get("context")]
+    if source.get("type") == "text":
+        return _texts(about, str(source.get("data") or ""))
+    if source.get("type") == "content":
+        return _texts(about, source.get("content"))
+    url = _url(source)
+    if url is None:
+        return [block]
+    file = {"type": "file", "file": {"filename": str(block.get("title") or "document.pdf"), "file_data": url}}
+    return [*_texts([block.get("context")], None), file]
+
+
+def _texts(about: list[Any], said: Any) -> list[Block]:
+    """What is told about a text in front of it; ``said`` is a text or a list of blocks."""
+    lines = [line for line in about if isinstance(line, str) and line]
+    found = [block for block in said if _is_block(block)] if isinstance(said, list) else []
+    if isinstance(said, str) and said:
+        lines.append(said)
+    head = [{"type": "text", "text": "\n".join(lines)}] if lines else []
+    return [*head, *(part for block in found for part in parts(block, same_dialect=False))]
+
+
+def _is_block(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("type"), str)
+
+
+def _url(source: Block) -> str | None:
+    if source.get("type") == "base64":
+        return f"data:{source.get('media_type')};base64,{source.get('data')}"
+    return str(source.get("url")) if source.get("type") == "url" else None
