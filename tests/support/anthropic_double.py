@@ -66,6 +66,12 @@ class AnthropicDouble(Peer):
             return failure(404, "Not found")
         try:
             body = request.json()
+            if body.get("thread") is not None:
+                # What the vendor's client takes as: go on without a thread (anthropic/lib/threads of anthropic 2.12).
+                told = error(400, "thread: not supported for this request")
+                details = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+                told["error"]["details"] = details
+                return scripts.answer_json(told, 400)
             check(body)
         except Refused as refused:
             return failure(400, str(refused))
