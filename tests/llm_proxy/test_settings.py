@@ -10,6 +10,7 @@ from llm_proxy.settings import PREFIX, Settings, SettingsError, unknown_variable
 
 BAD = {
     "PORT": ["x", "70000", "-1", "8080.5"],
+    "OLLAMA_PORT": ["x", "70000", "-1", "8080"],
     "WORKERS": ["many", "-1"],
     "TIMEOUT": ["0", "-3", "nan", "inf", "soon"],
     "LOG_LEVEL": ["LOUD"],
@@ -55,6 +56,15 @@ def test_flags_win_over_the_environment() -> None:
     assert Settings.read({PREFIX + "PORT": "1"}, {"port": "2"}).port == 2
     with pytest.raises(SettingsError, match="--port"):
         Settings.read({PREFIX + "PORT": "1"}, {"port": "x"})
+
+
+def test_ollama_has_a_port_of_its_own_or_none() -> None:
+    """Unset and empty mean none; two free ports may be asked for, but never the same one."""
+    assert Settings.read({PREFIX + "OLLAMA_PORT": ""}).ollama_port is None
+    assert Settings.read({PREFIX + "OLLAMA_PORT": "11434"}).ollama_port == 11434
+    assert Settings.read({PREFIX + "OLLAMA_PORT": "0", PREFIX + "PORT": "0"}).ollama_port == 0
+    with pytest.raises(SettingsError, match="--ollama-port: is the port of the other endpoints"):
+        Settings.read({PREFIX + "PORT": "9000"}, {"ollama_port": "9000"})
 
 
 @pytest.mark.parametrize(
