@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
@@ -49,6 +49,23 @@ def part_url(part: dict[str, Any], path: str) -> str:
         if isinstance(inner, dict)
         else field_text(part, kind, path)
     )
+
+
+def unheard(messages: Iterable[Message]) -> tuple[str, ...]:
+    """The names of what native dialects have no place for in messages: who speaks (the name of a function finds its call),
+    and in how much detail a picture is to be seen."""
+    found: dict[str, None] = {}
+    for message in messages:
+        if message.name is not None and message.role not in ("tool", "function"):
+            found["messages.name"] = None
+        if isinstance(message.content, list) and any(map(_detailed, message.content)):
+            found["image_url.detail"] = None
+    return tuple(found)
+
+
+def _detailed(part: dict[str, Any]) -> bool:
+    inner = part.get("image_url")
+    return isinstance(inner, dict) and inner.get("detail") not in (None, "auto")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from providers._anthropic_messages import conversation
 from providers._anthropic_native import VERSION, NativeCount, NativeMessages
 from providers._anthropic_params import body_fields
 from providers._anthropic_stream import AnthropicDecoder
+from providers._native_content import unheard
 from providers._native_headers import fixed_headers, json_headers
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 
@@ -51,7 +52,7 @@ class AnthropicProvider(BaseProvider):
             dumps(body),
             deployment.timeouts,
             stream=bool(request.stream),
-            dropped=dropped,
+            dropped=(*dropped, *unheard(request.messages)),
         )
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:

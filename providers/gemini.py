@@ -21,6 +21,7 @@ from providers._gemini_contents import conversation
 from providers._gemini_embeddings import embed_answer, embed_body
 from providers._gemini_params import body_fields
 from providers._gemini_stream import GeminiDecoder
+from providers._native_content import unheard
 from providers._native_errors import not_an_answer
 from providers._native_headers import fixed_headers, json_headers
 from providers._native_json import Malformed, loads
@@ -52,7 +53,7 @@ class GeminiProvider(BaseProvider):
             dumps(body),
             deployment.timeouts,
             stream=stream,
-            dropped=dropped,
+            dropped=(*dropped, *unheard(request.messages)),
         )
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
