@@ -108,7 +108,9 @@ _NOT_AT_OPENAI = frozenset(
 
 
 def _is_openai(deployment: Deployment) -> bool:
-    return urlsplit(deployment.api_host).hostname == "api.openai.com"
+    """Whether OpenAI's own servers answer, at OpenAI or in Azure."""
+    host = urlsplit(deployment.api_host).hostname or ""
+    return host == "api.openai.com" or host.endswith(".openai.azure.com")
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

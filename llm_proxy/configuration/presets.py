@@ -11,16 +11,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """``api_host`` is None for software that has no usual address."""
+    """``api_host`` is None for what has no usual address. ``key_header``: the header in which the key goes as it is;
+    empty where it is a bearer token, as nearly everywhere."""
 
     name: str
     api_host: str | None
     api_type: str = "openai"
+    key_header: str = ""
 
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
+        # Each resource has a host of its own: https://NAME.openai.azure.com/openai/v1, where ``model`` is the name of a
+        # deployment and no api-version is wanted (learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle).
+        Preset("azure", None, key_header="api-key"),
         Preset("cerebras", "https://api.cerebras.ai/v1"),  # inference-docs.cerebras.ai
         Preset("deepinfra", "https://api.deepinfra.com/v1/openai"),  # deepinfra.com/docs
         Preset("deepseek", "https://api.deepseek.com"),  # api-docs.deepseek.com
@@ -36,7 +41,9 @@ PRESETS: dict[str, Preset] = {
         Preset("openrouter", "https://openrouter.ai/api/v1"),  # openrouter.ai/docs
         Preset("perplexity", "https://api.perplexity.ai"),  # docs.perplexity.ai
         Preset("sambanova", "https://api.sambanova.ai/v1"),  # docs.sambanova.ai
-        Preset("together", "https://api.together.xyz/v1"),  # docs.together.ai
+        Preset(
+            "together", "https://api.together.ai/v1"
+        ),  # docs.together.ai/docs/inference/openai-compatibility
         Preset("xai", "https://api.x.ai/v1"),  # docs.x.ai
     )
 }

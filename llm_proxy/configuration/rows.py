@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from llm_proxy.configuration import checks
 from llm_proxy.configuration.fields import Row, field_findings
+from llm_proxy.configuration.implied import Kind, credentials, kind_of
 from llm_proxy.configuration.merge import Part, merge
 from llm_proxy.configuration.presets import PRESETS
 from llm_proxy.configuration.report import ApiType, Built, Report, did_you_mean, one_of
 from llm_proxy.jsonscan import Path
-from llm_proxy.wire import NOTHING, Deployment, Secret, Timeouts
+from llm_proxy.wire import NOTHING, Deployment, Timeouts
 
 DEFAULTS = "defaults"
 #: A model with one of these names is far less likely than somebody who forgot ``defaults``.
@@ -41,7 +42,7 @@ def build_rows(
     providers: dict[str, Deployment | None] = {}
     built: dict[str, Built] = {}
     for name, value in document.items():
-        provider = _Provider(name, _kind(name, api_types), report, max_total)
+        provider = _Provider(name, kind_of(name, api_types), report, max_total)
         found, providers[name], built[name] = provider.build(value, last.get(name))
         rows += found
     if not document:
@@ -58,26 +59,8 @@ def _text(value: Any) -> str | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What the name of a provider implies (None: nothing), and the dialects there are."""
-
-    api_type: str | None
-    api_host: str | None
-    api_types: Mapping[str, ApiType]
-
-
-def _kind(provider: str, api_types: Mapping[str, ApiType]) -> _Kind:
-    if provider in api_types:
-        return _Kind(provider, api_types[provider].default_host, api_types)
-    preset = PRESETS.get(provider)
-    if preset is not None and preset.api_type in api_types:
-        return _Kind(preset.api_type, preset.api_host, api_types)
-    return _Kind(None, None, api_types)
-
-
 class _Provider:
-    def __init__(self, name: str, kind: _Kind, report: Report, max_total: float) -> None:
+    def __init__(self, name: str, kind: Kind, report: Report, max_total: float) -> None:
         self.name = name
         self.kind = kind
         self.report = report
@@ -220,11 +203,8 @@ class _Provider:
             api_type=row.api_type or "",
             api_host=row.api_host or "",
             model=row.model or name,
-            token=Secret(row.api_token) if row.api_token else None,
+            **credentials(row, self.kind),
             options=MappingProxyType(row.options) if row.options else NOTHING,
-            headers=MappingProxyType(
-                {key: Secret(text) for key, text in (row.headers or {}).items() if text}
-            ),
             languages=tuple(row.languages or ()),
             timeouts=Timeouts(**limits),
             **{key: value for key, value in given.items() if value is not None},

@@ -51,6 +51,7 @@ def json_schema(api_types: Iterable[str]) -> Schema:
     known |= {
         preset.name: f"api_type {preset.api_type} is implied"
         + (f", and api_host {preset.api_host}." if preset.api_host else ".")
+        + (f" The key goes into the header {preset.key_header}." if preset.key_header else "")
         for preset in PRESETS.values()
         if preset.name not in names
     }

@@ -57,7 +57,7 @@ def test_the_shipped_configuration_is_just_the_demo() -> None:
 
 def test_the_example_shows_every_provider_and_loads() -> None:
     """With its variables set the example is accepted without a warning, and each api_type occurs in it."""
-    names = ("OPENAI", "ANTHROPIC", "GEMINI", "GROQ")
+    names = ("OPENAI", "ANTHROPIC", "GEMINI", "GROQ", "AZURE_OPENAI")
     config = load(
         (CONFIGS / "models-config.example.json").read_bytes(),
         env={f"{name}_API_KEY": "k" for name in names},

@@ -144,6 +144,7 @@ NEW = {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.1, "typical_p": 0.9}
     ("name", "host", "dropped"),
     [
         ("openai", "https://api.openai.com/v1", sorted(NEW)),
+        ("openai", "https://my-resource.openai.azure.com/openai/v1", sorted(NEW)),
         ("openai", "https://API.OpenAI.com:443/v1", sorted(NEW)),
         ("openai", "https://api.openai.com.example/v1", []),
         ("openai", "http://127.0.0.1:8080/v1", []),
