@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-all test-node torture soak schema matrix requirements build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-all test-node torture soak bench schema matrix requirements build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ torture: environment ## a thousand edits under two hundred streams in two worker
 
 soak: environment ## an hour of mixed load with faults
 	$(BIN)/python -m tests.soak --minutes 60
+
+bench: environment ## what the gateway costs, beside a direct call and vllm-router (about a quarter of an hour)
+	$(BIN)/python -m benchmarks
 
 schema: environment ## write the JSON Schema of models-config.json from the model classes
 	$(BIN)/python -m llm_proxy.configuration.schema $$($(BIN)/python -c 'from providers.discovery import discover; print(*discover())') > $(SCHEMA).new

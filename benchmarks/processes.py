@@ -68,15 +68,21 @@ class Target:
     pid: int | None
 
 
-def compiled(name: str, folder: Path = BUILD) -> Path:
+def compiled(name: str) -> Path:
     """The program made of ``name``.c, compiled if it is older than its source. Raises ``Missing``."""
-    source, program = HERE / f"{name}.c", folder / name
+    source, program = HERE / f"{name}.c", BUILD / name
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
         compiler = shutil.which("cc") or shutil.which("gcc")
         if compiler is None:
             raise Missing("the benchmark needs a C compiler: cc or gcc")
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([compiler, "-O2", "-o", program, source], check=True)
+        BUILD.mkdir(parents=True, exist_ok=True)
+        new = program.with_suffix(f".{os.getpid()}")
+        done = subprocess.run(
+            [compiler, "-O2", "-o", new, source], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise Missing(f"{source.name} cannot be compiled here:\n{done.stderr.strip()}")
+        new.replace(program)
     return program
 
 

@@ -34,7 +34,7 @@ class Row:
     def runs(self, target: str) -> list[float]:
         """The figures of the runs, as they are shown."""
         values = self.values.get(target, [])
-        if self.added and target != DIRECT:
+        if values and self.added and target != DIRECT:
             return [value - direct for value, direct in zip(values, self.values.get(DIRECT, []), strict=True)]
         return values
 
@@ -64,7 +64,7 @@ def _cell(row: Row, target: str) -> str:
 
 def _times(row: Row) -> str:
     ours, theirs = row.get(GATEWAY), row.get(ROUTER)
-    return f"{ours / theirs:.2f}" if ours is not None and theirs is not None and theirs > 0 else ""
+    return f"{ours / theirs:.2f}" if ours and theirs and min(ours, theirs) > 0 else ""
 
 
 def _markdown(lines: Iterable[Iterable[str]]) -> str:

@@ -141,10 +141,11 @@ def test_wheel_holds_what_an_operator_edits(built: Built) -> None:
 
 
 def test_sdist_is_a_checkout(built: Built) -> None:
-    """The sdist holds the sources, the tests and the scripts, which keep their run bits."""
+    """The sdist holds the sources, the tests, the benchmarks and the scripts, which keep their run bits."""
     tests = {
         str(p.relative_to(ROOT))
-        for p in (ROOT / "tests").rglob("*")
+        for folder in ("tests", "benchmarks")
+        for p in (ROOT / folder).rglob("*")
         if p.is_file() and p.suffix != ".pyc" and "node_modules" not in p.parts
     }
     scripts = {"run-rest-api.sh", "run-tests.sh", "scripts/test-others.sh", "scripts/newcomer.sh"}
