@@ -1,4 +1,4 @@
-"""Every command and JSON sample of the README is executed."""
+"""Every command and JSON sample of the README, and of two pages below it, is executed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ from llm_proxy.registry import Sources, api_types
 from providers.discovery import discover
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCKS = re.findall(r"```(\w+)([^\n]*)\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+PAGES = ("README.md", "docs/faces.md", "docs/configuration.md")
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"```(\w+)([^\n]*)\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+]
 BASH = [body.strip() for language, _, body in BLOCKS if language == "bash"]
 JSON = [(info.split(), body) for language, info, body in BLOCKS if language == "json"]
 STARTED_ELSEWHERE = ("./run-rest-api.sh", "./run-tests.sh")
@@ -72,7 +77,7 @@ def test_the_two_commands_come_first() -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed on this machine")
 @pytest.mark.parametrize("command", [block for block in BASH if block not in STARTED_ELSEWHERE])
 def test_command(command: str, origin: str) -> None:
-    """Each other command of the README succeeds against the product as shipped."""
+    """Each other command succeeds against the product as shipped."""
     here = command.replace("http://127.0.0.1:8080", origin).replace("./.venv/bin/python", sys.executable)
     script = here.replace("curl ", "curl -sS --fail-with-body ")
     done = subprocess.run(["bash", "-ec", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -129,3 +134,11 @@ def test_error_sample(origin: str) -> None:
     assert {key: real[key] for key in sample["error"]} | {"request_id": ""} == sample["error"] | {
         "request_id": ""
     }
+
+
+@pytest.mark.parametrize("page", [*PAGES, "examples/README.md", "docs/matrix.md", "docs/failures.md"])
+def test_links(page: str) -> None:
+    """Each link to a file of the project leads somewhere."""
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text("utf-8"))
+
+    assert [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()] == []
