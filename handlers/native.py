@@ -17,6 +17,7 @@ from llm_proxy.errors import InvalidRequest
 from llm_proxy.faces.native_face import NativeFace
 from llm_proxy.schema import M, validated
 from llm_proxy.wire import Deployment, NativeRequest
+from providers.base import NativeCall
 
 
 class NativeFirstHandler(AnsweringHandler):
@@ -37,14 +38,16 @@ class NativeFirstHandler(AnsweringHandler):
             validated(whole, body)
             raise
 
-    async def answer_natively(self, body: Mapping[str, Any], stream: bool, deployment: Deployment) -> bool:
-        """Answer ``body`` as it is, if the upstream has the call. False: it has not, and nothing has happened."""
-        call = self.snapshot.adapter(deployment).native(self.native_path)
-        if call is None:
-            return False
+    def native_call(self, deployment: Deployment) -> NativeCall | None:
+        """The call, if that upstream has it itself."""
+        return self.snapshot.adapter(deployment).native(self.native_path)
+
+    async def answer_natively(
+        self, call: NativeCall, body: Mapping[str, Any], stream: bool, deployment: Deployment
+    ) -> None:
+        """Answer ``body`` as it is and finish."""
         headers = self.request.headers
         sent = {name: headers[name] for name in self.native_headers if name in headers}
         query = urlencode([(k, v) for k, v in parse_qsl(self.request.query) if k in self.native_query])
         self.face = NativeFace(self.face)
         await self.answer(NativeRequest(body, stream, sent, query), deployment, native=call)
-        return True

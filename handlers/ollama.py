@@ -122,7 +122,8 @@ class GeneratingHandler(OllamaHandler, NativeFirstHandler):
         self.face = face = face_for(asked.model, self.kind)
         name, _ = self.rows(asked.model)
         deployment = self.deployment(name)
-        if await self.answer_natively(body, asked.streams, deployment):
+        if call := self.native_call(deployment):
+            await self.answer_natively(call, body, asked.streams, deployment)
             return
         form = validated(self.form, body)
         if not form.turns:
@@ -163,7 +164,8 @@ class EmbedHandler(OllamaHandler, NativeFirstHandler):
         asked = self.judged(body, Asked, self.form)
         name, _ = self.rows(asked.model)
         deployment = self.deployment(name)
-        if await self.answer_natively(body, False, deployment):
+        if call := self.native_call(deployment):
+            await self.answer_natively(call, body, False, deployment)
             return
         self._form = validated(self.form, body)
         self._began = time.monotonic_ns()

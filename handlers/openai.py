@@ -8,10 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.answering import AnsweringHandler
-from handlers.base import BaseHandler
-from llm_proxy.routing import unknown_model
+from handlers.models import ModelHandler, ModelsHandler
 from llm_proxy.schema import EmbeddingsRequest
-from llm_proxy.wire import Deployment
 
 
 class ChatCompletionsHandler(AnsweringHandler):
@@ -31,38 +29,6 @@ class EmbeddingsHandler(AnsweringHandler):
     async def post(self) -> None:
         request = EmbeddingsRequest.of(await self.json_body())
         await self.embed(request, self.deployment(request.model))
-
-
-class ModelsHandler(BaseHandler):
-    """``GET /v1/models``."""
-
-    endpoint = "/v1/models"
-
-    def get(self) -> None:
-        created = int(self.snapshot.loaded_at)
-        models = [entry(name, rows, created) for name, rows in sorted(self.snapshot.models.items())]
-        self.send_json({"object": "list", "data": models})
-
-    head = get
-
-
-class ModelHandler(BaseHandler):
-    """``GET /v1/models/<id>``; an id may contain slashes."""
-
-    endpoint = "/v1/models/"
-
-    def get(self, name: str) -> None:
-        rows = self.snapshot.models.get(name)
-        if not rows:
-            raise unknown_model(name, self.snapshot.models)
-        self.send_json(entry(name, rows, int(self.snapshot.loaded_at)))
-
-    head = get
-
-
-def entry(name: str, rows: tuple[Deployment, ...], created: int) -> dict[str, Any]:
-    """One model; ``created`` is when the configuration was loaded, since nobody knows better."""
-    return {"id": name, "object": "model", "created": created, "owned_by": rows[0].provider}
 
 
 _PATHS: list[tuple[str, Any]] = [

@@ -1,0 +1,63 @@
+"""A request of Anthropic's Messages API to a server of that API: what must be known of it, and what may not go along.
+
+Laws: the server judges its own dialect. Only the fields that decide about the answer's form, or about the configuration's
+defaults, are checked here. Thinking that this gateway itself has put into an earlier answer, of a model of another vendor,
+has no signature of Anthropic's, which refuses it: it is left out and named.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from llm_proxy.schema import MaybeNumber, Open
+
+_Json = dict[str, Any]
+
+
+class Asked(Open):
+    """The fields of any request; what they may hold besides is the server's to say."""
+
+    model: str = Field(min_length=1)
+    stream: bool | None = None
+    max_tokens: int | None = None
+    stop_sequences: list[str] | None = None
+    temperature: MaybeNumber = None
+    top_p: MaybeNumber = None
+    top_k: int | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: dict[str, Any] | None = None
+    thinking: dict[str, Any] | None = None
+    output_config: dict[str, Any] | None = None
+
+
+def without_foreign_thinking(body: _Json) -> tuple[_Json, tuple[str, ...]]:
+    """``body`` without thinking that is not Anthropic's, and the paths of the messages that it was in."""
+    messages = body.get("messages")
+    found = {
+        at: kept
+        for at, message in enumerate(messages if isinstance(messages, list) else [])
+        if (kept := _own(message)) is not None
+    }
+    if not found:
+        return body, ()
+    replaced = [found.get(at, message) for at, message in enumerate(body["messages"])]
+    return {**body, "messages": replaced}, tuple(f"messages.{at}.thinking" for at in found)
+
+
+def _own(message: Any) -> _Json | None:
+    """``message`` without such blocks; None if it has none, or nothing else (then the server says what is wrong)."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, list) or message.get("role") != "assistant":
+        return None
+    kept = [block for block in content if not _of_another_vendor(block)]
+    return {**message, "content": kept} if kept and len(kept) < len(content) else None
+
+
+def _of_another_vendor(block: Any) -> bool:
+    """Whether it is thinking that the Anthropic face wrote for a model of another vendor: without a signature, or with
+    one of Google's (see ``anthropic_turns``)."""
+    if not isinstance(block, dict) or block.get("type") != "thinking":
+        return False
+    return not block.get("signature") or str(block["signature"]).startswith("google:")
