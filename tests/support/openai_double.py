@@ -110,10 +110,11 @@ class OpenAIDouble(Peer):
     def _events(self, body: dict[str, Any]) -> list[bytes]:
         said = [self.chunk(chunk) for chunk in chunks(body, self.thoughts)]
         if body["model"] == "dies":
-            return scripts.sse(*said[:3], {"error": self.error(503)}, done=self.done_after_error)
+            return scripts.sse(*said[:3], {"error": self.error(self.dies_with)}, done=self.done_after_error)
         return scripts.sse(*said, done=body["model"] != "mute")
 
-    #: Whether an error in a stream is followed by the terminator all the same.
+    #: The status that an error in a stream stands for, and whether the terminator follows it all the same.
+    dies_with = 503
     done_after_error = False
 
     def whole(self, completion: dict[str, Any]) -> dict[str, Any]:

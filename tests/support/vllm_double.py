@@ -25,6 +25,7 @@ _DEAD = "EngineCore encountered an issue. See stack trace (above) for the root c
 class VllmDouble(OpenAIDouble):
     """``async with VllmDouble() as double``; models as in ``OpenAIDouble``."""
 
+    dies_with = 500
     done_after_error = True
 
     def __init__(self, api_key: str | None = None) -> None:
