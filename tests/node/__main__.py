@@ -1,7 +1,7 @@
 """``make test-node``: the official JavaScript clients and the JavaScript examples against the running program.
 
-Installs what package-lock.json pins (where it did not yet), starts the program in front of a strict double of each dialect,
-and runs ``node --test``. Without Node, or where the registry of npm cannot be reached, it says so and is no failure.
+Installs what package-lock.json pins (where it did not yet), starts the program in front of a strict double of each dialect
+and of the real llama.cpp server where that can run, and runs ``node --test``. Without Node, or where the registry of npm cannot be reached, it says so and is no failure.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from tests.support import llamacpp
 from tests.support.anthropic_double import AnthropicDouble
 from tests.support.gemini_double import GeminiDouble
 from tests.support.ollama_double import OllamaDouble
 from tests.support.openai_double import OpenAIDouble
 from tests.support.program import Program
+from tests.support.tiny_model import write_model
 
 HERE = Path(__file__).resolve().parent
 OLDEST = 20
@@ -85,6 +87,18 @@ async def run(node: str) -> int:
         # The names that the examples use.
         rows["double-ollama"] |= {"llama3.2": {}, "nomic-embed-text": {}}
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        environment = dict(os.environ)
+        try:
+            write_model(folder / "tiny.gguf")
+            running = stack.enter_context(llamacpp.server(folder / "tiny.gguf", context=8192))
+        except llamacpp.CannotRun as reason:
+            if os.environ.get(llamacpp.REQUIRED) == "1":
+                raise
+            print(f"test-node: without llama.cpp: {reason}")
+        else:
+            here = {"api_type": "openai", "api_host": running.base}
+            rows["llamacpp"] = {"defaults": here, "llamacpp": {"model": "tiny"}}
+            environment["LLAMACPP"] = "1"
         program = await stack.enter_async_context(Program(folder, rows))
         process = await asyncio.create_subprocess_exec(
             node,
@@ -92,7 +106,7 @@ async def run(node: str) -> int:
             "--test-reporter=spec",
             *sorted(str(path) for path in HERE.glob("*.test.mjs")),
             cwd=HERE,
-            env=os.environ | {"GATEWAY": program.url.removesuffix("/api")},
+            env=environment | {"GATEWAY": program.url.removesuffix("/api")},
         )
         status = await process.wait()
         for line in program.lines():

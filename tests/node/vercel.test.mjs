@@ -3,7 +3,7 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, jsonSchema, Output, stepCountIs, streamText, tool } from "ai";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ASK, collect, GATEWAY, getWeather, KINDS, PARAMETERS, SCHEMA, TEXT } from "./kit.mjs";
+import { ASK, collect, GATEWAY, getWeather, isReply, KINDS, PARAMETERS, SCHEMA, textOf } from "./kit.mjs";
 
 const gateway = createOpenAICompatible({
   name: "gateway",
@@ -19,10 +19,10 @@ const raise = ({ error }) => {
 for (const kind of KINDS) {
   test(`${kind}: whole and streamed, one text`, async () => {
     const whole = await generateText(common(kind));
-    assert.equal(whole.text, TEXT);
+    assert.equal(whole.text, textOf(kind));
     assert.ok(whole.usage.outputTokens > 0);
     const stream = streamText({ ...common(kind), onError: raise });
-    assert.equal((await collect(stream.textStream)).join(""), TEXT);
+    assert.equal((await collect(stream.textStream)).join(""), textOf(kind));
     assert.equal(await stream.finishReason, "stop");
     assert.ok((await stream.usage).outputTokens > 0);
   });
@@ -37,13 +37,13 @@ for (const kind of KINDS) {
       }),
     };
     const steps = { ...common(kind), tools, stopWhen: stepCountIs(3) };
-    assert.equal((await generateText(steps)).text, TEXT);
-    assert.equal(await streamText({ ...steps, onError: raise }).text, TEXT);
+    assert.equal((await generateText(steps)).text, textOf(kind));
+    assert.equal(await streamText({ ...steps, onError: raise }).text, textOf(kind));
     assert.deepEqual(asked, [{ city: "Paris" }, { city: "Paris" }]);
   });
 
   test(`${kind}: an object as answer`, async () => {
     const output = Output.object({ schema: jsonSchema(SCHEMA), name: "reply" });
-    assert.deepEqual((await generateText({ ...common(kind), output })).output, { answer: 42 });
+    assert.ok(isReply((await generateText({ ...common(kind), temperature: 0, output })).output, kind));
   });
 }
