@@ -62,6 +62,8 @@ class GatewayError(Exception):
     phase: str = ""
     #: What happened there, e.g. refused, reset, truncated, timeout (for logs and metrics).
     kind: str = ""
+    #: What Anthropic's clients read beside the type, to decide how to go on (``error.details``).
+    details: Mapping[str, Any] | None = None
 
     def __init__(
         self,
@@ -188,6 +190,7 @@ class ThreadsUnsupported(RequestError):
     (anthropic/lib/threads of anthropic 2.12)."""
 
     code = "thread_unsupported_request"
+    details = {"error_code": code, "unsupported": ["thread"]}
 
 
 class UpstreamError(GatewayError):
@@ -306,6 +309,7 @@ def ollama_face(error: GatewayError, request_id: str) -> dict[str, Any]:
 _ANTHROPIC_TYPES: Mapping[int, str] = {
     400: "invalid_request_error",
     401: "authentication_error",
+    402: "billing_error",
     403: "permission_error",
     404: "not_found_error",
     413: "request_too_large",
@@ -321,6 +325,6 @@ def anthropic_face(error: GatewayError, request_id: str) -> dict[str, Any]:
     fallback = "invalid_request_error" if 400 <= error.status < 500 else "api_error"
     kind = _ANTHROPIC_TYPES.get(error.status, fallback)
     told: dict[str, Any] = {"type": kind, "message": error.message}
-    if isinstance(error, ThreadsUnsupported):
-        told["details"] = {"error_code": error.code, "unsupported": ["thread"]}
+    if error.details is not None:
+        told["details"] = error.details
     return {"type": "error", "error": told, "request_id": request_id}

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.errors import GatewayError
+from llm_proxy.errors import GatewayError, UpstreamAuth
 from providers._errors import Reported, from_body, refusal, reported
 from providers._native_errors import in_answer
-from providers._native_json import Malformed
+from providers._native_json import Malformed, loads_object, obj
+from providers._public import public
+
+#: How many details, and entries of each, are worth telling.
+_MOST = 20
 
 _STATUS = {
     "invalid_request_error": 400,
@@ -39,6 +43,28 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes) -> Gateway
     """The error of an answer with ``status``; its body may be cut or no JSON at all."""
     said = from_body(body)
     return refusal(_meant(status, said.type), headers, _coded(said))
+
+
+def with_details(error: GatewayError, body: bytes) -> GatewayError:
+    """``error`` with the details of ``body``, an error of this API, for a client that speaks it: as far as they are texts
+    and lists of texts, as a client may see them."""
+    try:
+        told = obj(obj(loads_object(body), "error"), "details")
+    except Malformed:
+        return error
+    if isinstance(error, UpstreamAuth):
+        return error  # what the vendor has to say about our key is not for the client
+    shown = {name: _shown(value) for name, value in list(told.items())[:_MOST] if public(name) == name}
+    error.details = {name: value for name, value in shown.items() if value is not None} or None
+    return error
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return public(value)
+    return (
+        [_shown(item) for item in value[:_MOST] if isinstance(item, str)] if isinstance(value, list) else None
+    )
 
 
 def from_object(value: Mapping[str, Any]) -> GatewayError:

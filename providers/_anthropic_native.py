@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llm_proxy.errors import GatewayError
 from llm_proxy.sse import SSEEvent, dumps
 from llm_proxy.wire import Deployment, HttpCall, NativeRequest
 from providers import _anthropic_answer as answer
@@ -53,6 +54,9 @@ def _call(
 
 class NativeMessages(NativeCall):
     """``POST {host}/v1/messages``."""
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        return errors.with_details(super().error(status, headers, body), body)
 
     def chat_call(self, request: NativeRequest, deployment: Deployment) -> HttpCall:
         body, dropped = _completed(renamed(request.sent, deployment), deployment)
