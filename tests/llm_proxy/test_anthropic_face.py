@@ -8,14 +8,18 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.events import Chunk
+from llm_proxy.events import ChatResponse, Chunk
 from llm_proxy.faces.anthropic_face import AnthropicFace
 from tests.support.fuzz import fuzz
 
 TEXT = st.text(max_size=5)
 CALL = st.fixed_dictionaries(
     {"index": st.integers(0, 3)},
-    optional={"id": TEXT, "function": st.fixed_dictionaries({}, optional={"name": TEXT, "arguments": TEXT})},
+    optional={
+        "id": TEXT,
+        "function": st.fixed_dictionaries({}, optional={"name": TEXT, "arguments": TEXT}),
+        "extra_content": st.sampled_from([{}, {"google": {"thought_signature": "s"}}, {"google": 1}]),
+    },
 )
 THOUGHT = st.sampled_from(
     [
@@ -27,6 +31,7 @@ DELTA = st.fixed_dictionaries(
     {},
     optional={
         "content": TEXT | st.none(),
+        "refusal": TEXT | st.none(),
         "reasoning_content": TEXT,
         "thinking_blocks": st.lists(THOUGHT, max_size=2),
         "tool_calls": st.lists(CALL, max_size=2),
@@ -104,3 +109,16 @@ def test_no_argument_is_lost(chunks: list[dict[str, Any]]) -> None:
     ]
 
     assert sorted("".join(said)) == sorted("".join(written))
+
+
+def test_a_refusal_is_text() -> None:
+    """OpenAI's models refuse in a field of its own; this dialect has no other place for it than the text."""
+    face = AnthropicFace("m")
+    streamed = face.event(Chunk({"choices": [{"index": 0, "delta": {"refusal": "No."}}]})) + face.end()
+    message = {"role": "assistant", "content": None, "refusal": "No."}
+    whole = json.loads(face.whole(ChatResponse({"choices": [{"message": message, "finish_reason": "stop"}]})))
+
+    assert [value["delta"] for name, value in parsed(streamed) if name == "content_block_delta"] == [
+        {"type": "text_delta", "text": "No."}
+    ]
+    assert whole["content"] == [{"type": "text", "text": "No."}]
