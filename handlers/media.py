@@ -61,7 +61,8 @@ class MediaHandler(RelayingHandler):
         able = [row for row in rows if self.snapshot.adapter(row).has_media]
         if not able:
             kinds = " and ".join(sorted({row.api_type for row in rows}))
-            raise NotSupported.by_upstream(f"upstreams of the type {kinds} have no such endpoint")
+            text = f"upstreams of the type {kinds} have no such endpoint; those that speak OpenAI's API may have it"
+            raise NotSupported.by_upstream(text)
         return choose(able, self.share())
 
     def share(self) -> float:
@@ -141,6 +142,7 @@ class MediaHandler(RelayingHandler):
             self.set_header("Cache-Control", "no-cache, no-transform")
             self.set_header("X-Accel-Buffering", "no")
             self.facts["stream"] = True
+            self._silent_until = self.now() + self.gateway.keep_alive.after
         self.expect_length(head.status)
 
     async def send(self, data: bytes) -> None:
@@ -149,10 +151,25 @@ class MediaHandler(RelayingHandler):
         if self._is_stream:
             self._tail = (self._tail + data[-4:])[-4:]
         await super().send(data)
+        if self._is_stream:
+            self._silent_until = self.now() + self.gateway.keep_alive.interval
+
+    def _between_events(self) -> bool:
+        """Whether an event of ours has room in the answer: only a stream whose length nobody has told has any."""
+        ended = not self._begun or self._tail.endswith((b"\n\n", b"\r\n\r\n"))
+        return self._is_stream and self._owed is None and ended
+
+    async def break_silence(self) -> None:
+        now = self.now()
+        if now < self._silent_until:
+            return
+        if self._between_events():
+            await self.send(self.face.keep_alive())
+        else:
+            self._silent_until = now + self.gateway.keep_alive.interval
 
     async def relay_failed(self, error: GatewayError) -> None:
-        between = self._is_stream and self._owed is None and self._tail.endswith((b"\n\n", b"\r\n\r\n"))
-        if self._begun and not between:
+        if self._begun and not self._between_events():
             await super().relay_failed(error)
         else:
             await self._ended_badly(error)

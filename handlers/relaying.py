@@ -7,6 +7,7 @@ endpoint's to say.
 
 from __future__ import annotations
 
+import math
 import re
 
 from handlers.answering import AnsweringHandler
@@ -21,6 +22,9 @@ LEGAL_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
 
 class RelayingHandler(AnsweringHandler):
     """Base of the endpoints that relay what they do not read."""
+
+    #: When a client that has heard nothing should hear something (loop time).
+    _silent_until = math.inf
 
     async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
         """Make ``call``, relay its answer and finish."""
@@ -72,8 +76,12 @@ class RelayingHandler(AnsweringHandler):
                 raise exchange.failure
             elif exchange.ended:
                 return
-            elif not await exchange.wait(clock.deadline()):
+            elif not await exchange.wait(min(clock.deadline(), self._silent_until)):
                 clock.check(self.now())
+                await self.break_silence()
+
+    async def break_silence(self) -> None:
+        """Nothing has been sent until ``_silent_until``."""
 
     def stream_headers(self) -> None:
         """The upstream's headers are sent as they are."""

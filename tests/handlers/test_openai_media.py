@@ -201,6 +201,45 @@ async def test_a_cut_stream_says_so_where_there_is_room(half: bytes, told: bool,
         assert json.loads(rest.removeprefix(b"data: "))["error"]["code"] == "upstream_error"
 
 
+@pytest.mark.parametrize("half", [b"", b"data: {"])
+async def test_a_silent_stream_is_kept_alive_between_events(half: bytes, tmp_path: Path) -> None:
+    """With comments, from the first event on and before it; within an event nothing is written."""
+    gate = asyncio.Event()
+    event = b"data: {}\n\n"
+    async with (
+        Peer(stream(gate, event, *([half] if half else []), end="silence")) as peer,
+        RunningGateway(
+            tmp_path, rows(peer.url, timeouts={"idle": 1.0}), keepalive_after=0.05, keepalive_interval=0.05
+        ) as proxy,
+        Connection(proxy.origin) as client,
+    ):
+        await client.send("POST", "/v1/audio/speech", SPEECH)
+        got = await client.head()
+        first = await client.piece(got)
+        gate.set()
+        await client.rest(got)
+
+    comment = b": keep-alive\n\n"
+    before, _, after = got.body.partition(event)
+    assert (first, before.replace(comment, b"")) == (comment, b"")
+    assert (comment in after, b"timeout_idle" in after) == (not half, not half)
+    assert after.startswith(half)
+    assert not got.complete
+
+
+async def test_a_silent_sound_gets_no_comments(tmp_path: Path) -> None:
+    """Only streams of events have a place for them."""
+    async with (
+        Peer(stream(b"one\n\n", end="silence", content_type="audio/mpeg")) as peer,
+        RunningGateway(
+            tmp_path, rows(peer.url, timeouts={"idle": 0.3}), keepalive_after=0.05, keepalive_interval=0.05
+        ) as proxy,
+    ):
+        got = await request(proxy.origin, "POST", "/v1/audio/speech", SPEECH)
+
+    assert (got.body, got.complete) == (b"one\n\n", False)
+
+
 FAULTS = [(raw(end="cut"), 502, "upstream_unreachable"), (silent(), 504, "timeout_first_byte")]
 
 
