@@ -2,5 +2,5 @@
 
 import pytest
 
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("cells", "faces", "forms")))
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("faces", "forms", "proofs")))
 pytest.register_assert_rewrite(*(f"{__name__}.read_{name}" for name in ("anthropic", "ollama", "openai")))

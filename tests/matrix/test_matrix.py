@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.matrix.cells import PROOFS, Cell
+from tests.matrix.cells import Cell
 from tests.matrix.faces import FACES, Face
 from tests.matrix.features import FEATURES, Feature
+from tests.matrix.proofs import PROOFS
 from tests.matrix.upstreams import UPSTREAMS, Upstream
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.matrix import exceptions
-from tests.matrix.cells import PROOFS, Cell
+from tests.matrix.cells import Cell
 from tests.matrix.exceptions import LOSSES, Loss
 from tests.matrix.faces import FACES
 from tests.matrix.features import FEATURES
+from tests.matrix.proofs import PROOFS
 from tests.matrix.table import PAGE, cell_losses, page
 from tests.matrix.upstreams import UPSTREAMS
 
