@@ -32,6 +32,8 @@ class RelayingHandler(AnsweringHandler):
         self.gateway.running.add(self)
         try:
             try:
+                if self.gone:
+                    raise ClientGone("the client left before its request was sent on")
                 async with exchange:
                     clock = Clock(exchange, deployment.timeouts)
                     head = await await_head(exchange, clock)

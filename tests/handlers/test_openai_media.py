@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from handlers import media
+from handlers.relaying import RelayingHandler
+from llm_proxy.faces.media_body import read_body
 from tests.handlers.kit import access_lines
 from tests.support.client import Answer, Connection, request
 from tests.support.gateway import RunningGateway
@@ -267,6 +271,38 @@ async def test_the_upstream_sees_that_the_client_left(tmp_path: Path) -> None:
             await wait_until(lambda: bool(lines))
 
     assert [(line["status"], line["ended_by"]) for line in lines] == [(499, "client")]
+
+
+async def test_a_client_that_left_in_time_is_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who leaves while a large upload is read causes no call."""
+    reading, go_on = threading.Event(), threading.Event()
+    closed = asyncio.Event()
+
+    def slowly(data: bytes, kind: str) -> Any:
+        reading.set()
+        assert go_on.wait(10)
+        return read_body(data, kind)
+
+    def left(handler: media.MediaHandler) -> None:
+        RelayingHandler.on_connection_close(handler)
+        closed.set()
+
+    monkeypatch.setattr(media, "read_body", slowly)
+    monkeypatch.setattr(media.MediaHandler, "on_connection_close", left)
+    body, headers = form(("model", "m"), ("file", UPLOAD))
+    async with Peer(answer(b"")) as peer, RunningGateway(tmp_path, rows(peer.url)) as proxy:
+        with access_lines() as lines:
+            async with Connection(proxy.origin) as client:
+                await client.send("POST", "/v1/audio/transcriptions", body, headers=headers)
+                await wait_until(reading.is_set)
+            await asyncio.wait_for(closed.wait(), 5)
+            go_on.set()
+            await wait_until(lambda: bool(lines))
+
+        assert peer.connections == 0
+    assert [line["status"] for line in lines] == [499]
 
 
 async def test_a_slow_client_slows_the_upstream(tmp_path: Path) -> None:

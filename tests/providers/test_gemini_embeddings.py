@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ollama import AsyncClient
 
 from llm_proxy.errors import GatewayError, InvalidRequest, RateLimited, UpstreamError
 from llm_proxy.schema import EmbeddingsRequest
@@ -148,6 +149,17 @@ async def test_through_the_gateway(model: str, tmp_path: Path) -> None:
     assert (got.headers["x-llm-provider"], got.headers["x-llm-model"]) == ("gemini", model)
     assert got.headers["x-dropped-params"] == "user"
     assert len(double.requests) == 1
+
+
+async def test_from_ollamas_face(tmp_path: Path) -> None:
+    """Ollama's own client gets them as well, by the present call and the old one."""
+    async with GeminiDouble() as double:
+        rows = {"gemini": {"e": {"api_host": double.url, "model": EMBEDDING}}}
+        async with RunningGateway(tmp_path, rows) as proxy, AsyncClient(host=proxy.origin + "/ollama") as sdk:
+            several = await sdk.embed("e", ["a", "b"], dimensions=1)
+            one = await sdk.embeddings("e", "a")
+
+    assert (several.embeddings, one.embedding) == ([VECTOR[:1]] * 2, VECTOR)
 
 
 ERRORS = [
