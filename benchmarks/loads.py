@@ -85,33 +85,37 @@ def answers(bench: Bench) -> list[Row]:
     return [cpu, rate]
 
 
+#: How requests come: key, name, connections, requests on each, requests a second in all (0: as many as are answered).
+_ARRIVALS = (
+    ("1", "1 connection", 1, 1500, 0),
+    ("100", "100 connections, 400 requests a second", 100, 12, 400),
+    ("full", "100 connections, at full speed", 100, 60, 0),
+)
+
+
 def latency(bench: Bench) -> list[Row]:
     """What the gateway adds to the time of a request: with one connection, with a hundred that ask 400 times a second
-    together, and with a hundred that ask as fast as they are answered (where it is the queue that takes the time)."""
+    together, and with a hundred that ask as fast as they are answered (where it is the queue that takes the time). And
+    its CPU, which a proxy that is full spreads over requests that have arrived together."""
     rows: list[Row] = []
-    kinds = (
-        ("1", "1 connection", 1, 1500, 0),
-        ("100", "100 connections, 400 requests a second", 100, 12, 400),
-    )
     with targets(bench, "fast") as found:
         asked = question(bench.place, "fast", stream=False)
-        for key, name, connections, count, rate in (
-            *kinds,
-            ("full", "100 connections, at full speed", 100, 60, 0),
-        ):
-            pair = [
-                Row(f"latency.{key}.{at}", f"added latency, {word}, {name}", "ms", added=True)
+        for key, name, connections, count, rate in _ARRIVALS:
+            cpu = Row(f"latency.{key}.cpu", f"CPU of a request, {name}", "us")
+            times = {
+                at: Row(f"latency.{key}.{at}", f"added latency, {word}, {name}", "ms", added=True)
                 for at, word in (("p50", "median"), ("p99", "99th percentile"))
-            ]
+            }
             size = bench.times(count)
             for target, outcome in in_turns(
                 bench,
                 found,
                 lambda t, c=connections, n=size, r=rate: load(t, asked, c, n, rate=r),  # type: ignore[misc]
             ):
-                for row, at in zip(pair, ("p50", "p99"), strict=True):
+                for at, row in times.items():
                     row.add(target.name, outcome.whole[at] * 1e3, outcome.bad)
-            rows += pair
+                _cpu(cpu, target, outcome)
+            rows += [*times.values(), cpu]
     return rows
 
 
