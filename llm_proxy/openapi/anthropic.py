@@ -5,12 +5,19 @@ from __future__ import annotations
 from llm_proxy.faces.anthropic_form import CountRequest, MessagesRequest
 from llm_proxy.openapi.errors import ASKED
 from llm_proxy.openapi.schemas import BOOLEAN, INTEGER, STRING, const, many, maybe, record, ref
-from llm_proxy.openapi.values import EVENTS, JSON, PREFIX, ROOT, Answer, Operation, Schema
+from llm_proxy.openapi.values import EVENTS, JSON, PREFIX, ROOT, Answer, Operation, Parameter, Schema
 
 GROUP = "Anthropic"
 GROUPS = {
     GROUP: "Anthropic's Messages API over any upstream: base URL `/` or `/anthropic`. `stream` defaults to false."
 }
+
+#: What asks for one page of models.
+PAGING = (
+    Parameter("limit", "How many of Anthropic's list, 1 to 1000.", "20", "query", {"type": "integer"}),
+    Parameter("after_id", "The model before the page.", "demo", "query", STRING),
+    Parameter("before_id", "The model after the page.", "demo", "query", STRING),
+)
 
 _PLACES = (ROOT, PREFIX, "/anthropic")
 
@@ -55,7 +62,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Answer(
                 "The answer, or its stream.",
                 {JSON: ref("AnthropicMessage"), EVENTS: ref("AnthropicEvent")},
-                headers=ASKED,
+                headers=(*ASKED, "request-id"),
             ),
         ),
         _PLACES,
@@ -74,7 +81,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Answer(
                 "The count, or an estimate where nobody can count.",
                 {JSON: record({"input_tokens": INTEGER})},
-                headers=("X-Token-Count",),
+                headers=("X-Token-Count", "request-id"),
             ),
         ),
         _PLACES,
@@ -82,6 +89,28 @@ OPERATIONS: tuple[Operation, ...] = (
         example=_ASK,
         dialect="anthropic",
         asks=True,
+        names=True,
+    ),
+    Operation(
+        "GET",
+        "/anthropic/v1/models",
+        GROUP,
+        "The configured models",
+        (Answer("One page of them.", {JSON: ref("AnthropicModels")}, headers=("request-id",)),),
+        (ROOT,),
+        "At `/v1/models` a request with `anthropic-version` gets the same.",
+        parameters=PAGING,
+        dialect="anthropic",
+    ),
+    Operation(
+        "GET",
+        "/anthropic/v1/models/{id}",
+        GROUP,
+        "One configured model",
+        (Answer("The model.", {JSON: ref("AnthropicModel")}, headers=("request-id",)),),
+        (ROOT,),
+        parameters=(Parameter("id", "The model's public name; it may contain slashes.", "demo"),),
+        dialect="anthropic",
         names=True,
     ),
 )

@@ -1,8 +1,8 @@
 """Operations as one OpenAPI 3.1 document (spec.openapis.org/oas/v3.1.1).
 
 Laws: the same operations and prefix give the same bytes. What several operations share (models, errors, headers) stands
-once, among the components. OpenAPI 3.1 has no words for the items of a stream: its media type says that it is one, and
-``x-item-schema`` what an item is (``itemSchema`` of 3.2 under a name that is allowed here). Pure.
+once, among the components. OpenAPI 3.1 has no words for the items of a stream, so the schema of a stream is that of one
+event or line, as 3.2 writes it below ``itemSchema`` and as tools read it. Pure.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from llm_proxy.openapi import errors
-from llm_proxy.openapi.schemas import STRING, components_of, ref
-from llm_proxy.openapi.values import EVENTS, LINES, PREFIX, Answer, Operation, Parameter, Schema
+from llm_proxy.openapi.schemas import STRING, components_of, record, ref
+from llm_proxy.openapi.values import EVENTS, JSON, PREFIX, Answer, Operation, Parameter, Schema
 
 _Json = dict[str, Any]
 
@@ -41,7 +41,8 @@ def document(
             "title": "llm-proxy-api",
             "version": version,
             "description": "A gateway for language models. HEAD works where GET does; another method is a 405 that "
-            "lists `Allow`, another path a 404, both as JSON.",
+            "lists `Allow`, another path a 404, both as JSON. The schema of a stream (`text/event-stream`, "
+            "`application/x-ndjson`) is that of one event or line.",
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in groups.items()],
@@ -131,21 +132,28 @@ def _answer(answer: Answer) -> _Json:
 
 
 def _media(kind: str, schema: Schema) -> _Json:
-    if kind in (EVENTS, LINES):
-        return {"schema": STRING, "x-item-schema": schema}
+    if kind == EVENTS:
+        return {"schema": record({"data": _data(schema)}, {"event": STRING}, "One event.")}
     return {"schema": schema}
+
+
+def _data(schema: Schema) -> Schema:
+    """An event's text: JSON, or the word that ends a stream."""
+    if "anyOf" in schema:
+        return {**STRING, "anyOf": [_data(way) for way in schema["anyOf"]]}
+    return schema if "const" in schema else {**STRING, "contentMediaType": JSON, "contentSchema": schema}
 
 
 def _shared(operations: Iterable[Operation]) -> Iterator[tuple[str, _Json]]:
     """The error answers that are referred to."""
     names = {
-        (_shared_name(operation, status), operation.dialect, status)
+        (_shared_name(operation, status), operation.dialect, status, operation.relays)
         for operation in operations
         for status in errors.errors_of(operation)
     }
-    for name, dialect, status in sorted(names):
-        yield name, _answer(errors.error_answer(status, dialect))
+    for name, dialect, status, relays in sorted(names):
+        yield name, _answer(errors.error_answer(status, dialect, relays))
 
 
 def _shared_name(operation: Operation, status: str) -> str:
-    return f"{operation.dialect}-{status}"
+    return f"{operation.dialect}-{status}" + ("-relayed" if operation.relays else "")

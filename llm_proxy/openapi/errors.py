@@ -8,7 +8,12 @@ from llm_proxy.openapi.schemas import STRING, const, many, maybe, record, ref
 from llm_proxy.openapi.values import JSON, Answer, Dialect, Operation, Schema
 
 #: Schema of an error body, by dialect.
-NAMES: dict[Dialect, str] = {"openai": "Error", "ollama": "OllamaError", "anthropic": "AnthropicError"}
+NAMES: dict[Dialect, str] = {
+    "openai": "Error",
+    "ollama": "OllamaError",
+    "anthropic": "AnthropicError",
+    "either": "EitherError",
+}
 
 SCHEMAS: dict[str, Schema] = {
     "Error": record(
@@ -34,6 +39,10 @@ SCHEMAS: dict[str, Schema] = {
         {"type": const("error"), "error": record({"type": STRING, "message": STRING}), "request_id": STRING},
         what="Anthropic's form.",
     ),
+    "EitherError": {
+        "description": "OpenAI's form; Anthropic's for a request with `anthropic-version`.",
+        "anyOf": [ref("Error"), ref("AnthropicError")],
+    },
 }
 
 HEADERS: dict[str, tuple[str, Schema]] = {
@@ -48,6 +57,7 @@ HEADERS: dict[str, tuple[str, Schema]] = {
     "X-Dropped-Params": ("Fields of the request that the provider's API cannot express.", STRING),
     "X-Token-Count": ("`estimate` where nobody could count.", STRING),
     "Retry-After": ("When to try again: seconds, or a date.", STRING),
+    "request-id": ("The same as `X-Request-Id`, where Anthropic's clients look for it.", STRING),
     "ETag": ("Changes with the body.", STRING),
 }
 #: On every answer, and on those that an upstream was asked for.
@@ -77,9 +87,12 @@ _EVERYWHERE = ("403", "408", "413", "415", "500", "503")
 _UPSTREAM = ("404", "429", "4XX", "501", "502", "504", "5XX")
 
 
-def error_answer(status: str, dialect: Dialect) -> Answer:
-    """The answer with that status."""
+def error_answer(status: str, dialect: Dialect, relays: bool = False) -> Answer:
+    """The answer with that status. ``relays``: it may be the upstream's own, whatever that is."""
     headers = ("Retry-After",) if status in _RETRY else ()
+    if relays:
+        what = f"{_WHAT[status]} Or what the upstream answered with this status."
+        return Answer(what, {"*/*": {}}, status, headers)
     return Answer(_WHAT[status], {JSON: ref(NAMES[dialect])}, status, headers)
 
 

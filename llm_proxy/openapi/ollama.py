@@ -79,6 +79,11 @@ SHAPES: dict[str, Schema] = {
 }
 
 
+def _or_error(name: str) -> Schema:
+    """What a line of a stream is."""
+    return {"anyOf": [ref(name), ref("OllamaError")]}
+
+
 def _get(path: str, summary: str, what: str, content: dict[str, Schema]) -> Operation:
     return Operation("GET", path, GROUP, summary, (Answer(what, content),), _PLACES, dialect="ollama")
 
@@ -101,6 +106,7 @@ def _managing(method: Method) -> tuple[Operation, ...]:
             "This gateway answers for models of other servers and manages none.",
             parameters=(parameter,),
             dialect="ollama",
+            names=True,
         )
         for path, parameter in found
     )
@@ -136,7 +142,7 @@ OPERATIONS: tuple[Operation, ...] = (
         (
             Answer(
                 "The answer, or its stream. Without messages nothing is generated.",
-                {JSON: ref("OllamaChatLine"), LINES: ref("OllamaChatLine")},
+                {JSON: ref("OllamaChatLine"), LINES: _or_error("OllamaChatLine")},
                 headers=ASKED,
             ),
         ),
@@ -155,7 +161,7 @@ OPERATIONS: tuple[Operation, ...] = (
         (
             Answer(
                 "The answer, or its stream. Without a prompt nothing is generated.",
-                {JSON: ref("OllamaGenerateLine"), LINES: ref("OllamaGenerateLine")},
+                {JSON: ref("OllamaGenerateLine"), LINES: _or_error("OllamaGenerateLine")},
                 headers=ASKED,
             ),
         ),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from llm_proxy.faces.completions_form import CompletionRequest
 from llm_proxy.faces.responses_form import ResponsesRequest
+from llm_proxy.openapi.anthropic import PAGING
 from llm_proxy.openapi.errors import ASKED
-from llm_proxy.openapi.schemas import ref
+from llm_proxy.openapi.openai_shapes import CHUNKS, PIECES
+from llm_proxy.openapi.schemas import STRING, ref
 from llm_proxy.openapi.values import EVENTS, JSON, PREFIX, ROOT, Answer, Operation, Parameter
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 
@@ -14,6 +16,7 @@ GROUPS = {
     GROUP: "OpenAI's API over any upstream: base URL `/v1`, or `/v1` below the prefix. `stream` defaults to false."
 }
 
+_VERSION = Parameter("anthropic-version", "Asks for Anthropic's form.", "2023-06-01", "header", STRING)
 _MESSAGES = [{"role": "user", "content": "Hello"}]
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -25,7 +28,7 @@ OPERATIONS: tuple[Operation, ...] = (
         (
             Answer(
                 "The answer, or its stream.",
-                {JSON: ref("ChatCompletion"), EVENTS: ref("ChatCompletionChunk")},
+                {JSON: ref("ChatCompletion"), EVENTS: CHUNKS},
                 headers=ASKED,
             ),
         ),
@@ -43,7 +46,7 @@ OPERATIONS: tuple[Operation, ...] = (
         (
             Answer(
                 "The answer, or its stream.",
-                {JSON: ref("ChatCompletion"), EVENTS: ref("ChatCompletionChunk")},
+                {JSON: ref("ChatCompletion"), EVENTS: CHUNKS},
                 headers=ASKED,
             ),
         ),
@@ -60,7 +63,7 @@ OPERATIONS: tuple[Operation, ...] = (
         (
             Answer(
                 "The answer, or its stream.",
-                {JSON: ref("Completion"), EVENTS: ref("Completion")},
+                {JSON: ref("Completion"), EVENTS: PIECES},
                 headers=ASKED,
             ),
         ),
@@ -113,6 +116,8 @@ OPERATIONS: tuple[Operation, ...] = (
             ),
         ),
         (ROOT, PREFIX),
+        parameters=(_VERSION, *PAGING),
+        dialect="either",
     ),
     Operation(
         "GET",
@@ -126,7 +131,8 @@ OPERATIONS: tuple[Operation, ...] = (
             ),
         ),
         (ROOT, PREFIX),
-        parameters=(Parameter("id", "The model's public name; it may contain slashes.", "demo"),),
+        parameters=(Parameter("id", "The model's public name; it may contain slashes.", "demo"), _VERSION),
         names=True,
+        dialect="either",
     ),
 )

@@ -29,6 +29,10 @@ _SAID: dict[str, Schema] = {
 _FINISH = maybe(STRING)
 _LOGPROBS = maybe(OBJECT)
 
+#: What the events of a stream are: of chat, and of the legacy API.
+CHUNKS: Schema = {"anyOf": [ref("ChatCompletionChunk"), ref("Error"), const("[DONE]")]}
+PIECES: Schema = {"anyOf": [ref("Completion"), ref("Error"), const("[DONE]")]}
+
 SHAPES: dict[str, Schema] = {
     "Usage": record({}, _USAGE, "Token counts, as far as the upstream gives them."),
     "ChatCompletion": record(

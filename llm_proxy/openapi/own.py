@@ -6,6 +6,7 @@ from handlers.conversation import ConversationRequest, ExtendedConversationReque
 from handlers.passthrough import PassthroughRequest
 from handlers.prompts import RenderRequest
 from llm_proxy.openapi.errors import ASKED
+from llm_proxy.openapi.openai_shapes import CHUNKS
 from llm_proxy.openapi.schemas import INTEGER, STRING, many, mapping, maybe, record, ref
 from llm_proxy.openapi.values import EVENTS, JSON, Answer, Method, Operation, Parameter, Schema
 from llm_proxy.schema import ChatRequest
@@ -46,7 +47,7 @@ SHAPES: dict[str, Schema] = {
     "Rendered": record({"id": STRING, "language": STRING, "ref": STRING, "hash": STRING, "text": STRING}),
 }
 
-_CHAT_CONTENT = {JSON: ref("ChatCompletion"), EVENTS: ref("ChatCompletionChunk")}
+_CHAT_CONTENT = {JSON: ref("ChatCompletion"), EVENTS: CHUNKS}
 _CONVERSED = Answer("The stream, or the whole answer.", _CHAT_CONTENT, headers=(*ASKED, "X-Prompt"))
 _ID = Parameter("id", "The id of a prompt; it may contain slashes.", "conversation")
 _PROVIDER = Parameter("provider", "The name of a configured provider.", "demo")
@@ -77,6 +78,7 @@ def _raw(method: Method) -> Operation:
         parameters=(_PROVIDER, _PATH),
         asks=True,
         names=True,
+        relays=True,
     )
 
 
@@ -175,6 +177,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example={"provider": "demo", "path": "/models"},
         asks=True,
         names=True,
+        relays=True,
     ),
     _raw("GET"),
     _raw("POST"),

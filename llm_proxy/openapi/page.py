@@ -110,7 +110,7 @@ def _answer(document: _Json, status: str, answer: _Json) -> Iterator[str]:
     if "$ref" in answer:
         answer = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
     kinds = [
-        f"<code>{escape(kind)}</code>: {_type(media.get('x-item-schema', media['schema']))}"
+        f"<code>{escape(kind)}</code>: {_type(media['schema'])}"
         for kind, media in answer.get("content", {}).items()
     ]
     yield _row((f"<b>{status}</b>", _words(answer["description"]), "<br>".join(kinds)))
@@ -137,6 +137,10 @@ def _type(schema: _Json) -> str:
         case {"$ref": str(target)}:
             name = target.rpartition("/")[2]
             return f'<a href="#{_anchor("schema " + name)}">{escape(name)}</a>'
+        case {"properties": {"data": {"contentMediaType": _} | {"anyOf": _} as data}}:
+            return "events: " + _type(data)
+        case {"contentSchema": dict(item)}:
+            return _type(item)
         case {"anyOf": list(ways)} | {"oneOf": list(ways)}:
             return " or ".join(_type(way) for way in ways)
         case {"const": value}:

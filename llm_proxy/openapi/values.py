@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 Schema = dict[str, Any]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-#: In whose form errors are told.
-Dialect = Literal["openai", "ollama", "anthropic"]
+#: In whose form errors are told; ``either``: OpenAI's, or Anthropic's for a request with ``anthropic-version``.
+Dialect = Literal["openai", "ollama", "anthropic", "either"]
 
 #: Where an operation stands: below the prefix of the settings, or at the path itself.
 PREFIX, ROOT = "{prefix}", ""
@@ -53,7 +53,7 @@ class Operation:
     """One method of one path. ``places``: what is put in front of ``path``, each of them a path of its own.
 
     ``asks``: whether an upstream is asked, which can fail in its own ways. ``names``: whether it names something that
-    may not be there (404). ``body``: the model that validates it, or a schema for each media type.
+    may not be there (404). ``relays``: whether the upstream's own errors pass as they are. ``body``: the model that validates it, or a schema for each media type.
     """
 
     method: Method
@@ -70,3 +70,4 @@ class Operation:
     dialect: Dialect = "openai"
     asks: bool = False
     names: bool = False
+    relays: bool = False
