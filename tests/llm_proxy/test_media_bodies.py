@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from llm_proxy.errors import InvalidRequest, UnsupportedMedia
 from llm_proxy.faces.media_body import read_body
 from llm_proxy.jsontext import JsonProblem
+from tests.support.fuzz import fuzz
 
 FORM = "multipart/form-data; boundary=b1"
 #: A form as browsers and curl write it, with what may surround it.
@@ -168,6 +169,7 @@ VALUES = st.recursive(
 )
 
 
+@fuzz
 @given(st.dictionaries(st.text(), VALUES), st.text(min_size=1), st.text(), st.booleans())
 def test_any_json(fields: dict[str, object], old: str, new: str, plain: bool) -> None:
     """Another model, and otherwise the same value."""
@@ -179,6 +181,7 @@ def test_any_json(fields: dict[str, object], old: str, new: str, plain: bool) ->
     assert json.loads(body.written(new)) == {**given_, "model": new}
 
 
+@fuzz
 @given(
     st.lists(st.tuples(st.from_regex(r"[a-z\[\]]{1,8}", fullmatch=True), st.binary()), max_size=5),
     st.binary(),
