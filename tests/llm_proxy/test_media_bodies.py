@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_proxy.errors import InvalidRequest, UnsupportedMedia
@@ -169,7 +169,7 @@ VALUES = st.recursive(
 )
 
 
-@fuzz
+@settings(fuzz, max_examples=40)
 @given(st.dictionaries(st.text(), VALUES), st.text(min_size=1), st.text(), st.booleans())
 def test_any_json(fields: dict[str, object], old: str, new: str, plain: bool) -> None:
     """Another model, and otherwise the same value."""
@@ -181,7 +181,7 @@ def test_any_json(fields: dict[str, object], old: str, new: str, plain: bool) ->
     assert json.loads(body.written(new)) == {**given_, "model": new}
 
 
-@fuzz
+@settings(fuzz, max_examples=40)
 @given(
     st.lists(st.tuples(st.from_regex(r"[a-z\[\]]{1,8}", fullmatch=True), st.binary()), max_size=5),
     st.binary(),
