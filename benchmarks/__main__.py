@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import endurance, loads
+from benchmarks.building import BUILD, HERE, Missing, compiled, router_program
 from benchmarks.codecs import codecs
 from benchmarks.loads import Bench
-from benchmarks.processes import BUILD, HERE, Missing, compiled, more_descriptors, router_program
+from benchmarks.processes import more_descriptors
 from benchmarks.results import Sitting, measured, write
 from benchmarks.table import GATEWAY, Row
 

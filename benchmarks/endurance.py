@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import reload as reloading
+from benchmarks.building import Missing
 from benchmarks.loads import Bench, targets
 from benchmarks.measure import held, load, resident
 from benchmarks.processes import (
-    Missing,
     Target,
     free_port,
     gateway_command,

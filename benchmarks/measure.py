@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import Missing, Target, compiled
+from benchmarks.building import Missing, compiled
+from benchmarks.processes import Target
 from benchmarks.questions import Question
 
 

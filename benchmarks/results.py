@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.processes import ROOT, ROUTER_VERSION
+from benchmarks.building import ROOT, ROUTER_VERSION
 from benchmarks.table import Row, figures, verdicts
 
 BEGIN = "<!-- measured: what stands up to the end mark is written by `python -m benchmarks --write` -->"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import processes
+from benchmarks import building
 
 
 @pytest.fixture(scope="module")
@@ -13,5 +13,5 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the programs are built in these tests."""
     folder = tmp_path_factory.mktemp("build")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(processes, "BUILD", folder)
+        patch.setattr(building, "BUILD", folder)
         yield folder

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import processes, results
+from benchmarks import building, results
+from benchmarks.building import Missing
 from benchmarks.loads import Bench
-from benchmarks.processes import Missing
 from benchmarks.table import GATEWAY, ROUTER, Row
 from tests.benchmarks.kit import a_row, cells, needs_compiler
 
@@ -87,7 +87,7 @@ def test_command_without_a_compiler(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a C compiler it says so and measures nothing."""
-    monkeypatch.setattr(processes, "BUILD", tmp_path)
+    monkeypatch.setattr(building, "BUILD", tmp_path)
     monkeypatch.setattr(shutil, "which", lambda name: None)
 
     assert 1 == command.main([])
@@ -96,7 +96,7 @@ def test_command_without_a_compiler(
 
 def test_router_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where pip finds no vllm-router its column stays empty, and a sentence says why."""
-    monkeypatch.setattr(processes, "BUILD", tmp_path)
+    monkeypatch.setattr(building, "BUILD", tmp_path)
     failure = subprocess.CompletedProcess([], 1, "", "looking\nERROR: no matching distribution\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **options: failure)
 

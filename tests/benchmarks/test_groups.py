@@ -9,9 +9,10 @@ import pytest
 
 from benchmarks import endurance, loads, reload, table
 from benchmarks.__main__ import GROUPS
+from benchmarks.building import Missing
 from benchmarks.loads import Bench
 from benchmarks.measure import Outcome
-from benchmarks.processes import Missing, Target
+from benchmarks.processes import Target
 from benchmarks.table import DIRECT, GATEWAY, ROUTER, Row
 
 #: CPU seconds of a load, and seconds of its median answer.

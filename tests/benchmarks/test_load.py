@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import loads, measure, processes
+from benchmarks import building, loads, measure, processes
+from benchmarks.building import Missing
 from benchmarks.loads import Bench
-from benchmarks.processes import UPSTREAMS, Missing, Target
+from benchmarks.processes import UPSTREAMS, Target
 from benchmarks.questions import Question, question
 from benchmarks.table import DIRECT, GATEWAY
 from tests.benchmarks.kit import CC, needs_compiler
@@ -55,7 +56,7 @@ def answering(answer: bytes) -> Iterator[Target]:
 @pytest.mark.parametrize("name", ["load", "upstream"])
 def test_programs_compile_without_a_warning(name: str, tmp_path: Path) -> None:
     """The compiler has nothing to say about the C programs."""
-    source = processes.HERE / f"{name}.c"
+    source = building.HERE / f"{name}.c"
     done = subprocess.run(
         [str(CC), "-O2", "-Wall", "-Wextra", "-o", tmp_path / name, source],
         capture_output=True,
