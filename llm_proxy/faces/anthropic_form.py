@@ -20,7 +20,7 @@ from llm_proxy.sse import dumps
 Block = dict[str, Any]
 
 #: OpenAI's words for budgets of thinking, by the smallest budget that deserves them.
-_EFFORTS = ((16_384, "high"), (4_096, "medium"), (0, "low"))
+_EFFORTS = ((16_384, "high"), (4_096, "medium"))
 
 
 class Turn(Open):
@@ -109,7 +109,11 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str) -> 
     if api_type == "anthropic":
         sent.update({k: body[k] for k in ("thinking", "output_config") if body.get(k) is not None})
     else:
-        sent.update(_effort(form.thinking, form.output_config or {}))
+        thinking, output = form.thinking or {}, form.output_config or {}
+        effort = _effort(thinking, output, api_type)
+        if thinking.get("type") == "disabled" and not effort:
+            lost.append("thinking")
+        sent.update({**_format(output), **effort})
     return Translated(sent, (*lost, *turns.dropped))
 
 
@@ -155,21 +159,31 @@ def _choice(choice: Block | None) -> dict[str, Any]:
     return found
 
 
-def _effort(thinking: Block | None, output: Block) -> dict[str, Any]:
-    """Thinking and formats in OpenAI's words, for upstreams of other dialects."""
-    found: dict[str, Any] = {}
+def _format(output: Block) -> dict[str, Any]:
     form = output.get("format")
-    if isinstance(form, dict) and form.get("type") == "json_schema":
-        schema = {"name": "answer", "schema": form.get("schema") or {}}
-        found["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if not isinstance(form, dict) or form.get("type") != "json_schema":
+        return {}
+    schema = {"name": "answer", "schema": form.get("schema") or {}}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
+
+
+def _effort(thinking: Block, output: Block, api_type: str) -> dict[str, Any]:
+    """Thinking in OpenAI's words. That API has none for "do not" that its models without thinking accept; the templates of
+    vLLM's models have a switch, or ignore what they do not know."""
+    kind = thinking.get("type")
+    found: dict[str, Any] = {}
+    if api_type == "vllm" and kind in ("enabled", "adaptive", "disabled"):
+        found["chat_template_kwargs"] = {"enable_thinking": kind != "disabled"}
+    if kind == "disabled":
+        return found if api_type not in ("ollama", "gemini") else {"reasoning_effort": "none"}
     if isinstance(output.get("effort"), str):
         found["reasoning_effort"] = output["effort"]
-    elif thinking and thinking.get("type") == "enabled":
+    elif kind == "adaptive":
+        found["reasoning_effort"] = "medium"  # as much as the model sees fit, but shown
+    elif kind == "enabled":
         budget = thinking.get("budget_tokens")
         budget = budget if isinstance(budget, int) else 0
-        found["reasoning_effort"] = next(word for least, word in _EFFORTS if budget >= least)
-    elif thinking and thinking.get("type") == "disabled":
-        found["reasoning_effort"] = "none"
+        found["reasoning_effort"] = next((word for least, word in _EFFORTS if budget >= least), "low")
     return found
 
 

@@ -27,8 +27,8 @@ def sent(api_type: str, *content: Any, **fields: Any) -> tuple[dict[str, Any], t
     model = "gemini-3-double" if api_type == "gemini" else "up"
     call = PROVIDERS[api_type].chat_call(ChatRequest.of(chat.sent), row(api_type, model))
     found = body_of(call)
-    if api_type == "openai":
-        openai_rules.check_chat(found)
+    if api_type in ("openai", "vllm"):
+        openai_rules.check_chat(found, unknown_fields=api_type == "vllm")
     elif api_type == "ollama":
         ollama_rules.check_chat(found, ("completion", "tools", "vision"))
     else:
@@ -163,6 +163,38 @@ def test_the_tier() -> None:
     """Other vendors call the standard tier by another name."""
     assert sent("openai", WORDS, service_tier="standard_only")[0]["service_tier"] == "default"
     assert sent("gemini", WORDS, service_tier="standard_only")[0]["serviceTier"] == "standard"
+
+
+@pytest.mark.parametrize(
+    ("fields", "effort"),
+    [
+        ({"thinking": {"type": "adaptive"}}, "medium"),
+        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, "max"),
+        ({"thinking": {"type": "enabled", "budget_tokens": 5000}}, "medium"),
+        ({"thinking": {"type": "enabled", "budget_tokens": 32000}}, "high"),
+        ({"output_config": {"effort": "low"}}, "low"),
+        ({"thinking": {"type": "enabled", "budget_tokens": -1}}, "low"),
+        ({}, None),
+    ],
+)
+def test_thinking(fields: Any, effort: str | None) -> None:
+    """How much is thought, in OpenAI's words; without a word the vendor's own default holds."""
+    assert sent("openai", WORDS, **fields)[0].get("reasoning_effort") == effort
+
+
+@pytest.mark.parametrize(
+    ("api_type", "name", "value", "lost"),
+    [
+        ("openai", "reasoning_effort", None, ("thinking",)),
+        ("vllm", "chat_template_kwargs", {"enable_thinking": False}, ()),
+        ("ollama", "think", False, ()),
+    ],
+)
+def test_no_thinking(api_type: str, name: str, value: Any, lost: tuple[str, ...]) -> None:
+    """OpenAI's models without thinking refuse each word about it, so none is sent, and that is told."""
+    body, dropped = sent(api_type, WORDS, thinking={"type": "disabled"}, output_config={"effort": "high"})
+
+    assert (body.get(name), dropped) == (value, lost)
 
 
 def test_whatever_a_client_sends() -> None:

@@ -53,5 +53,9 @@ OPENAI_SEES = _openai("reasoning_content")
 _SWITCH = {"chat_template_kwargs": {"enable_thinking": True}}
 VLLM_SEES: Seen = _openai("reasoning")
 VLLM_SEES.update(
-    {(ask, "ollama"): {**VLLM_SEES[ask], **_SWITCH} for ask in ("reasoning", "reasoning again", "usage")}
+    {
+        (ask, face): {**VLLM_SEES[ask], **_SWITCH}
+        for ask in ("reasoning", "reasoning again", "usage")
+        for face in ("ollama", "anthropic")
+    }
 )
