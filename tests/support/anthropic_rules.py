@@ -85,6 +85,7 @@ def _tools(at: str, value: Any) -> None:
     _list(at, value)
     for number, tool in enumerate(value):
         known: dict[str, Check] = {
+            "type": _type("custom"),  # optional; the vendor's tool runner for JavaScript says it
             "name": _text,
             "description": _text,
             "input_schema": _schema,
