@@ -169,7 +169,7 @@ class AnsweringHandler(BaseHandler):
     async def _send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
         if len(body) > OFF_LOOP and not self.gone:
-            self.set_header("Content-Length", str(len(body)))
+            self._headers.put("Content-Length", str(len(body)))
             self.write(body)
             self._begun = True
             self._owed = 0
@@ -224,9 +224,9 @@ class AnsweringHandler(BaseHandler):
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""
-        self.set_header("Content-Type", self.face.stream_type)
-        self.set_header("Cache-Control", "no-cache, no-transform")
-        self.set_header("X-Accel-Buffering", "no")
+        self._headers.put("Content-Type", self.face.stream_type)
+        self._headers.put("Cache-Control", "no-cache, no-transform")
+        self._headers.put("X-Accel-Buffering", "no")
 
     def _say_who(
         self,
@@ -234,15 +234,15 @@ class AnsweringHandler(BaseHandler):
         dropped: tuple[str, ...],
         prompt: UsedPrompt | None,
     ) -> None:
-        self.set_header("X-LLM-Provider", header_text(deployment.provider))
-        self.set_header("X-LLM-Model", header_text(deployment.model))
+        self._headers.put("X-Llm-Provider", header_text(deployment.provider))
+        self._headers.put("X-Llm-Model", header_text(deployment.model))
         self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
         dropped = (*self.untranslated, *dropped)
         if prompt is not None:
-            self.set_header("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
+            self._headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)
         if dropped:
-            self.set_header("X-Dropped-Params", header_text(", ".join(dropped)[:1000]))
+            self._headers.put("X-Dropped-Params", header_text(", ".join(dropped)[:1000]))
             self.facts["dropped"] = list(dropped)
             log.info(
                 "parameters dropped",

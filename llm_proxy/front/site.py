@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -25,10 +25,18 @@ from tornado.httputil import (
     ResponseStartLine,
     split_host_and_port,
 )
-from tornado.web import Application, RequestHandler
+from tornado.web import Application, HTTPError, RequestHandler
 
 #: What may stand in a Host field; no comma, which is how two of them look when they were joined.
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+;=%:\[\]-]*")
+
+
+@lru_cache(maxsize=256)
+def _name_in(host: str) -> str:
+    """The name or address in a Host field. Raises ``HTTPInputError``."""
+    if not _HOST.fullmatch(host):
+        raise HTTPInputError("bad Host")
+    return split_host_and_port(host.lower())[0]
 
 
 class Request(HTTPServerRequest):
@@ -46,17 +54,23 @@ class Request(HTTPServerRequest):
         self.body = b""
         self.files = {}
         self.host = headers.get("Host", "127.0.0.1")
-        if not _HOST.fullmatch(self.host):
-            raise HTTPInputError("bad Host")
-        self.host_name = split_host_and_port(self.host.lower())[0]
+        self.host_name = _name_in(self.host)
         self.path, _, self.query = start.path.partition("?")
         self._body_future: Future[None] = asyncio.get_running_loop().create_future()
 
     @cached_property
-    def arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]  # an attribute there
-        """The query's arguments."""
-        found = parse_qs(self.query, keep_blank_values=True, max_num_fields=100, encoding="latin-1")
+    def query_arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]  # an attribute there
+        """The query's arguments. Raises ``HTTPError`` if there are more than anybody needs."""
+        try:
+            found = parse_qs(self.query, keep_blank_values=True, max_num_fields=100, encoding="latin-1")
+        except ValueError as error:
+            raise HTTPError(400) from error
         return {name: [value.encode("latin-1") for value in values] for name, values in found.items()}
+
+    @property
+    def arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]  # an attribute there
+        """The same: forms in bodies are not taken apart."""
+        return self.query_arguments
 
 
 class Site(Application):
