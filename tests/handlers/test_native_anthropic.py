@@ -26,7 +26,7 @@ ASK: Any = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "conten
 LIVE = {**ASK, "stream": True}
 STREAMS = [pytest.param(found.data, id=found.name) for found in recordings("anthropic") if not found.failing]
 PATH = "/v1/messages"
-EVENTS = [
+EVENTS: list[dict[str, Any]] = [
     {
         "type": "message_start",
         "message": {"id": "x", "usage": {"input_tokens": 7, "cache_read_input_tokens": 2}},
