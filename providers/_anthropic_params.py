@@ -195,7 +195,7 @@ def _who(params: Params, body: Body) -> None:
         if name != "user_id":
             params.drop(f"metadata.{name}")
     tier = params.take("service_tier")
-    if tier in _TIERS:
+    if isinstance(tier, str) and tier in _TIERS:
         body["service_tier"] = _TIERS[tier]
     elif tier is not None:
         params.drop("service_tier")
