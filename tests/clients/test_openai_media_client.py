@@ -11,9 +11,9 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from tests.clients.kit import in_thread
-from tests.handlers.test_openai_media import UPLOAD, rows
 from tests.support.gateway import RunningGateway
 from tests.support.media_double import FILE_ID, PICTURE, SOUND, MediaDouble, digest
+from tests.support.media_kit import UPLOAD, rows
 from tests.support.secrets import CLIENT_KEY, UPSTREAM_KEY
 
 

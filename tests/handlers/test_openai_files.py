@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.handlers.kit import access_lines
-from tests.handlers.test_openai_media import UPLOAD, form, rows
 from tests.support.client import request
 from tests.support.gateway import RunningGateway
 from tests.support.media_double import FILE_ID, SOUND, MediaDouble, digest, form_of
+from tests.support.media_kit import UPLOAD, form, rows
 from tests.support.peer import Peer
 from tests.support.scripts import answer, stream
 from tests.support.secrets import CLIENT_KEY, UPSTREAM_KEY

@@ -19,35 +19,12 @@ from tests.support.gateway import RunningGateway
 from tests.support.logs import expect_log
 from tests.support.loops import wait_until
 from tests.support.media_double import PICTURE, SOUND, MediaDouble, as_json, digest, form_of
+from tests.support.media_kit import UPLOAD, form, rows
 from tests.support.peer import Peer
 from tests.support.scripts import answer, raw, silent, sse, stream
 from tests.support.secrets import CLIENT_KEY, COOKIE, UPSTREAM_KEY, assert_no_secret
 
-UPLOAD = bytes(range(256)) * 300 + b"\r\n--bound\r\n\r\nmodel=\r\n"
 SPEECH = {"model": "m", "input": "hi", "voice": "alloy"}
-
-
-def rows(url: str, model: str = "tts-double", **fields: Any) -> dict[str, Any]:
-    """The model ``m`` at the double."""
-    defaults = {"api_type": "openai", "api_host": url + "/v1", "api_token": UPSTREAM_KEY, **fields}
-    return {"up": {"defaults": defaults, "m": {"model": model}}}
-
-
-def form(*fields: tuple[str, str | bytes], boundary: str = "bound-7") -> tuple[bytes, dict[str, str]]:
-    """A form and its headers; bytes are files."""
-    body = b""
-    for name, value in fields:
-        file = (
-            '; filename="a; name=\\"model\\".mp3"\r\nContent-Type: audio/mpeg'
-            if isinstance(value, bytes)
-            else ""
-        )
-        data = value if isinstance(value, bytes) else value.encode()
-        body += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode()
-        body += data + b"\r\n"
-    return body + f"--{boundary}--\r\n".encode(), {
-        "Content-Type": f"multipart/form-data; boundary={boundary}"
-    }
 
 
 @pytest.mark.parametrize("prefix", ["", "/api"])
