@@ -123,6 +123,16 @@ async def test_message_threads_are_not_kept(serve: Serve) -> None:
     assert told["error"]["details"] == {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 
 
+async def test_models(serve: Serve) -> None:
+    """The list and one of them, in this API's form."""
+    async with serve() as served, waiting(served) as sdk:
+        listed = [model async for model in sdk.models.list()]
+        one = await sdk.models.retrieve("m")
+
+    assert [(model.id, model.type) for model in listed] == [("m", "model")]
+    assert one == listed[0]
+
+
 async def test_errors_are_its_own(serve: Serve) -> None:
     """An unknown model, and a request that lacks something."""
     async with serve() as served, waiting(served) as sdk:
