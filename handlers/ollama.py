@@ -172,7 +172,7 @@ class EmbedHandler(OllamaHandler, NativeFirstHandler):
         if not self._form.texts:
             self.send_json(self._form.answer([], 0, None))
             return
-        sent, self.untranslated = canonical_embed(self._form, body, deployment.api_type)
+        sent, self.untranslated = canonical_embed(self._form, body)
         await self.embed(EmbeddingsRequest.of(sent), deployment)
 
     def embeddings_body(self, body: bytes) -> bytes:

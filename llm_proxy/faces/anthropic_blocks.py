@@ -1,8 +1,7 @@
 """Content blocks of Anthropic's Messages API as canonical parts (docs.anthropic.com/en/api/messages).
 
 Laws: pictures become ``image_url``, files ``file``, documents that are text and results of a search become text; marks
-for caches stay where they stood; blocks that are not known pass as they are, and so do all but pictures to an upstream of
-the same dialect.
+for caches stay where they stood; blocks that are not known pass as they are.
 """
 
 from __future__ import annotations
@@ -12,25 +11,25 @@ from typing import Any
 Block = dict[str, Any]
 
 
-def content(given: str | list[Block], *, same_dialect: bool) -> Any:
+def content(given: str | list[Block]) -> Any:
     """A string stays one, plain text blocks too if there is just one; anything else is parts."""
     if isinstance(given, str):
         return given
     if len(given) == 1 and set(given[0]) == {"type", "text"} and isinstance(given[0]["text"], str):
         return given[0]["text"]
-    return [part for block in given for part in parts(block, same_dialect=same_dialect)]
+    return [part for block in given for part in parts(block)]
 
 
-def parts(block: Block, *, same_dialect: bool) -> list[Block]:
+def parts(block: Block) -> list[Block]:
     """The parts for one block."""
     kind = block["type"]
     given = block.get("source")
     source = given if isinstance(given, dict) else {}
     if kind == "image":
         return [_image(block, source)]
-    if kind == "document" and not same_dialect:
+    if kind == "document":
         return _document(block, source)
-    if kind == "search_result" and not same_dialect:
+    if kind == "search_result":
         return _texts([block.get("title"), block.get("source")], block.get("content"))
     return [block]
 
@@ -63,7 +62,7 @@ def _texts(about: list[Any], said: Any) -> list[Block]:
     if isinstance(said, str) and said:
         lines.append(said)
     head = [{"type": "text", "text": "\n".join(lines)}] if lines else []
-    return [*head, *(part for block in found for part in parts(block, same_dialect=False))]
+    return [*head, *(part for block in found for part in parts(block))]
 
 
 def _is_block(value: Any) -> bool:

@@ -1,7 +1,8 @@
 """A request of Anthropic's Messages API as a canonical chat request (docs.anthropic.com/en/api/messages).
 
 Laws: nothing that the canonical form can carry is lost: ``cache_control`` stays where it stood, fields that are not known
-pass. An upstream of the same dialect keeps the fields that only it understands. The turns are in ``anthropic_turns``.
+pass; what only Anthropic's own servers do is named. Those get requests as they are (``anthropic_native``). The turns are
+in ``anthropic_turns``.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str) -> 
     """The chat request for ``form``, which was read from ``body``, to an upstream of ``api_type``."""
     turns = Turns(api_type)
     passed = {key: value for key, value in body.items() if key not in _TRANSLATED and value is not None}
-    lost = [] if api_type == "anthropic" else _take_own(passed)
+    lost = _take_own(passed)
     sent: dict[str, Any] = {
         **passed,
         "model": form.model,
@@ -100,20 +101,16 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str) -> 
     if form.metadata and isinstance(form.metadata.get("user_id"), str):
         sent["user"] = form.metadata["user_id"]
     tools = [(f"tools.{at}", _tool(tool)) for at, tool in enumerate(form.tools or ())]
-    if api_type != "anthropic":
-        lost += [name for name, tool in tools if tool["type"] != "function"]
-        tools = [(name, tool) for name, tool in tools if tool["type"] == "function"]
-    if tools:
-        sent["tools"] = [tool for _, tool in tools]
+    lost += [name for name, tool in tools if tool["type"] != "function"]
+    functions = [tool for _, tool in tools if tool["type"] == "function"]
+    if functions:
+        sent["tools"] = functions
         sent.update(_choice(form.tool_choice))
-    if api_type == "anthropic":
-        sent.update({k: body[k] for k in ("thinking", "output_config") if body.get(k) is not None})
-    else:
-        thinking, output = form.thinking or {}, form.output_config or {}
-        effort = _effort(thinking, output, api_type)
-        if thinking.get("type") == "disabled" and not effort:
-            lost.append("thinking")
-        sent.update({**_format(output), **effort})
+    thinking, output = form.thinking or {}, form.output_config or {}
+    effort = _effort(thinking, output, api_type)
+    if thinking.get("type") == "disabled" and not effort:
+        lost.append("thinking")
+    sent.update({**_format(output), **effort})
     return Translated(sent, (*lost, *turns.dropped))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
+from llm_proxy.faces.anthropic_turns import of_google
 from llm_proxy.schema import MaybeNumber, Open
 
 _Json = dict[str, Any]
@@ -60,4 +61,4 @@ def _of_another_vendor(block: Any) -> bool:
     one of Google's (see ``anthropic_turns``)."""
     if not isinstance(block, dict) or block.get("type") != "thinking":
         return False
-    return not block.get("signature") or str(block["signature"]).startswith("google:")
+    return not block.get("signature") or of_google(block)

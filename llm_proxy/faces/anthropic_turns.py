@@ -1,9 +1,9 @@
 """The turns of Anthropic's Messages API as canonical messages (docs.anthropic.com/en/api/messages).
 
 Laws: a user's turn with results of tools becomes one ``tool`` message for each result, then the rest of the turn, which
-gets the pictures of results where those may only be texts. Thinking goes along as ``reasoning_content``, and with its
-signatures as ``thinking_blocks`` where they can be judged: at an upstream of the same dialect. A signature of Google's
-goes back to the call that it came with (see ``google_signature``).
+gets the pictures of results where those may only be texts. Thinking goes along as ``reasoning_content``; its signatures
+can be judged at Anthropic's servers only, which get requests as they are. A signature of Google's goes back to the call
+that it came with (see ``google_signature``).
 """
 
 from __future__ import annotations
@@ -50,11 +50,10 @@ class Turns:
     """The turns of one conversation on their way to an upstream of ``api_type``."""
 
     def __init__(self, api_type: str) -> None:
-        self._same_dialect = api_type == "anthropic"
         #: Whether the upstream has a word for a tool that failed.
-        self._has_errors = api_type in ("anthropic", "gemini")
+        self._has_errors = api_type == "gemini"
         #: Whether results of tools may hold pictures; OpenAI's are texts.
-        self._has_pictures = api_type in ("anthropic", "gemini", "ollama")
+        self._has_pictures = api_type in ("gemini", "ollama")
         self._lost: list[str] = []
 
     @property
@@ -80,10 +79,9 @@ class Turns:
         return [*results, *([{"role": "user", "content": rest}] if rest or not results else [])]
 
     def _content(self, given: str | list[Block]) -> Any:
-        blocks = [] if self._same_dialect or isinstance(given, str) else given
-        if any(_is_to_be_cited(block) for block in blocks):
+        if not isinstance(given, str) and any(map(_is_to_be_cited, given)):
             self._lose("citations")
-        return content(given, same_dialect=self._same_dialect)
+        return content(given)
 
     def _lose(self, name: str) -> None:
         if name not in self._lost:
@@ -109,9 +107,6 @@ class Turns:
         thoughts = [block for block in given if block["type"] in _THOUGHTS]
         if thought := "".join(str(block.get("thinking") or "") for block in thoughts):
             message["reasoning_content"] = thought
-        own = [block for block in thoughts if not _of_google(block)]
-        if own and self._same_dialect:
-            message["thinking_blocks"] = own
         return message
 
 
@@ -141,7 +136,7 @@ def _calls(content: list[Block]) -> Iterator[Block]:
     """The calls of a turn; one after a block with a signature of Google's carries that."""
     signature = ""
     for block in content:
-        if _of_google(block):
+        if of_google(block):
             signature = block["signature"].removeprefix(_GOOGLE)
         elif block["type"] == "tool_use":
             arguments = dumps(block.get("input") or {}).decode()
@@ -153,5 +148,6 @@ def _calls(content: list[Block]) -> Iterator[Block]:
             yield call
 
 
-def _of_google(block: Block) -> bool:
+def of_google(block: Block) -> bool:
+    """Whether a block of thinking carries a signature of Google's."""
     return block["type"] == "thinking" and str(block.get("signature")).startswith(_GOOGLE)

@@ -60,13 +60,10 @@ _READ = ("model", "input", "prompt")
 _RUNNER = ("truncate", "keep_alive", "options")
 
 
-def canonical_embed(
-    form: OllamaEmbed, body: Mapping[str, Any], api_type: str
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """OpenAI's request for ``form``, which was read from ``body``, to an upstream of ``api_type``; and the names of what
-    it could not carry."""
+def canonical_embed(form: OllamaEmbed, body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """OpenAI's request for ``form``, which was read from ``body``, and the names of what it could not carry."""
     passed = {name: value for name, value in body.items() if name not in _READ and value is not None}
-    dropped = () if api_type == "ollama" else tuple(name for name in _RUNNER if name in passed)
+    dropped = tuple(name for name in _RUNNER if name in passed)
     kept = {name: value for name, value in passed.items() if name not in dropped}
     return {**kept, "model": form.model, "input": form.texts}, dropped
 

@@ -1,8 +1,8 @@
 """A request of Ollama's native API as a canonical chat request (github.com/ollama/ollama, docs/api.md, api/types.go).
 
-Laws: an upstream of the same dialect gets ``options``, ``format``, ``think`` and ``keep_alive`` as they are; any other
-gets canonical names, and what only a runner of models understands is named as dropped. A prompt becomes a conversation
-of one turn. A result of a tool finds its call by id, else by name, else it answers the oldest call without a result,
+Laws: Ollama itself gets requests as they are, of which only the fields of ``Asked`` are checked; any other upstream gets
+canonical names, and what only a runner of models understands is named as dropped. A prompt becomes a conversation of one
+turn. A result of a tool finds its call by id, else by name, else it answers the oldest call without a result,
 because Ollama's own clients send no ids. Whether a model can do what is asked is its upstream's to judge.
 """
 
@@ -105,10 +105,6 @@ def canonical(form: OllamaChat | OllamaGenerate, body: Mapping[str, Any], api_ty
     sent: _Json = {"model": form.model, "messages": conversation(form.turns), "stream": form.streams}
     if isinstance(form, OllamaChat) and form.tools:
         sent["tools"] = [{"type": "function", **tool} for tool in form.tools]
-    if api_type == "ollama":
-        same = {name: body.get(name) for name in ("options", "format", "think", "keep_alive")}
-        sent.update((name, value) for name, value in same.items() if value is not None)
-        return Translated({**passed, **sent}, tuple(dropped))
     given = {**(form.options or {}), **passed}
     dropped += [name for name, value in given.items() if name in _RUNNER and value is not None]
     if form.keep_alive is not None:
