@@ -15,6 +15,7 @@ from llm_proxy.errors import GatewayError, anthropic_face
 from llm_proxy.events import ChatResponse, Chunk, Comment
 from llm_proxy.faces.anthropic_message import content, met_stop, usage
 from llm_proxy.faces.anthropic_turns import google_signature
+from llm_proxy.faces.pieces import Numbers, obj, objects, string
 from llm_proxy.sse import dumps, sse_event
 
 STOP_REASONS = {
@@ -36,6 +37,7 @@ class AnthropicFace(Face):
         self._open = ""
         #: The canonical index of the tool call whose block is open, or was the last to be.
         self._call = -1
+        self._numbers = Numbers()
         self._waiting: dict[int, dict[str, Any]] = {}
         self._finish: str | None = None
         self._stop_sequence: str | None = None
@@ -51,7 +53,7 @@ class AnthropicFace(Face):
         for choice in data.get("choices") or ():
             if choice.get("index", 0) == 0:  # this API has one answer
                 out += self._delta(choice.get("delta") or {})
-                self._finish = choice.get("finish_reason") or self._finish
+                self._finish = string(choice.get("finish_reason")) or self._finish
                 self._stop_sequence = met_stop(choice) or self._stop_sequence
         return b"".join(out)
 
@@ -83,7 +85,7 @@ class AnthropicFace(Face):
         data = response.data
         choice = (data.get("choices") or [{}])[0]
         stop = met_stop(choice)
-        reason = STOP_REASONS.get(choice.get("finish_reason") or "stop", "end_turn")
+        reason = STOP_REASONS.get(string(choice.get("finish_reason")) or "stop", "end_turn")
         message = self._message(data)
         message.update(
             content=content(choice.get("message") or {}),
@@ -111,16 +113,16 @@ class AnthropicFace(Face):
 
     def _delta(self, delta: dict[str, Any]) -> list[bytes]:
         out: list[bytes] = []
-        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        thought = string(delta.get("reasoning_content") or delta.get("reasoning"))
         if thought:
             out += self._text(
                 "thinking", {"type": "thinking", "thinking": "", "signature": ""}, "thinking", thought
             )
-        for block in delta.get("thinking_blocks") or ():
+        for block in objects(delta.get("thinking_blocks")):
             out += self._thought(block)
-        if text := delta.get("content") or delta.get("refusal"):
+        if text := string(delta.get("content") or delta.get("refusal")):
             out += self._text("text", {"type": "text", "text": ""}, "text", text)
-        for call in delta.get("tool_calls") or ():
+        for call in objects(delta.get("tool_calls")):
             out += self._piece(call)
         return out
 
@@ -140,33 +142,34 @@ class AnthropicFace(Face):
         return [*out, *self._close()]
 
     def _piece(self, call: dict[str, Any]) -> list[bytes]:
-        index = call.get("index", 0)
-        function = call.get("function") or {}
+        index = self._numbers.of(call)
+        function = obj(call.get("function"))
         if index in self._waiting or (self._open == "tool_use" and index != self._call):
             waiting = self._waiting.setdefault(
                 index, {**call, "id": None, "function": {"name": "", "arguments": ""}}
             )
             waiting["id"] = call.get("id") or waiting["id"]
-            waiting["function"]["name"] += function.get("name") or ""
-            waiting["function"]["arguments"] += function.get("arguments") or ""
+            waiting["function"]["name"] += string(function.get("name"))
+            waiting["function"]["arguments"] += string(function.get("arguments"))
             return []
         if self._open != "tool_use":
             return self._start_call(index, call)
-        arguments = function.get("arguments")
+        arguments = string(function.get("arguments"))
         return [self._change({"type": "input_json_delta", "partial_json": arguments})] if arguments else []
 
     def _start_call(self, index: int, call: dict[str, Any]) -> list[bytes]:
-        function = call.get("function") or {}
+        function = obj(call.get("function"))
+        arguments = string(function.get("arguments"))
         block: dict[str, Any] = {
             "type": "tool_use",
             "id": call.get("id") or f"toolu_{uuid4().hex[:24]}",
-            "name": function.get("name") or "",
+            "name": string(function.get("name")),
             "input": {},
         }
         out = [*self._signed(call), *self._begin("tool_use", block)]
         self._call = index
-        if function.get("arguments"):
-            out.append(self._change({"type": "input_json_delta", "partial_json": function["arguments"]}))
+        if arguments:
+            out.append(self._change({"type": "input_json_delta", "partial_json": arguments}))
         return out
 
     def _signed(self, call: dict[str, Any]) -> list[bytes]:

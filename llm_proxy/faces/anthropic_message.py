@@ -7,21 +7,22 @@ from typing import Any
 from uuid import uuid4
 
 from llm_proxy.faces.anthropic_turns import google_signature
+from llm_proxy.faces.pieces import count, obj, objects, string
 
 
 def content(message: dict[str, Any]) -> list[dict[str, Any]]:
     """The blocks of a whole message: thinking, text, calls."""
     blocks: list[dict[str, Any]] = []
-    thoughts = message.get("thinking_blocks")
-    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    thoughts = objects(message.get("thinking_blocks"))
+    reasoning = string(message.get("reasoning_content") or message.get("reasoning"))
     if thoughts:
         blocks += [{key: value for key, value in block.items() if key != "index"} for block in thoughts]
     elif reasoning:
         blocks.append({"type": "thinking", "thinking": reasoning, "signature": ""})
-    if text := message.get("content") or message.get("refusal"):
+    if text := string(message.get("content") or message.get("refusal")):
         blocks.append({"type": "text", "text": text})
-    for call in message.get("tool_calls") or ():
-        function = call.get("function") or {}
+    for call in objects(message.get("tool_calls")):
+        function = obj(call.get("function"))
         if signature := google_signature(call):
             if not (blocks and blocks[-1]["type"] == "thinking"):
                 blocks.append({"type": "thinking", "thinking": ""})
@@ -30,8 +31,8 @@ def content(message: dict[str, Any]) -> list[dict[str, Any]]:
             {
                 "type": "tool_use",
                 "id": call.get("id") or f"toolu_{uuid4().hex[:24]}",
-                "name": function.get("name") or "",
-                "input": _object(function.get("arguments") or "{}"),
+                "name": string(function.get("name")),
+                "input": _object(string(function.get("arguments")) or "{}"),
             }
         )
     return blocks
@@ -54,14 +55,14 @@ def _object(arguments: str) -> dict[str, Any]:
 
 def usage(counts: dict[str, Any]) -> dict[str, Any]:
     """Anthropic's counts: cached tokens are not part of ``input_tokens``."""
-    details = counts.get("prompt_tokens_details") or {}
+    details = obj(counts.get("prompt_tokens_details"))
     # Anthropic's own upstreams keep their two counts beside the canonical ones.
-    cached = counts.get("cache_read_input_tokens") or details.get("cached_tokens") or 0
-    written = counts.get("cache_creation_input_tokens") or 0
-    thoughts = (counts.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    cached = count(counts.get("cache_read_input_tokens") or details.get("cached_tokens"))
+    written = count(counts.get("cache_creation_input_tokens"))
+    thoughts = count(obj(counts.get("completion_tokens_details")).get("reasoning_tokens"))
     found: dict[str, Any] = {
-        "input_tokens": max(0, (counts.get("prompt_tokens") or 0) - cached - written),
-        "output_tokens": counts.get("completion_tokens") or 0,
+        "input_tokens": max(0, count(counts.get("prompt_tokens")) - cached - written),
+        "output_tokens": count(counts.get("completion_tokens")),
         "cache_creation_input_tokens": written,
         "cache_read_input_tokens": cached,
     }

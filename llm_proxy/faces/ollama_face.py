@@ -14,7 +14,8 @@ from typing import Any, Literal
 from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, ollama_face
 from llm_proxy.events import ChatResponse, Chunk, Comment
-from llm_proxy.faces.ollama_calls import Calls, string
+from llm_proxy.faces.ollama_calls import Calls
+from llm_proxy.faces.pieces import obj, string
 from llm_proxy.sse import dumps
 
 _Json = dict[str, Any]
@@ -148,5 +149,5 @@ def _thought(said: _Json) -> str:
 
 def _logprobs(choice: _Json) -> _Json:
     """Log probabilities, which have the same form in both APIs."""
-    found = (choice.get("logprobs") or {}).get("content")
+    found = obj(choice.get("logprobs")).get("content")
     return {"logprobs": found} if found else {}
