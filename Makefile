@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-all test-node torture soak bench schema matrix requirements build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-all test-node torture soak fuzz-api bench schema matrix requirements build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ soak: environment ## an hour of mixed load with faults
 
 bench: environment ## what the gateway costs, beside a direct call and vllm-router (about a quarter of an hour)
 	$(BIN)/python -m benchmarks
+
+fuzz-api: environment ## schemathesis: every endpoint is asked for what its document allows and forbids (some minutes)
+	$(BIN)/python -m tests.fuzz_api --examples 200
 
 schema: environment ## write the JSON Schema of models-config.json from the model classes
 	$(BIN)/python -m llm_proxy.configuration.schema $$($(BIN)/python -c 'from providers.discovery import discover; print(*discover())') > $(SCHEMA).new

@@ -56,7 +56,11 @@ _CHOICES: dict[str, list[str]] = {
     "model_name": [*MODELS, "unknown"],
     "provider": ["openai", "ollama", "demo", "unknown"],
 }
-_PATHS = {"/prompts/{id}": ["conversation", "tone", "none"], "/v1/models/{id}": [*MODELS, "none"]}
+_PATHS = {
+    "/passthrough/{provider}/{path}": ["models", "files"],
+    "/prompts/{id}": ["conversation", "tone", "none"],
+    "/v1/models/{id}": [*MODELS, "none"],
+}
 
 
 @dataclass(slots=True)
@@ -94,8 +98,8 @@ def _ask(origin: str, examples: int) -> Findings:
     findings = Findings()
     asked = schemathesis.openapi.from_dict(_aimed(document))
     session = requests.Session()
-    for result in asked.get_all_operations():
-        operation = result.ok()
+    operations: Any = asked.get_all_operations()
+    for operation in (result.ok() for result in operations):
         for case in _examples(operation):
             _judge(case, origin, session, findings)
         for mode in GenerationMode:
@@ -108,6 +112,8 @@ def _examples(operation: Any) -> Iterator[Any]:
     content = operation.definition.raw.get("requestBody", {}).get("content", {})
     body = content.get("application/json", {}).get("example")
     name = next((name for name in ("model", "model_name") if body and name in body), None)
+    if body and "provider" in body:
+        yield operation.Case(body={**body, "provider": "openai"}, media_type="application/json")
     if name is not None:
         for model in MODELS:
             for stream in (True, False):

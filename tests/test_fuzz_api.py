@@ -1,0 +1,35 @@
+"""A short run of the fuzzer; ``make fuzz-api`` is the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llm_proxy.openapi.operations import OPERATIONS
+from tests.fuzz_api import MODELS, fuzz
+
+#: What cannot succeed here: no model is managed, no double has sound, images or files, or a place to write to.
+NEVER_OK = (
+    "/api/{action}",
+    "/api/blobs/{digest}",
+    "/v1/audio/",
+    "/v1/images/",
+    "/v1/files",
+    "/v1/moderations",
+    *(f"{method} /api/passthrough/" for method in ("POST", "PUT", "PATCH", "DELETE")),
+)
+
+
+@pytest.mark.timeout(120)
+async def test_no_fault_and_nothing_undocumented(tmp_path: Path) -> None:
+    """Whatever the document allows or forbids is asked for, of every kind of upstream: no 500, and every status, type,
+    header and body is one that the document tells of. Every operation was asked, and had its success."""
+    findings = await fuzz(tmp_path, 3)
+
+    assert findings.faults == {}
+    assert len(findings.statuses) == len(OPERATIONS)
+    lame = [label for label, statuses in findings.statuses.items() if statuses[200] == 0]
+    assert [label for label in lame if not any(place in label for place in NEVER_OK)] == []
+    # Each kind of upstream answered, streamed and not.
+    assert findings.statuses["POST /api/chat"][200] >= 2 * (len(MODELS) - 1)
