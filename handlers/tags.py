@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 from handlers.base import BaseHandler
+from llm_proxy.faces.ollama_models import listed
 from llm_proxy.wire import Deployment
 
 
@@ -16,20 +16,20 @@ class TagsHandler(BaseHandler):
     endpoint = "/tags"
 
     def get(self) -> None:
-        loaded = datetime.fromtimestamp(self.snapshot.loaded_at, UTC).isoformat().replace("+00:00", "Z")
-        models = [tag(name, rows, loaded) for name, rows in sorted(self.snapshot.models.items())]
+        loaded_at = self.snapshot.loaded_at
+        models = [tag(name, rows, loaded_at) for name, rows in sorted(self.snapshot.models.items())]
         self.send_json({"models": models})
 
     head = get
 
 
-def tag(name: str, rows: tuple[Deployment, ...], loaded: str) -> dict[str, Any]:
-    """One model; ``rows`` are its active deployments, of which the first speaks for all where they differ."""
+def tag(name: str, rows: Sequence[Deployment], loaded_at: float) -> dict[str, Any]:
+    """One model, as Ollama lists it and with what that has no field for; ``rows`` are its active deployments, of which the
+    first speaks for all where they differ."""
     first = rows[0]
     sizes = [row.input_size for row in rows if row.input_size is not None]
     return {
-        "name": name,
-        "model": name,
+        **listed(name, rows, loaded_at),
         "provider": first.provider,
         "providers": [row.provider for row in rows],
         "api_type": first.api_type,
@@ -37,17 +37,6 @@ def tag(name: str, rows: tuple[Deployment, ...], loaded: str) -> dict[str, Any]:
         # What every deployment can take, since any of them may be chosen.
         "input_size": min(sizes) if sizes else None,
         "prompt": first.prompt,
-        "modified_at": loaded,
-        "size": 0,
-        "digest": hashlib.sha256(name.encode()).hexdigest(),
-        "details": {
-            "parent_model": "",
-            "format": "",
-            "family": first.api_type,
-            "families": sorted({row.api_type for row in rows}),
-            "parameter_size": "",
-            "quantization_level": "",
-        },
     }
 
 

@@ -24,7 +24,7 @@ def known_name(asked: str, known: Mapping[str, Any]) -> str:
 
 
 def listed(name: str, rows: Sequence[Deployment], loaded_at: float) -> dict[str, Any]:
-    """One entry of ``/api/tags``; ``loaded_at`` (seconds) is when the configuration was loaded."""
+    """One entry of Ollama's list; ``loaded_at`` (seconds) is when the configuration was loaded."""
     return {
         "name": name,
         "model": name,
