@@ -122,8 +122,12 @@ class Turns:
                     "content": self._content(result.output, "output"),
                 }
             )
+        elif kind == "item_reference" and str(item.get("id")).startswith("rs_"):
+            self.dropped.append(self._path)  # thoughts: the conversation makes sense without them
         elif kind == "item_reference":
-            self.problems.append(Problem(self._path, "is not possible: no items are kept here"))
+            self.problems.append(
+                Problem(self._path, "is not possible: no items are kept here; send the item itself")
+            )
         else:
             self.dropped.append(self._path)  # a step of a tool that runs on OpenAI's side
 

@@ -165,6 +165,22 @@ async def test_bad_input(tmp_path: Path) -> None:
     assert told == [(400, "invalid_request_error", param) for _, param in BAD]
 
 
+async def test_a_reference_to_thoughts(tmp_path: Path) -> None:
+    """It is dropped by name: the conversation makes sense without them. (Vercel's client sends such references.)"""
+    items: list[Any] = [
+        {"role": "user", "content": "x"},
+        {"type": "item_reference", "id": "rs_1"},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "y"},
+    ]
+    async with Peer(answer_json(ANSWER)) as peer, gateway(tmp_path, peer.url) as proxy:
+        got = await post(proxy, input=items)
+        sent = peer.requests[0].json()
+
+    assert (got.status, got.headers["x-dropped-params"]) == (200, "input.1")
+    assert [turn["role"] for turn in sent["messages"]] == ["user", "assistant", "tool"]
+
+
 async def test_every_problem_at_once(tmp_path: Path) -> None:
     """One answer lists them all."""
     async with gateway(tmp_path, "http://127.0.0.1:9") as proxy:

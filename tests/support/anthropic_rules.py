@@ -90,6 +90,7 @@ def _tools(at: str, value: Any) -> None:
             "description": _text,
             "input_schema": _schema,
             "strict": _boolean,
+            "eager_input_streaming": _boolean,
         }
         fields(f"{at}.{number}", tool, {**known, "cache_control": _mark}, ("name", "input_schema"))
         need(_NAME.fullmatch(tool["name"]) is not None, f"{at}.{number}.name: String should match pattern")
