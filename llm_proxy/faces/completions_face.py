@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from llm_proxy.dialect import OpenAIFace
 from llm_proxy.events import ChatResponse, Chunk, Comment
+from llm_proxy.faces.pieces import count, obj, objects, string
 from llm_proxy.sse import dumps, sse_data
 
 _Json = dict[str, Any]
@@ -56,15 +57,15 @@ class CompletionsFace(OpenAIFace):
         return dumps({**self._frame, "choices": choices, "usage": data.get("usage")})
 
     def _choice(self, choice: _Json, said: _Json) -> _Json:
-        index = choice.get("index", 0)
-        text = said.get("content") or ""
-        finish = choice.get("finish_reason")
-        logprobs = (choice.get("logprobs") or {}).get("content")
+        index = count(choice.get("index"))
+        text = string(said.get("content"))
+        finish = string(choice.get("finish_reason"))
+        logprobs = objects(obj(choice.get("logprobs")).get("content"))
         found = {
             "text": text,
             "index": index,
             "logprobs": _logprobs(logprobs, self._offsets.get(index, 0)) if logprobs else None,
-            "finish_reason": finish if finish in (None, "length", "content_filter") else "stop",
+            "finish_reason": finish if finish in ("length", "content_filter") else "stop" if finish else None,
         }
         self._offsets[index] = self._offsets.get(index, 0) + len(text)
         return found
@@ -75,12 +76,15 @@ def _logprobs(tokens: list[_Json], offset: int) -> _Json:
     offsets = []
     for token in tokens:
         offsets.append(offset)
-        offset += len(token["token"])
+        offset += len(string(token.get("token")))
     return {
-        "tokens": [token["token"] for token in tokens],
-        "token_logprobs": [token["logprob"] for token in tokens],
+        "tokens": [token.get("token") for token in tokens],
+        "token_logprobs": [token.get("logprob") for token in tokens],
         "top_logprobs": [
-            {other["token"]: other["logprob"] for other in token.get("top_logprobs") or [token]}
+            {
+                string(other.get("token")): other.get("logprob")
+                for other in objects(token.get("top_logprobs")) or [token]
+            }
             for token in tokens
         ],
         "text_offset": offsets,

@@ -15,7 +15,7 @@ from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, ollama_face
 from llm_proxy.events import ChatResponse, Chunk, Comment
 from llm_proxy.faces.ollama_calls import Calls
-from llm_proxy.faces.pieces import obj, string
+from llm_proxy.faces.pieces import in_order, obj, string
 from llm_proxy.sse import dumps
 
 _Json = dict[str, Any]
@@ -77,7 +77,7 @@ class OllamaFace(Face):
         choice = (data.get("choices") or [{}])[0]
         self._finish = choice.get("finish_reason")
         message = choice.get("message") or {}
-        self._calls.add(message.get("tool_calls") or [])
+        self._calls.add(in_order(message.get("tool_calls")))
         self._first = self._start  # nobody saw the first token
         said = self._said(_text(message), _thought(message), self._calls.whole())
         return self._line(True, said, {**_logprobs(choice), **self._closing()})

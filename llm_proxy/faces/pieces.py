@@ -35,6 +35,33 @@ class Numbers:
         return int(index)
 
 
+def delta(value: Any, numbers: Numbers) -> _Json:
+    """A delta, or a message, whose texts are texts and whose calls say which they are pieces of; other fields are as they
+    were. Raises ``UpstreamError``."""
+    found = dict(obj(value))
+    for name in _TEXTS & found.keys():
+        found[name] = string(found[name])
+    if "thinking_blocks" in found:
+        found["thinking_blocks"] = objects(found["thinking_blocks"])
+    if "tool_calls" in found:
+        found["tool_calls"] = [_call(piece, numbers) for piece in objects(found["tool_calls"])]
+    return found
+
+
+_TEXTS = frozenset({"content", "reasoning", "reasoning_content", "refusal"})
+
+
+def _call(piece: _Json, numbers: Numbers) -> _Json:
+    function = obj(piece.get("function"))
+    parts = {name: string(function.get(name)) for name in ("name", "arguments")}
+    return {**piece, "id": string(piece.get("id")), "index": numbers.of(piece), "function": parts}
+
+
+def in_order(calls: Any) -> list[_Json]:
+    """The calls of a whole message, numbered by their places: some servers number them all 0."""
+    return [{**call, "index": at} for at, call in enumerate(objects(calls))]
+
+
 def string(value: Any) -> str:
     """A text; empty if there is none. Raises ``UpstreamError`` for anything else."""
     if value is None or isinstance(value, str):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from llm_proxy.faces.pieces import Numbers, delta, obj, objects, string
 from llm_proxy.faces.responses_items import Items
 from llm_proxy.faces.responses_object import INCOMPLETE, usage
 
@@ -33,6 +34,7 @@ class Events:
         self._items = Items(self._key)
         #: The canonical index of each call so far, the newest last; what waits for its end.
         self._calls: list[int] = []
+        self._numbers = Numbers()
         self._waiting: _Waiting = []
         self._finish = ""
         self._usage: _Json | None = None
@@ -43,18 +45,19 @@ class Events:
         self._usage = data.get("usage") or self._usage
         for choice in data.get("choices") or ():
             if choice.get("index", 0) == 0:  # this API has one answer
-                self._delta(choice.get("delta") or {}, (choice.get("logprobs") or {}).get("content") or [])
-                self._finish = choice.get("finish_reason") or self._finish
+                logprobs = objects(obj(choice.get("logprobs")).get("content"))
+                self._delta(delta(choice.get("delta"), self._numbers), logprobs)
+                self._finish = string(choice.get("finish_reason")) or self._finish
         return self._items.taken()
 
     def end(self) -> list[_Json]:
         """The rest of a complete answer, its last event included."""
         self._start()
         waiting, self._waiting = _in_order(self._waiting), []
-        for delta, logprobs in waiting:
+        for late, logprobs in waiting:
             if self._items.in_call():
                 self._items.close("completed")
-            self._delta(delta, logprobs)
+            self._delta(late, logprobs)
         self._items.close("incomplete" if self._finish in INCOMPLETE else "completed")
         response = self.response()
         self._items.emit(f"response.{response['status']}", response=response)
@@ -90,13 +93,13 @@ class Events:
     def _must_wait(self) -> bool:
         return bool(self._waiting) or not self._items.call_is_whole()
 
-    def _delta(self, delta: _Json, logprobs: list[_Json]) -> None:
-        said = {name: delta[name] for name in _SAID if delta.get(name)}
+    def _delta(self, part: _Json, logprobs: list[_Json]) -> None:
+        said = {name: part[name] for name in _SAID if part.get(name)}
         if said and self._must_wait():
             self._waiting.append((said, logprobs))
         elif said:
             self._words(said, logprobs)
-        for call in delta.get("tool_calls") or ():
+        for call in part.get("tool_calls", ()):
             self._piece(call)
 
     def _words(self, said: _Json, logprobs: list[_Json]) -> None:
@@ -115,7 +118,7 @@ class Events:
 
     def _piece(self, call: _Json) -> None:
         """A piece of a call; a call that is done was whole, so that nothing that is late can belong to it."""
-        index = call.get("index", 0)
+        index = call["index"]
         if self._items.in_call() and index == self._calls[-1]:
             self._items.arguments(call)
         elif index in self._calls:
@@ -124,8 +127,7 @@ class Events:
             self._waiting.append(({"tool_calls": [call]}, []))
         else:
             self._calls.append(index)
-            name = (call.get("function") or {}).get("name") or ""
-            self._items.call(call.get("id") or f"call_{self._key}{index}", name)
+            self._items.call(call["id"] or f"call_{self._key}{index}", call["function"]["name"])
             self._items.arguments(call)
 
 
@@ -133,16 +135,16 @@ def _in_order(waiting: _Waiting) -> _Waiting:
     """What waited, with the pieces of each call put together where its first one stood."""
     found: _Waiting = []
     calls: dict[int, _Json] = {}
-    for delta, logprobs in waiting:
-        for call in delta.get("tool_calls") or ():
-            index = call.get("index", 0)
+    for part, logprobs in waiting:
+        for call in part.get("tool_calls", ()):
+            index = call["index"]
             if index not in calls:
-                calls[index] = {"index": index, "function": {"name": "", "arguments": ""}}
+                calls[index] = {"index": index, "id": "", "function": {"name": "", "arguments": ""}}
                 found.append(({"tool_calls": [calls[index]]}, []))
-            function, piece = calls[index]["function"], call.get("function") or {}
-            function["name"] = function["name"] or piece.get("name") or ""
-            function["arguments"] += piece.get("arguments") or ""
+            function, piece = calls[index]["function"], call["function"]
+            function["name"] = function["name"] or piece["name"]
+            function["arguments"] += piece["arguments"]
             calls[index].update({k: v for k, v in call.items() if k not in ("index", "function") and v})
-        if "tool_calls" not in delta:
-            found.append((delta, logprobs))
+        if "tool_calls" not in part:
+            found.append((part, logprobs))
     return found

@@ -13,6 +13,7 @@ from typing import Any
 from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, openai_face
 from llm_proxy.events import ChatResponse, Chunk, Comment
+from llm_proxy.faces.pieces import in_order, objects
 from llm_proxy.faces.responses_events import Events
 from llm_proxy.faces.responses_form import ResponsesRequest
 from llm_proxy.faces.responses_object import frame
@@ -57,14 +58,13 @@ class ResponsesFace(Face):
 
 def _deltas(message: dict[str, Any]) -> list[dict[str, Any]]:
     """A whole message as deltas: each signed thought with its own text, then the rest."""
-    blocks = message.get("thinking_blocks") or []
+    blocks = objects(message.get("thinking_blocks"))
     seals = [{"reasoning_content": block.get("thinking"), "thinking_blocks": [block]} for block in blocks]
     rest = {name: value for name, value in message.items() if name != "thinking_blocks"}
     if blocks:
         rest.pop("reasoning_content", None)
         rest.pop("reasoning", None)
-    calls = [{"index": at, **call} for at, call in enumerate(rest.get("tool_calls") or ())]
-    return [*seals, {**rest, "tool_calls": calls}]
+    return [*seals, {**rest, "tool_calls": in_order(rest.get("tool_calls"))}]
 
 
 def _written(events: Iterable[dict[str, Any]]) -> bytes:

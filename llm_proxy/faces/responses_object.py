@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from llm_proxy.faces.pieces import count, obj
 from llm_proxy.faces.responses_form import ResponsesRequest
 
 _Json = dict[str, Any]
@@ -80,15 +81,15 @@ def usage(counts: _Json | None) -> _Json | None:
     """Token counts in this API's names."""
     if not counts:
         return None
-    read, write = counts.get("prompt_tokens") or 0, counts.get("completion_tokens") or 0
-    prompt, answer = counts.get("prompt_tokens_details") or {}, counts.get("completion_tokens_details") or {}
+    read, write = count(counts.get("prompt_tokens")), count(counts.get("completion_tokens"))
+    prompt, answer = obj(counts.get("prompt_tokens_details")), obj(counts.get("completion_tokens_details"))
     return {
         "input_tokens": read,
         "input_tokens_details": {
-            "cached_tokens": prompt.get("cached_tokens") or 0,
-            "cache_write_tokens": counts.get("cache_creation_input_tokens") or 0,
+            "cached_tokens": count(prompt.get("cached_tokens")),
+            "cache_write_tokens": count(counts.get("cache_creation_input_tokens")),
         },
         "output_tokens": write,
-        "output_tokens_details": {"reasoning_tokens": answer.get("reasoning_tokens") or 0},
-        "total_tokens": counts.get("total_tokens") or read + write,
+        "output_tokens_details": {"reasoning_tokens": count(answer.get("reasoning_tokens"))},
+        "total_tokens": count(counts.get("total_tokens")) or read + write,
     }

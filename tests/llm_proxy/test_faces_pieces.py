@@ -13,15 +13,22 @@ from llm_proxy.dialect import Face
 from llm_proxy.errors import UpstreamError
 from llm_proxy.events import ChatResponse, Chunk
 from llm_proxy.faces.anthropic_face import AnthropicFace
+from llm_proxy.faces.completions_face import CompletionsFace
 from llm_proxy.faces.ollama_face import OllamaFace
+from llm_proxy.faces.responses_face import ResponsesFace
+from llm_proxy.faces.responses_form import ResponsesRequest
+from llm_proxy.schema import validated
 from providers._openai_stream import sound
 from tests.support.native_kit import spoilt
 
 FACES: dict[str, Callable[[], Face]] = {
     "anthropic": lambda: AnthropicFace("m"),
     "ollama": lambda: OllamaFace("m", "chat", 0, itertools.count().__next__),
+    "responses": lambda: ResponsesFace(validated(ResponsesRequest, {"model": "m", "input": "x"}), 1),
+    "completions": lambda: CompletionsFace("m", 1, include_usage=True),
 }
-EACH = pytest.mark.parametrize("name", FACES)
+#: Those that have calls.
+EACH = pytest.mark.parametrize("name", ["anthropic", "ollama", "responses"])
 SAID: dict[str, Any] = {
     "role": "assistant",
     "content": "a",
@@ -45,9 +52,12 @@ USAGE = {
     "cache_creation_input_tokens": 1,
 }
 
+TOKEN: dict[str, Any] = {"token": "a", "logprob": -1.0, "bytes": [97]}
+LOGPROBS = {"content": [{**TOKEN, "top_logprobs": [TOKEN]}]}
+
 
 def answer(key: str) -> dict[str, Any]:
-    choice = {"index": 0, key: SAID, "finish_reason": "stop", "stop_reason": "x", "logprobs": {"content": []}}
+    choice = {"index": 0, key: SAID, "finish_reason": "stop", "stop_reason": "x", "logprobs": LOGPROBS}
     return {"id": "x", "choices": [choice], "usage": USAGE}
 
 
@@ -57,7 +67,7 @@ def write(face: Face, key: str, data: dict[str, Any]) -> bytes:
     return face.event(Chunk(data)) + face.end()
 
 
-@EACH
+@pytest.mark.parametrize("name", FACES)
 @pytest.mark.parametrize("key", ["delta", "message"])
 def test_any_part_may_be_anything(name: str, key: str) -> None:
     """Each part in turn replaced by something else that its decoder lets through: it is written, or the upstream is named
@@ -84,6 +94,9 @@ def calls(name: str, *deltas: list[dict[str, Any]]) -> list[tuple[str, Any]]:
         found = [call for part in said for call in part.get("tool_calls", [])]
         return [(call["id"], call["function"]["arguments"]) for call in found]
     events = [json.loads(block.split("data: ")[1]) for block in written.decode().split("\n\n") if block]
+    if name == "responses":
+        done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+        return [(item["call_id"], json.loads(item["arguments"])) for item in done]
     ids = [event["content_block"]["id"] for event in events if event["type"] == "content_block_start"]
     texts = [""] * len(ids)
     for event in events:
@@ -123,3 +136,17 @@ def test_calls_that_overtake_each_other(name: str) -> None:
     )
 
     assert found == [("one", {"a": 1}), ("two", {"b": 2})]
+
+
+@EACH
+def test_whole_calls_with_one_number(name: str) -> None:
+    """In a whole message the place counts: some servers number each call 0."""
+    message = {"tool_calls": [piece("{}", id="one", index=0), piece("{}", id="two", index=0)]}
+    written = json.loads(FACES[name]().whole(ChatResponse({"choices": [{"message": message}]})))
+    ids = {
+        "anthropic": lambda: [block["id"] for block in written["content"]],
+        "ollama": lambda: [call["id"] for call in written["message"]["tool_calls"]],
+        "responses": lambda: [item["call_id"] for item in written["output"]],
+    }
+
+    assert ids[name]() == ["one", "two"]
