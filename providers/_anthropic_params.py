@@ -63,13 +63,15 @@ def default_fields(sent: Layer, deployment: Deployment) -> tuple[Body, tuple[str
     """What the options of ``deployment`` add to ``sent``, a request of this very API (some of the fields may be in it
     already), and the names of what could not be expressed."""
     told = {name: sent[name] for name in _DECIDING if sent.get(name) is not None}
-    told["tools"] = [{"type": "custom", **tool} for tool in sent.get("tools") or []]
+    if sent.get("tools"):
+        told["tools"] = [_ANY_TOOL]  # that there are some is all that matters
     fields, dropped = body_fields(told, deployment, thinking_lost(sent.get("messages")))
     if not any(deployment.options.get(name) is not None for name in _SAME[0]):
         fields.pop("max_tokens", None)  # ours for clients whose dialect needs none
     return fields, dropped
 
 
+_ANY_TOOL: Body = {"type": "custom", "name": "any"}
 #: The fields of the API that decide which defaults apply, and how.
 _DECIDING = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "thinking", "tool_choice")
 
