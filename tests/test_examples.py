@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import os
 import shutil
 import sys
@@ -42,6 +43,17 @@ def test_every_example_is_known() -> None:
     assert {name for name in files if not name.endswith(".mjs")} == set(EXPECTED)
     assert all(f"({name})" in index for name in files)
     assert not [name for name in files if importlib.util.find_spec(name.partition(".")[0])]
+
+
+def test_node_packages_are_pinned() -> None:
+    """Each by its hash, and from whichever registry the machine uses."""
+    folder = EXAMPLES.parent / "tests" / "node"
+    locked = json.loads((folder / "package-lock.json").read_text("utf-8"))["packages"]
+    asked = json.loads((folder / "package.json").read_text("utf-8"))["devDependencies"]
+
+    assert all("integrity" in package for path, package in locked.items() if path)
+    assert not any("resolved" in package for package in locked.values())
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in asked} == asked
 
 
 @pytest.mark.parametrize("name", EXPECTED)
