@@ -11,6 +11,7 @@ import asyncio
 import logging
 import re
 import traceback
+from functools import lru_cache
 from http.client import responses
 from random import getrandbits
 from time import perf_counter
@@ -370,7 +371,7 @@ class BaseHandler(RequestHandler):
             "total_ms": round(total * 1000, 2),
             "generation": self.snapshot.version,
         }
-        fields.update((key, value) for key, value in self.facts.items() if value not in (None, ""))
+        fields |= {name: value for name, value in self.facts.items() if value is not None and value != ""}
         if self.gone:
             fields["code"] = "client_gone"
         if access_log.isEnabledFor(logging.INFO):
@@ -394,6 +395,7 @@ class NotFoundHandler(BaseHandler):
             self.refuse(NotFound("there is no such path; see the README for the endpoints"))
 
 
+@lru_cache(maxsize=1000)
 def header_text(text: str) -> str:
     """A configured name in a header: ASCII as it is, anything else percent-encoded."""
     return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")

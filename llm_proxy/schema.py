@@ -11,14 +11,13 @@ Field names: platform.openai.com/docs/api-reference/chat/create.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    PrivateAttr,
     ValidationError,
     WithJsonSchema,
     field_validator,
@@ -145,7 +144,24 @@ class ResponseFormat(Open):
     json_schema: dict[str, Any] | None = None
 
 
-class ChatRequest(Open):
+class Sent(Open):
+    """A request that keeps the JSON object that it was made from."""
+
+    # Not a private attribute of pydantic's: those cost as much as the rest of the validation.
+    __slots__ = ("sent",)
+    if TYPE_CHECKING:
+        #: The request as the client sent it: known and unknown fields, unchanged. Not to be mutated.
+        sent: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, sent: Mapping[str, Any]) -> Self:
+        """Validate ``sent`` (a JSON object). Raises ``InvalidRequest`` with every problem and its path."""
+        request = validated(cls, sent)
+        object.__setattr__(request, "sent", sent)  # the model is frozen
+        return request
+
+
+class ChatRequest(Sent):
     """A chat completion request. Build it with ``ChatRequest.of``."""
 
     model: str = Field(min_length=1)
@@ -171,8 +187,6 @@ class ChatRequest(Open):
     parallel_tool_calls: bool | None = None
     reasoning_effort: str | None = None
 
-    _sent: Mapping[str, Any] = PrivateAttr()
-
     @field_validator("tool_choice", mode="before")
     @classmethod
     def _tool_choice(cls, value: Any) -> Any:
@@ -183,18 +197,6 @@ class ChatRequest(Open):
             "must be 'none', 'auto', 'required' or an object naming a function",
         )
 
-    @classmethod
-    def of(cls, sent: Mapping[str, Any]) -> Self:
-        """Validate ``sent`` (a JSON object). Raises ``InvalidRequest`` with every problem and its path."""
-        request = validated(cls, sent)
-        request._sent = sent
-        return request
-
-    @property
-    def sent(self) -> Mapping[str, Any]:
-        """The request as the client sent it: known and unknown fields, unchanged. Not to be mutated."""
-        return self._sent
-
     @property
     def wants_usage(self) -> bool:
         """Whether the client asked for token counts in its stream."""
@@ -202,7 +204,7 @@ class ChatRequest(Open):
 
     def but(self, **changes: Any) -> Self:
         """A copy with some fields of ``sent`` replaced (None removes); it is validated again."""
-        merged = {**self._sent, **changes}
+        merged = {**self.sent, **changes}
         return type(self).of({k: v for k, v in merged.items() if not (k in changes and v is None)})
 
 
@@ -212,8 +214,8 @@ def _input(value: Any) -> Any:
     raise PydanticCustomError("input", "must be a string or a list that is not empty")
 
 
-class EmbeddingsRequest(Open):
-    """An embeddings request (OpenAI's form). ``sent`` is the request as it was sent."""
+class EmbeddingsRequest(Sent):
+    """An embeddings request (OpenAI's form). Build it with ``EmbeddingsRequest.of``."""
 
     model: str = Field(min_length=1)
     input: Annotated[
@@ -221,20 +223,6 @@ class EmbeddingsRequest(Open):
     ]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
-
-    _sent: Mapping[str, Any] = PrivateAttr()
-
-    @classmethod
-    def of(cls, sent: Mapping[str, Any]) -> Self:
-        """Validate ``sent``. Raises ``InvalidRequest``."""
-        request = validated(cls, sent)
-        request._sent = sent
-        return request
-
-    @property
-    def sent(self) -> Mapping[str, Any]:
-        """All fields, known and unknown. Not to be mutated."""
-        return self._sent
 
 
 def validated(model: type[M], data: Mapping[str, Any]) -> M:

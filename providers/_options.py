@@ -24,6 +24,16 @@ def effective(
     sent: Mapping[str, Any], defaults: Mapping[str, Any], same: Iterable[tuple[str, ...]] = SAME
 ) -> tuple[dict[str, Any], list[str]]:
     """``sent`` completed by ``defaults``, and the names that were left out for safety. ``sent`` is not changed."""
+    merged = _under(sent, defaults, same) if defaults else dict(sent)
+    refused = sorted(UPSTREAM_FIELDS & merged.keys())
+    for name in refused:
+        del merged[name]
+    return merged, refused
+
+
+def _under(
+    sent: Mapping[str, Any], defaults: Mapping[str, Any], same: Iterable[tuple[str, ...]]
+) -> dict[str, Any]:
     merged = dict(defaults)
     for names in same:
         there = [name for name in names if name in merged]
@@ -32,7 +42,4 @@ def effective(
         for name in there[1:]:
             del merged[name]
     merged.update((name, value) for name, value in sent.items() if value is not None or name not in merged)
-    refused = sorted(UPSTREAM_FIELDS & merged.keys())
-    for name in refused:
-        del merged[name]
-    return merged, refused
+    return merged

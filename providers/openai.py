@@ -9,6 +9,7 @@ Source: platform.openai.com/docs/api-reference/chat, and recordings of llama.cpp
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -39,7 +40,7 @@ class OpenAIProvider(BaseProvider):
         for name in self._unknown(deployment):
             if body.pop(name, None) is not None:
                 dropped.append(name)
-        if _is_openai(deployment):
+        if _is_openai(deployment.api_host):
             dropped += strict(body)
         body["model"] = deployment.model
         if request.stream:
@@ -63,7 +64,7 @@ class OpenAIProvider(BaseProvider):
 
     def _unknown(self, deployment: Deployment) -> frozenset[str]:
         """Parameters to leave out. OpenAI itself answers 400 to any that it does not know; others take many more."""
-        return _NOT_AT_OPENAI if _is_openai(deployment) else self.inexpressible
+        return _NOT_AT_OPENAI if _is_openai(deployment.api_host) else self.inexpressible
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
         value = _object(body)
@@ -107,9 +108,10 @@ _NOT_AT_OPENAI = frozenset(
 )
 
 
-def _is_openai(deployment: Deployment) -> bool:
+@lru_cache(maxsize=1000)
+def _is_openai(api_host: str) -> bool:
     """Whether OpenAI's own servers answer, at OpenAI or in Azure."""
-    host = urlsplit(deployment.api_host).hostname or ""
+    host = urlsplit(api_host).hostname or ""
     return host == "api.openai.com" or host.endswith(".openai.azure.com")
 
 

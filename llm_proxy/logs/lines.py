@@ -58,6 +58,23 @@ class JsonLines(JsonFormatter):
             self._second = int(second)
         return f"{self._stamp}.{int(rest * 1000):03d}Z"
 
+    def format(self, record: logging.LogRecord) -> str:
+        if record.exc_info or record.stack_info or not isinstance(record.msg, str):
+            return super().format(record)
+        # The same line by a shorter way.
+        line = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": clean(record.getMessage()),
+        }
+        if self._processes:
+            line["process"] = record.process
+        for name, value in record.__dict__.items():
+            if name not in _STANDARD:
+                line[name] = clean(value)
+        return self._encode(line)
+
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
     ) -> None:
