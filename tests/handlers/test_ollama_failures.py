@@ -20,7 +20,7 @@ ODD = [
     {"content": ["x"]},
     {"tool_calls": "x"},
     {"tool_calls": ["x"]},
-    {"tool_calls": [{"index": "0", "function": {}}]},
+    {"tool_calls": [{"id": 7, "function": {}}]},
     {"tool_calls": [{"function": {"arguments": {}}}]},
 ]
 
