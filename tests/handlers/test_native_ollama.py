@@ -49,9 +49,7 @@ async def test_streams_are_untouched(found: Any, tmp_path: Path) -> None:
         assert got.headers["content-type"] == "application/x-ndjson"
 
 
-@pytest.mark.parametrize(
-    "found", [pytest.param(b, id=b.name) for b in bodies("ollama") if b.name != "embed"]
-)
+@pytest.mark.parametrize("found", [pytest.param(b, id=b.name) for b in bodies("ollama") if b.name != "embed"])
 async def test_whole_answers_are_untouched(found: Any, tmp_path: Path) -> None:
     """Every recorded answer too, as a document and where a stream was asked for: so Ollama tells that it has loaded a
     model."""
