@@ -2,7 +2,7 @@
 judges the answers by that document (schemathesis.io). ``python -m tests.fuzz_api --examples 200``.
 
 Behind the gateway stand the doubles of every upstream, so that most of what is asked has an answer. The same number of
-examples asks the same questions each time.
+examples asks the same questions each time, unless a seed is given.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import json
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from jsonschema import Draft202012Validator
 from schemathesis import GenerationMode
@@ -36,6 +37,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from llm_proxy.openapi.values import LINES
+from tests.support.addresses import refused_url
 from tests.support.anthropic_double import AnthropicDouble
 from tests.support.gateway import RunningGateway
 from tests.support.gemini_double import GeminiDouble
@@ -50,10 +52,20 @@ MODELS = {
     "demo": "demo",
     "embed": "text-embedding-double",
 }
+#: Models whose upstream fails, each in its way, at the double of OpenAI's API; ``gone``: nobody is there.
+FAILING = {
+    "limited": "error-429",
+    "refuses": "error-422",
+    "broken": "error-500",
+    "down": "error-503",
+    "dies": "dies",
+    "mute": "mute",
+    "gone": "gpt-double",
+}
 #: Fields and parameters that decide whether anything happens at all, and what is asked for in them.
 _CHOICES: dict[str, list[str]] = {
-    "model": [*MODELS, "unknown"],
-    "model_name": [*MODELS, "unknown"],
+    "model": [*MODELS, *FAILING, "unknown"],
+    "model_name": [*MODELS, *FAILING, "unknown"],
     "provider": ["openai", "ollama", "demo", "unknown"],
 }
 _PATHS = {
@@ -71,11 +83,11 @@ class Findings:
     statuses: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
 
-async def fuzz(folder: Path, examples: int) -> Findings:
-    """So many examples of what is allowed, and of what is not, for each operation."""
+async def fuzz(folder: Path, examples: int, chance: int | None = None) -> Findings:
+    """So many examples of what is allowed, and of what is not, for each operation; others with another ``chance``."""
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(RunningGateway(folder, await _upstreams(stack)))
-        return await asyncio.to_thread(_ask, gateway.origin, examples)
+        return await asyncio.to_thread(_ask, gateway.origin, examples, chance)
 
 
 async def _upstreams(stack: AsyncExitStack) -> dict[str, Any]:
@@ -89,33 +101,37 @@ async def _upstreams(stack: AsyncExitStack) -> dict[str, Any]:
         kind: {"defaults": {"api_host": host, "api_token": "k"}, kind: {"model": MODELS[kind]}}
         for kind, host in hosts.items()
     }
+    rows["openai"].update({name: {"model": model} for name, model in FAILING.items()})
+    rows["openai"]["gone"]["api_host"] = refused_url() + "/v1"
     rows["openai"]["embed"] = {"model": MODELS["embed"]}
     return {**rows, "demo": {"demo": {}}}
 
 
-def _ask(origin: str, examples: int) -> Findings:
+def _ask(origin: str, examples: int, chance: int | None) -> Findings:
     document = requests.get(origin + "/openapi.json", timeout=30).json()
     findings = Findings()
     asked = schemathesis.openapi.from_dict(_aimed(document))
-    session = requests.Session()
+    judge = partial(_judge, origin=origin, session=requests.Session(), findings=findings)
     operations: Any = asked.get_all_operations()
     for operation in (result.ok() for result in operations):
         for case in _examples(operation):
-            _judge(case, origin, session, findings)
+            judge(case)
         for mode in GenerationMode:
-            _one(operation, mode, origin, session, examples, findings)
+            _one(operation, mode, judge, examples, chance)
     return findings
 
 
 def _examples(operation: Any) -> Iterator[Any]:
-    """The documented example, for each model and for both forms of an answer."""
+    """The documented example, for each model and for both forms of an answer; something to relay."""
     content = operation.definition.raw.get("requestBody", {}).get("content", {})
     body = content.get("application/json", {}).get("example")
     name = next((name for name in ("model", "model_name") if body and name in body), None)
+    if "{provider}" in operation.path:
+        yield operation.Case(path_parameters={"provider": "openai", "path": "models"})
     if body and "provider" in body:
         yield operation.Case(body={**body, "provider": "openai"}, media_type="application/json")
     if name is not None:
-        for model in MODELS:
+        for model in (*MODELS, *FAILING):
             for stream in (True, False):
                 yield operation.Case(
                     body={**body, name: model, "stream": stream}, media_type="application/json"
@@ -125,7 +141,12 @@ def _examples(operation: Any) -> Iterator[Any]:
 def _judge(case: Any, origin: str, session: requests.Session, findings: Findings) -> None:
     """Ask, and write down what came."""
     label = case.operation.label
-    response = case.call(base_url=origin, session=session, timeout=30)
+    try:
+        response = case.call(base_url=origin, session=session, timeout=30)
+    except requests.exceptions.ChunkedEncodingError:  # what failed in the middle of a stream is cut
+        assert _asked_model(case) in list(FAILING), label
+        findings.statuses[label][0] += 1
+        return
     findings.statuses[label][response.status_code] += 1
     try:
         case.validate_response(response, checks=CHECKS)
@@ -135,10 +156,10 @@ def _judge(case: Any, origin: str, session: requests.Session, findings: Findings
             findings.faults.setdefault(name, f"{failure}\n{case.as_curl_command()}")
 
 
-def _one(operation: Any, mode: Any, origin: str, session: Any, examples: int, findings: Findings) -> None:
+def _one(operation: Any, mode: Any, judge: Callable[[Any], None], examples: int, chance: int | None) -> None:
     @settings(
         max_examples=examples,
-        derandomize=True,
+        derandomize=chance is None,
         database=None,
         deadline=None,
         phases=[Phase.generate],
@@ -146,18 +167,26 @@ def _one(operation: Any, mode: Any, origin: str, session: Any, examples: int, fi
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Any) -> None:
-        _judge(case, origin, session, findings)
+        judge(case)
 
     try:
-        ask()
+        ask() if chance is None else seed(chance)(ask)()
     except Unsatisfiable:  # nothing can be wrong in a request without parameters
         assert mode is GenerationMode.NEGATIVE, operation.label
 
 
+def _asked_model(case: Any) -> Any:
+    """The model that a request names, wherever."""
+    fields = {**(case.query or {}), **(case.body if isinstance(case.body, dict) else {})}
+    return fields.get("model") or fields.get("model_name") or fields.get("name")
+
+
 def no_fault_of_ours(context: CheckContext, response: Response, case: Any) -> None:
-    """No internal fault ever; a 501 only where it is told of. All upstreams are well, so nothing else is theirs."""
-    told = case.operation.definition.raw["responses"]
-    if response.status_code >= 500 and not (response.status_code == 501 and "501" in told):
+    """No internal fault ever, a failure of an upstream only where there is one, a 501 only where it is told of."""
+    status = response.status_code
+    theirs = status in (502, 503, 504) and _asked_model(case) in list(FAILING)
+    told = status == 501 and "501" in case.operation.definition.raw["responses"]
+    if status >= 500 and not theirs and not told:
         raise AssertionError(f"a server error: {response.content[:500]!r}")
 
 
@@ -217,8 +246,10 @@ def main() -> int:
     """Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=200, help="of each kind, for each operation")
+    parser.add_argument("--seed", type=int, help="ask other questions")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        findings = asyncio.run(fuzz(Path(folder), parser.parse_args().examples))
+        findings = asyncio.run(fuzz(Path(folder), asked.examples, asked.seed))
     for label, statuses in findings.statuses.items():
         print(f"{label}: {dict(sorted(statuses.items()))}")
     print(*(f"\n{name}\n{text}" for name, text in findings.faults.items()), sep="\n")
