@@ -389,6 +389,14 @@ async def test_a_server_that_cannot_count(status: int, estimated: bool, tmp_path
         assert (got.status, got.json()["type"]) == (502 if status == 500 else status, "error")
 
 
+async def test_an_estimate_of_nothing(tmp_path: Path) -> None:
+    """A request that is no conversation is not estimated either."""
+    async with native(tmp_path, "anthropic", answer_json(error(404), 404)) as (proxy, _):
+        got = await request(proxy.origin, "POST", "/v1/messages/count_tokens", {"model": "m", "messages": 1})
+
+    assert (got.status, got.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
 @pytest.mark.parametrize("body", [b"{}", b'{"input_tokens":"9"}', b"no"])
 async def test_a_count_that_is_none(body: bytes, tmp_path: Path) -> None:
     """It is a 502."""
