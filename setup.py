@@ -25,9 +25,10 @@ RUNTIME = [
 TEST = [
     "pytest>=8,<10",  # pytest-tornasync uses what pytest 10 removes
     "pytest-tornasync>=0.6.0.post2",
-    "pytest-xdist>=3.6",
-    "hypothesis>=6.100",
-    "jsonschema>=4.20",
+    "pytest-xdist>=3.6",  # the suite in as many processes as there are cores
+    "hypothesis>=6.100",  # any input, any cut, any sequence of edits
+    "jsonschema>=4.20",  # the schemas that we publish are judged by somebody else
+    "schemathesis>=4",  # and the endpoints by what /openapi.json says of them
     # The official clients judge the faces; llama.cpp and the tools that write its model file are the real upstream.
     "openai>=1.60",
     "anthropic>=0.60",
@@ -35,7 +36,6 @@ TEST = [
     "langchain-openai>=1",
     "langchain-ollama>=1",
     "pydantic-ai-slim[openai]>=1",
-    "schemathesis>=4",
     "xllamacpp",
     "gguf>=0.17",
     "numpy>=2",
