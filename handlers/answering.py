@@ -19,10 +19,10 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 
 from handlers.base import OFF_LOOP, BaseHandler, header_text, log
-from handlers.withheld import without_addresses
+from handlers.withheld import conceal, without_addresses
 from llm_proxy.dialect import OpenAIFace
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
-from llm_proxy.relay import Relay, Tally, read_answer
+from llm_proxy.relay import Relay, Tally, expressed, read_answer
 from llm_proxy.routing import choose, unknown_model
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.upstream import Exchange
@@ -46,6 +46,8 @@ class AnsweringHandler(BaseHandler):
     """Base of the endpoints that call an upstream for one answer."""
 
     exchange: Exchange | None = None
+    #: Whom it is asked of.
+    _upstream: Deployment | None = None
     #: What the endpoint's own reading of the request could not carry: named beside what the adapter cannot express.
     untranslated: tuple[str, ...] = ()
     _begun = False
@@ -131,7 +133,7 @@ class AnsweringHandler(BaseHandler):
                 self._count(tally)
                 self._count_call(exchange)
             if not request.stream:
-                await self._send_whole(self.face.whole(response))
+                await self._send_whole(expressed(self.face.whole, response))
         except GatewayError as error:
             await self._ended_badly(error)
         except Exception as error:
@@ -234,6 +236,7 @@ class AnsweringHandler(BaseHandler):
         dropped: tuple[str, ...],
         prompt: UsedPrompt | None,
     ) -> None:
+        self._upstream = deployment
         self._headers.put("X-Llm-Provider", header_text(deployment.provider))
         self._headers.put("X-Llm-Model", header_text(deployment.model))
         self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
@@ -251,6 +254,8 @@ class AnsweringHandler(BaseHandler):
 
     async def _ended_badly(self, error: GatewayError) -> None:
         """Tell the client, if it is still there, in the only way that is left."""
+        if self._upstream is not None:
+            conceal(error, self._upstream)
         self.note_failure(error)
         if isinstance(error, UpstreamAuth) and self._worth_a_line("auth"):
             log.error("an upstream rejects our key", extra={"provider": self.facts.get("provider")})

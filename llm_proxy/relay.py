@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from llm_proxy.assemble import collect, explode
 from llm_proxy.dialect import Face
@@ -23,6 +23,8 @@ from llm_proxy.schema import ChatRequest
 from llm_proxy.upstream import Exchange, Head
 from llm_proxy.wire import Deployment, NativeRequest, Timeouts
 from providers.base import Adapter
+
+T = TypeVar("T")
 
 #: How much of an error body is read; what follows is not worth a connection.
 MAX_ERROR = 64 * 1024
@@ -262,7 +264,7 @@ class _Stream:
         while not await self._step():
             pass
         await self._whole_body()
-        await self.sink.send(self.face.ending(self.done))
+        await self.sink.send(expressed(self.face.ending, self.done))
 
     async def _head(self) -> Head:
         while (head := self.exchange.head) is None:
@@ -312,7 +314,7 @@ class _Stream:
             if type(events[-1]) is Chunk and (
                 len(events) == 1 or all(type(event) is Chunk for event in events)
             ):
-                written = self.face.events(events)  # type: ignore[arg-type]  # all of them are chunks
+                written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
                 if not written or self.sink.offer(written):
                     self._count(events, began)
                     return True
@@ -350,7 +352,7 @@ class _Stream:
         ending = isinstance(last, (Done, Failed))
         body: Sequence[Any] = events[:-1] if ending else events
         if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
-            await self.sink.send(self.face.events(body) if written is None else written)
+            await self.sink.send(expressed(self.face.events, body) if written is None else written)
         self._count(body, began)
         if isinstance(last, Failed):
             raise last.error
@@ -377,6 +379,16 @@ class _Stream:
         chunks: list[Chunk | Comment] = [Chunk(data) for data in explode(response.data)]
         await self._relay(chunks, began)
         await self.sink.send(self.face.end())
+
+
+def expressed(write: Callable[[T], bytes], said: T) -> bytes:
+    """What a face writes for ``said``. Raises ``UpstreamError`` if it cannot: ``1e999`` is legal JSON, and is read as
+    infinity, which is not. (A face of the upstream's own dialect does not look into it.)"""
+    try:
+        return write(said)
+    except ValueError as error:
+        text = "the upstream's answer holds a value that JSON cannot express"
+        raise UpstreamError(text, phase="body", kind="event") from error
 
 
 def is_event_stream(head: Head) -> bool:

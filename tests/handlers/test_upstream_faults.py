@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, access_lines, gateway
-from tests.support.client import Answer, Connection
+from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, access_lines, chunk, gateway
+from tests.support.client import Answer, Connection, request
 from tests.support.gateway import RunningGateway
 from tests.support.logs import expect_log
 from tests.support.loops import wait_until
@@ -326,3 +327,39 @@ async def test_draining_tells_a_running_stream(tmp_path: Path) -> None:
             await client.rest(got)
 
     assert_broken_off(got, "draining", "one")
+
+
+def beyond_json(*events: dict[str, Any]) -> list[bytes]:
+    """``events`` whose "FAR" is a number that no float can hold: legal JSON, and read as infinity."""
+    return [piece.replace(b'"FAR"', b"1e999") for piece in sse(*events)]
+
+
+@BODIES
+async def test_a_number_beyond_json(body: dict[str, Any], tmp_path: Path) -> None:
+    """What a face cannot write again is the upstream's fault: 502 as long as nothing was sent."""
+    odd = {"prompt_tokens": "FAR", "completion_tokens": "FAR"}
+    whole = answer(json.dumps({**COMPLETION, "usage": odd}).replace('"FAR"', "1e999").encode())
+    streamed = stream(*beyond_json(chunk({"content": "one"}), chunk({}, "stop", usage=odd, x="FAR")))
+    path = "/chat" if body is CHAT else "/ollama/api/chat"
+    async with Peer(streamed if body is CHAT else whole) as peer, gateway(tmp_path, peer.url) as proxy:
+        with access_lines() as lines:
+            got = await request(proxy.url if body is CHAT else proxy.origin, "POST", path, body)
+
+    assert (got.status, got.complete) == (502, True)
+    assert b"JSON cannot express" in got.body
+    assert (lines[0]["code"], lines[0]["kind"]) == ("upstream_error", "event")
+
+
+async def test_a_number_beyond_json_at_the_end(tmp_path: Path) -> None:
+    """The same in mid-stream is one error, and a cut: here in what the Ollama dialect says last."""
+    odd = {"prompt_tokens": "FAR", "completion_tokens": "FAR"}
+    pieces = beyond_json(chunk({"content": "one"}), chunk({}, "stop", usage=odd))
+    async with Peer(stream(*pieces)) as peer, gateway(tmp_path, peer.url) as proxy:
+        with access_lines() as lines:
+            got = await request(proxy.origin, "POST", "/ollama/api/chat", CHAT)
+
+    first, last = map(json.loads, got.body.splitlines())
+    assert (got.status, got.complete) == (200, False)
+    assert first["message"]["content"] == "one"
+    assert "JSON cannot express" in last["error"]
+    assert (lines[0]["code"], lines[0]["kind"]) == ("upstream_error", "event")
