@@ -38,7 +38,7 @@ class RelayingHandler(AnsweringHandler):
                     clock = Clock(exchange, deployment.timeouts)
                     head = await await_head(exchange, clock)
                     await self.take_head(head, clock, deployment)
-                    clock.last_event = self.now()
+                    clock.tick()
                     await self._copy_body(exchange, clock)
             finally:
                 self._count_call(exchange)
@@ -73,13 +73,13 @@ class RelayingHandler(AnsweringHandler):
         while True:
             if data := exchange.take():
                 await self.send(data)
-                clock.last_event = self.now()
+                clock.tick()
             elif exchange.failure is not None:
                 raise exchange.failure
             elif exchange.ended:
                 return
             elif not await exchange.wait(min(clock.deadline(), self._silent_until)):
-                clock.check(self.now())
+                clock.check()
                 await self.break_silence()
 
     async def break_silence(self) -> None:

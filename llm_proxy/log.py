@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -34,11 +33,7 @@ class AccessRecord(logging.LogRecord):
     )
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
-        attributes = vars(self)
-        attributes.update(self._usual)
-        attributes.update(fields)
-        self.created = time.time()
-        self.process = os.getpid()
+        self.__dict__ = {**self._usual, **fields, "created": time.time()}
 
 
 class QueueFront(logging.Handler):

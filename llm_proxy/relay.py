@@ -82,11 +82,12 @@ class Tally:
 class Clock:
     """When an exchange must have made its next step, and which limit it breaks otherwise."""
 
-    __slots__ = ("_exchange", "_limits", "last_event")
+    __slots__ = ("_exchange", "_limits", "_loop", "last_event")
 
     def __init__(self, exchange: Exchange, limits: Timeouts) -> None:
         self._exchange = exchange
         self._limits = limits
+        self._loop = asyncio.get_running_loop()
         #: Loop time of the newest event; None until there was one.
         self.last_event: float | None = None
 
@@ -99,9 +100,13 @@ class Clock:
             return min(total, self._exchange.connected_at + self._limits.first_byte)
         return total  # the transport watches ``connect``
 
-    def check(self, now: float) -> None:
+    def tick(self) -> None:
+        """An event has come."""
+        self.last_event = self._loop.time()
+
+    def check(self) -> None:
         """Raises the ``UpstreamTimeout`` of a limit that has passed."""
-        limits = self._limits
+        now, limits = self._loop.time(), self._limits
         if now >= self._exchange.started_at + limits.total:
             raise UpstreamTimeout.of("total", limits.total)
         if self.last_event is not None:
@@ -115,23 +120,21 @@ class Clock:
 
 async def await_head(exchange: Exchange, clock: Clock) -> Head:
     """The head of the answer. Raises the exchange's failure or ``UpstreamTimeout``."""
-    loop = asyncio.get_running_loop()
     while exchange.head is None:
         if exchange.failure is not None:
             raise exchange.failure
         if not await exchange.wait(clock.deadline()):
-            clock.check(loop.time())
+            clock.check()
     return exchange.head
 
 
 async def read_whole(exchange: Exchange, clock: Clock, limit: int = MAX_WHOLE) -> bytes:
     """The body to its end. Raises the exchange's failure, ``UpstreamTimeout`` or, above ``limit``, UpstreamError."""
-    loop = asyncio.get_running_loop()
     parts: list[bytes] = []
     size = 0
     while True:
         if data := exchange.take():
-            clock.last_event = loop.time()
+            clock.tick()
             parts.append(data)
             size += len(data)
             if size > limit:
@@ -141,7 +144,7 @@ async def read_whole(exchange: Exchange, clock: Clock, limit: int = MAX_WHOLE) -
         elif exchange.ended:
             return b"".join(parts)
         elif not await exchange.wait(clock.deadline()):
-            clock.check(loop.time())
+            clock.check()
 
 
 async def read_error(exchange: Exchange, clock: Clock) -> bytes:
@@ -174,7 +177,7 @@ async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -
     clock = Clock(exchange, limits)
     head = await await_head(exchange, clock)
     await refuse_errors(exchange, provider, head, clock)
-    clock.last_event = asyncio.get_running_loop().time()
+    clock.tick()
     return head, await read_whole(exchange, clock)
 
 
@@ -297,9 +300,8 @@ class _Stream:
         """Wait for the upstream; keep the client's connection alive meanwhile. Raises ``UpstreamTimeout``."""
         if await self.exchange.wait(min(self.clock.deadline(), self.silent_until)):
             return
-        now = self.loop.time()
-        self.clock.check(now)
-        if now >= self.silent_until:
+        self.clock.check()
+        if self.loop.time() >= self.silent_until:
             await self.sink.send(self.face.keep_alive())
             self.silent_until = self.loop.time() + self.relay.keep_alive.interval
 

@@ -112,7 +112,8 @@ class Exchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.abort(UpstreamError("the call was given up"))
+        if not self.over:
+            self.abort(UpstreamError("the call was given up"))
         self.direct = None
         if self._timer is not None:
             self._timer.cancel()

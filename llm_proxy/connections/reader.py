@@ -33,12 +33,13 @@ class _Mode(IntEnum):
     OVER = 4
 
 
-_CHUNKED = _Mode.CHUNKED  # one look-up instead of two, for each read
+#: A member is found three times as quickly without its class.
+_HEAD, _CHUNKED, _LENGTH, _UNTIL_CLOSE, _OVER = _Mode
 _MODES = {
-    Framing.NONE: _Mode.OVER,
-    Framing.LENGTH: _Mode.LENGTH,
-    Framing.CHUNKED: _Mode.CHUNKED,
-    Framing.UNTIL_CLOSE: _Mode.UNTIL_CLOSE,
+    Framing.NONE: _OVER,
+    Framing.LENGTH: _LENGTH,
+    Framing.CHUNKED: _CHUNKED,
+    Framing.UNTIL_CLOSE: _UNTIL_CLOSE,
 }
 
 
@@ -91,7 +92,7 @@ class ResponseReader:
 
     def __init__(self, method: str) -> None:
         self._method = method
-        self._mode = _Mode.HEAD
+        self._mode = _HEAD
         self._informational = 0
         self._left = 0
         self._overhead = 0
@@ -135,22 +136,22 @@ class ResponseReader:
                 # the middle of the last ones is so short that ``_creep`` has taken care of it.
                 self._end(extra=len(data) - len(data.rstrip(b"\r\n")) > 4)
             return body
-        if self._mode is _Mode.LENGTH:
+        if self._mode is _LENGTH:
             self._left -= len(data)
             if self._left > 0:
                 return data
             self._end(extra=self._left < 0)
             return data[: self._left] if self._left else data
-        if self._mode is _Mode.UNTIL_CLOSE:
+        if self._mode is _UNTIL_CLOSE:
             return data
-        if self._mode is _Mode.HEAD:
+        if self._mode is _HEAD:
             return self._feed_head(data)
         self.reusable = False  # bytes after the end
         return b""
 
     def ended(self, error: Exception | None) -> ConnectionLost | None:
         """The connection is at its end, cleanly (None) or by ``error``. None if that completes the answer."""
-        if self._mode is _Mode.UNTIL_CLOSE and error is None:
+        if self._mode is _UNTIL_CLOSE and error is None:
             return None
         if self.head is not None:
             lost = _lost("in the middle of the body", "body", "reset" if error else "truncated")
@@ -184,7 +185,7 @@ class ResponseReader:
             # Its frames would keep this reader, and with it the connection, alive until a garbage collection.
             error.__traceback__ = error.__cause__ = error.__context__ = None
             self.outcome = error
-            self._mode = _Mode.OVER
+            self._mode = _OVER
         return b""
 
     def _parse_head(self, fresh: bytes, *, whole: bool) -> None:
@@ -216,7 +217,7 @@ class ResponseReader:
         self._raw = b""
         self._left = head.length
         self._mode = _MODES[head.framing]
-        if self._mode is _Mode.OVER:
+        if self._mode is _OVER:
             self._end(extra=bool(data))
             return b""
         return self.feed(data) if data else b""
@@ -236,19 +237,19 @@ class ResponseReader:
         self.reusable = False
         if not self._events.complete:
             self.outcome = ProtocolError(f"bad chunk: {error}", "body", "framing")
-            self._mode = _Mode.OVER
+            self._mode = _OVER
 
     def _count_overhead(self, size: int) -> None:
         """A read without a byte of the body: chunk sizes, extensions, trailers, none of which llhttp limits."""
         self._overhead += size
         if self._overhead > MAX_OVERHEAD and self.outcome is None:
             self.outcome = ProtocolError("endless chunk extensions or trailers", "body", "too_large")
-            self._mode = _Mode.OVER
+            self._mode = _OVER
 
     def _end(self, *, extra: bool) -> None:
         """The answer is complete; ``extra`` says that more bytes followed it."""
         self.outcome = True
-        self._mode = _Mode.OVER
+        self._mode = _OVER
         if extra:
             self.reusable = False
 

@@ -7,7 +7,7 @@ exact; what llhttp leaves to its user is decided here: which framing applies, an
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import IntEnum
 
 from llm_proxy.connections.faults import ProtocolError
 
@@ -16,13 +16,13 @@ MAX_HEAD = 64 * 1024
 MAX_HEADERS = 200
 
 
-class Framing(Enum):
+class Framing(IntEnum):  # whose members are hashed without a call
     """How the end of a body is found."""
 
-    NONE = "none"
-    LENGTH = "length"
-    CHUNKED = "chunked"
-    UNTIL_CLOSE = "until close"
+    NONE = 0
+    LENGTH = 1
+    CHUNKED = 2
+    UNTIL_CLOSE = 3
 
 
 class ResponseHead:

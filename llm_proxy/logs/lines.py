@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import time
 from typing import Any
 
@@ -50,7 +51,8 @@ class JsonLines(JsonFormatter):
 
     def __init__(self, processes: bool) -> None:
         super().__init__("%(asctime)s")
-        self._processes = processes
+        #: Who writes; None if nobody else does. A formatter is made in the process that uses it.
+        self._process = os.getpid() if processes else None
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 (the base class's name)
         second, rest = divmod(record.created, 1)
@@ -67,8 +69,8 @@ class JsonLines(JsonFormatter):
             "logger": record.name,
             "message": clean(record.getMessage()),
         }
-        if self._processes:
-            line["process"] = record.process
+        if self._process is not None:
+            line["process"] = self._process
         if record.exc_info:
             line["exc_info"] = clean(self.formatException(record.exc_info))
         if record.stack_info:
@@ -85,13 +87,12 @@ class TextLines(logging.Formatter):
 
     def __init__(self, processes: bool) -> None:
         super().__init__()
-        self._processes = processes
+        self._who = f"[{os.getpid()}] " if processes else ""
 
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
         fields = {k: v for k, v in record.__dict__.items() if k not in _STANDARD and v not in (None, "")}
-        who = f"[{record.process}] " if self._processes else ""
-        parts = [f"{stamp} {record.levelname:<5} {who}{_printable(record.getMessage())}"]
+        parts = [f"{stamp} {record.levelname:<5} {self._who}{_printable(record.getMessage())}"]
         parts += [f"{key}={_printable(str(clean(value)))}" for key, value in fields.items()]
         text = " ".join(parts)
         if record.exc_info:
