@@ -223,7 +223,7 @@ async def test_l8_a_log_that_nobody_reads(tmp_path: Path) -> None:
             line = await asyncio.to_thread(process.stderr.readline)
             while b'"listening"' not in line:
                 line = await asyncio.to_thread(process.stderr.readline)
-            url = line.split(b'"url": "')[1].split(b'"')[0].decode()
+            url = parse_object(line)["url"]
             # Each request is a line of a few hundred bytes, and a pipe holds 64 KiB.
             for _ in range(5):
                 answers = await asyncio.gather(*(request(url, "POST", "/chat", WHOLE) for _ in range(50)))

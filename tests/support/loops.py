@@ -31,6 +31,7 @@ def own_loop() -> Iterator[IOLoop]:
     io_loop.close()
     asyncio.set_event_loop(None)
     gc.collect()  # an exception that nobody fetched is reported when its task is collected
+    gc.freeze()  # what is still there is a module's, and would be looked at again after each test: a third of the run
 
     assert not leaked, "tasks were left running:\n" + "\n".join(leaked)
     assert not unhandled, "raised in the background:\n" + "\n".join(unhandled)
