@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from llm_proxy.connections.response_head import ResponseHead
 from llm_proxy.connections.transfer import Transfer
@@ -39,8 +38,7 @@ _DIRECT = 16 * 1024
 _TELL_EVERY = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Status and headers of an answer: ``pairs`` as they came, ``headers`` with lower-case names (last one wins)."""
 
     status: int

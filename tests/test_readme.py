@@ -50,7 +50,7 @@ def origin() -> Iterator[str]:
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
         assert process.wait(20) == 0
-        assert not [line for line in rest.splitlines() if '"level": "ERROR"' in line]
+        assert not [line for line in rest.splitlines() if '"level":"ERROR"' in line]
     finally:
         process.kill()
         process.stderr.close()
