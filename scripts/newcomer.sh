@@ -17,7 +17,7 @@ url=
 while [ -z "$url" ]; do
     kill -0 "$service" 2>/dev/null || { cat service.log; exit 1; }
     sleep 0.5
-    url=$(sed -n 's/.*"listening".*"url": "\([^"]*\)".*/\1/p' service.log)
+    url=$(sed -n 's/.*"listening".*"url": *"\([^"]*\)".*/\1/p' service.log)
 done
 curl -sSN --max-time 20 "$url/chat" -H 'Content-Type: application/json' \
     -d '{"model": "demo", "messages": [{"role": "user", "content": "hello"}]}' | tee answer.txt
