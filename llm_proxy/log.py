@@ -139,9 +139,9 @@ def _route(level: str, front: QueueFront) -> None:
     logging.captureWarnings(True)
 
 
-def stop() -> None:
-    """Write what is queued, but not for ever."""
+def stop() -> bool:
+    """Write what is queued, but not for ever. False if that is not possible: then the interpreter's own end, which
+    writes to standard error once more, would hang as well."""
     global _writer
     writer, _writer = _writer, None
-    if writer is not None:
-        writer.stop()
+    return writer is None or writer.stop()

@@ -55,6 +55,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(flags: dict[str, str]) -> int:
     """Serve; returns the exit status."""
+    status = _run_service(flags)
+    if not logs.stop():
+        os._exit(status)  # nobody reads our log, and must not keep us from ending
+    return status
+
+
+def _run_service(flags: dict[str, str]) -> int:
     env = dict(environment())
     try:
         settings = Settings.read(env, flags)

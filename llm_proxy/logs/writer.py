@@ -135,14 +135,16 @@ class Writer:
         """Begin to write."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Write what is queued, but not for ever."""
+    def stop(self) -> bool:
+        """Write what is queued, but not for ever. False if a sink still blocks."""
         self._stopping.set()
         self._wake.set()
         self._thread.join(_PATIENCE)
-        if not self._thread.is_alive():
-            for sink in self._sinks:
-                sink.close()
+        if self._thread.is_alive():
+            return False
+        for sink in self._sinks:
+            sink.close()
+        return True
 
     def _run(self) -> None:
         last = False
