@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 #: Compiled programs, logs, and the virtual environment of the peer; ignored by git, removed by ``make clean``.
 BUILD = ROOT / ".venv-bench"
-#: The release of vllm-router (pypi.org/project/vllm-router) that is measured beside us.
+#: The release of vllm-router that is measured beside us.
 ROUTER_VERSION = "0.1.17"
 
 
