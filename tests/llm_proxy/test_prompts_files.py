@@ -108,11 +108,11 @@ def test_not_a_file(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_links_are_followed(tmp_path: Path) -> None:
     """Linked files and directories count, also two links to one place, and those that lead out of the tree."""
-    write(tmp_path / "shared", {"a.prompt": "A", "more/b.prompt": "B"})
+    write(tmp_path / "common", {"a.prompt": "A", "more/b.prompt": "B"})
     root = write(tmp_path / "prompts", {"en/own.prompt": "own"})
-    (root / "en/a.prompt").symlink_to("../../shared/a.prompt")
-    (root / "pl").symlink_to("../shared")
-    (root / "de").symlink_to(tmp_path / "shared")
+    (root / "en/a.prompt").symlink_to("../../common/a.prompt")
+    (root / "pl").symlink_to("../common")
+    (root / "de").symlink_to(tmp_path / "common")
 
     library = load(root)
 
@@ -158,11 +158,11 @@ def test_many_crossing_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_link_to_a_vanished_directory(tmp_path: Path) -> None:
     """A linked directory whose place has vanished is reported, and its prompts keep their texts."""
-    write(tmp_path / "shared", {"a.prompt": "A"})
+    write(tmp_path / "common", {"a.prompt": "A"})
     root = write(tmp_path / "prompts", {"en/b.prompt": "B"})
-    (root / "pl").symlink_to("../shared")
+    (root / "pl").symlink_to("../common")
     library = load(root)
-    (tmp_path / "shared").rename(tmp_path / "away")
+    (tmp_path / "common").rename(tmp_path / "away")
 
     library = load(root, library)
 
