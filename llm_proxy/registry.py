@@ -28,7 +28,7 @@ from llm_proxy.state.snapshot import (
     prompt_problems,
 )
 from llm_proxy.state.worker import Worker
-from llm_proxy.watching.hints import Hints, first_cause
+from llm_proxy.watching.hints import WATCHER, Hints, first_cause
 from llm_proxy.watching.looking import Found, Known, Look, Looker
 from llm_proxy.watching.settling import Change, Rhythm, due
 
@@ -112,7 +112,8 @@ class Registry:
         Who asks by another cause than the watcher's (``signal``, say) waits for no quiet moment.
         """
         self._hints.add(cause, parts)
-        if cause == "inotify" and self._change is not None and self._change.cause == "sweep":
+        # Another look of the watcher's may be quicker than the event by which the change is told.
+        if cause == "inotify" and self._change is not None and self._change.cause in WATCHER:
             self._change = replace(self._change, cause=cause)
         self._wake.set()
         if self._running is None or self._running.done():
