@@ -130,8 +130,11 @@ class BaseHandler(RequestHandler):
             if self._auto_finish and not self._finished:
                 self.finish()
         except asyncio.CancelledError:
-            if not self._finished:
-                self.send_error(500)  # whoever cancelled it, a client must not wait for ever
+            # Whoever cancelled it, a client must neither wait for ever nor take half a stream for a whole one.
+            if self._headers_written and not self._finished:
+                self.cut()
+            elif not self._finished:
+                self.send_error(500)
             raise
         except Exception as error:  # noqa: BLE001 (each is answered)
             self._handle_request_exception(error)
