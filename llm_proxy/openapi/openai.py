@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from llm_proxy.faces.completions_form import CompletionRequest
 from llm_proxy.faces.responses_form import ResponsesRequest
 from llm_proxy.openapi.anthropic import PAGING
@@ -19,42 +21,28 @@ GROUPS = {
 _VERSION = Parameter("anthropic-version", "Asks for Anthropic's form.", "2023-06-01", "header", STRING)
 _MESSAGES = [{"role": "user", "content": "Hello"}]
 
+_CHAT = Operation(
+    "POST",
+    "/v1/chat/completions",
+    GROUP,
+    "A chat completion",
+    (
+        Answer(
+            "The answer, or its stream.",
+            {JSON: ref("ChatCompletion"), EVENTS: CHUNKS},
+            headers=ASKED,
+        ),
+    ),
+    (ROOT, PREFIX),
+    body=ChatRequest,
+    example={"model": "demo", "messages": _MESSAGES},
+    asks=True,
+    names=True,
+)
+
 OPERATIONS: tuple[Operation, ...] = (
-    Operation(
-        "POST",
-        "/v1/chat/completions",
-        GROUP,
-        "A chat completion",
-        (
-            Answer(
-                "The answer, or its stream.",
-                {JSON: ref("ChatCompletion"), EVENTS: CHUNKS},
-                headers=ASKED,
-            ),
-        ),
-        (ROOT, PREFIX),
-        body=ChatRequest,
-        example={"model": "demo", "messages": _MESSAGES},
-        asks=True,
-        names=True,
-    ),
-    Operation(
-        "POST",
-        "/chat/completions",
-        GROUP,
-        "The same below the prefix alone",
-        (
-            Answer(
-                "The answer, or its stream.",
-                {JSON: ref("ChatCompletion"), EVENTS: CHUNKS},
-                headers=ASKED,
-            ),
-        ),
-        body=ChatRequest,
-        example={"model": "demo", "messages": _MESSAGES},
-        asks=True,
-        names=True,
-    ),
+    _CHAT,
+    replace(_CHAT, path="/chat/completions", summary="The same below the prefix alone", places=(PREFIX,)),
     Operation(
         "POST",
         "/v1/completions",
