@@ -12,8 +12,15 @@ from handlers.native import NativeFirstHandler
 from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, UpstreamRefused
 from llm_proxy.faces.anthropic_face import AnthropicFace
-from llm_proxy.faces.anthropic_form import CountRequest, MessagesRequest, canonical, estimated_tokens, read
-from llm_proxy.faces.anthropic_native import Asked, without_foreign_thinking
+from llm_proxy.faces.anthropic_form import (
+    Asked,
+    CountRequest,
+    MessagesRequest,
+    canonical,
+    estimated_tokens,
+    read,
+)
+from llm_proxy.faces.anthropic_native import without_foreign_thinking
 from llm_proxy.schema import ChatRequest, validated
 
 

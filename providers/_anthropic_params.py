@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from llm_proxy.faces.anthropic_form import OWN
 from llm_proxy.wire import Deployment
 from providers._anthropic_messages import thinking_lost
 from providers._anthropic_thinking import Circumstances, thinking
@@ -27,16 +28,7 @@ _SAME = (
     ),  # the client's way of sampling replaces the default one: newer models refuse both at once
 )
 #: Fields of the API that have no canonical name. Those of betas need an anthropic-beta header (``headers``).
-_OWN = (
-    "cache_control",
-    "container",
-    "context_management",
-    "diagnostics",
-    "inference_geo",
-    "mcp_servers",
-    "speed",
-    "user_profile_id",
-)
+_OWN = ("cache_control", *OWN)
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 
 

@@ -33,14 +33,13 @@ class Turn(Open):
     _content = field_validator("content", mode="before")(blocks)
 
 
-class MessagesRequest(Open):
-    """``POST /v1/messages``."""
+class Asked(Open):
+    """What is checked of any request, also of one that goes to Anthropic as it is: the fields that decide about the
+    answer's form, or about the configuration's defaults."""
 
     model: str = Field(min_length=1)
-    max_tokens: int = Field(ge=1)
-    messages: list[Turn] = Field(min_length=1)
-    system: str | list[Block] | None = None
     stream: bool | None = None
+    max_tokens: int | None = None
     stop_sequences: list[str] | None = None
     temperature: MaybeNumber = None
     top_p: MaybeNumber = None
@@ -48,8 +47,16 @@ class MessagesRequest(Open):
     tools: list[dict[str, Any]] | None = None
     tool_choice: dict[str, Any] | None = None
     thinking: dict[str, Any] | None = None
-    metadata: dict[str, Any] | None = None
     output_config: dict[str, Any] | None = None
+
+
+class MessagesRequest(Asked):
+    """``POST /v1/messages``, to be translated."""
+
+    max_tokens: int = Field(ge=1)
+    messages: list[Turn] = Field(min_length=1)
+    system: str | list[Block] | None = None
+    metadata: dict[str, Any] | None = None
 
     _system = field_validator("system", mode="before")(blocks)
 
@@ -116,7 +123,7 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str) -> 
 
 _TRANSLATED = frozenset(MessagesRequest.model_fields)
 #: What only Anthropic's own servers do.
-_OWN = (
+OWN = (
     "container",
     "context_management",
     "diagnostics",
@@ -132,7 +139,7 @@ def _take_own(passed: dict[str, Any]) -> list[str]:
     passed.pop("cache_control", None)
     if passed.get("service_tier") == "standard_only":
         passed["service_tier"] = "default"
-    return [name for name in _OWN if passed.pop(name, None) is not None]
+    return [name for name in OWN if passed.pop(name, None) is not None]
 
 
 def _tool(tool: Block) -> Block:

@@ -1,7 +1,6 @@
-"""A request of Anthropic's Messages API to a server of that API: what must be known of it, and what may not go along.
+"""A request of Anthropic's Messages API to a server of that API: what may not go along.
 
-Laws: the server judges its own dialect. Only the fields that decide about the answer's form, or about the configuration's
-defaults, are checked here. Thinking that this gateway itself has put into an earlier answer, of a model of another vendor,
+Laws: the server judges its own dialect; what is checked of a request stands in ``anthropic_form.Asked``. Thinking that this gateway itself has put into an earlier answer, of a model of another vendor,
 has no signature of Anthropic's, which refuses it: it is left out and named.
 """
 
@@ -9,28 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
-
 from llm_proxy.faces.anthropic_turns import of_google
-from llm_proxy.schema import MaybeNumber, Open
 
 _Json = dict[str, Any]
-
-
-class Asked(Open):
-    """The fields of any request; what they may hold besides is the server's to say."""
-
-    model: str = Field(min_length=1)
-    stream: bool | None = None
-    max_tokens: int | None = None
-    stop_sequences: list[str] | None = None
-    temperature: MaybeNumber = None
-    top_p: MaybeNumber = None
-    top_k: int | None = None
-    tools: list[dict[str, Any]] | None = None
-    tool_choice: dict[str, Any] | None = None
-    thinking: dict[str, Any] | None = None
-    output_config: dict[str, Any] | None = None
 
 
 def without_foreign_thinking(body: _Json) -> tuple[_Json, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.faces.anthropic_native import Asked as AskedAnthropic
+from llm_proxy.faces.anthropic_form import Asked as AskedAnthropic
 from llm_proxy.faces.ollama_form import Asked as AskedOllama
 from llm_proxy.schema import validated
 from llm_proxy.wire import NativeRequest
