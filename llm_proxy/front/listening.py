@@ -25,7 +25,7 @@ from llm_proxy.front.connection import ClientConnection
 log = logging.getLogger(__name__)
 
 #: Connections accepted before others of the process have their turn. nginx takes one (``multi_accept``, off).
-_AT_ONCE = 4
+_AT_ONCE = 64
 #: After a failed accept (no descriptor, no memory) nothing is accepted for so long, in seconds, and the log is told
 #: at most so often.
 _PAUSE, _TELL = 0.1, 1.0
