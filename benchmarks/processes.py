@@ -134,7 +134,9 @@ def gateway_command(
         host = f"http://127.0.0.1:{at}"
         rows["bench"][kind] = {"api_type": "openai", "api_host": host + "/v1"}
         rows["bench-ollama"][f"{kind}-ollama"] = {"api_type": "ollama", "api_host": host}
-    folder = place / "config"  # of its own: the log would be one change after the other in a directory that is watched
+    folder = (
+        place / "config"
+    )  # of its own: the log would be one change after the other in a directory that is watched
     folder.mkdir(exist_ok=True)
     config = folder / "models-config.json"
     config.write_text(json.dumps(rows))

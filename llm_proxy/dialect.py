@@ -21,6 +21,8 @@ class Face(ABC):
 
     #: Content type of a streamed answer.
     stream_type: str = "text/event-stream"
+    #: Whether events that are canonical, whole and without usage are written as they came.
+    canonical: bool = False
 
     @abstractmethod
     def event(self, event: Chunk | Comment) -> bytes:
@@ -59,6 +61,8 @@ class Face(ABC):
 
 class OpenAIFace(Face):
     """Chat completions: ``data: {chat.completion.chunk}`` events, then ``data: [DONE]``."""
+
+    canonical = True
 
     def __init__(self, include_usage: bool = False) -> None:
         #: Usage is always asked for upstream; the client sees it only if it asked.

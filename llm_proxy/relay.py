@@ -229,6 +229,10 @@ class Relay:
         self.tally.finish_reason = choices[0].get("finish_reason")
 
 
+#: What an ordinary token is for the counts.
+_CHUNK = Chunk({})
+
+
 class _Stream:
     """The loop of one streamed answer; see ``Relay.stream``.
 
@@ -236,18 +240,46 @@ class _Stream:
     without waking it; whatever needs a decision or a pause is left to the loop.
     """
 
+    __slots__ = (
+        "canonical",
+        "clock",
+        "decoder",
+        "done",
+        "events",
+        "exchange",
+        "face",
+        "fault",
+        "heard_at",
+        "last_event_at",
+        "left",
+        "left_at",
+        "left_written",
+        "loop",
+        "offer",
+        "own_seconds",
+        "relay",
+        "silent_until",
+        "sink",
+    )
+
     def __init__(self, relay: Relay, exchange: Exchange, sink: Sink) -> None:
         self.relay = relay
         self.exchange = exchange
         self.sink = sink
+        #: The sink's, as it was after the newest write.
+        self.offer = sink.offer
         self.face = relay.face
-        self.tally = relay.tally
-        self.interval = relay.keep_alive.interval
+        self.canonical = relay.face.canonical
         self.decoder = relay.provider.stream_decoder(relay.request)
         self.loop = asyncio.get_running_loop()
         self.clock = Clock(exchange, relay.deployment.timeouts)
-        #: When the next keep-alive is due.
+        #: When the next keep-alive is due, as it was when the loop last slept; and when the newest event came (loop time).
         self.silent_until = exchange.started_at + relay.keep_alive.after
+        self.heard_at: float | None = None
+        #: For the tally, which is told at the end.
+        self.events = 0
+        self.last_event_at = 0.0
+        self.own_seconds = 0.0
         #: Events that ``_push`` could not relay, what the face has written for them, if it was asked (a second time it
         #: would tell them as new ones), and when work on them began; or what ``_push`` raised.
         self.left: Sequence[Event] = ()
@@ -258,6 +290,16 @@ class _Stream:
         self.done = Done()
 
     async def run(self) -> None:
+        try:
+            await self._run()
+        finally:
+            tally = self.relay.tally
+            tally.events += self.events
+            tally.own_seconds += self.own_seconds
+            if self.events:
+                tally.last_event_at = self.last_event_at
+
+    async def _run(self) -> None:
         head = await self._head()
         await refuse_errors(self.exchange, self.relay.provider, head, self.clock)
         if not (self.decoder.takes_documents or is_event_stream(head)):
@@ -267,7 +309,7 @@ class _Stream:
         while not await self._step():
             pass
         await self._whole_body()
-        await self.sink.send(expressed(self.face.ending, self.done))
+        await self._send(expressed(self.face.ending, self.done))
 
     async def _head(self) -> Head:
         while (head := self.exchange.head) is None:
@@ -298,26 +340,46 @@ class _Stream:
 
     async def _pause(self) -> None:
         """Wait for the upstream; keep the client's connection alive meanwhile. Raises ``UpstreamTimeout``."""
+        self._set_clocks()
         if await self.exchange.wait(min(self.clock.deadline(), self.silent_until)):
             return
+        self._set_clocks()
         self.clock.check()
         if self.loop.time() >= self.silent_until:
-            await self.sink.send(self.face.keep_alive())
+            await self._send(self.face.keep_alive())
             self.silent_until = self.loop.time() + self.relay.keep_alive.interval
+
+    def _set_clocks(self) -> None:
+        """By the newest event. Not done for each of them: a token is to touch as little as possible."""
+        if self.heard_at is not None:
+            self.clock.last_event = self.heard_at
+            self.silent_until = max(self.silent_until, self.heard_at + self.relay.keep_alive.interval)
+
+    async def _send(self, data: bytes) -> None:
+        await self.sink.send(data)
+        self.offer = self.sink.offer
 
     def _push(self, data: bytes) -> bool:
         """``Exchange.direct``: relay what has come while the loop sleeps; false wakes the loop."""
         began = perf_counter()
-        events = self.decoder.feed(data)
-        if not events:
-            return True
-        written = None
         try:
+            if self.canonical and (count := self.decoder.ordinary(data)):
+                if self.offer(data):
+                    self.events += count
+                    self._heard(began)
+                    return True
+                # As many events; nobody asks what is in them, since what is to be written for them is known.
+                self.left, self.left_written, self.left_at = (_CHUNK,) * count, data, began
+                return False
+            events = self.decoder.feed(data)
+            if not events:
+                return True
+            written = None
             if type(events[-1]) is Chunk and (
                 len(events) == 1 or all(type(event) is Chunk for event in events)
             ):
                 written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
-                if not written or self.sink.offer(written):
+                if not written or self.offer(written):
                     self._count(events, began)
                     return True
         except Exception as error:  # noqa: BLE001 - the loop raises it, where it can be told to the client
@@ -327,23 +389,28 @@ class _Stream:
         return False
 
     def _count(self, events: Sequence[Event], began: float) -> None:
-        """``events`` were relayed: move the clocks, and note what the log wants to know."""
-        tally = self.tally
+        """``events`` were relayed: note what the log wants to know."""
+        tally = self.relay.tally
         counted = 0
         for event in events:
             if type(event) is Chunk:
                 counted += 1
                 if usage := event.data.get("usage"):
                     tally.usage = usage
-        tally.events += counted
         if counted:
-            tally.last_event_at = began
+            self.events += counted
             if tally.first_event_at is None:
                 tally.first_event_at = began
-            # Taken after the write: time that a slow client cost is not the upstream's idle time.
-            self.clock.last_event = now = self.loop.time()
-            self.silent_until = now + self.interval
-        tally.own_seconds += perf_counter() - began
+            self._heard(began)
+        else:
+            self.own_seconds += perf_counter() - began
+
+    def _heard(self, began: float) -> None:
+        """Chunks that were worked on since ``began`` (``perf_counter``) are relayed."""
+        # Taken after the write: time that a slow client cost is not the upstream's idle time.
+        self.heard_at = self.loop.time()
+        self.last_event_at = began
+        self.own_seconds += perf_counter() - began
 
     async def _relay(self, events: Sequence[Event], began: float, written: bytes | None = None) -> bool:
         """Write what arrived together at once. True when the upstream's terminator was among it. ``began``: when work
@@ -354,7 +421,7 @@ class _Stream:
         ending = isinstance(last, (Done, Failed))
         body: Sequence[Any] = events[:-1] if ending else events
         if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
-            await self.sink.send(expressed(self.face.events, body) if written is None else written)
+            await self._send(expressed(self.face.events, body) if written is None else written)
         self._count(body, began)
         if isinstance(last, Failed):
             raise last.error
@@ -380,7 +447,7 @@ class _Stream:
         self.relay.tally.other_form = True
         chunks: list[Chunk | Comment] = [Chunk(data) for data in explode(response.data)]
         await self._relay(chunks, began)
-        await self.sink.send(self.face.end())
+        await self._send(self.face.end())
 
 
 def expressed(write: Callable[[T], bytes], said: T) -> bytes:

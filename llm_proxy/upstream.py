@@ -51,6 +51,7 @@ class Exchange:
     (the body is complete), ``failure`` (why it never will be), ``received`` (body bytes)."""
 
     __slots__ = (
+        "_asleep",
         "_buffer",
         "_call",
         "_http",
@@ -80,6 +81,8 @@ class Exchange:
         #: Resolved when the buffer has room again; the transport awaits it.
         self._room: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
+        #: Whether there is a waiter that nobody has woken yet.
+        self._asleep = False
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
         self._transfer: Transfer | None = None
@@ -161,9 +164,11 @@ class Exchange:
                 self._timer.cancel()
             self._timer = self._loop.call_at(until, self._on_timer)
         self._waiter = self._loop.create_future()
+        self._asleep = True
         try:
             await self._waiter
         finally:
+            self._asleep = False
             self._waiter = None
         return self._loop.time() < until or bool(self._buffer) or self.ended or self.failure is not None
 
@@ -177,6 +182,7 @@ class Exchange:
             self._wake()
 
     def _wake(self) -> None:
+        self._asleep = False
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -201,12 +207,10 @@ class Exchange:
             return None
         size = len(data)
         self.received += size
-        if self.direct is not None and size <= _DIRECT:
-            waiter = self._waiter
-            if waiter is not None and not waiter.done():
-                if not self.direct(data):
-                    waiter.set_result(None)
-                return None
+        if self._asleep and size <= _DIRECT and self.direct is not None:
+            if not self.direct(data):
+                self._wake()
+            return None
         self._buffer.append(data)
         self._size += size
         self._wake()

@@ -17,18 +17,30 @@ from pydantic_core import from_json
 from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.sse import EventTooLarge, SSEDecoder, SSEEvent
 from providers._errors import in_stream, reported
+from providers._openai_tokens import TokenShape
 from providers.base import Chunk, Comment, Done, Event, Failed, StreamDecoder
 
 
 class OpenAIDecoder(StreamDecoder):
     """One streamed answer of the canonical dialect."""
 
-    __slots__ = ("_count", "_ended", "_events")
+    __slots__ = ("_count", "_ended", "_events", "_shape")
 
     def __init__(self) -> None:
         self._events = SSEDecoder()
         self._count = 0
         self._ended = False
+        #: Learnt if it is going to be used.
+        self._shape: TokenShape | None = None
+
+    def ordinary(self, data: bytes) -> int:
+        shape = self._shape
+        if shape is None:
+            self._shape = TokenShape()
+            return 0
+        count = 0 if self._events.held or self._ended else shape.count(data)
+        self._count += count
+        return count
 
     def feed(self, data: bytes) -> Sequence[Event]:
         if self._ended:
@@ -85,6 +97,8 @@ class OpenAIDecoder(StreamDecoder):
             return self._odd(value, name, raw)
         if not sound(value, "delta"):
             return self._malformed("is not a chunk of a chat completion")
+        if self._shape is not None:
+            self._shape.learn(value, data, raw)
         return Chunk(value, raw)
 
     def _odd(self, value: dict[str, Any], name: bytes, raw: bytes) -> Event:

@@ -41,6 +41,12 @@ class StreamDecoder(ABC):
     def feed(self, data: bytes) -> Sequence[Event]:
         """The events that ``data`` completes, in order; an empty sequence if it completes none."""
 
+    def ordinary(self, data: bytes) -> int:
+        """How many chunks ``data`` is, if it is nothing but whole events of the canonical dialect that are sound, hold
+        text and no usage, and may be relayed as they came: then they need not be fed. Else 0, and nothing has happened.
+        """
+        return 0
+
     @abstractmethod
     def close(self) -> Sequence[Event]:
         """Call once when the body has ended cleanly: the last events, with ``Failed`` if no terminator was seen."""

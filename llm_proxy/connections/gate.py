@@ -14,12 +14,11 @@ from llm_proxy.connections.faults import Aborted
 
 
 class Gate:
-    """Open, until ``hold`` shuts it. ``shut`` is to be read only."""
+    """For one awaitable: shut by ``hold`` until that is done."""
 
-    __slots__ = ("_awaited", "_own", "shut")
+    __slots__ = ("_awaited", "_own")
 
     def __init__(self) -> None:
-        self.shut = False
         self._awaited: asyncio.Future[Any] | None = None
         self._own = False
 
@@ -30,14 +29,12 @@ class Gate:
         own = future is not result
         if not own and future.done() and not future.cancelled() and future.exception() is None:
             return False
-        self.shut = True
         self._awaited, self._own = future, own
         future.add_done_callback(lambda done: self._done(done, opened))
         return True
 
     def drop(self) -> None:
         """Forget what was waited for; ``opened`` will not be called."""
-        self.shut = False
         if self._awaited is not None and self._own:
             self._awaited.cancel()
         self._awaited = None
@@ -50,6 +47,5 @@ class Gate:
             error = future.exception()  # also marks it as seen, when nobody waits any more
         if self._awaited is not future:
             return
-        self.shut = False
         self._awaited = None
         opened(error if isinstance(error, Exception) else None)

@@ -51,7 +51,8 @@ class Connection(asyncio.Protocol):
         self._reader: ResponseReader | None = None
         #: Where the body goes; None until the head is complete.
         self._sink: Sink | None = None
-        self._gate = Gate()
+        #: Shut while the receiver of the body is not ready; None while it is.
+        self._gate: Gate | None = None
         #: Bytes, and the transport's end, that came when nothing could be handed on.
         self._aside: list[bytes] = []
         self._lost: tuple[Exception | None] | None = None
@@ -122,7 +123,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
-        if reader is None or self._gate.shut:
+        if reader is None or self._gate is not None:
             self._put_aside(data)
             return
         body = reader.feed(data)
@@ -157,7 +158,7 @@ class Connection(asyncio.Protocol):
 
     def _put_aside(self, data: bytes) -> None:
         """Bytes that cannot be handed on: the receiver is not ready, or there is no request."""
-        if not self._gate.shut and self.served:
+        if self._gate is None and self.served:
             self._close()  # nobody asked for them, so whatever they are, the connection is spoiled
         elif not self._closed:
             # TLS may still hold a record that it has decrypted. And a server may answer before it was asked ("503,
@@ -182,25 +183,29 @@ class Connection(asyncio.Protocol):
 
     def _hold(self, result: object) -> None:
         """Read no more before ``result`` is done, if it is something to wait for."""
-        if isawaitable(result) and self.alive and self._gate.hold(result, self._ready_again):
-            self._transport.pause_reading()
+        if isawaitable(result) and self.alive:
+            gate = Gate()
+            if gate.hold(result, self._ready_again):
+                self._gate = gate
+                self._transport.pause_reading()
 
     def _ready_again(self, error: Exception | None) -> None:
         """The receiver is ready again, or has failed."""
+        self._gate = None
         if error is not None:
             self.fail(error)
             return
         self._catch_up()
-        if self.alive and not self._gate.shut:
+        if self.alive and self._gate is None:
             self._transport.resume_reading()
 
     def _catch_up(self) -> None:
         """Treat what was put aside."""
-        while self._aside and not self._gate.shut and not self._closed:
+        while self._aside and self._gate is None and not self._closed:
             self.data_received(self._aside.pop(0))
         if self._exchange is not None and self._reader is not None and self._reader.outcome is not None:
             self._conclude()
-        if self._lost is not None and not self._gate.shut:
+        if self._lost is not None and self._gate is None:
             self._ended(*self._lost)
 
     # -- ending
@@ -208,7 +213,7 @@ class Connection(asyncio.Protocol):
     def _conclude(self) -> None:
         """The reader is done: end the exchange as soon as the receiver has taken all bytes."""
         reader = self._reader
-        if reader is None or self._exchange is None or self._gate.shut:
+        if reader is None or self._exchange is None or self._gate is not None:
             return
         if reader.outcome is not True:
             assert reader.outcome is not None
@@ -227,7 +232,7 @@ class Connection(asyncio.Protocol):
         """The transport is at its end: cleanly (None), or by ``error``."""
         if self._closed:
             return
-        if self._gate.shut or not self.served:
+        if self._gate is not None or not self.served:
             self._lost = (error,)
             return
         if error is not None and self._last_words is not None and (said := self._last_words.read()):
@@ -256,7 +261,9 @@ class Connection(asyncio.Protocol):
         if self._closed:
             return
         self._closed = True
-        self._gate.drop()
+        if self._gate is not None:
+            self._gate.drop()
+            self._gate = None
         self._aside.clear()
         if self._sender is not None:
             self._sender.stop()

@@ -44,7 +44,8 @@ _MODES = {
 
 
 class _Events:
-    """What the parser reports. ``on_body`` is a built-in method: no Python frame for each chunk."""
+    """What the parser reports. ``on_body`` is a built-in method: no Python frame for each chunk. The end of the message
+    puts an empty part behind the others, so that whoever finds just one part with something in it knows enough."""
 
     __slots__ = ("complete", "heads", "on_body", "parts")
 
@@ -63,6 +64,7 @@ class _Events:
 
     def on_message_complete(self) -> None:
         self.complete = True
+        self.parts.append(b"")
 
 
 class ResponseReader:
@@ -82,6 +84,7 @@ class ResponseReader:
         "_mode",
         "_overhead",
         "_parser",
+        "_parts",
         "_raw",
         "begun",
         "head",
@@ -106,13 +109,14 @@ class ResponseReader:
     def _new_parser(self) -> None:
         self._raw = b""
         self._events = _Events()
+        self._parts = self._events.parts
         self._parser = HttpResponseParser(self._events)
         self._feed = self._parser.feed_data
 
     def feed(self, data: bytes) -> bytes:
         """The bytes of the body that are in ``data``, in one piece; may be empty."""
         if self._mode is _CHUNKED:
-            events = self._events
+            parts = self._parts
             try:
                 if len(data) > 4:
                     self._feed(data)
@@ -120,22 +124,10 @@ class ResponseReader:
                     self._creep(data)
             except HttpParserError as error:
                 self._stumbled(error)
-            parts = events.parts
-            if len(parts) == 1:
-                body = parts.pop()
+            if len(parts) == 1 and parts[0]:
                 self._overhead = 0
-            elif parts:
-                body = b"".join(parts)
-                parts.clear()
-                self._overhead = 0
-            else:
-                body = b""
-                self._count_overhead(len(data))
-            if events.complete:
-                # llhttp skips line ends in front of a next message, so they are counted here. A read that begins in
-                # the middle of the last ones is so short that ``_creep`` has taken care of it.
-                self._end(extra=len(data) - len(data.rstrip(b"\r\n")) > 4)
-            return body
+                return parts.pop()
+            return self._chunks(data)
         if self._mode is _LENGTH:
             self._left -= len(data)
             if self._left > 0:
@@ -195,7 +187,7 @@ class ResponseReader:
         except (HttpParserError, HttpParserUpgrade) as error:
             kind: Kind = "protocol" if self._parser.get_status_code() == 101 else "framing"
             raise ProtocolError(f"bad head: {error}", "head", kind) from error
-        if (self._events.heads > 0) is not whole or self._events.parts:
+        if (self._events.heads > 0) is not whole or any(self._events.parts):
             raise ProtocolError("bad head: its end is ambiguous", "head", "framing")
 
     def _informed(self, code: int) -> None:
@@ -223,6 +215,20 @@ class ResponseReader:
         return self.feed(data) if data else b""
 
     # -- the body
+
+    def _chunks(self, data: bytes) -> bytes:
+        """The bytes of the body in ``data``, which has been fed and is not just one piece of it."""
+        body = b"".join(self._parts)
+        self._parts.clear()
+        if body:
+            self._overhead = 0
+        else:
+            self._count_overhead(len(data))
+        if self._events.complete:
+            # llhttp skips line ends in front of a next message, so they are counted here. A read that begins in
+            # the middle of the last ones is so short that ``_creep`` has taken care of it.
+            self._end(extra=len(data) - len(data.rstrip(b"\r\n")) > 4)
+        return body
 
     def _creep(self, data: bytes) -> None:
         """Feed a few bytes one by one: the end of the message may be among them."""

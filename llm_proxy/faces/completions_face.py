@@ -20,6 +20,8 @@ _Json = dict[str, Any]
 class CompletionsFace(OpenAIFace):
     """One answer; ``model`` is the name that the client asked for, ``created`` in seconds since 1970."""
 
+    canonical = False
+
     def __init__(self, model: str, created: int, include_usage: bool = False) -> None:
         super().__init__(include_usage)
         self._frame: _Json = {

@@ -163,7 +163,7 @@ def test_pieces_are_not_joined_before_they_complete_something() -> None:
         pieces = [bytes([65 + number]) * 9 for number in range(20)]
         for piece in pieces:
             assert decoder.feed(piece) == []
-        kept = decoder._rest.pieces
+        kept = decoder._pieces
         assert len(kept) == len(pieces)
         assert all(one is other for one, other in zip(kept, pieces, strict=True))
 

@@ -1,0 +1,91 @@
+"""The usual token of a canonical stream, recognised without being decoded.
+
+The events of one answer are alike but for a piece of text. So the shape of one that was decoded and found sound, the
+bytes before and after its text, vouches for the next that has it: JSON is read from left to right, and after the same
+bytes a text without quotes, backslashes and control characters leads to the same state, where the same bytes follow.
+
+Laws: what is recognised would be decoded to the same chunk with another text, and nothing else is ever recognised:
+whatever is new, odd, escaped or incomplete is left to be decoded. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import from_json
+
+#: Where tokens have their text: the answer, and what "reasoning" models think before it.
+_TEXTS = ("content", "reasoning_content")
+#: What a text may consist of so that it ends where it seems to, as the set of bytes to strike out.
+_PLAIN = bytes(byte for byte in range(0x20, 0x100) if byte not in b'"\\')
+_HEAD, _END = b"data: ", b"\n\n"
+#: How often a shape is learnt in one stream, which costs as much as some ten events. Two or three are usual: the first
+#: event names the role too, and the answer comes after the reasoning.
+_LESSONS = 6
+
+
+class TokenShape:
+    """What one stream's tokens have in common. ``count`` what is of that shape, ``learn`` it from what was not."""
+
+    __slots__ = ("_after", "_before", "_lessons")
+
+    def __init__(self) -> None:
+        self._before = self._after = b""
+        self._lessons = _LESSONS
+
+    def count(self, data: bytes) -> int:
+        """How many events ``data`` is, if it is nothing but whole events of the known shape; else 0."""
+        if not self._after:
+            return 0
+        before = self._before
+        *found, rest = data.split(self._after)
+        if rest:
+            return 0
+        for piece in found:
+            text = piece.removeprefix(before)
+            if len(text) + len(before) != len(piece) or text.translate(None, _PLAIN):
+                return 0
+            if not (text.isascii() or _is_utf8(text)):
+                return 0
+        return len(found)
+
+    def learn(self, value: dict[str, Any], line: bytes, raw: bytes) -> None:
+        """Take the shape of an event that is sound: ``raw``, whose ``data:`` line was decoded to ``value``."""
+        if not self._lessons or (self._before and raw.startswith(self._before)):
+            return  # else it is of that shape, but for what differs in each
+        key = _text_key(value)
+        if key is None or value.get("usage") or raw != _HEAD + line + _END:
+            return
+        self._lessons -= 1
+        mark = b'"%b":' % key.encode()
+        start = line.find(mark) + len(mark)
+        if line[start : start + 1] == b" ":
+            start += 1
+        end = line.find(b'"', start + 1)
+        if line[start : start + 1] != b'"' or b"\\" in line[start:end]:
+            return
+        before, after = line[: start + 1], line[end:]
+        # The proof that this is the text, and not another that looks like it.
+        if from_json(before + b"?" + after) == _with_text(value, key, "?"):
+            self._before, self._after = _HEAD + before, after + _END
+
+
+def _text_key(value: dict[str, Any]) -> str | None:
+    """Which field of its only choice has the text of an event, if there is one."""
+    if len(value["choices"]) != 1:
+        return None
+    delta = value["choices"][0].get("delta") or {}
+    return next((key for key in _TEXTS if type(delta.get(key)) is str), None)
+
+
+def _with_text(value: dict[str, Any], key: str, text: str) -> dict[str, Any]:
+    (choice,) = value["choices"]
+    return {**value, "choices": [{**choice, "delta": {**choice["delta"], key: text}}]}
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
