@@ -29,6 +29,8 @@ FACES: dict[str, dict[str, Any]] = {
 EACH = pytest.mark.parametrize("path", FACES)
 #: More than the kernel takes for a client that does not read, with time between for the relay to fall asleep.
 MANY, PADDING, GAP = 100, "x" * 120_000, 0.001
+#: The same in reads that are relayed at once, as tokens are.
+MORE, LESS = 1500, "x" * 8000
 
 
 def plain(body: bytes) -> list[Any]:
@@ -71,10 +73,14 @@ async def test_each_event_by_itself(path: str, tmp_path: Path) -> None:
     assert plain(got.body) == plain(together.body)
 
 
-@EACH
-async def test_a_client_that_falls_behind(path: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "many", "padding"),
+    [*((path, MANY, PADDING) for path in FACES), ("/v1/chat/completions", MORE, LESS)],
+    ids=[*FACES, "token by token"],
+)
+async def test_a_client_that_falls_behind(path: str, many: int, padding: str, tmp_path: Path) -> None:
     """It gets every event once, in order, when it reads on."""
-    words = [chunk({"content": f" n{number:04d}{PADDING}"}) for number in range(MANY)]
+    words = [chunk({"content": f" n{number:04d}{padding}"}) for number in range(many)]
     events = sse(*EVENTS[:1], *words, *EVENTS[-2:])
     body = {"model": "m", "stream": True, **FACES[path]}
     async with (
@@ -91,7 +97,7 @@ async def test_a_client_that_falls_behind(path: str, tmp_path: Path) -> None:
 
     assert got.complete
     said = re.findall(rb"n\d{4}", got.body)
-    assert said == [b"n%04d" % number for number in range(MANY)] * (
-        len(said) // MANY
+    assert said == [b"n%04d" % number for number in range(many)] * (
+        len(said) // many
     )  # some say all again at the end
     assert said
