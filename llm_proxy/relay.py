@@ -363,8 +363,9 @@ class _Stream:
         """``Exchange.direct``: relay what has come while the loop sleeps; false wakes the loop."""
         began = perf_counter()
         try:
+            offer = self.offer
             if self.canonical and (count := self.decoder.ordinary(data)):
-                if self.offer(data):
+                if offer(data):
                     self.events += count
                     self._heard(began)
                     return True
@@ -379,7 +380,7 @@ class _Stream:
                 len(events) == 1 or all(type(event) is Chunk for event in events)
             ):
                 written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
-                if not written or self.offer(written):
+                if not written or offer(written):
                     self._count(events, began)
                     return True
         except Exception as error:  # noqa: BLE001 - the loop raises it, where it can be told to the client

@@ -38,7 +38,7 @@ from handlers import (
 from handlers.base import BaseHandler, NotFoundHandler
 from llm_proxy.demo import DemoServer
 from llm_proxy.errors import Draining
-from llm_proxy.front.listening import Server, StartError, connection_cap
+from llm_proxy.front.listening import ALONE, SHARED, Server, StartError, connection_cap
 from llm_proxy.front.site import Site
 from llm_proxy.gateway import Gateway
 from llm_proxy.openapi import operations
@@ -141,6 +141,7 @@ class Service:
             limit=connection_cap(settings.max_connections),
             idle_timeout=settings.header_timeout,
             write_timeout=settings.write_timeout,
+            at_once=SHARED if crew else ALONE,
         )
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         if crew is not None:

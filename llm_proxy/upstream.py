@@ -207,8 +207,9 @@ class Exchange:
             return None
         size = len(data)
         self.received += size
-        if self._asleep and size <= _DIRECT and self.direct is not None:
-            if not self.direct(data):
+        direct = self.direct
+        if direct is not None and self._asleep and size <= _DIRECT:
+            if not direct(data):
                 self._wake()
             return None
         self._buffer.append(data)

@@ -8,10 +8,13 @@ import os
 import resource
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 from handlers.base import NotFoundHandler
+from llm_proxy.front.listening import ALONE, SHARED, Acceptor
 from llm_proxy.server import make_app
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, gateway
 from tests.support.client import Connection
@@ -61,6 +64,30 @@ async def test_without_descriptors_accepting_pauses(tmp_path: Path) -> None:
     assert [line.__dict__["problem"] for line in lines] == ["Too many open files"] * 2
     assert lines[0].__dict__["times"] == 1
     assert 1 < lines[1].__dict__["times"] <= 20
+
+
+@pytest.mark.parametrize(("at_once", "turns"), [(ALONE, [20]), (SHARED, [8, 8, 4])])
+async def test_how_many_are_accepted_in_one_turn(at_once: int, turns: list[int]) -> None:
+    """All who wait when the process is alone, so that they need not wait for as many turns of a busy loop; a few when
+    there are others who could."""
+    loop = asyncio.get_running_loop()
+    taken: list[int] = [0]
+
+    def take(client: socket.socket, address: object) -> None:
+        client.close()
+        if not taken[-1]:
+            loop.call_soon(taken.append, 0)  # after this turn
+        taken[-1] += 1
+
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as listening, ExitStack() as clients:
+        listening.setblocking(False)
+        for _ in range(20):  # the kernel does its part without us
+            clients.enter_context(socket.create_connection(listening.getsockname()))
+        acceptor = Acceptor(listening, take, at_once)
+        await wait_until(lambda: sum(taken) == 20)
+        acceptor.close()
+
+    assert [count for count in taken if count] == turns
 
 
 async def test_a_connection_too_many_is_told(tmp_path: Path) -> None:

@@ -127,11 +127,13 @@ class Connection(asyncio.Protocol):
             self._put_aside(data)
             return
         body = reader.feed(data)
-        if self._sink is None:
+        sink = self._sink
+        if sink is None:
             self._look_at_head(reader)
-        if body and self._sink is not None and not self._closed:  # else it was given up meanwhile
+            sink = self._sink
+        if body and sink is not None and not self._closed:  # else it was given up meanwhile
             try:
-                result = self._sink(body)
+                result = sink(body)
             except Exception as error:  # noqa: BLE001 - what callbacks raise ends this exchange
                 self.fail(error)
             else:

@@ -116,10 +116,10 @@ class ResponseReader:
     def feed(self, data: bytes) -> bytes:
         """The bytes of the body that are in ``data``, in one piece; may be empty."""
         if self._mode is _CHUNKED:
-            parts = self._parts
+            parts, feed = self._parts, self._feed
             try:
                 if len(data) > 4:
-                    self._feed(data)
+                    feed(data)
                 else:
                     self._creep(data)
             except HttpParserError as error:

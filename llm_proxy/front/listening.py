@@ -1,8 +1,8 @@
 """The listening sockets, and the connections that come out of them.
 
 Laws: connections are capped below half of the descriptors, since each may need an upstream socket; when descriptors
-run out all the same, accepting pauses instead of spinning; only a few connections are accepted at a time, so that
-other processes on the same socket get their share. What is said on a connection is not known here.
+run out all the same, accepting pauses instead of spinning; only so many connections are accepted at a time, so that other
+processes on the same socket get their share. What is said on a connection is not known here.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from llm_proxy.front.connection import ClientConnection
 
 log = logging.getLogger(__name__)
 
-#: Connections accepted before others of the process have their turn. nginx takes one (``multi_accept``, off).
-_AT_ONCE = 64
+#: Connections accepted in one turn of the loop: by a process that is alone, and by one of several on the same socket
+#: (nginx takes one, ``multi_accept`` off; but with a thousand busy streams a turn takes 20 ms, and whoever takes few
+#: lets the others wait for seconds).
+ALONE, SHARED = 64, 8
 #: After a failed accept (no descriptor, no memory) nothing is accepted for so long, in seconds, and the log is told
 #: at most so often.
 _PAUSE, _TELL = 0.1, 1.0
@@ -77,10 +79,13 @@ class Acceptor:
     traceback for each turn.
     """
 
-    def __init__(self, listening: socket.socket, take: Callable[[socket.socket, Any], None]) -> None:
+    def __init__(
+        self, listening: socket.socket, take: Callable[[socket.socket, Any], None], at_once: int
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._socket = listening
         self._take = take
+        self._at_once = at_once
         self._paused: asyncio.TimerHandle | None = None
         self._told = float("-inf")
         self._failures = 0
@@ -98,7 +103,7 @@ class Acceptor:
         self._loop.add_reader(self._socket, self._accept)
 
     def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(self._at_once):
             try:
                 connection, address = self._socket.accept()
             except BlockingIOError:  # no more, or another process was faster
@@ -122,7 +127,7 @@ class Acceptor:
 class Server:
     """The connections of a process, whatever is served on them: capped, counted, and ended together.
 
-    ``idle_timeout``, ``write_timeout``: see ``front.Owner``.
+    ``idle_timeout``, ``write_timeout``: see ``front.Owner``. ``at_once``: connections accepted in one turn of the loop.
     """
 
     def __init__(
@@ -131,8 +136,10 @@ class Server:
         limit: int = 10_000,
         idle_timeout: float = 10.0,
         write_timeout: float = 60.0,
+        at_once: int = ALONE,
     ) -> None:
         self.limit = limit
+        self._at_once = at_once
         self.idle_timeout = idle_timeout
         self.write_timeout = write_timeout
         self.keep_alive = True
@@ -149,7 +156,7 @@ class Server:
         self.done: Future[None] = asyncio.get_running_loop().create_future()
         self.done.set_result(None)
         take = partial(self._take, application)
-        self._acceptors += [Acceptor(listening, take) for listening in sockets]
+        self._acceptors += [Acceptor(listening, take, self._at_once) for listening in sockets]
 
     @property
     def busy(self) -> bool:
