@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -138,7 +139,7 @@ def _reads(events: list[bytes], cuts: list[int]) -> Iterator[bytes]:
     """The events, cut anywhere."""
     whole = b"".join(events)
     places = sorted({0, len(whole), *(cut % (len(whole) + 1) for cut in cuts)})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         yield whole[start:end]
 
 
