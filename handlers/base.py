@@ -57,6 +57,9 @@ access_log = logging.getLogger("llm_proxy.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _ID_HEADERS = ("x-request-id", "x-correlation-id", "x-trace-id", "request-id")
 
+#: For errors: it keeps nothing of an answer.
+_PLAIN = OpenAIFace()
+
 #: Bodies above this size are parsed, and written again for the upstream, in a thread: locating a fault in a dense one costs 2 us a token.
 OFF_LOOP = 64 * 1024
 
@@ -141,7 +144,7 @@ class BaseHandler(RequestHandler):
 
     def make_face(self) -> Face:
         """The dialect of this endpoint's answers."""
-        return OpenAIFace()
+        return _PLAIN
 
     def clear(self) -> None:
         # Instead of Tornado's own: it formats the date for each answer, and calls this before there is a request id.

@@ -83,7 +83,8 @@ class Carrier(ABC):
         self.aborted = False
         self.phase: Phase = "pool"
         self._started_at = self._slot_at = self._connected_at = self._head_at = monotonic()
-        self._deadline = Deadline(client.loop, total, self._expired)
+        #: Made when there is something to limit.
+        self._deadline = Deadline(client.loop, total, self._expired) if total else None
 
     # -- what becomes of the answer
 
@@ -119,7 +120,7 @@ class Carrier(ABC):
             self._finish_with(error)
             return
         if not (self._slot or self.done):
-            self._deadline.step(client.pool_timeout)
+            self._within(client.pool_timeout)
 
     def on_slot(self, connection: Connection | None) -> None:
         """The pool lets us go ahead."""
@@ -134,9 +135,16 @@ class Carrier(ABC):
         """The pool will not let us go ahead."""
         self._finish_with(error)
 
+    def _within(self, seconds: float) -> None:
+        """A step begins that may take so long (0: any time)."""
+        if self._deadline is None and seconds:
+            self._deadline = Deadline(self._client.loop, 0, self._expired)
+        if self._deadline is not None:
+            self._deadline.step(seconds)
+
     def _dial(self) -> None:
         self.phase = "resolve"
-        self._deadline.step(self._connect_timeout)
+        self._within(self._connect_timeout)
         self._dialing = self._client.loop.create_task(self._connect())
 
     async def _connect(self) -> None:
@@ -151,7 +159,8 @@ class Carrier(ABC):
     def _send(self, connection: Connection) -> None:
         self._connection = connection
         self._connected_at = monotonic()
-        self._deadline.step(0)
+        if self._deadline is not None:
+            self._deadline.step(0)
         self.phase = "head"
         try:
             self._told()
@@ -238,7 +247,8 @@ class Carrier(ABC):
     def _close(self) -> None:
         """Nothing more will happen: let go of everything."""
         self.done = True
-        self._deadline.stop()
+        if self._deadline is not None:
+            self._deadline.stop()
         if self._slot:
             self._release(None)
         elif self.phase == "pool" and self._plan is not None:
