@@ -228,11 +228,12 @@ class BaseHandler(RequestHandler):
         return asyncio.get_running_loop().time()
 
     def body(self) -> bytes:
-        """The whole request body."""
+        """The whole request body, once: it is not kept here."""
         self._reading = False
         self.body_at = perf_counter()
         self.cancel_timer()
-        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def json_body(self) -> dict[str, Any]:
         """The body as a JSON object. Raises ``InvalidJson`` or ``UnsupportedMedia``."""
@@ -246,8 +247,6 @@ class BaseHandler(RequestHandler):
             return await asyncio.get_running_loop().run_in_executor(None, parse_object, data)
         except JsonProblem as problem:
             raise InvalidJson(str(problem)) from problem
-        finally:
-            self._chunks = []
 
     def send_json(self, value: Any, status: int = 200) -> None:
         """Finish with a JSON body."""

@@ -117,7 +117,6 @@ class MediaHandler(RelayingHandler):
     async def media_body(self) -> MediaBody:
         """The request's body. Raises ``InvalidJson``, ``InvalidRequest`` or ``UnsupportedMedia``."""
         data = self.body()
-        self._chunks = []
         kind = self.request.headers.get("Content-Type", "")
         try:
             return await self.off_loop(lambda: read_body(data, kind))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from llm_proxy.errors import NotSupported
+from llm_proxy.schema import EmbeddingsRequest
+from llm_proxy.wire import Deployment, HttpCall
 from providers.openai import OpenAIProvider
 
 
@@ -13,3 +16,6 @@ class DemoProvider(OpenAIProvider):
     api_type: ClassVar[str] = "demo"
     default_host: ClassVar[str | None] = None
     has_media: ClassVar[bool] = False
+
+    def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
+        raise NotSupported.by_upstream("the demo has no embeddings")

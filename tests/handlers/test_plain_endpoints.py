@@ -108,6 +108,13 @@ async def test_the_demo_model_streams(tmp_path: Path) -> None:
     assert got.events()[-2]["usage"]["prompt_tokens"] == 2
 
 
+async def test_the_demo_has_no_embeddings(tmp_path: Path) -> None:
+    """Told as of every upstream that has none, not by an answer of a server that nobody knows."""
+    async with RunningGateway(tmp_path, DEMO) as proxy:
+        got = await proxy.request("POST", "/v1/embeddings", {"model": "demo", "input": "x"})
+    assert (got.status, got.json()["error"]["code"]) == (400, "not_supported")
+
+
 METHODS = [
     ("GET", "/chat", 405, "POST"),
     ("HEAD", "/chat", 405, "POST"),
