@@ -90,6 +90,13 @@ def translated(reads: list[bytes], provider: BaseProvider, face: Face) -> int:
     return sum(bool(face.event(event)) for data in reads for event in feed(data) if isinstance(event, Chunk))
 
 
+def recognised(reads: list[bytes]) -> int:
+    """Bytes of OpenAI's dialect for a client of the same, as the relay does it: what looks like the token before is not
+    decoded."""
+    decoder = OpenAIProvider().stream_decoder(ChatRequest.of(_SENT))
+    return sum(decoder.ordinary(data) or len(decoder.feed(data)) for data in reads)
+
+
 #: Each returns how many tokens it has handled.
 CASES: dict[str, Callable[[], int]] = {
     "SSE: bytes to events": lambda: split_events(EVENTS),
@@ -100,6 +107,7 @@ CASES: dict[str, Callable[[], int]] = {
     "NDJSON: bytes to lines, in reads of 16 KiB": lambda: split_lines(_reads(LINES)),
     "OpenAI SSE to OpenAI SSE": lambda: translated(EVENTS, OpenAIProvider(), OpenAIFace()),
     "OpenAI SSE to OpenAI SSE, in reads of 16 KiB": lambda: translated(_reads(EVENTS), OpenAIProvider(), OpenAIFace()),
+    "OpenAI SSE, tokens recognised": lambda: recognised(EVENTS),
     "Ollama NDJSON to OpenAI SSE": lambda: translated(LINES, OllamaProvider(), OpenAIFace()),
     "OpenAI SSE to Anthropic SSE": lambda: translated(EVENTS, OpenAIProvider(), AnthropicFace("m")),
 }  # fmt: skip
