@@ -351,9 +351,9 @@ class _Stream:
 
     def _set_clocks(self) -> None:
         """By the newest event. Not done for each of them: a token is to touch as little as possible."""
-        if self.heard_at is not None:
+        if self.heard_at is not None and self.heard_at != self.clock.last_event:
             self.clock.last_event = self.heard_at
-            self.silent_until = max(self.silent_until, self.heard_at + self.relay.keep_alive.interval)
+            self.silent_until = self.heard_at + self.relay.keep_alive.interval
 
     async def _send(self, data: bytes) -> None:
         await self.sink.send(data)

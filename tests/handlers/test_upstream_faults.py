@@ -240,6 +240,27 @@ async def test_keep_alives_begin_the_stream(tmp_path: Path) -> None:
     assert (answer.complete, answer.text()) == (True, "one two")
 
 
+@pytest.mark.parametrize("after", [0.02, 60.0], ids=["as soon as the others", "much later"])
+async def test_keep_alives_in_mid_stream(after: float, tmp_path: Path) -> None:
+    """Between two tokens that are far apart they come at their interval, however long the first was to wait."""
+    gate = asyncio.Event()
+    quick: dict[str, Any] = {"keepalive_after": after, "keepalive_interval": 0.05}
+    async with (
+        Peer(stream(*PIECES[:3], gate, *PIECES[3:])) as peer,
+        gateway(tmp_path, peer.url, **quick) as proxy,
+        Connection(proxy.url) as client,
+    ):
+        await client.send("POST", "/chat", CHAT)
+        answer = await client.head()
+        while await client.piece(answer) != b": keep-alive\n\n":
+            pass
+        assert await client.piece(answer) == b": keep-alive\n\n"
+        gate.set()
+        await client.rest(answer)
+
+    assert (answer.complete, answer.text()) == (True, "one two")
+
+
 async def test_after_a_keep_alive_a_refusal_is_an_event(tmp_path: Path) -> None:
     """The 200 is out, so the upstream's error can only be told in the stream."""
     gate = asyncio.Event()
