@@ -75,7 +75,7 @@ class Exchange:
     def __init__(self, http: PooledHTTPClient, call: HttpCall) -> None:
         self._http = http
         self._call = call
-        self._loop = asyncio.get_running_loop()
+        self._loop = http.loop
         self._buffer: list[bytes] = []
         self._size = 0
         #: Resolved when the buffer has room again; the transport awaits it.

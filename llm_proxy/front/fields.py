@@ -58,7 +58,16 @@ class Fields(Mapping[str, str]):
 
 
 class AnswerFields(HTTPHeaders):
-    """Tornado's own, with a shorter way in for names that we write ourselves."""
+    """Tornado's own, with a shorter way in for names that we write ourselves, and out. Made empty."""
+
+    def __init__(self) -> None:
+        # Instead of Tornado's own, which looks for what to begin with.
+        self._as_list: dict[str, list[str]] = {}
+        self._combined_cache: dict[str, str] = {}
+
+    def get_all(self) -> list[tuple[str, str]]:
+        """All fields, each value of its own."""
+        return [(name, value) for name, values in self._as_list.items() for value in values]
 
     def put(self, name: str, value: str) -> None:
         """Set ``name``, which must be spelled as Tornado would (``X-Request-Id``). That ``value`` has no line end is seen

@@ -42,9 +42,12 @@ class ResponseWriter:
         request = self._request
         common = _server_and_date(int(time.time()))
         lines = [f"HTTP/1.1 {code} {reason}\r\n{common}"]
-        lines += [f"{name}: {value}" for name, value in headers.get_all()]
+        length = None
+        for name, value in headers.get_all():
+            lines.append(f"{name}: {value}")
+            if name == "Content-Length":
+                length = value
         bodiless = code in (204, 304) or request.method == "HEAD"
-        length = headers.get("Content-Length")
         self._left = 0 if bodiless else None if length is None else int(length)
         if self._left is None and request.version == "HTTP/1.1":
             self.chunked = True

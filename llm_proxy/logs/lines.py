@@ -77,7 +77,7 @@ class JsonLines(JsonFormatter):
             line["stack_info"] = clean(self.formatStack(record.stack_info))
         for name, value in record.__dict__.items():
             if name not in _STANDARD:
-                line[name] = clean(value)
+                line[name] = value if type(value) is int else clean(value)
         written = to_json(line)
         return written.decode() if written.isascii() else self._encode(line)
 
