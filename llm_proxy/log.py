@@ -10,11 +10,10 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, ClassVar
 
+from llm_proxy.logs.access import AccessRecord
 from llm_proxy.logs.lines import formatter
 from llm_proxy.logs.writer import FileSink, ImpatientSink, Sink, StreamSink, Writer, counters, write
 
@@ -22,18 +21,6 @@ __all__ = ["AccessRecord", "QueueFront", "Quiet", "counters", "request_id", "set
 
 #: The id of the request that is being handled; empty outside of requests.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-
-
-class AccessRecord(logging.LogRecord):
-    """A record of the access log, at INFO: ``fields`` as ``extra``. Made without what nobody asks of it (which line of which file
-    called, which thread): to find that out takes longer than the rest of the line."""
-
-    _usual: ClassVar[dict[str, Any]] = vars(
-        logging.LogRecord("llm_proxy.access", logging.INFO, "", 0, "request", None, None)
-    )
-
-    def __init__(self, fields: Mapping[str, Any]) -> None:
-        self.__dict__ = {**self._usual, **fields, "created": time.time()}
 
 
 class QueueFront(logging.Handler):
@@ -47,6 +34,9 @@ class QueueFront(logging.Handler):
         self.lock = None  # nothing here needs one
 
     def handle(self, record: logging.LogRecord) -> bool:
+        if type(record) is AccessRecord:  # one for each request, and nothing in it is to be looked at
+            self._put(record)
+            return True
         # The base class's takes the lock; since Python 3.13 without asking whether there is one.
         if passed := bool(self.filter(record)):
             self.emit(record)

@@ -16,6 +16,8 @@ from typing import Any
 from pydantic_core import to_json
 from pythonjsonlogger.json import JsonFormatter
 
+from llm_proxy.logs.access import AccessRecord
+
 #: Longest text of one field. A hostile path or model name must not fill the disk.
 MAX_FIELD = 2_000
 
@@ -62,6 +64,8 @@ class JsonLines(JsonFormatter):
         return f"{self._stamp}.{int(rest * 1000):03d}Z"
 
     def format(self, record: logging.LogRecord) -> str:
+        if type(record) is AccessRecord and (plain := self._plain(record)) is not None:
+            return plain
         # Not the base class's way, which copies the fields four times.
         line: dict[str, Any] = {
             "time": self.formatTime(record),
@@ -77,9 +81,26 @@ class JsonLines(JsonFormatter):
             line["stack_info"] = clean(self.formatStack(record.stack_info))
         for name, value in record.__dict__.items():
             if name not in _STANDARD:
-                line[name] = value if type(value) is int else clean(value)
+                line[name] = clean(value)
         written = to_json(line)
         return written.decode() if written.isascii() else self._encode(line)
+
+    def _plain(self, record: AccessRecord) -> str | None:
+        """The same line without a look at each field, if none can be odd: in a short line none is long."""
+        line: dict[str, Any] = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.msg,
+        }
+        if self._process is not None:
+            line["process"] = self._process
+        try:
+            written = to_json({**line, **record.fields})
+        except ValueError:
+            return None
+        odd = len(written) > MAX_FIELD or not written.isascii() or b"Infinity" in written or b"NaN" in written
+        return None if odd else written.decode()
 
 
 class TextLines(logging.Formatter):
