@@ -20,7 +20,7 @@ from llm_proxy.dialect import Face
 from llm_proxy.errors import ClientGone, UpstreamError, UpstreamTimeout
 from llm_proxy.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.schema import ChatRequest
-from llm_proxy.upstream import Exchange, Head
+from llm_proxy.upstream import PORTION, Exchange, Head
 from llm_proxy.wire import Deployment, NativeRequest, Timeouts
 from providers.base import Adapter
 
@@ -326,7 +326,7 @@ class _Stream:
             return await self._relay(events, self.left_at, self.left_written)
         if self.fault is not None:
             raise self.fault
-        if data := exchange.take():
+        if data := exchange.take(PORTION):
             began = perf_counter()
             return await self._relay(self.decoder.feed(data), began)
         if exchange.failure is not None:

@@ -13,6 +13,7 @@ whole answer, deadlines need no task of their own, and what arrived together lea
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from time import monotonic
 from types import TracebackType
@@ -31,7 +32,10 @@ from llm_proxy.transport import PooledHTTPClient, TransportError
 from llm_proxy.wire import HttpCall
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
-HIGH_WATER = 256 * 1024
+HIGH_WATER = 128 * 1024
+#: Bytes that are worked on at once: while a slow client is waited for they are there several times, as they came, as
+#: events, and as they were written.
+PORTION = 32 * 1024
 #: The largest read that ``Exchange.direct`` is asked to take: some fifty tokens.
 _DIRECT = 16 * 1024
 #: Seconds between two log lines about the same trouble.
@@ -76,7 +80,7 @@ class Exchange:
         self._http = http
         self._call = call
         self._loop = http.loop
-        self._buffer: list[bytes] = []
+        self._buffer: list[bytes | memoryview] = []
         self._size = 0
         #: Resolved when the buffer has room again; the transport awaits it.
         self._room: asyncio.Future[None] | None = None
@@ -142,14 +146,23 @@ class Exchange:
         self._release()
         self._wake()
 
-    def take(self) -> bytes:
-        """All body bytes that have arrived and were not taken yet; empty if there are none."""
-        if not self._buffer:
-            return b""
-        data = self._buffer[0] if len(self._buffer) == 1 else b"".join(self._buffer)
-        self._buffer.clear()
-        self._size = 0
-        self._release()
+    def take(self, limit: int = sys.maxsize) -> bytes:
+        """Body bytes that have arrived and were not taken yet, at most ``limit`` of them; empty if there are none."""
+        buffer = self._buffer
+        if self._size <= limit:
+            data = b"".join(buffer)  # if it is only one, it is the same
+            buffer.clear()
+        else:
+            whole = 0  # pieces that fit in
+            while len(buffer[whole]) <= limit:
+                limit -= len(buffer[whole])
+                whole += 1
+            cut = memoryview(buffer[whole])
+            data = b"".join([*buffer[:whole], cut[:limit]])
+            buffer[: whole + 1] = [cut[limit:]]
+        self._size -= len(data)
+        if self._size < HIGH_WATER:
+            self._release()
         return data
 
     async def wait(self, until: float) -> bool:

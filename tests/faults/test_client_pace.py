@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,7 @@ from tests.faults.kit import (
 )
 from tests.handlers.kit import access_lines, chunk, gateway
 from tests.support.client import Connection
+from tests.support.gateway import RunningGateway
 from tests.support.loops import wait_until
 from tests.support.peer import Exchange, Peer, Script
 from tests.support.scripts import answer_json, head, silent, sse
@@ -104,6 +108,55 @@ async def test_c5_a_slow_reader(form: str, tmp_path: Path) -> None:
     assert got.complete
     assert got.body.count(b"x" * 60_000) == WORDS
     assert got.body.endswith(b"data: [DONE]\n\n")
+
+
+READERS = 5
+CHAT = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "x"}]}
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "x" * 30_000], ids=["small events", "large events"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", CHAT),
+        ("/v1/messages", {**CHAT, "max_tokens": 9}),
+        ("/ollama/api/chat", CHAT),
+        ("/api/passthrough/peer/chat/completions", {}),
+    ],
+)
+async def test_c5_what_a_reader_that_stopped_costs(
+    path: str, body: dict[str, Any], text: str, tmp_path: Path
+) -> None:
+    """Less than 1 MiB of our own, whatever the upstream pushes and whatever becomes of it."""
+    (event,) = sse(chunk({"content": text}), done=False)
+    block = event * (60_000 // len(event) + 1)
+
+    async def push(exchange: Exchange) -> None:
+        await exchange.send(head(200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}))
+        while True:
+            await exchange.chunk(block)
+
+    def stalled(proxy: RunningGateway) -> bool:
+        """Whether no client takes more, and nothing more is taken from the upstream."""
+        running: set[Any] = set(proxy.service.gateway.running)
+        return len(running) == READERS and all(
+            one._flushed is not None and not one._flushed.done() and one.exchange._room is not None
+            for one in running
+        )
+
+    async with Peer(push) as peer, gateway(tmp_path, peer.url) as proxy, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Connection(proxy.origin)) for _ in range(READERS)]
+        tracemalloc.start()
+        try:
+            for client in clients:
+                await deaf(client)
+                await client.send("POST", path, body)
+            await wait_until(lambda: stalled(proxy), 20)
+            cost = tracemalloc.get_traced_memory()[0] / READERS
+        finally:
+            tracemalloc.stop()
+
+    assert cost < 1 << 20
 
 
 @in_each_form
