@@ -134,9 +134,8 @@ def gateway_command(
         host = f"http://127.0.0.1:{at}"
         rows["bench"][kind] = {"api_type": "openai", "api_host": host + "/v1"}
         rows["bench-ollama"][f"{kind}-ollama"] = {"api_type": "ollama", "api_host": host}
-    folder = (
-        place / "config"
-    )  # of its own: the log would be one change after the other in a directory that is watched
+    # Not beside the log, which would be one change after the other in a directory that is watched.
+    folder = place / "config"
     folder.mkdir(exist_ok=True)
     config = folder / "models-config.json"
     config.write_text(json.dumps(rows))

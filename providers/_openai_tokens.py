@@ -71,11 +71,11 @@ class TokenShape:
 
 
 def _text_key(value: dict[str, Any]) -> str | None:
-    """Which field of its only choice has the text of an event, if there is one."""
+    """Which field of its only choice has the text of an event, if there is one. (The other is often there, and empty.)"""
     if len(value["choices"]) != 1:
         return None
     delta = value["choices"][0].get("delta") or {}
-    return next((key for key in _TEXTS if type(delta.get(key)) is str), None)
+    return next((key for key in _TEXTS if delta.get(key) and type(delta[key]) is str), None)
 
 
 def _with_text(value: dict[str, Any], key: str, text: str) -> dict[str, Any]:

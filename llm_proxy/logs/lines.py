@@ -64,8 +64,6 @@ class JsonLines(JsonFormatter):
         return f"{self._stamp}.{int(rest * 1000):03d}Z"
 
     def format(self, record: logging.LogRecord) -> str:
-        if type(record) is AccessRecord and (plain := self._plain(record)) is not None:
-            return plain
         # Not the base class's way, which copies the fields four times.
         line: dict[str, Any] = {
             "time": self.formatTime(record),
@@ -75,6 +73,8 @@ class JsonLines(JsonFormatter):
         }
         if self._process is not None:
             line["process"] = self._process
+        if type(record) is AccessRecord and (plain := _plain({**line, **record.fields})) is not None:
+            return plain
         if record.exc_info:
             line["exc_info"] = clean(self.formatException(record.exc_info))
         if record.stack_info:
@@ -85,22 +85,15 @@ class JsonLines(JsonFormatter):
         written = to_json(line)
         return written.decode() if written.isascii() else self._encode(line)
 
-    def _plain(self, record: AccessRecord) -> str | None:
-        """The same line without a look at each field, if none can be odd: in a short line none is long."""
-        line: dict[str, Any] = {
-            "time": self.formatTime(record),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.msg,
-        }
-        if self._process is not None:
-            line["process"] = self._process
-        try:
-            written = to_json({**line, **record.fields})
-        except ValueError:
-            return None
-        odd = len(written) > MAX_FIELD or not written.isascii() or b"Infinity" in written or b"NaN" in written
-        return None if odd else written.decode()
+
+def _plain(line: dict[str, Any]) -> str | None:
+    """``line`` as JSON without a look at each of its fields, if none can be odd: in a short line none is long."""
+    try:
+        written = to_json(line)
+    except ValueError:
+        return None
+    odd = len(written) > MAX_FIELD or not written.isascii() or b"Infinity" in written or b"NaN" in written
+    return None if odd else written.decode()
 
 
 class TextLines(logging.Formatter):

@@ -58,6 +58,14 @@ def test_the_second_and_all_that_follow() -> None:
     assert check([*first, token(b" a") + token(b" b") + token(b" c"), DONE]) == 3
 
 
+def test_each_text_of_a_model_that_thinks() -> None:
+    """Also of servers that send the other text along, empty."""
+    both = token(b"%b").replace(b'"content":"%b"', b'"content":"%b","reasoning_content":"%b"')
+    thoughts = [both % (b"", word) for word in (b"a", b"b", b"c")]
+    words = [both % (word, b"") for word in (b"x", b"y", b"z")]
+    assert check([*thoughts, *words, DONE]) == 4
+
+
 @pytest.mark.parametrize("name", ["openai", "vllm"])
 def test_recordings(name: str) -> None:
     """Much of what real servers send is recognised, though these are short, and nothing is changed by that."""
