@@ -87,7 +87,7 @@ class Clock:
     def __init__(self, exchange: Exchange, limits: Timeouts) -> None:
         self._exchange = exchange
         self._limits = limits
-        self._loop = asyncio.get_running_loop()
+        self._loop = exchange.loop
         #: Loop time of the newest event; None until there was one.
         self.last_event: float | None = None
 
@@ -271,7 +271,7 @@ class _Stream:
         self.face = relay.face
         self.canonical = relay.face.canonical
         self.decoder = relay.provider.stream_decoder(relay.request)
-        self.loop = asyncio.get_running_loop()
+        self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
         #: When the next keep-alive is due, as it was when the loop last slept; and when the newest event came (loop time).
         self.silent_until = exchange.started_at + relay.keep_alive.after

@@ -51,7 +51,7 @@ class Head(NamedTuple):
 
 
 class Exchange:
-    """One call. Public state: ``head`` (None until it came), ``connected_at`` (loop time, None until then), ``ended``
+    """One call, on ``loop``. Public state: ``head`` (None until it came), ``connected_at`` (loop time, None until then), ``ended``
     (the body is complete), ``failure`` (why it never will be), ``received`` (body bytes)."""
 
     __slots__ = (
@@ -59,7 +59,6 @@ class Exchange:
         "_buffer",
         "_call",
         "_http",
-        "_loop",
         "_room",
         "_size",
         "_timer",
@@ -71,6 +70,7 @@ class Exchange:
         "ended",
         "failure",
         "head",
+        "loop",
         "received",
         "retried",
         "started_at",
@@ -79,7 +79,7 @@ class Exchange:
     def __init__(self, http: PooledHTTPClient, call: HttpCall) -> None:
         self._http = http
         self._call = call
-        self._loop = http.loop
+        self.loop = http.loop
         self._buffer: list[bytes | memoryview] = []
         self._size = 0
         #: Resolved when the buffer has room again; the transport awaits it.
@@ -99,7 +99,7 @@ class Exchange:
         #: Takes bytes that come while the owner waits, instead of the buffer; false as its result wakes the owner. So
         #: a token is relayed without a change of tasks. Not asked for large reads: between them others have their turn.
         self.direct: Callable[[bytes], bool] | None = None
-        self.started_at = self._loop.time()
+        self.started_at = self.loop.time()
 
     async def __aenter__(self) -> Self:
         call = self._call
@@ -168,29 +168,29 @@ class Exchange:
     async def wait(self, until: float) -> bool:
         """Sleep until something happened (bytes, the head, a connection, the end, a failure) or it is ``until``
         (loop time). False if only time has passed. There is at most one waiter."""
-        if until <= self._loop.time():
+        if until <= self.loop.time():
             return False
         self._until = until
         if self._timer is None or self._timer.when() > until:
             # Armed once for many waits: in a running stream the deadline only ever moves away.
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self._loop.call_at(until, self._on_timer)
-        self._waiter = self._loop.create_future()
+            self._timer = self.loop.call_at(until, self._on_timer)
+        self._waiter = self.loop.create_future()
         self._asleep = True
         try:
             await self._waiter
         finally:
             self._asleep = False
             self._waiter = None
-        return self._loop.time() < until or bool(self._buffer) or self.ended or self.failure is not None
+        return self.loop.time() < until or bool(self._buffer) or self.ended or self.failure is not None
 
     def _on_timer(self) -> None:
         self._timer = None
         if self._waiter is None:
             return
-        if self._loop.time() < self._until:
-            self._timer = self._loop.call_at(self._until, self._on_timer)
+        if self.loop.time() < self._until:
+            self._timer = self.loop.call_at(self._until, self._on_timer)
         else:
             self._wake()
 
@@ -207,7 +207,7 @@ class Exchange:
     # -- called by the transport (``transfer.Receiver``)
 
     def on_connected(self) -> None:
-        self.connected_at = self._loop.time()
+        self.connected_at = self.loop.time()
         self._wake()
 
     def on_head(self, head: ResponseHead) -> None:
@@ -231,7 +231,7 @@ class Exchange:
         if self._size < HIGH_WATER:
             return None
         if self._room is None:
-            self._room = self._loop.create_future()
+            self._room = self.loop.create_future()
         return self._room
 
     def on_finished(self, error: Exception | None, retried: bool) -> None:

@@ -76,7 +76,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         #: Where Tornado looks for ``remote_ip``: the client's address, empty if it has none (a Unix socket).
         self.context = self
         self.remote_ip = str(address[0]) if isinstance(address, tuple) else ""
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._transport = cast(asyncio.Transport, None)
         self._timer = cast(asyncio.TimerHandle, None)
         self._reader = RequestReader()
@@ -90,7 +90,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._room: Future[None] | None = None
         self._lingers = False
         #: Since when nothing is being asked (loop time), and how much of an answer was unread at the last look.
-        self._since = self._loop.time()
+        self._since = self.loop.time()
         self._unread = 0
         #: Whether there has been a transport.
         self.begun = False
@@ -100,7 +100,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = self._loop.call_later(self._owner.idle_timeout, self._look)
+        self._timer = self.loop.call_later(self._owner.idle_timeout, self._look)
         self.begun = True
         self._owner.remember(self)
 
@@ -127,7 +127,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._owner.forget(self)
 
     def pause_writing(self) -> None:
-        self._room = self._loop.create_future()
+        self._room = self.loop.create_future()
 
     def resume_writing(self) -> None:
         room, self._room = self._room, None
@@ -224,7 +224,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _send(self, data: bytes) -> Future[None]:
         if self._transport.is_closing():
-            closed: Future[None] = self._loop.create_future()
+            closed: Future[None] = self.loop.create_future()
             closed.set_exception(StreamClosedError())
             closed.exception()  # nobody may be waiting, which is no fault
             return closed
@@ -277,7 +277,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             return
         self._lingers = True
         self._timer.cancel()
-        self._timer = self._loop.call_later(_LINGER, self._transport.abort)
+        self._timer = self.loop.call_later(_LINGER, self._transport.abort)
 
     def cut(self) -> None:
         """Close without the end of the answer, so that a broken one looks broken to every client."""
@@ -294,10 +294,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _next(self) -> None:
         self._reader = RequestReader()
-        self._since = self._loop.time()
+        self._since = self.loop.time()
         self.say_close = True
         if self._ahead:
-            self._loop.call_soon(self._catch_up)
+            self.loop.call_soon(self._catch_up)
 
     def _catch_up(self) -> None:
         """The turn of what came ahead of it has come."""
@@ -308,7 +308,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _look(self) -> None:
         """From time to time: is this connection still good for anything?"""
-        owner, now = self._owner, self._loop.time()
+        owner, now = self._owner, self.loop.time()
         again = now + owner.idle_timeout
         if self._delegate is None:  # else the handler has its own limits
             unread = self._transport.get_write_buffer_size()
@@ -321,4 +321,4 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             else:
                 again = self._since + owner.idle_timeout
             self._unread = unread
-        self._timer = self._loop.call_at(again, self._look)
+        self._timer = self.loop.call_at(again, self._look)

@@ -56,7 +56,9 @@ class Request(HTTPServerRequest):
         self.host = headers.get("Host", "127.0.0.1")
         self.host_name = _name_in(self.host)
         self.path, _, self.query = start.path.partition("?")
-        self._body_future: Future[None] = asyncio.get_running_loop().create_future()
+        #: The connection's; asking Python for the running one is a system call before 3.12.
+        self.loop: asyncio.AbstractEventLoop = connection.loop  # type: ignore[attr-defined]
+        self._body_future: Future[None] = self.loop.create_future()
 
     @cached_property
     def query_arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]  # an attribute there
@@ -107,7 +109,7 @@ class Site(Application):
             found: Any = self.find_handler(request)
             handler = found.handler_class(self, request, **found.handler_kwargs)
             arguments = found.path_args
-        task = asyncio.get_running_loop().create_task(handler._execute([], *arguments))
+        task = request.loop.create_task(handler._execute([], *arguments))
         return handler, task
 
 

@@ -36,7 +36,8 @@ from providers.base import BaseProvider
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Snapshot:
-    """One state of the configuration. ``models`` holds the active deployments by public name."""
+    """One state of the configuration. ``models`` holds the active deployments by public name; ``version`` is
+    ``number-hash8``, as in the ``X-Config-Generation`` header."""
 
     hash: str
     generation: int
@@ -48,11 +49,11 @@ class Snapshot:
     #: The look that it was built from.
     reading: Reading = field(repr=False)
     demo_host: str = ""
+    #: Made once, because each request asks for it.
+    version: str = field(init=False)
 
-    @property
-    def version(self) -> str:
-        """``number-hash8``, as in the ``X-Config-Generation`` header."""
-        return f"{self.generation}-{self.hash[:8]}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "version", f"{self.generation}-{self.hash[:8]}")
 
     def adapter(self, deployment: Deployment) -> BaseProvider:
         """The translator for that deployment's dialect."""
