@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from llm_proxy.errors import GatewayError
+from llm_proxy.lacking import Lacking
 from llm_proxy.processes.scoreboard import Facts
 from llm_proxy.registry import Registry
 from llm_proxy.relay import KeepAlive
@@ -54,6 +55,8 @@ class Gateway:
     #: True from the stop signal on: no new work is accepted.
     draining: bool = False
     running: set[Running] = field(default_factory=set)
+    #: Endpoints that upstreams turned out not to have.
+    lacking: Lacking = field(default_factory=Lacking)
     #: What the status endpoint says about the watcher.
     watcher_report: Callable[[], dict[str, Any]] = dict
     #: The processes of the service, this one among them, for the status endpoint.

@@ -132,6 +132,10 @@ class NativeCall(ABC):
     def __init__(self, provider: BaseProvider) -> None:
         self.provider = provider
 
+    def serves(self, deployment: Deployment) -> bool:
+        """Whether that upstream has the call: not every server of a dialect has all of it."""
+        return True
+
     @abstractmethod
     def chat_call(self, request: NativeRequest, deployment: Deployment) -> HttpCall:
         """The upstream call. Raises ``InvalidRequest``."""

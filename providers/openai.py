@@ -20,11 +20,12 @@ from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.sse import dumps
 from llm_proxy.wire import Deployment, HttpCall
+from providers._completions_native import NativeCompletions
 from providers._errors import from_body, in_stream, refusal, reported
 from providers._openai_stream import OpenAIDecoder, sound
 from providers._openai_strict import strict
 from providers._options import effective
-from providers.base import BaseProvider, ChatResponse, StreamDecoder
+from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 
 
 class OpenAIProvider(BaseProvider):
@@ -35,6 +36,12 @@ class OpenAIProvider(BaseProvider):
     has_media: ClassVar[bool] = True
     #: Parameters that this dialect has no word for, although others have.
     inexpressible: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self) -> None:
+        self._native = {"/v1/completions": NativeCompletions(self)}
+
+    def native(self, path: str) -> NativeCall | None:
+        return self._native.get(path)
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         body, dropped = effective(request.sent, deployment.options)
