@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import BaseModel
 
 from handlers.answering import AnsweringHandler
+from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, InvalidRequest, UpstreamRefused
 from llm_proxy.faces.native_face import NativeFace
 from llm_proxy.schema import M, validated
@@ -48,6 +49,10 @@ class NativeFirstHandler(AnsweringHandler):
             return None
         return None if self.gateway.lacking.has(deployment, self.native_path) else call
 
+    def relay_face(self, own: Face) -> NativeFace:
+        """The face of an answer that is relayed; ``own`` writes what nobody but the gateway can say."""
+        return NativeFace(own)
+
     async def answer_natively(
         self,
         call: NativeCall,
@@ -61,7 +66,7 @@ class NativeFirstHandler(AnsweringHandler):
         headers = self.request.headers
         sent = {name: headers[name] for name in self.native_headers if name in headers}
         query = urlencode([(k, v) for k, v in parse_qsl(self.request.query) if k in self.native_query])
-        self.face = NativeFace(self.face)
+        self.face = self.relay_face(self.face)
         await self.answer(NativeRequest(body, stream, sent, query), deployment, native=call)
 
     async def _ended_badly(self, error: GatewayError) -> None:

@@ -25,6 +25,7 @@ from providers._errors import from_body, in_stream, refusal, reported
 from providers._openai_stream import OpenAIDecoder, sound
 from providers._openai_strict import strict
 from providers._options import effective
+from providers._responses_native import NativeResponses
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 
 
@@ -38,7 +39,10 @@ class OpenAIProvider(BaseProvider):
     inexpressible: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self) -> None:
-        self._native = {"/v1/completions": NativeCompletions(self)}
+        self._native: dict[str, NativeCall] = {
+            "/v1/completions": NativeCompletions(self),
+            "/v1/responses": NativeResponses(self),
+        }
 
     def native(self, path: str) -> NativeCall | None:
         return self._native.get(path)
