@@ -3,7 +3,7 @@
 Laws: an id says nothing about where it is known, and the gateway remembers none: it would know only what one of its
 processes has seen since it began. So a field ``model`` of the body, a query parameter ``model`` or a header ``X-Model`` may
 name a model; of its deployments the first in use that can keep such things is asked, always the same one. Without a model
-the one provider that can be meant is asked; with several a 400 says what to send. See ``handlers.media``.
+the one provider that can be meant is asked; with several a 400 says what to send. See ``handlers.base.media``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import re
 from typing import ClassVar
 from urllib.parse import unquote_plus
 
-from handlers.media import MediaHandler
+from handlers.base.media import MediaHandler
 from llm_proxy.errors import RequestError
-from llm_proxy.faces.media_body import MediaBody
-from llm_proxy.relay import Clock
-from llm_proxy.upstream import Exchange
+from llm_proxy.faces.media.body import MediaBody
+from llm_proxy.relay.relay import Clock
+from llm_proxy.relay.upstream import Exchange
 
 #: RFC 3986, section 3.4, and what browsers leave as it is.
 _QUERY = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@%/?\[\]|]*")

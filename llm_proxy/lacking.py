@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
 
 _FORGOTTEN = 600.0
 _MOST = 1000
