@@ -24,9 +24,9 @@ from llm_proxy.dialect import OpenAIFace
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
 from llm_proxy.relay import Relay, Tally, expressed, read_answer
 from llm_proxy.routing import choose, unknown_model
-from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.upstream import Exchange
-from llm_proxy.wire import Deployment, NativeRequest
+from llm_proxy.wire.calls import Deployment, NativeRequest
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter
 
 

@@ -21,7 +21,7 @@ from llm_proxy.faces.anthropic_form import (
     read,
 )
 from llm_proxy.faces.anthropic_native import without_foreign_thinking
-from llm_proxy.schema import ChatRequest, validated
+from llm_proxy.wire.schema import ChatRequest, validated
 
 
 class AnthropicHandler(NativeFirstHandler):

@@ -46,9 +46,9 @@ from llm_proxy.errors import (
 from llm_proxy.front.connection import ClientConnection
 from llm_proxy.front.fields import AnswerFields, Fields
 from llm_proxy.gateway import Gateway
-from llm_proxy.jsontext import JsonProblem, parse_object
 from llm_proxy.registry import Snapshot
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.strict_json import JsonProblem, parse_object
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("llm_proxy.access")

@@ -12,7 +12,7 @@ from llm_proxy.dialect import Face
 from llm_proxy.faces.anthropic_face import AnthropicFace
 from llm_proxy.faces.anthropic_models import Paging, described, page
 from llm_proxy.routing import unknown_model
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
 
 
 class CatalogueHandler(BaseHandler):

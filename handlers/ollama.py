@@ -17,8 +17,8 @@ from llm_proxy.faces.ollama_face import OllamaFace
 from llm_proxy.faces.ollama_form import Asked, OllamaChat, OllamaGenerate, canonical
 from llm_proxy.faces.ollama_models import known_name, listed, shown
 from llm_proxy.routing import unknown_model
-from llm_proxy.schema import ChatRequest, EmbeddingsRequest, validated
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest, validated
 
 #: The release of Ollama whose API this is: clients compare, and refuse older ones.
 API_VERSION = "0.18.0"

@@ -9,7 +9,7 @@ from typing import Any
 
 from handlers.answering import AnsweringHandler
 from handlers.models import ModelHandler, ModelsHandler
-from llm_proxy.schema import EmbeddingsRequest
+from llm_proxy.wire.schema import EmbeddingsRequest
 
 
 class ChatCompletionsHandler(AnsweringHandler):

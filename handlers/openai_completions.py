@@ -8,7 +8,7 @@ from typing import Any
 from handlers.answering import AnsweringHandler
 from llm_proxy.faces.completions_face import CompletionsFace
 from llm_proxy.faces.completions_form import canonical, read
-from llm_proxy.schema import ChatRequest
+from llm_proxy.wire.schema import ChatRequest
 
 
 class CompletionsHandler(AnsweringHandler):

@@ -8,7 +8,7 @@ from typing import Any
 from handlers.answering import AnsweringHandler
 from llm_proxy.faces.responses_face import ResponsesFace
 from llm_proxy.faces.responses_form import canonical, read
-from llm_proxy.schema import ChatRequest
+from llm_proxy.wire.schema import ChatRequest
 
 
 class ResponsesHandler(AnsweringHandler):

@@ -14,7 +14,7 @@ from handlers.answering import AnsweringHandler
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.relay import Clock, await_head
 from llm_proxy.upstream import PORTION, Exchange, Head
-from llm_proxy.wire import Deployment, HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall
 
 #: RFC 9110, section 5.5.
 LEGAL_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")

@@ -13,8 +13,8 @@ from handlers.base import BaseHandler
 from llm_proxy import __version__
 from llm_proxy import log as logs
 from llm_proxy.processes.scoreboard import differ
-from llm_proxy.sse import dumps
 from llm_proxy.state.rehearsal import tell
+from llm_proxy.wire.sse import dumps
 
 #: A proxy on this machine speaks for somebody elsewhere, and usually says so.
 _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")

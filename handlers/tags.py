@@ -7,7 +7,7 @@ from typing import Any
 
 from handlers.base import BaseHandler
 from llm_proxy.faces.ollama_models import listed
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
 
 
 class TagsHandler(BaseHandler):

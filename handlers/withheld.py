@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.schema import ChatRequest, EmbeddingsRequest
-from llm_proxy.wire import Deployment, NativeRequest
+from llm_proxy.wire.calls import Deployment, NativeRequest
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 
 #: LiteLLM's names and those of the official clients' constructors, which end up in bodies by mistake.
 ADDRESSES = frozenset(

@@ -22,8 +22,8 @@ from llm_proxy.configuration.report import (
     path_text,
 )
 from llm_proxy.configuration.rows import build_rows
-from llm_proxy.jsonscan import JsonProblem, Path, Scan, problem_at, scan
-from llm_proxy.jsontext import decode, parse_object
+from llm_proxy.wire.json_scan import JsonProblem, Path, Scan, problem_at, scan
+from llm_proxy.wire.strict_json import decode, parse_object
 
 __all__ = ["MAX_BYTES", "ApiType", "Config", "ConfigError", "ConfigProblem", "load_config"]
 

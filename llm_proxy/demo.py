@@ -20,7 +20,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, RequestHandler
 
-from llm_proxy.sse import sse_data
+from llm_proxy.wire.sse import sse_data
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from llm_proxy.errors import GatewayError, openai_face
-from llm_proxy.events import ChatResponse, Chunk, Comment, Done
-from llm_proxy.sse import dumps, sse_data
+from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done
+from llm_proxy.wire.sse import dumps, sse_data
 
 
 class Face(ABC):

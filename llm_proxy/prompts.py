@@ -18,10 +18,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from llm_proxy.errors import PromptNotFound
-from llm_proxy.near import near_names
 from llm_proxy.prompting.files import MAX_FILES, SUFFIX, PromptProblem, Tree, read_tree
 from llm_proxy.prompting.history import History, Key, remember
 from llm_proxy.prompting.text import Prompt, PromptFault, shown
+from llm_proxy.wire.did_you_mean import close_matches
 
 __all__ = ["Found", "Prompt", "PromptDirMissing", "PromptProblem", "PromptSet", "load_prompts"]
 
@@ -102,7 +102,7 @@ class PromptSet:
         if name in self.languages:
             text = f"prompt '{name}' exists in {', '.join(self.languages[name])} only"
         else:
-            near = near_names(name, tuple(self.languages))
+            near = close_matches(name, tuple(self.languages))
             hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /prompts lists the prompts"
             text = f"prompt '{shown(name)}' does not exist{hint}"
         return PromptNotFound(text, param="prompt")

@@ -18,10 +18,10 @@ from typing import Any, Protocol, TypeVar
 from llm_proxy.assemble import collect, explode
 from llm_proxy.dialect import Face
 from llm_proxy.errors import ClientGone, UpstreamError, UpstreamTimeout
-from llm_proxy.events import ChatResponse, Chunk, Comment, Done, Event, Failed
-from llm_proxy.schema import ChatRequest
 from llm_proxy.upstream import PORTION, Exchange, Head
-from llm_proxy.wire import Deployment, NativeRequest, Timeouts
+from llm_proxy.wire.calls import Deployment, NativeRequest, Timeouts
+from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
+from llm_proxy.wire.schema import ChatRequest
 from providers.base import Adapter
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from llm_proxy.errors import ModelNotFound, NoUpstream
-from llm_proxy.near import near_names
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.did_you_mean import close_matches
 
 
 def choose(deployments: Sequence[Deployment], point: float) -> Deployment:
@@ -35,7 +35,7 @@ def choose(deployments: Sequence[Deployment], point: float) -> Deployment:
 
 def unknown_model(name: str, known: Iterable[str]) -> ModelNotFound:
     """The 404 for a model name, with up to three near ones."""
-    near = near_names(name, sorted(known))
+    near = close_matches(name, sorted(known))
     hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /tags lists the models"
     return ModelNotFound(f"the model '{_shown(name)}' does not exist{hint}", param="model")
 

@@ -29,7 +29,7 @@ from llm_proxy.errors import (
     UpstreamUnreachable,
 )
 from llm_proxy.transport import PooledHTTPClient, TransportError
-from llm_proxy.wire import HttpCall
+from llm_proxy.wire.calls import HttpCall
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
 HIGH_WATER = 128 * 1024

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.events import ChatResponse
-from llm_proxy.sse import dumps
+from llm_proxy.wire.events import ChatResponse
+from llm_proxy.wire.sse import dumps
 from providers import _anthropic_errors as errors
 from providers._native_errors import not_an_answer
 from providers._native_json import JsonObject, Malformed, integer, loads_object, obj, objects, text

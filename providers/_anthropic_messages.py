@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm_proxy.schema import Message
+from llm_proxy.wire.schema import Message
 from providers._native_content import Calls, field_text, inline, part_url, parts, plain, refuse
 
 Block = dict[str, Any]

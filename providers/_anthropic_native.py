@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.sse import SSEEvent, dumps
-from llm_proxy.wire import Deployment, HttpCall, NativeRequest
+from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
+from llm_proxy.wire.sse import SSEEvent, dumps
 from providers import _anthropic_answer as answer
 from providers import _anthropic_errors as errors
 from providers._anthropic_params import default_fields

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_proxy.faces.anthropic_form import OWN
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
 from providers._anthropic_messages import thinking_lost
 from providers._anthropic_thinking import Circumstances, thinking
 from providers._native_params import Layer, Params

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.sse import SSEEvent, dumps
+from llm_proxy.wire.sse import SSEEvent, dumps
 from providers import _anthropic_answer as answer
 from providers._native_json import JsonObject, Malformed, integer, loads_object, obj, text
 from providers._native_stream import ChunkMaker, JsonEventDecoder, Refused, no_terminator

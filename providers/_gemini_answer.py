@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
 from providers._native_errors import broken_off
 from providers._native_json import JsonObject, Malformed, integer, obj, objects, text
 from providers._native_stream import Refused

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm_proxy.schema import Message
+from llm_proxy.wire.schema import Message
 from providers._native_content import Call, Calls, field_text, inline, part_url, parts, refuse
 from providers._native_json import Malformed, loads
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_proxy.schema import EmbeddingsRequest
+from llm_proxy.wire.schema import EmbeddingsRequest
 from providers import _gemini_errors as errors
 from providers._native_content import refuse
 from providers._native_json import Malformed, integer, loads_object, obj, objects

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.schema import ChatRequest
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.schema import ChatRequest
 from providers._gemini_tools import tool_config, tools
 from providers._native_content import refuse
 from providers._native_params import Params

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llm_proxy.sse import SSEEvent
+from llm_proxy.wire.sse import SSEEvent
 from providers import _gemini_errors as errors
 from providers._gemini_answer import Answer, Piece, usage
 from providers._native_json import Malformed, loads

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.schema import Message, ToolCall
+from llm_proxy.wire.schema import Message, ToolCall
 from providers._native_json import Malformed, loads_object
 
 

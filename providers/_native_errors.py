@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.wire import NOTHING
+from llm_proxy.wire.calls import NOTHING
 from providers._errors import Reported, refusal
 from providers._public import public
 

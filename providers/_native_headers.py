@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
 
 
 def fixed_headers(

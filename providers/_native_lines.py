@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.sse import EventTooLarge, LineDecoder
+from llm_proxy.wire.sse import EventTooLarge, LineDecoder
 from providers._native_json import Malformed
 from providers._native_stream import Refused
 from providers.base import Done, Event, Failed, StreamDecoder

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llm_proxy.errors import UpstreamError
-from llm_proxy.wire import Deployment, NativeRequest
+from llm_proxy.wire.calls import Deployment, NativeRequest
 from providers.base import ChatResponse, Event, Failed, NativeCall, StreamDecoder
 
 Body = dict[str, Any]

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.sse import EventTooLarge, SSEDecoder, SSEEvent
+from llm_proxy.wire.sse import EventTooLarge, SSEDecoder, SSEEvent
 from providers._native_json import Malformed
 from providers.base import Chunk, Done, Event, Failed, StreamDecoder
 

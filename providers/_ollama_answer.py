@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
 from providers._errors import in_stream, reported
 from providers._native_json import Malformed, integer, loads_object, obj, objects, text
 from providers._native_lines import JsonLineDecoder

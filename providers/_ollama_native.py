@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from llm_proxy.errors import UpstreamError
-from llm_proxy.sse import dumps
-from llm_proxy.wire import Deployment, HttpCall, NativeRequest
+from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
+from llm_proxy.wire.sse import dumps
 from providers import _ollama_answer as answer
 from providers import _ollama_request as request_form
 from providers._errors import in_stream, reported

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from llm_proxy.schema import ChatRequest, EmbeddingsRequest, Message
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest, Message
 from providers._native_content import Calls, field_text, inline, part_url, parts, refuse, unheard
 from providers._native_params import Layer, Params
 from providers._options import effective

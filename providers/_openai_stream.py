@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.sse import EventTooLarge, SSEDecoder, SSEEvent
+from llm_proxy.wire.sse import EventTooLarge, SSEDecoder, SSEEvent
 from providers._errors import in_stream, reported
 from providers._openai_tokens import TokenShape
 from providers.base import Chunk, Comment, Done, Event, Failed, StreamDecoder

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from llm_proxy.schema import UPSTREAM_FIELDS
+from llm_proxy.wire.schema import UPSTREAM_FIELDS
 
 #: Names for one thing, the canonical ones first.
 SAME = (

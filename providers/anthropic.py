@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.schema import ChatRequest
-from llm_proxy.sse import dumps
-from llm_proxy.wire import Deployment, HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.schema import ChatRequest
+from llm_proxy.wire.sse import dumps
 from providers import _anthropic_answer as answer
 from providers import _anthropic_errors as errors
 from providers._anthropic_messages import conversation

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from llm_proxy.errors import NotSupported
-from llm_proxy.schema import EmbeddingsRequest
-from llm_proxy.wire import Deployment, HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.schema import EmbeddingsRequest
 from providers.openai import OpenAIProvider
 
 

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.schema import ChatRequest, EmbeddingsRequest
-from llm_proxy.sse import dumps
-from llm_proxy.wire import Deployment, HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
+from llm_proxy.wire.sse import dumps
 from providers import _gemini_errors as errors
 from providers._gemini_answer import Answer, usage
 from providers._gemini_contents import conversation

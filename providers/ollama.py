@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.schema import ChatRequest, EmbeddingsRequest
-from llm_proxy.sse import dumps
-from llm_proxy.wire import Deployment, HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
+from llm_proxy.wire.sse import dumps
 from providers import _ollama_answer as answer
 from providers import _ollama_request as request_form
 from providers._errors import Reported, from_body, refusal

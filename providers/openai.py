@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from pydantic_core import from_json
 
 from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.schema import ChatRequest, EmbeddingsRequest
-from llm_proxy.sse import dumps
-from llm_proxy.wire import Deployment, HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
+from llm_proxy.wire.sse import dumps
 from providers._errors import from_body, in_stream, refusal, reported
 from providers._openai_stream import OpenAIDecoder, sound
 from providers._openai_strict import strict

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.schema import UPSTREAM_FIELDS, ChatRequest
+from llm_proxy.wire.schema import UPSTREAM_FIELDS, ChatRequest
 
 #: RFC 9110, 5.6.2
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)

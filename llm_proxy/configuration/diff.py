@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from llm_proxy.configuration.placeholders import Filled
-from llm_proxy.jsonscan import shown
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.json_scan import shown
 
 #: A change of ``defaults`` may touch thousands of models; a log line must stay readable.
 MAX_LINES = 50

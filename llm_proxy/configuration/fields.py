@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from llm_proxy.configuration import checks
 from llm_proxy.configuration.report import did_you_mean, nearest
-from llm_proxy.jsonscan import Path
+from llm_proxy.wire.json_scan import Path
 
 
 def _checked(check: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from llm_proxy.configuration.fields import Row
 from llm_proxy.configuration.presets import PRESETS
 from llm_proxy.configuration.report import ApiType
-from llm_proxy.wire import Secret
+from llm_proxy.wire.calls import Secret
 
 
 @dataclass(frozen=True, slots=True)

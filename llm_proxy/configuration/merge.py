@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llm_proxy.jsonscan import Path
+from llm_proxy.wire.json_scan import Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from llm_proxy.jsonscan import shown
+from llm_proxy.wire.json_scan import shown
 
 ReadFile = Callable[[str], bytes]
 

@@ -14,8 +14,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from itertools import accumulate
 
-from llm_proxy.jsonscan import Path, Scan, shown
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.json_scan import Path, Scan, shown
 
 
 @dataclass(frozen=True, slots=True)

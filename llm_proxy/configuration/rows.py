@@ -20,8 +20,8 @@ from llm_proxy.configuration.implied import Kind, credentials, kind_of
 from llm_proxy.configuration.merge import Part, merge
 from llm_proxy.configuration.presets import PRESETS
 from llm_proxy.configuration.report import ApiType, Built, Report, did_you_mean, one_of
-from llm_proxy.jsonscan import Path
-from llm_proxy.wire import NOTHING, Deployment, Timeouts
+from llm_proxy.wire.calls import NOTHING, Deployment, Timeouts
+from llm_proxy.wire.json_scan import Path
 
 DEFAULTS = "defaults"
 #: A model with one of these names is far less likely than somebody who forgot ``defaults``.

@@ -18,7 +18,7 @@ from typing import Any
 from llm_proxy.configuration.checks import CANONICAL_OPTIONS, NOT_OPTIONS
 from llm_proxy.configuration.fields import Row
 from llm_proxy.configuration.presets import PRESETS
-from llm_proxy.schema import ChatRequest
+from llm_proxy.wire.schema import ChatRequest
 
 Schema = dict[str, Any]
 

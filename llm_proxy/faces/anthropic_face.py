@@ -12,11 +12,11 @@ from uuid import uuid4
 
 from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, anthropic_face
-from llm_proxy.events import ChatResponse, Chunk, Comment
 from llm_proxy.faces.anthropic_message import content, met_stop, usage
 from llm_proxy.faces.anthropic_turns import google_signature
 from llm_proxy.faces.pieces import Numbers, obj, objects, string
-from llm_proxy.sse import dumps, sse_event
+from llm_proxy.wire.events import ChatResponse, Chunk, Comment
+from llm_proxy.wire.sse import dumps, sse_event
 
 STOP_REASONS = {
     "stop": "end_turn",

@@ -15,8 +15,8 @@ from pydantic import Field, field_validator
 
 from llm_proxy.errors import ThreadsUnsupported
 from llm_proxy.faces.anthropic_turns import Turns, blocks
-from llm_proxy.schema import MaybeNumber, Open, validated
-from llm_proxy.sse import dumps
+from llm_proxy.wire.schema import MaybeNumber, Open, validated
+from llm_proxy.wire.sse import dumps
 
 Block = dict[str, Any]
 

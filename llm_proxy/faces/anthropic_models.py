@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
 
 #: The API's own limits of a page.
 _DEFAULT, _MOST = 20, 1000

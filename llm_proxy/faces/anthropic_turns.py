@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from llm_proxy.faces.anthropic_blocks import Block, content
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
 
 _THOUGHTS = ("thinking", "redacted_thinking")
 #: In front of a signature that is Google's. The dialect has one place for what a client must give back as it is, and

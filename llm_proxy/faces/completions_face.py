@@ -10,9 +10,9 @@ from typing import Any
 from uuid import uuid4
 
 from llm_proxy.dialect import OpenAIFace
-from llm_proxy.events import ChatResponse, Chunk, Comment
 from llm_proxy.faces.pieces import count, obj, objects, string
-from llm_proxy.sse import dumps, sse_data
+from llm_proxy.wire.events import ChatResponse, Chunk, Comment
+from llm_proxy.wire.sse import dumps, sse_data
 
 _Json = dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from llm_proxy.schema import MaybeNumber, Open, Stop, StreamOptions, validated
+from llm_proxy.wire.schema import MaybeNumber, Open, Stop, StreamOptions, validated
 
 
 def _prompt(value: Any) -> Any:

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.faces.media_form import read_form
-from llm_proxy.jsontext import parse_object
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.strict_json import parse_object
 
 #: A text, or what opens and closes, or what stands between two members. For sound JSON only.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\],]', re.DOTALL)

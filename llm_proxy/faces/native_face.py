@@ -11,7 +11,7 @@ from typing import Any
 
 from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError
-from llm_proxy.events import ChatResponse, Chunk, Comment, Done
+from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done
 
 
 class NativeFace(Face):

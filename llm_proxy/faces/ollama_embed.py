@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError, from_json
 
 from llm_proxy.errors import UpstreamError
-from llm_proxy.schema import Open
-from llm_proxy.sse import dumps
+from llm_proxy.wire.schema import Open
+from llm_proxy.wire.sse import dumps
 
 
 def _texts(value: Any) -> list[str]:

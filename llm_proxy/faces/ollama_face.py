@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, ollama_face
-from llm_proxy.events import ChatResponse, Chunk, Comment
 from llm_proxy.faces.ollama_calls import Calls
 from llm_proxy.faces.pieces import in_order, obj, string
-from llm_proxy.sse import dumps
+from llm_proxy.wire.events import ChatResponse, Chunk, Comment
+from llm_proxy.wire.sse import dumps
 
 _Json = dict[str, Any]
 _SECOND = 1_000_000_000

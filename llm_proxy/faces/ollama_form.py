@@ -17,7 +17,7 @@ from pydantic import Field
 
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.faces.ollama_turns import Turn, conversation
-from llm_proxy.schema import Open
+from llm_proxy.wire.schema import Open
 
 _Json = dict[str, Any]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
 
 _TAG = ":latest"
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.schema import Open
-from llm_proxy.sse import dumps
+from llm_proxy.wire.schema import Open
+from llm_proxy.wire.sse import dumps
 
 _Json = dict[str, Any]
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, openai_face
-from llm_proxy.events import ChatResponse, Chunk, Comment
 from llm_proxy.faces.pieces import in_order, objects
 from llm_proxy.faces.responses_events import Events
 from llm_proxy.faces.responses_form import ResponsesRequest
 from llm_proxy.faces.responses_object import frame
-from llm_proxy.sse import dumps, sse_event
+from llm_proxy.wire.events import ChatResponse, Chunk, Comment
+from llm_proxy.wire.sse import dumps, sse_event
 
 
 class ResponsesFace(Face):

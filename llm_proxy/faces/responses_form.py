@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.faces.responses_input import Turns
-from llm_proxy.schema import MaybeNumber, Open, validated
+from llm_proxy.wire.schema import MaybeNumber, Open, validated
 
 _Json = dict[str, Any]
 

@@ -16,8 +16,8 @@ from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.schema import Open, validated
-from llm_proxy.sse import dumps
+from llm_proxy.wire.schema import Open, validated
+from llm_proxy.wire.sse import dumps
 
 _Json = dict[str, Any]
 #: What our ``encrypted_content`` begins with. It is signed by its vendor, not secret, and not encrypted.

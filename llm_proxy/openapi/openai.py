@@ -11,7 +11,7 @@ from llm_proxy.openapi.errors import ASKED
 from llm_proxy.openapi.openai_shapes import CHUNKS, PIECES
 from llm_proxy.openapi.schemas import STRING, ref
 from llm_proxy.openapi.values import EVENTS, JSON, PREFIX, ROOT, Answer, Operation, Parameter
-from llm_proxy.schema import ChatRequest, EmbeddingsRequest
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 
 GROUP = "OpenAI"
 GROUPS = {

@@ -11,7 +11,7 @@ from llm_proxy.openapi import anthropic, media, ollama, openai, openai_shapes, o
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
 from llm_proxy.openapi.values import Operation, Schema
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
 
 OPERATIONS: tuple[Operation, ...] = (
     *own.OPERATIONS,

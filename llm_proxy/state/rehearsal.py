@@ -19,7 +19,7 @@ from typing import Any
 from llm_proxy.configuration.diff import diff
 from llm_proxy.configuration.placeholders import Filled
 from llm_proxy.state.snapshot import Snapshot
-from llm_proxy.wire import Deployment, Secret, Timeouts
+from llm_proxy.wire.calls import Deployment, Secret, Timeouts
 
 _DIGITS = 6
 _MASKED = "masked"

@@ -30,7 +30,7 @@ from llm_proxy.state.reading import (
     reading_of,
     with_secrets,
 )
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
 from providers.base import BaseProvider
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.jsontext import parse_object
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.strict_json import parse_object
 from tests.faults.kit import (
     BODIES,
     FORMS,

@@ -11,9 +11,9 @@ import pytest
 from llm_proxy.connections.reader import ResponseReader
 from llm_proxy.front.chunked import ChunkedBody
 from llm_proxy.front.request_reader import RequestReader
-from llm_proxy.jsontext import parse_object
-from llm_proxy.schema import ChatRequest
-from llm_proxy.sse import LineDecoder, SSEDecoder
+from llm_proxy.wire.schema import ChatRequest
+from llm_proxy.wire.sse import LineDecoder, SSEDecoder
+from llm_proxy.wire.strict_json import parse_object
 from providers.openai import OpenAIProvider
 from tests.handlers.kit import CHAT
 

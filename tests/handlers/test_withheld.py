@@ -9,7 +9,7 @@ import pytest
 
 from handlers.withheld import conceal
 from llm_proxy.errors import UpstreamError
-from llm_proxy.wire import Deployment, Secret
+from llm_proxy.wire.calls import Deployment, Secret
 from tests.handlers.kit import CHAT, WHOLE, config
 from tests.support.gateway import RunningGateway
 from tests.support.peer import Peer

@@ -8,7 +8,7 @@ import pytest
 
 from llm_proxy.errors import GatewayError
 from llm_proxy.faces.anthropic_form import canonical, read
-from llm_proxy.schema import ChatRequest
+from llm_proxy.wire.schema import ChatRequest
 from providers.discovery import discover
 from tests.matrix.asks import PIXEL
 from tests.support import gemini_rules, ollama_rules, openai_rules

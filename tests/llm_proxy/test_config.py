@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.configuration.presets import PRESETS
-from llm_proxy.wire import Secret, Timeouts
+from llm_proxy.wire.calls import Secret, Timeouts
 from tests.support.config_kit import API_TYPES, CONTRACT, load, row
 
 

@@ -15,7 +15,7 @@ from llm_proxy import transport, upstream
 from llm_proxy.connections import faults
 from llm_proxy.connections.faults import Kind, Phase, TransportError, connect_error
 from llm_proxy.errors import GatewayError, NoUpstream, UpstreamError
-from llm_proxy.wire import HttpCall
+from llm_proxy.wire.calls import HttpCall
 
 
 def tree(top: type[TransportError] = TransportError) -> Iterator[type[TransportError]]:

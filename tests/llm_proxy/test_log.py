@@ -14,7 +14,7 @@ import pytest
 from llm_proxy import log as logs
 from llm_proxy.logs.lines import MAX_FIELD, formatter
 from llm_proxy.logs.writer import Writer
-from llm_proxy.wire import Secret
+from llm_proxy.wire.calls import Secret
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from llm_proxy.configuration.presets import PRESETS
 from llm_proxy.configuration.schema import json_schema
-from llm_proxy.wire import Deployment, Secret
+from llm_proxy.wire.calls import Deployment, Secret
 from providers.openai import OpenAIProvider
 from tests.support.config_kit import API_TYPES, problems, row
 from tests.support.secrets import UPSTREAM_KEY

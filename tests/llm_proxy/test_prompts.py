@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_proxy import near
 from llm_proxy.errors import PromptNotFound
 from llm_proxy.prompting import history as prompt_history
 from llm_proxy.prompts import Found, Prompt, PromptDirMissing, PromptSet, load_prompts
+from llm_proxy.wire import did_you_mean as near
 from tests.support.prompt_tree import load, problems, texts, write
 
 LANGUAGES = ["en", "pl", "de", "fr"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from llm_proxy.errors import NoUpstream
 from llm_proxy.routing import choose, unknown_model
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
 
 
 def rows(*weights: float) -> list[Deployment]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from llm_proxy.errors import GatewayError, RateLimited, UpstreamAuth, UpstreamError, UpstreamRefused
-from llm_proxy.events import Failed
+from llm_proxy.wire.events import Failed
 from providers.anthropic import AnthropicProvider
 from tests.support import recordings as rec
 from tests.support.native_kit import ask, decoded, whole

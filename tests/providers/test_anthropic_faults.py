@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import UpstreamError
-from llm_proxy.events import Failed
+from llm_proxy.wire.events import Failed
 from providers.anthropic import AnthropicProvider
 from tests.support import recordings as rec
 from tests.support.native_kit import Seen, ask, decoded, pieces, seen, spoilt, whole

@@ -12,8 +12,8 @@ import pytest
 from ollama import AsyncClient
 
 from llm_proxy.errors import GatewayError, InvalidRequest, RateLimited, UpstreamError
-from llm_proxy.schema import EmbeddingsRequest
-from llm_proxy.wire import Deployment, Secret
+from llm_proxy.wire.calls import Deployment, Secret
+from llm_proxy.wire.schema import EmbeddingsRequest
 from providers.gemini import GeminiProvider
 from tests.support.client import Answer, request
 from tests.support.gateway import RunningGateway

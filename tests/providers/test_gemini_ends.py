@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import UpstreamError
-from llm_proxy.events import Done, Failed
+from llm_proxy.wire.events import Done, Failed
 from providers.gemini import GeminiProvider
 from tests.support import recordings as rec
 from tests.support.native_kit import Seen, ask, decoded, seen, spoilt, whole

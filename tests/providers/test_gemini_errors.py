@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import GatewayError, RateLimited, UpstreamAuth, UpstreamError, UpstreamRefused
-from llm_proxy.events import Failed
+from llm_proxy.wire.events import Failed
 from providers.gemini import GeminiProvider
 from tests.support import recordings as rec
 from tests.support.native_kit import ask, decoded, pieces, whole

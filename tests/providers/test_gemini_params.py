@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.wire import HttpCall, Secret
+from llm_proxy.wire.calls import HttpCall, Secret
 from providers.gemini import GeminiProvider
 from tests.support.native_kit import ask, body_of, row
 from tests.support.secrets import UPSTREAM_KEY, assert_no_secret

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.wire import HttpCall
+from llm_proxy.wire.calls import HttpCall
 from providers.gemini import GeminiProvider
 from tests.support.native_kit import WEATHER, ask, body_of, row
 

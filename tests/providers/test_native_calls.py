@@ -11,8 +11,8 @@ import pytest
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.faces.anthropic_form import Asked as AskedAnthropic
 from llm_proxy.faces.ollama_form import Asked as AskedOllama
-from llm_proxy.schema import validated
-from llm_proxy.wire import NativeRequest
+from llm_proxy.wire.calls import NativeRequest
+from llm_proxy.wire.schema import validated
 from providers.base import Chunk, Comment, Done
 from providers.discovery import discover
 from tests.support import recordings as data

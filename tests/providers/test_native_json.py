@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
 from providers._native_json import Malformed, loads
 from tests.support.fuzz import fuzz
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.events import Chunk, Done, Failed
+from llm_proxy.wire.events import Chunk, Done, Failed
 from providers.anthropic import AnthropicProvider
 from providers.base import BaseProvider, StreamDecoder
 from providers.gemini import GeminiProvider

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import GatewayError, ModelNotFound, UpstreamError
-from llm_proxy.schema import EmbeddingsRequest
+from llm_proxy.wire.schema import EmbeddingsRequest
 from providers.base import Done, Failed
 from tests.support import recordings
 from tests.support.native_kit import spoilt, whole

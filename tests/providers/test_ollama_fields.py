@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.schema import EmbeddingsRequest
+from llm_proxy.wire.schema import EmbeddingsRequest
 from tests.support.native_kit import WEATHER, ask, body_of, row
 from tests.support.ollama_kit import OLLAMA, made
 from tests.support.secrets import UPSTREAM_KEY

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import UpstreamError
-from llm_proxy.sse import MAX_EVENT
+from llm_proxy.wire.sse import MAX_EVENT
 from providers.base import Chunk, Done, Failed
 from tests.support.native_kit import ask, whole
 from tests.support.ollama_kit import CALL, END, OLLAMA, decode, failure, join, line, said

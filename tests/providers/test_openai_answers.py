@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.schema import EmbeddingsRequest
+from llm_proxy.wire.schema import EmbeddingsRequest
 from providers.discovery import discover
 from tests.support.native_kit import ask, body_of, row
 from tests.support.secrets import UPSTREAM_KEY

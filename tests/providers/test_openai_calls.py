@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.schema import ChatRequest
-from llm_proxy.wire import Deployment, Secret, Timeouts
+from llm_proxy.wire.calls import Deployment, Secret, Timeouts
+from llm_proxy.wire.schema import ChatRequest
 from providers.discovery import discover
 from tests.support.native_kit import USER, ask, body_of, row
 from tests.support.secrets import UPSTREAM_KEY

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
 from providers.discovery import discover
 from tests.support.native_kit import WEATHER, ask, asked, body_of, call, said, text
 from tests.support.openai_rules import check_chat

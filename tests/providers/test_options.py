@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.schema import UPSTREAM_FIELDS
+from llm_proxy.wire.schema import UPSTREAM_FIELDS
 from providers._options import effective
 
 MERGED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [

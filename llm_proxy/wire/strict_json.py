@@ -4,7 +4,7 @@ Laws: RFC 8259 and nothing else. UTF-8 without a byte order mark, no NaN or Infi
 duplicate key, no lone surrogate (it could not be written as UTF-8 again), a bounded depth and number of values. A
 refusal names line and column and never a value. Sound text is read by the C parser of the standard library, guarded
 by counts of bytes, so that the rules cost a few microseconds for a usual request; only a fault pays for the exact
-look of ``jsonscan``. This module refuses to know what the JSON means.
+look of ``json_scan``. This module refuses to know what the JSON means.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import math
 import re
 from typing import Any, NoReturn
 
-from llm_proxy.jsonscan import MAX_DEPTH, JsonProblem, problem_at, scan
+from llm_proxy.wire.json_scan import MAX_DEPTH, JsonProblem, problem_at, scan
 
 __all__ = ["MAX_DEPTH", "MAX_VALUES", "JsonProblem", "decode", "parse_object"]
 

@@ -1,6 +1,6 @@
 """A JSON reader that knows where everything stands: used once something is wrong, to say where.
 
-Laws: it accepts exactly what ``jsontext`` accepts. Faults that leave the shape of the text intact (a duplicate key,
+Laws: it accepts exactly what ``strict_json`` accepts. Faults that leave the shape of the text intact (a duplicate key,
 an overflow, NaN, half of a surrogate pair) are collected and reading goes on; the first fault of the grammar ends
 it. A problem names keys at most, never a value. Slow (about a microsecond for each token) and therefore not for the
 path of a sound request.

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 _WINDOW = 100
 
 
-def near_names(name: str, known: Sequence[str], count: int = 3) -> list[str]:
+def close_matches(name: str, known: Sequence[str], count: int = 3) -> list[str]:
     """Up to ``count`` of ``known`` (in order) that resemble ``name``."""
     name = name[:100]
     if len(known) > 2 * _WINDOW:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.schema import ChatRequest, EmbeddingsRequest
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from tests.support.fuzz import fuzz
 from tests.support.secrets import UPSTREAM_KEY
 

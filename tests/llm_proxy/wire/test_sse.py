@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.sse import EventTooLarge, LineDecoder, SSEDecoder, dumps, ndjson, sse_data, sse_event
+from llm_proxy.wire.sse import EventTooLarge, LineDecoder, SSEDecoder, dumps, ndjson, sse_data, sse_event
 from tests.support.fuzz import fuzz
 
 SAMPLE = 'data: {"a":"é"}%%: comment%%event: x%data:b%data: c%id: 7%%%data: [DONE]%%'

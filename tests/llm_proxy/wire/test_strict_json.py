@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.jsonscan import MAX_DEPTH, scan
-from llm_proxy.jsontext import MAX_VALUES, JsonProblem, parse_object
+from llm_proxy.wire.json_scan import MAX_DEPTH, scan
+from llm_proxy.wire.strict_json import MAX_VALUES, JsonProblem, parse_object
 from tests.support.fuzz import fuzz
 
 SOUND = [
