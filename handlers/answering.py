@@ -20,8 +20,8 @@ from tornado.iostream import StreamClosedError
 
 from handlers.base import OFF_LOOP, BaseHandler, header_text, log
 from handlers.withheld import conceal, without_addresses
-from llm_proxy.dialect import OpenAIFace
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
+from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay import Relay, Tally, expressed, read_answer
 from llm_proxy.routing import choose, unknown_model
 from llm_proxy.upstream import Exchange

@@ -9,10 +9,10 @@ from typing import Any
 
 from handlers.models import AnthropicModelHandler, AnthropicModelsHandler
 from handlers.native import NativeFirstHandler
-from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, UpstreamRefused
-from llm_proxy.faces.anthropic_face import AnthropicFace
-from llm_proxy.faces.anthropic_form import (
+from llm_proxy.faces.anthropic.face import AnthropicFace
+from llm_proxy.faces.anthropic.native import without_foreign_thinking
+from llm_proxy.faces.anthropic.request import (
     Asked,
     CountRequest,
     MessagesRequest,
@@ -20,7 +20,7 @@ from llm_proxy.faces.anthropic_form import (
     estimated_tokens,
     read,
 )
-from llm_proxy.faces.anthropic_native import without_foreign_thinking
+from llm_proxy.faces.face import Face
 from llm_proxy.wire.schema import ChatRequest, validated
 
 

@@ -29,7 +29,6 @@ from tornado.web import (
 )
 
 from llm_proxy import log as logs
-from llm_proxy.dialect import Face, OpenAIFace
 from llm_proxy.errors import (
     ClientGone,
     Draining,
@@ -43,6 +42,7 @@ from llm_proxy.errors import (
     RequestTooLarge,
     UnsupportedMedia,
 )
+from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.front.connection import ClientConnection
 from llm_proxy.front.fields import AnswerFields, Fields
 from llm_proxy.gateway import Gateway

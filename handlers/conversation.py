@@ -13,8 +13,8 @@ from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from handlers.answering import AnsweringHandler, UsedPrompt
-from llm_proxy.dialect import OpenAIFace
 from llm_proxy.errors import InvalidRequest, Problem
+from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import (
     ChatRequest,

@@ -20,7 +20,7 @@ from handlers.base import OFF_LOOP
 from handlers.relaying import LEGAL_VALUE, RelayingHandler
 from handlers.withheld import ADDRESSES
 from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSupported, Problem
-from llm_proxy.faces.media_body import MediaBody, read_body
+from llm_proxy.faces.media.body import MediaBody, read_body
 from llm_proxy.relay import Clock, read_error
 from llm_proxy.routing import choose, unknown_model
 from llm_proxy.upstream import Head

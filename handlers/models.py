@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.base import BaseHandler
-from llm_proxy.dialect import Face
-from llm_proxy.faces.anthropic_face import AnthropicFace
-from llm_proxy.faces.anthropic_models import Paging, described, page
+from llm_proxy.faces.anthropic.face import AnthropicFace
+from llm_proxy.faces.anthropic.models import Paging, described, page
+from llm_proxy.faces.face import Face
 from llm_proxy.routing import unknown_model
 from llm_proxy.wire.calls import Deployment
 

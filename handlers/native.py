@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from handlers.answering import AnsweringHandler
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.faces.native_face import NativeFace
+from llm_proxy.faces.native import NativeFace
 from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.schema import M, validated
 from providers.base import NativeCall

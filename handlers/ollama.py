@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Literal
 
 from handlers.base import BaseHandler, NotFoundHandler
 from handlers.native import NativeFirstHandler
-from llm_proxy.dialect import Face
 from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Problem
-from llm_proxy.faces.ollama_embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer
-from llm_proxy.faces.ollama_face import OllamaFace
-from llm_proxy.faces.ollama_form import Asked, OllamaChat, OllamaGenerate, canonical
-from llm_proxy.faces.ollama_models import known_name, listed, shown
+from llm_proxy.faces.face import Face
+from llm_proxy.faces.ollama.embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer
+from llm_proxy.faces.ollama.face import OllamaFace
+from llm_proxy.faces.ollama.models import known_name, listed, shown
+from llm_proxy.faces.ollama.request import Asked, OllamaChat, OllamaGenerate, canonical
 from llm_proxy.routing import unknown_model
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest, validated

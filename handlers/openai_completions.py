@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from handlers.answering import AnsweringHandler
-from llm_proxy.faces.completions_face import CompletionsFace
-from llm_proxy.faces.completions_form import canonical, read
+from llm_proxy.faces.completions.face import CompletionsFace
+from llm_proxy.faces.completions.request import canonical, read
 from llm_proxy.wire.schema import ChatRequest
 
 

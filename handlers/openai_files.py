@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 from handlers.media import MediaHandler
 from llm_proxy.errors import RequestError
-from llm_proxy.faces.media_body import MediaBody
+from llm_proxy.faces.media.body import MediaBody
 from llm_proxy.relay import Clock
 from llm_proxy.upstream import Exchange
 

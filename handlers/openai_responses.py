@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from handlers.answering import AnsweringHandler
-from llm_proxy.faces.responses_face import ResponsesFace
-from llm_proxy.faces.responses_form import canonical, read
+from llm_proxy.faces.responses.face import ResponsesFace
+from llm_proxy.faces.responses.request import canonical, read
 from llm_proxy.wire.schema import ChatRequest
 
 

@@ -19,8 +19,8 @@ from tornado.web import HTTPError
 
 from handlers.base import OFF_LOOP
 from handlers.relaying import LEGAL_VALUE, RelayingHandler
-from llm_proxy.dialect import OpenAIFace
 from llm_proxy.errors import InvalidRequest, NotFound, Problem
+from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay import Clock
 from llm_proxy.routing import unknown_model
 from llm_proxy.upstream import Head

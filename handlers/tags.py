@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from handlers.base import BaseHandler
-from llm_proxy.faces.ollama_models import listed
+from llm_proxy.faces.ollama.models import listed
 from llm_proxy.wire.calls import Deployment
 
 

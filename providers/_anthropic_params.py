@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.faces.anthropic_form import OWN
+from llm_proxy.faces.anthropic.request import OWN
 from llm_proxy.wire.calls import Deployment
 from providers._anthropic_messages import thinking_lost
 from providers._anthropic_thinking import Circumstances, thinking

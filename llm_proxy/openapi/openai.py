@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llm_proxy.faces.completions_form import CompletionRequest
-from llm_proxy.faces.responses_form import ResponsesRequest
+from llm_proxy.faces.completions.request import CompletionRequest
+from llm_proxy.faces.responses.request import ResponsesRequest
 from llm_proxy.openapi.anthropic import PAGING
 from llm_proxy.openapi.errors import ASKED
 from llm_proxy.openapi.openai_shapes import CHUNKS, PIECES

@@ -12,7 +12,7 @@ import pytest
 
 from handlers import media
 from handlers.relaying import RelayingHandler
-from llm_proxy.faces.media_body import read_body
+from llm_proxy.faces.media.body import read_body
 from tests.handlers.kit import access_lines
 from tests.support.client import Answer, Connection, request
 from tests.support.gateway import RunningGateway

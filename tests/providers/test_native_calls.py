@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.faces.anthropic_form import Asked as AskedAnthropic
-from llm_proxy.faces.ollama_form import Asked as AskedOllama
+from llm_proxy.faces.anthropic.request import Asked as AskedAnthropic
+from llm_proxy.faces.ollama.request import Asked as AskedOllama
 from llm_proxy.wire.calls import NativeRequest
 from llm_proxy.wire.schema import validated
 from providers.base import Chunk, Comment, Done

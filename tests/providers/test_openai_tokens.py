@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.dialect import OpenAIFace
+from llm_proxy.faces.face import OpenAIFace
 from providers._openai_stream import OpenAIDecoder
 from providers.base import Chunk, Done, Event, Failed
 from tests.support import recordings

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.faces.responses_input import Turns
+from llm_proxy.faces.responses.input import Turns
 from llm_proxy.wire.schema import MaybeNumber, Open, validated
 
 _Json = dict[str, Any]

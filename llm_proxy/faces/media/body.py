@@ -13,7 +13,7 @@ from collections.abc import Collection
 from typing import Any, Protocol
 
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.faces.media_form import read_form
+from llm_proxy.faces.media.multipart import read_form
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import parse_object
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from llm_proxy.errors import ThreadsUnsupported
-from llm_proxy.faces.anthropic_turns import Turns, blocks
+from llm_proxy.faces.anthropic.turns import Turns, blocks
 from llm_proxy.wire.schema import MaybeNumber, Open, validated
 from llm_proxy.wire.sse import dumps
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.faces.anthropic_form import canonical, read
+from llm_proxy.faces.anthropic.request import canonical, read
 from llm_proxy.wire.schema import ChatRequest
 from providers.discovery import discover
 from tests.matrix.asks import PIXEL

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, openai_face
-from llm_proxy.faces.pieces import in_order, objects
-from llm_proxy.faces.responses_events import Events
-from llm_proxy.faces.responses_form import ResponsesRequest
-from llm_proxy.faces.responses_object import frame
+from llm_proxy.faces.chunk_reading import in_order, objects
+from llm_proxy.faces.face import Face
+from llm_proxy.faces.responses.events import Events
+from llm_proxy.faces.responses.request import ResponsesRequest
+from llm_proxy.faces.responses.response_object import frame
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
 from llm_proxy.wire.sse import dumps, sse_event
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, ollama_face
-from llm_proxy.faces.ollama_calls import Calls
-from llm_proxy.faces.pieces import in_order, obj, string
+from llm_proxy.faces.chunk_reading import in_order, obj, string
+from llm_proxy.faces.face import Face
+from llm_proxy.faces.ollama.calls import Calls
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
 from llm_proxy.wire.sse import dumps
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.dialect import OpenAIFace
-from llm_proxy.faces.pieces import count, obj, objects, string
+from llm_proxy.faces.chunk_reading import count, obj, objects, string
+from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
 from llm_proxy.wire.sse import dumps, sse_data
 

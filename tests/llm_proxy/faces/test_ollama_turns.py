@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.errors import InvalidRequest
-from llm_proxy.faces.ollama_turns import Turn, conversation
+from llm_proxy.faces.ollama.turns import Turn, conversation
 
 
 def call(name: str, arguments: Any = None, **more: Any) -> dict[str, Any]:

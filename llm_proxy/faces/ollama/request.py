@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.faces.ollama_turns import Turn, conversation
+from llm_proxy.faces.ollama.turns import Turn, conversation
 from llm_proxy.wire.schema import Open
 
 _Json = dict[str, Any]

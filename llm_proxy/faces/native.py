@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError
+from llm_proxy.faces.face import Face
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done
 
 

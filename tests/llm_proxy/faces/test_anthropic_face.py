@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.faces.anthropic_face import AnthropicFace
+from llm_proxy.faces.anthropic.face import AnthropicFace
 from llm_proxy.wire.events import ChatResponse, Chunk
 from tests.support.fuzz import fuzz
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.faces.pieces import Numbers, delta, obj, objects, string
-from llm_proxy.faces.responses_items import Items
-from llm_proxy.faces.responses_object import INCOMPLETE, usage
+from llm_proxy.faces.chunk_reading import Numbers, delta, obj, objects, string
+from llm_proxy.faces.responses.items import Items
+from llm_proxy.faces.responses.response_object import INCOMPLETE, usage
 
 _Json = dict[str, Any]
 #: A delta with its log probabilities.

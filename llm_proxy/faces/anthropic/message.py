@@ -6,8 +6,8 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.faces.anthropic_turns import google_signature
-from llm_proxy.faces.pieces import count, obj, objects, string
+from llm_proxy.faces.anthropic.turns import google_signature
+from llm_proxy.faces.chunk_reading import count, obj, objects, string
 
 
 def content(message: dict[str, Any]) -> list[dict[str, Any]]:

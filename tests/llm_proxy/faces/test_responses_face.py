@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy.errors import UpstreamError
-from llm_proxy.faces.responses_face import ResponsesFace
-from llm_proxy.faces.responses_form import read
-from llm_proxy.faces.responses_input import unpacked
+from llm_proxy.faces.responses.face import ResponsesFace
+from llm_proxy.faces.responses.input import unpacked
+from llm_proxy.faces.responses.request import read
 from llm_proxy.wire.events import ChatResponse, Chunk
 from tests.support.fuzz import fuzz
 from tests.support.responses_reader import Reader, parsed

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_proxy.errors import InvalidRequest, UnsupportedMedia
-from llm_proxy.faces.media_body import read_body
+from llm_proxy.faces.media.body import read_body
 from llm_proxy.wire.strict_json import JsonProblem
 from tests.support.fuzz import fuzz
 

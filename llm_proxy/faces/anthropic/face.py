@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.dialect import Face
 from llm_proxy.errors import GatewayError, anthropic_face
-from llm_proxy.faces.anthropic_message import content, met_stop, usage
-from llm_proxy.faces.anthropic_turns import google_signature
-from llm_proxy.faces.pieces import Numbers, obj, objects, string
+from llm_proxy.faces.anthropic.message import content, met_stop, usage
+from llm_proxy.faces.anthropic.turns import google_signature
+from llm_proxy.faces.chunk_reading import Numbers, obj, objects, string
+from llm_proxy.faces.face import Face
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
 from llm_proxy.wire.sse import dumps, sse_event
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from llm_proxy.faces.responses_input import packed
-from llm_proxy.faces.responses_object import PARTS, Part
+from llm_proxy.faces.responses.input import packed
+from llm_proxy.faces.responses.response_object import PARTS, Part
 
 _Json = dict[str, Any]
 

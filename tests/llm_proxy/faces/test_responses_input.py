@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.faces.responses_input import Turns, packed, unpacked
+from llm_proxy.faces.responses.input import Turns, packed, unpacked
 from tests.support.fuzz import fuzz
 
 USER: Any = {"role": "user", "content": "u"}

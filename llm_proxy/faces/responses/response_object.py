@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llm_proxy.faces.pieces import count, obj
-from llm_proxy.faces.responses_form import ResponsesRequest
+from llm_proxy.faces.chunk_reading import count, obj
+from llm_proxy.faces.responses.request import ResponsesRequest
 
 _Json = dict[str, Any]
 

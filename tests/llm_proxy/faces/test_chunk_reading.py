@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.dialect import Face
 from llm_proxy.errors import UpstreamError
-from llm_proxy.faces.anthropic_face import AnthropicFace
-from llm_proxy.faces.completions_face import CompletionsFace
-from llm_proxy.faces.ollama_face import OllamaFace
-from llm_proxy.faces.responses_face import ResponsesFace
-from llm_proxy.faces.responses_form import ResponsesRequest
+from llm_proxy.faces.anthropic.face import AnthropicFace
+from llm_proxy.faces.completions.face import CompletionsFace
+from llm_proxy.faces.face import Face
+from llm_proxy.faces.ollama.face import OllamaFace
+from llm_proxy.faces.responses.face import ResponsesFace
+from llm_proxy.faces.responses.request import ResponsesRequest
 from llm_proxy.wire.events import ChatResponse, Chunk
 from llm_proxy.wire.schema import validated
 from providers._openai_stream import sound

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from llm_proxy.faces.anthropic_blocks import Block, content
+from llm_proxy.faces.anthropic.blocks import Block, content
 from llm_proxy.wire.sse import dumps
 
 _THOUGHTS = ("thinking", "redacted_thinking")

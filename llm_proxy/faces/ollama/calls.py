@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from llm_proxy.faces.pieces import Numbers, obj, objects, string
+from llm_proxy.faces.chunk_reading import Numbers, obj, objects, string
 
 _Json = dict[str, Any]
 

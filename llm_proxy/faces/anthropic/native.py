@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_proxy.faces.anthropic_turns import of_google
+from llm_proxy.faces.anthropic.turns import of_google
 
 _Json = dict[str, Any]
 
