@@ -28,7 +28,6 @@ from tornado.web import (
     stream_request_body,
 )
 
-from llm_proxy import log as logs
 from llm_proxy.errors import (
     ClientGone,
     Draining,
@@ -47,6 +46,7 @@ from llm_proxy.front.connection import ClientConnection
 from llm_proxy.front.fields import AnswerFields, Fields
 from llm_proxy.gateway import Gateway
 from llm_proxy.registry import Snapshot
+from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import JsonProblem, parse_object
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from handlers.base import BaseHandler
 from llm_proxy import __version__
-from llm_proxy import log as logs
 from llm_proxy.processes.scoreboard import differ
 from llm_proxy.state.rehearsal import tell
+from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.sse import dumps
 
 #: A proxy on this machine speaks for somebody elsewhere, and usually says so.

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from llm_proxy import log as logs
 from llm_proxy.config import ConfigError
 from llm_proxy.front.listening import StartError
 from llm_proxy.processes.crew import Crew
@@ -36,6 +35,7 @@ from llm_proxy.settings import (
 )
 from llm_proxy.state.generations import Generations
 from llm_proxy.state.opening import open_state
+from llm_proxy.telemetry import log as logs
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
 

@@ -68,7 +68,7 @@ class StreamSink:
         """The stream stays open."""
 
 
-class ImpatientSink(StreamSink):
+class NonBlockingSink(StreamSink):
     """For a process without a writing thread: what a pipe that nobody reads does not take at once is dropped."""
 
     def write(self, lines: str) -> None:

@@ -13,17 +13,34 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 
-from llm_proxy.logs.access import AccessRecord
-from llm_proxy.logs.lines import formatter
-from llm_proxy.logs.writer import FileSink, ImpatientSink, Sink, StreamSink, Writer, counters, write
+from llm_proxy.telemetry.access_record import AccessRecord
+from llm_proxy.telemetry.log_lines import formatter
+from llm_proxy.telemetry.log_writer import (
+    FileSink,
+    NonBlockingSink,
+    Sink,
+    StreamSink,
+    Writer,
+    counters,
+    write,
+)
 
-__all__ = ["AccessRecord", "QueueFront", "Quiet", "counters", "request_id", "setup", "setup_direct", "stop"]
+__all__ = [
+    "AccessRecord",
+    "NoiseFilter",
+    "QueueHandler",
+    "counters",
+    "request_id",
+    "setup",
+    "setup_direct",
+    "stop",
+]
 
 #: The id of the request that is being handled; empty outside of requests.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
-class QueueFront(logging.Handler):
+class QueueHandler(logging.Handler):
     """Hands records over to ``put``, which does not block."""
 
     def __init__(self, put: Callable[[logging.LogRecord], None]) -> None:
@@ -54,7 +71,7 @@ class QueueFront(logging.Handler):
         self._put(record)
 
 
-class Quiet(logging.Filter):
+class NoiseFilter(logging.Filter):
     """Third-party records that carry what a client sent: Tornado's parser quotes the offending header, and its access
     lines contain the query string. We write our own access line. And watchdog calls it an error that its thread is
     being stopped while an event arrives."""
@@ -96,7 +113,7 @@ def setup(level: str, kind: str, filename: str = "", *, turn: int | None = None)
     writer = Writer(
         formatter(kind, processes=turn is not None), _sinks(StreamSink(sys.stderr, turn), filename)
     )
-    _route(level, QueueFront(writer.put))
+    _route(level, QueueHandler(writer.put))
     writer.start()
     global _writer
     if _writer is None:
@@ -107,20 +124,20 @@ def setup(level: str, kind: str, filename: str = "", *, turn: int | None = None)
 def setup_direct(level: str, kind: str, filename: str = "") -> None:
     """The same without a thread, for a process that forks others: a thread may hold a lock at that moment. Raises
     ``OSError``."""
-    form, sinks = formatter(kind, processes=True), _sinks(ImpatientSink(sys.stderr), filename)
-    _route(level, QueueFront(lambda record: write([record], form, sinks)))
+    form, sinks = formatter(kind, processes=True), _sinks(NonBlockingSink(sys.stderr), filename)
+    _route(level, QueueHandler(lambda record: write([record], form, sinks)))
 
 
 def _sinks(stderr: Sink, filename: str) -> list[Sink]:
     return [stderr, FileSink(filename)] if filename else [stderr]
 
 
-def _route(level: str, front: QueueFront) -> None:
+def _route(level: str, front: QueueHandler) -> None:
     """Make this the handler of everything."""
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
-    front.addFilter(Quiet())
+    front.addFilter(NoiseFilter())
     root.addHandler(front)
     root.setLevel(_LEVELS[level])
     for noisy in ("asyncio", "watchdog"):

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic_core import to_json
 from pythonjsonlogger.json import JsonFormatter
 
-from llm_proxy.logs.access import AccessRecord
+from llm_proxy.telemetry.access_record import AccessRecord
 
 #: Longest text of one field. A hostile path or model name must not fill the disk.
 MAX_FIELD = 2_000

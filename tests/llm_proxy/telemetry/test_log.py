@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from llm_proxy import log as logs
-from llm_proxy.logs.lines import MAX_FIELD, formatter
-from llm_proxy.logs.writer import Writer
+from llm_proxy.telemetry import log as logs
+from llm_proxy.telemetry.log_lines import MAX_FIELD, formatter
+from llm_proxy.telemetry.log_writer import Writer
 from llm_proxy.wire.calls import Secret
 
 
@@ -118,7 +118,7 @@ def test_setup_writes_to_the_file(tmp_path: Path, fresh_logging: None) -> None:
 def test_a_full_queue_drops_and_counts() -> None:
     """Nobody waits for a log sink: what does not fit is counted."""
     before = logs.counters.dropped
-    handler = logs.QueueFront(Writer(formatter("json"), [], size=1).put)
+    handler = logs.QueueHandler(Writer(formatter("json"), [], size=1).put)
     handler.handle(record("one"))
     handler.handle(record("two"))
 
@@ -130,7 +130,7 @@ def test_parser_messages_lose_their_quotes() -> None:
     quoted = record("Malformed HTTP message from %s: %s")
     quoted.name, quoted.args = "tornado.general", ("1.2.3.4", "Invalid header value 'Bearer sk-planted'")
 
-    assert logs.Quiet().filter(quoted)
+    assert logs.NoiseFilter().filter(quoted)
     assert "sk-planted" not in quoted.getMessage()
 
 
@@ -141,5 +141,5 @@ def test_watchdog_may_be_stopped_in_the_middle_of_an_event() -> None:
     other = record("anything else")
     other.name = late.name
 
-    assert not logs.Quiet().filter(late)
-    assert logs.Quiet().filter(other)
+    assert not logs.NoiseFilter().filter(late)
+    assert logs.NoiseFilter().filter(other)
