@@ -9,7 +9,7 @@ it is done; a fetch can be aborted.
 Aborting: make the request a ``StreamRequest`` and call its ``abort()``, or cancel the future that ``fetch`` gave.
 Both close the upstream's socket at once, in every phase, and free the slot.
 
-Every failure is a ``TransportError`` (see ``llm_proxy.connections.faults``, re-exported here) or a ``ValueError``, ``KeyError``
+Every failure is a ``TransportError`` (see ``llm_proxy.net.faults``, re-exported here) or a ``ValueError``, ``KeyError``
 or ``NotImplementedError`` about the request itself. What a callback raises ends the request and is raised as it is.
 """
 
@@ -26,7 +26,12 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
 from llm_proxy.connections.carrier import Carrier
 from llm_proxy.connections.dial import Dialer
-from llm_proxy.connections.faults import (
+from llm_proxy.connections.fetch import Fetch, StreamRequest
+from llm_proxy.connections.plan import Options
+from llm_proxy.connections.pool import Pool, PoolLimits
+from llm_proxy.connections.proxies import Proxies
+from llm_proxy.connections.transfer import Receiver, Transfer, planner
+from llm_proxy.net.faults import (
     Aborted,
     BodyTooLarge,
     CertificateError,
@@ -42,13 +47,8 @@ from llm_proxy.connections.faults import (
     TransportError,
     TransportTimeout,
 )
-from llm_proxy.connections.fetch import Fetch, StreamRequest
-from llm_proxy.connections.plan import Options
-from llm_proxy.connections.pool import Pool, PoolLimits
-from llm_proxy.connections.proxies import Proxies
-from llm_proxy.connections.resolver import Resolver
-from llm_proxy.connections.tls import TlsContexts
-from llm_proxy.connections.transfer import Receiver, Transfer, planner
+from llm_proxy.net.resolver import Resolver
+from llm_proxy.net.tls import TlsContexts
 
 __all__ = [
     "Aborted",

@@ -15,11 +15,11 @@ from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
 from llm_proxy.connections.exchange import Sink
-from llm_proxy.connections.faults import BodyTooLarge
 from llm_proxy.connections.gunzip import Gunzip
 from llm_proxy.connections.plan import Options
 from llm_proxy.connections.redirects import REDIRECTS
 from llm_proxy.connections.response_head import ResponseHead
+from llm_proxy.net.faults import BodyTooLarge
 
 
 class Answer:

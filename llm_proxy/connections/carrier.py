@@ -14,10 +14,16 @@ from abc import ABC, abstractmethod
 from time import monotonic
 from typing import Protocol, cast
 
-from llm_proxy.connections.deadline import Deadline
 from llm_proxy.connections.dial import Dialer
 from llm_proxy.connections.exchange import Sink
-from llm_proxy.connections.faults import (
+from llm_proxy.connections.http1 import Connection
+from llm_proxy.connections.plan import Plan
+from llm_proxy.connections.pool import Pool
+from llm_proxy.connections.proxies import Proxies
+from llm_proxy.connections.response_head import ResponseHead
+from llm_proxy.connections.sending import SLICE, BytesSender, ProducerSender, Sender
+from llm_proxy.net.deadline import Deadline
+from llm_proxy.net.faults import (
     Aborted,
     ConnectionLost,
     Phase,
@@ -26,12 +32,6 @@ from llm_proxy.connections.faults import (
     TransportError,
     TransportTimeout,
 )
-from llm_proxy.connections.http1 import Connection
-from llm_proxy.connections.plan import Plan
-from llm_proxy.connections.pool import Pool
-from llm_proxy.connections.proxies import Proxies
-from llm_proxy.connections.response_head import ResponseHead
-from llm_proxy.connections.sending import SLICE, BytesSender, ProducerSender, Sender
 
 
 class Client(Protocol):

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from llm_proxy.connections.faults import Aborted
+from llm_proxy.net.faults import Aborted
 
 
 class Gate:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 
-from llm_proxy.connections.faults import EncodingError
+from llm_proxy.net.faults import EncodingError
 
 #: Output above this many bytes must not exceed ``MAX_RATIO`` times the input.
 FREE = 1024 * 1024

@@ -15,11 +15,11 @@ from inspect import isawaitable
 from typing import cast
 
 from llm_proxy.connections.exchange import Exchange, Sink
-from llm_proxy.connections.faults import ConnectionLost
 from llm_proxy.connections.gate import Gate
 from llm_proxy.connections.last_words import LastWords
 from llm_proxy.connections.reader import ResponseReader
 from llm_proxy.connections.sending import Sender
+from llm_proxy.net.faults import ConnectionLost
 
 
 class Connection(asyncio.Protocol):

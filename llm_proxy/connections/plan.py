@@ -25,7 +25,7 @@ from llm_proxy.connections.target import (
     request_head,
     split_url,
 )
-from llm_proxy.connections.tls import tls_settings
+from llm_proxy.net.tls import tls_settings
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})

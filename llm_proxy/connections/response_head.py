@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from llm_proxy.connections.faults import ProtocolError
+from llm_proxy.net.faults import ProtocolError
 
 #: Limits on one head. 64 KiB is what Tornado's own parser and nginx's largest common setting accept.
 MAX_HEAD = 64 * 1024

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPResponse
 
-from llm_proxy.connections.resolver import Resolver
+from llm_proxy.net.resolver import Resolver
 from llm_proxy.transport import Aborted, PoolLimits, StreamRequest, TransportTimeout
 from tests.support.loops import wait_until
 from tests.support.raw_peer import CA, LOOPS, Client, RawPeer, Wire, answers, both_loops, ok, server_tls

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.connections.dial import tune
-from llm_proxy.connections.resolver import Resolver
+from llm_proxy.net.resolver import Resolver
 from llm_proxy.transport import (
     CertificateError,
     ConnectError,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm_proxy.connections.faults import ResolveError
+from llm_proxy.net.faults import ResolveError
 
 #: ``socket.getaddrinfo``'s signature and result: (family, type, protocol, canonical name, address) each.
 Lookup = Callable[..., Sequence[tuple[Any, Any, int, str, tuple[Any, ...]]]]

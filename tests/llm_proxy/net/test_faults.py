@@ -12,9 +12,9 @@ import pytest
 from tornado.httpclient import HTTPClientError
 
 from llm_proxy import transport, upstream
-from llm_proxy.connections import faults
-from llm_proxy.connections.faults import Kind, Phase, TransportError, connect_error
 from llm_proxy.errors import GatewayError, NoUpstream, UpstreamError
+from llm_proxy.net import faults
+from llm_proxy.net.faults import Kind, Phase, TransportError, connect_error
 from llm_proxy.wire.calls import HttpCall
 
 

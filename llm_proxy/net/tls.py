@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from tornado.netutil import ssl_options_to_context
 
-from llm_proxy.connections.faults import TlsError
+from llm_proxy.net.faults import TlsError
 
 
 class TlsSettings(NamedTuple):
