@@ -51,8 +51,8 @@ from llm_proxy.settings import Settings
 from llm_proxy.state.last_good import LastGood
 from llm_proxy.state.opening import open_state
 from llm_proxy.state.worker import Worker
-from llm_proxy.transport import PooledHTTPClient, PoolLimits
 from llm_proxy.upstream import UpstreamClient
+from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.watcher import Watcher
 from providers.discovery import discover
 

@@ -19,8 +19,6 @@ from time import monotonic
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from llm_proxy.connections.response_head import ResponseHead
-from llm_proxy.connections.transfer import Transfer
 from llm_proxy.errors import (
     GatewayError,
     NoUpstream,
@@ -28,7 +26,9 @@ from llm_proxy.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from llm_proxy.transport import PooledHTTPClient, TransportError
+from llm_proxy.upstreams.http_client import PooledHTTPClient, TransportError
+from llm_proxy.upstreams.relayed_request import RelayedRequest
+from llm_proxy.upstreams.response_head import ResponseHead
 from llm_proxy.wire.calls import HttpCall
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
@@ -89,7 +89,7 @@ class Exchange:
         self._asleep = False
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
-        self._transfer: Transfer | None = None
+        self._transfer: RelayedRequest | None = None
         self.head: Head | None = None
         self.connected_at: float | None = None
         self.ended = False

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.net.resolver import Address, Resolver, parse_literal
-from llm_proxy.transport import ResolveError
+from llm_proxy.upstreams.http_client import ResolveError
 from tests.support.loops import wait_until
 from tests.support.raw_peer import LOOPS, both_loops
 

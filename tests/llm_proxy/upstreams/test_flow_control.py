@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.transport import ConnectionLost, StreamRequest
+from llm_proxy.upstreams.http_client import ConnectionLost, StreamRequest
 from tests.support.loops import wait_until
 from tests.support.raw_peer import CA, LOOPS, Client, RawPeer, Wire, answers, both_loops, ok, server_tls
 

@@ -13,12 +13,12 @@ from time import monotonic
 from tornado.concurrent import Future
 from tornado.httpclient import HTTPRequest, HTTPResponse
 
-from llm_proxy.connections.answer import Answer
-from llm_proxy.connections.carrier import Carrier, Client
-from llm_proxy.connections.exchange import Sink
-from llm_proxy.connections.plan import Options, Plan, make_plan
-from llm_proxy.connections.redirects import redirected
-from llm_proxy.connections.response_head import ResponseHead
+from llm_proxy.upstreams.redirects import redirected
+from llm_proxy.upstreams.request_lifecycle import Client, RequestLifecycle
+from llm_proxy.upstreams.request_plan import Options, Plan, make_plan
+from llm_proxy.upstreams.response_builder import Answer
+from llm_proxy.upstreams.response_delegate import Sink
+from llm_proxy.upstreams.response_head import ResponseHead
 
 
 class StreamRequest(HTTPRequest):
@@ -37,7 +37,7 @@ class StreamRequest(HTTPRequest):
             self._fetch.abort()
 
 
-class Fetch(Carrier):
+class Fetch(RequestLifecycle):
     """See the module."""
 
     __slots__ = (

@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from tornado.httpclient import HTTPResponse
 
-from llm_proxy.connections.fetch import Fetch
-from llm_proxy.connections.reader import ResponseReader
-from llm_proxy.transport import (
+from llm_proxy.upstreams.fetch import Fetch
+from llm_proxy.upstreams.http_client import (
     Aborted,
     ConnectionLost,
     PoolExhausted,
@@ -19,6 +18,7 @@ from llm_proxy.transport import (
     PoolTimeout,
     StreamRequest,
 )
+from llm_proxy.upstreams.response_reader import ResponseReader
 from tests.support.loops import wait_until
 from tests.support.raw_peer import LOOPS, Client, RawPeer, Wire, answers, both_loops, ok
 

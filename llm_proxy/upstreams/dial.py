@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from llm_proxy.connections.http1 import Connection
-from llm_proxy.connections.target import Route
 from llm_proxy.net.faults import ConnectError, Phase, ResolveError, connect_error
 from llm_proxy.net.resolver import Address, Resolver
 from llm_proxy.net.tls import TlsContexts
+from llm_proxy.upstreams.http1 import Connection
+from llm_proxy.upstreams.target import Route
 
 #: Seconds before the next address is tried beside the present one (RFC 8305, section 5).
 STAGGER = 0.25

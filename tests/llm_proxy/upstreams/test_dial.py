@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.connections.dial import tune
 from llm_proxy.net.resolver import Resolver
-from llm_proxy.transport import (
+from llm_proxy.upstreams.dial import tune
+from llm_proxy.upstreams.http_client import (
     CertificateError,
     ConnectError,
     ProtocolError,

@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote, urlsplit
 
-from llm_proxy.connections.target import ProxyRoute, Target, basic_auth
+from llm_proxy.upstreams.target import ProxyRoute, Target, basic_auth
 
 #: Undocumented, and therefore unknown to typeshed, but unchanged since Python 2.7 and what requests relies on, too.
 _bypass: Callable[[str, Mapping[str, str]], bool] = vars(urllib.request)["proxy_bypass_environment"]

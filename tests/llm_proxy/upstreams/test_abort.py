@@ -13,7 +13,7 @@ import pytest
 from tornado.httpclient import HTTPResponse
 
 from llm_proxy.net.resolver import Resolver
-from llm_proxy.transport import Aborted, PoolLimits, StreamRequest, TransportTimeout
+from llm_proxy.upstreams.http_client import Aborted, PoolLimits, StreamRequest, TransportTimeout
 from tests.support.loops import wait_until
 from tests.support.raw_peer import CA, LOOPS, Client, RawPeer, Wire, answers, both_loops, ok, server_tls
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from llm_proxy.connections.response_head import ResponseHead
+from llm_proxy.upstreams.response_head import ResponseHead
 
 #: Takes body bytes; an awaitable as its result means: nothing more until that is done.
 Sink = Callable[[bytes], object]

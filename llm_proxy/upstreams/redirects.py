@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 from tornado.httpclient import HTTPRequest
 
-from llm_proxy.connections.target import split_url
+from llm_proxy.upstreams.target import split_url
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 MAX_BYTES = 256 * 1024
 
 
-class LastWords:
+class EarlyResponse:
     """The second descriptor. Does nothing where there can be none."""
 
     __slots__ = ("_socket",)

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from inspect import isawaitable
 from typing import cast
 
-from llm_proxy.connections.exchange import Exchange, Sink
-from llm_proxy.connections.gate import Gate
-from llm_proxy.connections.last_words import LastWords
-from llm_proxy.connections.reader import ResponseReader
-from llm_proxy.connections.sending import Sender
 from llm_proxy.net.faults import ConnectionLost
+from llm_proxy.upstreams.body_sender import Sender
+from llm_proxy.upstreams.early_response import EarlyResponse
+from llm_proxy.upstreams.flow_control import FlowControl
+from llm_proxy.upstreams.response_delegate import Exchange, Sink
+from llm_proxy.upstreams.response_reader import ResponseReader
 
 
 class Connection(asyncio.Protocol):
@@ -28,9 +28,9 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_aside",
         "_closed",
+        "_early_response",
         "_exchange",
         "_gate",
-        "_last_words",
         "_lost",
         "_reader",
         "_sender",
@@ -47,12 +47,12 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._sender: Sender | None = None
         self._waits_for_continue = False
-        self._last_words: LastWords | None = None
+        self._early_response: EarlyResponse | None = None
         self._reader: ResponseReader | None = None
         #: Where the body goes; None until the head is complete.
         self._sink: Sink | None = None
         #: Shut while the receiver of the body is not ready; None while it is.
-        self._gate: Gate | None = None
+        self._gate: FlowControl | None = None
         #: Bytes, and the transport's end, that came when nothing could be handed on.
         self._aside: list[bytes] = []
         self._lost: tuple[Exception | None] | None = None
@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
         if self.alive:  # else its end is on its way to us, and uvloop would raise
             self._transport.write(head)
             if sender is not None:
-                self._last_words = LastWords(self._transport)
+                self._early_response = EarlyResponse(self._transport)
                 if not wait_for_continue:
                     sender.start(self._transport)
         if self._aside or self._lost is not None:
@@ -186,7 +186,7 @@ class Connection(asyncio.Protocol):
     def _hold(self, result: object) -> None:
         """Read no more before ``result`` is done, if it is something to wait for."""
         if isawaitable(result) and self.alive:
-            gate = Gate()
+            gate = FlowControl()
             if gate.hold(result, self._ready_again):
                 self._gate = gate
                 self._transport.pause_reading()
@@ -225,7 +225,7 @@ class Connection(asyncio.Protocol):
         reusable = reader.reusable and self.alive and not (self.sending or self._aside or self._lost)
         if reusable:
             self._reader = self._sender = self._sink = None
-            self._drop_last_words()
+            self._drop_early_response()
         else:
             self._close()
         exchange.on_end(reusable)
@@ -237,8 +237,8 @@ class Connection(asyncio.Protocol):
         if self._gate is not None or not self.served:
             self._lost = (error,)
             return
-        if error is not None and self._last_words is not None and (said := self._last_words.read()):
-            self._drop_last_words()
+        if error is not None and self._early_response is not None and (said := self._early_response.read()):
+            self._drop_early_response()
             self.data_received(said)
             self._ended(error)
             return
@@ -269,13 +269,13 @@ class Connection(asyncio.Protocol):
         self._aside.clear()
         if self._sender is not None:
             self._sender.stop()
-        self._drop_last_words()
+        self._drop_early_response()
         self._sink = self._sender = None  # which know the request
         self._transport.abort()
         if self.idle_closed is not None:
             self.idle_closed(self)
 
-    def _drop_last_words(self) -> None:
-        if self._last_words is not None:
-            self._last_words.close()
-            self._last_words = None
+    def _drop_early_response(self) -> None:
+        if self._early_response is not None:
+            self._early_response.close()
+            self._early_response = None

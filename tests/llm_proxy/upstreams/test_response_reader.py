@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_proxy.connections.reader import MAX_INFORMATIONAL, ResponseReader
-from llm_proxy.connections.response_head import MAX_HEAD, Framing
 from llm_proxy.net.faults import ProtocolError
+from llm_proxy.upstreams.response_head import MAX_HEAD, Framing
+from llm_proxy.upstreams.response_reader import MAX_INFORMATIONAL, ResponseReader
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

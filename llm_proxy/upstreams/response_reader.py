@@ -16,8 +16,8 @@ from typing import Literal
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from llm_proxy.connections.response_head import MAX_HEAD, MAX_HEADERS, Framing, ResponseHead
 from llm_proxy.net.faults import ConnectionLost, Kind, ProtocolError
+from llm_proxy.upstreams.response_head import MAX_HEAD, MAX_HEADERS, Framing, ResponseHead
 
 #: Informational answers before the real one; what Tornado's client tolerates too.
 MAX_INFORMATIONAL = 10

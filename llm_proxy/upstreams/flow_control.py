@@ -13,7 +13,7 @@ from typing import Any
 from llm_proxy.net.faults import Aborted
 
 
-class Gate:
+class FlowControl:
     """For one awaitable: shut by ``hold`` until that is done."""
 
     __slots__ = ("_awaited", "_own")

@@ -14,12 +14,12 @@ from typing import Any
 from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
-from llm_proxy.connections.exchange import Sink
-from llm_proxy.connections.gunzip import Gunzip
-from llm_proxy.connections.plan import Options
-from llm_proxy.connections.redirects import REDIRECTS
-from llm_proxy.connections.response_head import ResponseHead
 from llm_proxy.net.faults import BodyTooLarge
+from llm_proxy.upstreams.gunzip import Gunzip
+from llm_proxy.upstreams.redirects import REDIRECTS
+from llm_proxy.upstreams.request_plan import Options
+from llm_proxy.upstreams.response_delegate import Sink
+from llm_proxy.upstreams.response_head import ResponseHead
 
 
 class Answer:

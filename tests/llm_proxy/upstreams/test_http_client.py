@@ -19,8 +19,8 @@ from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from llm_proxy.connections.target import USER_AGENT
-from llm_proxy.transport import EncodingError, PooledHTTPClient, RefusedError
+from llm_proxy.upstreams.http_client import EncodingError, PooledHTTPClient, RefusedError
+from llm_proxy.upstreams.target import USER_AGENT
 from tests.support.logs import expect_log
 from tests.support.raw_peer import Client, RawPeer, Wire, ok
 
@@ -330,7 +330,7 @@ async def test_a_request_object_and_its_defaults(url: str) -> None:
 
 async def test_configure(url: str) -> None:
     """``AsyncHTTPClient.configure`` by name makes ours the default, one for each loop."""
-    AsyncHTTPClient.configure("llm_proxy.transport.PooledHTTPClient", max_body_size=10)
+    AsyncHTTPClient.configure("llm_proxy.upstreams.http_client.PooledHTTPClient", max_body_size=10)
     try:
         http = AsyncHTTPClient()
         assert isinstance(http, PooledHTTPClient)

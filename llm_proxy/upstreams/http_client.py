@@ -1,6 +1,6 @@
 """The product's ``AsyncHTTPClient``: pooled keep-alive connections on asyncio transports, parsed by llhttp.
 
-Use it as Tornado documents: ``AsyncHTTPClient.configure("llm_proxy.transport.PooledHTTPClient")``, or
+Use it as Tornado documents: ``AsyncHTTPClient.configure("llm_proxy.upstreams.http_client.PooledHTTPClient")``, or
 ``PooledHTTPClient(force_instance=True, ...)``. Differences from Tornado's simple client, all deliberate: connections
 are reused; redirects are followed, and compression is asked for, only when a request says so; ``request_timeout=0``
 really is without limit; ``streaming_callback`` may return any awaitable, and nothing is read from the upstream until
@@ -24,13 +24,6 @@ from typing import Any, cast
 from tornado.concurrent import Future
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
-from llm_proxy.connections.carrier import Carrier
-from llm_proxy.connections.dial import Dialer
-from llm_proxy.connections.fetch import Fetch, StreamRequest
-from llm_proxy.connections.plan import Options
-from llm_proxy.connections.pool import Pool, PoolLimits
-from llm_proxy.connections.proxies import Proxies
-from llm_proxy.connections.transfer import Receiver, Transfer, planner
 from llm_proxy.net.faults import (
     Aborted,
     BodyTooLarge,
@@ -49,6 +42,13 @@ from llm_proxy.net.faults import (
 )
 from llm_proxy.net.resolver import Resolver
 from llm_proxy.net.tls import TlsContexts
+from llm_proxy.upstreams.dial import Dialer
+from llm_proxy.upstreams.fetch import Fetch, StreamRequest
+from llm_proxy.upstreams.pool import Pool, PoolLimits
+from llm_proxy.upstreams.proxies import Proxies
+from llm_proxy.upstreams.relayed_request import Receiver, RelayedRequest, planner
+from llm_proxy.upstreams.request_lifecycle import RequestLifecycle
+from llm_proxy.upstreams.request_plan import Options
 
 __all__ = [
     "Aborted",
@@ -109,7 +109,7 @@ class PooledHTTPClient(AsyncHTTPClient):
         self.max_body_size = max_body_size
         self.proxies = Proxies(proxies, trust_env=trust_env)
         self.dialer = Dialer(resolver or Resolver(), TlsContexts())
-        self._running: set[Carrier] = set()
+        self._running: set[RequestLifecycle] = set()
         self._plan = planner(self.proxies, self.defaults)
         self._newest: Fetch | None = None
 
@@ -154,14 +154,16 @@ class PooledHTTPClient(AsyncHTTPClient):
         body: bytes | None,
         connect_timeout: float,
         receiver: Receiver,
-    ) -> Transfer:
+    ) -> RelayedRequest:
         """The same for the relay, which needs neither Tornado's request nor its response: ``begin()`` what is
         returned. Each step is told to ``receiver``."""
-        made = Transfer(self, partial(self._plan, method, url, headers, body), connect_timeout, receiver)
+        made = RelayedRequest(
+            self, partial(self._plan, method, url, headers, body), connect_timeout, receiver
+        )
         self._running.add(made)
         return made
 
-    def forget(self, carrier: Carrier) -> None:
+    def forget(self, carrier: RequestLifecycle) -> None:
         """``carrier`` is done."""
         self._running.discard(carrier)
 

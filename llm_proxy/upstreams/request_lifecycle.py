@@ -14,14 +14,6 @@ from abc import ABC, abstractmethod
 from time import monotonic
 from typing import Protocol, cast
 
-from llm_proxy.connections.dial import Dialer
-from llm_proxy.connections.exchange import Sink
-from llm_proxy.connections.http1 import Connection
-from llm_proxy.connections.plan import Plan
-from llm_proxy.connections.pool import Pool
-from llm_proxy.connections.proxies import Proxies
-from llm_proxy.connections.response_head import ResponseHead
-from llm_proxy.connections.sending import SLICE, BytesSender, ProducerSender, Sender
 from llm_proxy.net.deadline import Deadline
 from llm_proxy.net.faults import (
     Aborted,
@@ -32,6 +24,14 @@ from llm_proxy.net.faults import (
     TransportError,
     TransportTimeout,
 )
+from llm_proxy.upstreams.body_sender import SLICE, BytesSender, ProducerSender, Sender
+from llm_proxy.upstreams.dial import Dialer
+from llm_proxy.upstreams.http1 import Connection
+from llm_proxy.upstreams.pool import Pool
+from llm_proxy.upstreams.proxies import Proxies
+from llm_proxy.upstreams.request_plan import Plan
+from llm_proxy.upstreams.response_delegate import Sink
+from llm_proxy.upstreams.response_head import ResponseHead
 
 
 class Client(Protocol):
@@ -44,11 +44,11 @@ class Client(Protocol):
     pool_timeout: float
     max_body_size: int
 
-    def forget(self, carrier: Carrier) -> None:
+    def forget(self, carrier: RequestLifecycle) -> None:
         """``carrier`` is done."""
 
 
-class Carrier(ABC):
+class RequestLifecycle(ABC):
     """A request in progress. ``phase`` says where it stands; times are of the monotonic clock (uvloop's own is cached,
     and has milliseconds only), deadlines of the loop's. ``connect_timeout``, ``total``: seconds, 0 without limit."""
 

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 from tornado.httpclient import HTTPRequest
 from tornado.httputil import HTTPHeaders
 
-from llm_proxy.connections.carrier import Carrier, Client
-from llm_proxy.connections.exchange import Sink
-from llm_proxy.connections.plan import Options, Plan, make_plan
-from llm_proxy.connections.proxies import Proxies
-from llm_proxy.connections.response_head import ResponseHead
+from llm_proxy.upstreams.proxies import Proxies
+from llm_proxy.upstreams.request_lifecycle import Client, RequestLifecycle
+from llm_proxy.upstreams.request_plan import Options, Plan, make_plan
+from llm_proxy.upstreams.response_delegate import Sink
+from llm_proxy.upstreams.response_head import ResponseHead
 
 _LENGTH = b"\r\nContent-Length: 0\r\n"
 
@@ -41,7 +41,7 @@ class Receiver(Protocol):
         """The body is complete, or ``error`` says why it never will be; ``retried``: it had to be sent again."""
 
 
-class Transfer(Carrier):
+class RelayedRequest(RequestLifecycle):
     """See the module."""
 
     __slots__ = ("_make", "_receiver")

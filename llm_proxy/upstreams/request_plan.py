@@ -3,7 +3,7 @@
 Laws: pure, and everything that is wrong with a request is a ``ValueError`` (an unknown method a ``KeyError``, an
 impossible option a ``NotImplementedError``, both as in Tornado) before anything was sent. The caller's object is not
 changed. The rules are those that ``tornado.httpclient.HTTPRequest`` documents; where we differ, it says so here:
-``identity`` is asked for unless the caller wants compression, and the ``Transfer-Encoding`` is ours alone.
+``identity`` is asked for unless the caller wants compression, and the ``RelayedRequest-Encoding`` is ours alone.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 from tornado.httpclient import HTTPRequest
 from tornado.netutil import is_valid_ip
 
-from llm_proxy.connections.proxies import Proxies
-from llm_proxy.connections.target import (
+from llm_proxy.net.tls import tls_settings
+from llm_proxy.upstreams.proxies import Proxies
+from llm_proxy.upstreams.target import (
     USER_AGENT,
     ProxyRoute,
     Route,
@@ -25,7 +26,6 @@ from llm_proxy.connections.target import (
     request_head,
     split_url,
 )
-from llm_proxy.net.tls import tls_settings
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from llm_proxy.transport import (
+from llm_proxy.upstreams.http_client import (
     BodyTooLarge,
     ConnectionLost,
     ProtocolError,

@@ -13,9 +13,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
 
-from llm_proxy.connections.http1 import Connection
-from llm_proxy.connections.target import Route
 from llm_proxy.net.faults import PoolExhausted
+from llm_proxy.upstreams.http1 import Connection
+from llm_proxy.upstreams.target import Route
 
 
 @dataclass(frozen=True, slots=True)
