@@ -28,6 +28,8 @@ from tornado.web import (
     stream_request_body,
 )
 
+from llm_proxy.clients.connection import ClientConnection
+from llm_proxy.clients.headers import RequestHeaders, ResponseHeaders
 from llm_proxy.errors import (
     ClientGone,
     Draining,
@@ -42,8 +44,6 @@ from llm_proxy.errors import (
     UnsupportedMedia,
 )
 from llm_proxy.faces.face import Face, OpenAIFace
-from llm_proxy.front.connection import ClientConnection
-from llm_proxy.front.fields import AnswerFields, Fields
 from llm_proxy.gateway import Gateway
 from llm_proxy.registry import Snapshot
 from llm_proxy.telemetry import log as logs
@@ -77,7 +77,7 @@ class BaseHandler(RequestHandler):
     snapshot: Snapshot
     request_id = ""
 
-    _headers: AnswerFields
+    _headers: ResponseHeaders
 
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
         # Instead of Tornado's own, which makes name spaces for templates, for each request.
@@ -148,7 +148,7 @@ class BaseHandler(RequestHandler):
 
     def clear(self) -> None:
         # Instead of Tornado's own: it formats the date for each answer, and calls this before there is a request id.
-        self._headers = AnswerFields()
+        self._headers = ResponseHeaders()
         self._write_buffer: list[bytes] = []
         self._status_code, self._reason = 200, "OK"
         if self.request_id:
@@ -170,7 +170,7 @@ class BaseHandler(RequestHandler):
         if refusal := self._refusal():
             self.refuse(refusal)
         elif not self._whole():
-            self.connection.go_on()
+            self.connection.send_continue()
             loop = asyncio.get_running_loop()
             self._body_timer = loop.call_later(self.gateway.settings.body_timeout, self._body_late)
 
@@ -221,7 +221,9 @@ class BaseHandler(RequestHandler):
             self.set_header("Retry-After", error.retry_after)
         body = dumps(self.face.refusal(error, self.request_id))
         self._log_line()
-        self.connection.last_words(error.status, responses.get(error.status, "Unknown"), self._headers, body)
+        self.connection.respond_and_linger(
+            error.status, responses.get(error.status, "Unknown"), self._headers, body
+        )
 
     def now(self) -> float:
         """Loop time, in seconds."""
@@ -383,7 +385,7 @@ class BaseHandler(RequestHandler):
             access_log.handle(logs.AccessRecord(fields))
 
     def _choose_id(self) -> str:
-        for given in cast(Fields, self.request.headers).given(_ID_HEADERS):
+        for given in cast(RequestHeaders, self.request.headers).given(_ID_HEADERS):
             if _REQUEST_ID.fullmatch(given):
                 return given
         return f"{getrandbits(128):032x}"  # to tell requests apart, not a secret

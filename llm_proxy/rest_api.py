@@ -17,8 +17,8 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from llm_proxy.clients.http_server import StartError
 from llm_proxy.config import ConfigError
-from llm_proxy.front.listening import StartError
 from llm_proxy.processes.crew import Crew
 from llm_proxy.processes.doors import Doors
 from llm_proxy.processes.scoreboard import Scoreboard

@@ -36,10 +36,10 @@ from handlers import (
     tags,
 )
 from handlers.base import BaseHandler, NotFoundHandler
+from llm_proxy.clients.application import GatewayApplication
+from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
 from llm_proxy.demo import DemoServer
 from llm_proxy.errors import Draining
-from llm_proxy.front.listening import ALONE, SHARED, Server, StartError, connection_cap
-from llm_proxy.front.site import Site
 from llm_proxy.gateway import Gateway
 from llm_proxy.openapi import operations
 from llm_proxy.processes.crew import Crew, States
@@ -84,10 +84,10 @@ def ollama_routes() -> list[tuple[str, type[BaseHandler]]]:
 
 def make_app(
     gateway: Gateway, routes: Iterable[tuple[str, type[BaseHandler]]], default: type[BaseHandler]
-) -> Site:
+) -> GatewayApplication:
     """An application that serves ``routes``; everything else is ``default``'s."""
     shared = {"gateway": gateway}
-    return Site([(path, handler, shared) for path, handler in routes], default, shared)
+    return GatewayApplication([(path, handler, shared) for path, handler in routes], default, shared)
 
 
 def check_layout() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from handlers.base import NotFoundHandler
-from llm_proxy.front.listening import ALONE, SHARED, Acceptor
+from llm_proxy.clients.http_server import ALONE, SHARED, Acceptor
 from llm_proxy.server import make_app
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, gateway
 from tests.support.client import Connection
@@ -50,7 +50,7 @@ async def test_without_descriptors_accepting_pauses(tmp_path: Path) -> None:
         await proxy.service.watcher.ready()
         await proxy.service.registry.reload("signal")
         port = int(proxy.origin.rpartition(":")[2])
-        with socket.socket() as client, expect_log("llm_proxy.front.listening", "cannot accept") as lines:
+        with socket.socket() as client, expect_log("llm_proxy.clients.http_server", "cannot accept") as lines:
             client.setblocking(False)
             with no_descriptor_left():
                 await loop.sock_connect(client, ("127.0.0.1", port))

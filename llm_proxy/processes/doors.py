@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 from typing import Self
 
-from llm_proxy.front.listening import StartError, listen, url_of
+from llm_proxy.clients.http_server import StartError, listen, url_of
 from llm_proxy.settings import Settings
 
 

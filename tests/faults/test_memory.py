@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.front.chunked import ChunkedBody
-from llm_proxy.front.request_reader import RequestReader
+from llm_proxy.clients.chunked_body import ChunkedBody
+from llm_proxy.clients.request_reader import RequestReader
 from llm_proxy.upstreams.response_reader import ResponseReader
 from llm_proxy.wire.schema import ChatRequest
 from llm_proxy.wire.sse import LineDecoder, SSEDecoder

@@ -20,7 +20,7 @@ from tornado.concurrent import Future
 from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.netutil import bind_sockets
 
-from llm_proxy.front.connection import ClientConnection
+from llm_proxy.clients.connection import ClientConnection
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from llm_proxy.front.chunked import BadChunk, ChunkedBody
+from llm_proxy.clients.chunked_body import BadChunk, ChunkedBody
 
 #: Limits on one head. nginx's largest common setting is the same size, and no client sends so many fields.
 MAX_HEAD = 64 * 1024
@@ -46,7 +46,7 @@ class RequestHead(NamedTuple):
     expects_continue: bool
 
 
-class _Fields:
+class _HeaderPairs:
     """What the parser reports."""
 
     __slots__ = ("pairs", "target")
@@ -151,7 +151,7 @@ def _parsed(raw: bytes) -> RequestHead:
         if not _TOKEN.fullmatch(method):
             raise _Refused("the request line is malformed")
         raw = b"GET" + raw[len(method) :]
-    fields = _Fields()
+    fields = _HeaderPairs()
     parser = HttpRequestParser(fields)
     try:
         parser.feed_data(raw)

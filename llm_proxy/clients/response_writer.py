@@ -14,7 +14,7 @@ from functools import lru_cache
 from tornado.httputil import HTTPHeaders, HTTPOutputError
 
 from llm_proxy import __version__
-from llm_proxy.front.request_reader import RequestHead
+from llm_proxy.clients.request_reader import RequestHead
 
 
 @lru_cache(maxsize=1)

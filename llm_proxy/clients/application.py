@@ -75,7 +75,7 @@ class Request(HTTPServerRequest):
         return self.query_arguments
 
 
-class Site(Application):
+class GatewayApplication(Application):
     """``routes``: paths or patterns, handlers and their arguments, as Tornado takes them."""
 
     def __init__(
@@ -120,7 +120,7 @@ def _silent(handler: RequestHandler) -> None:
 class _Dispatch(HTTPMessageDelegate):
     """One request on its way to its handler."""
 
-    def __init__(self, site: Site, connection: HTTPConnection) -> None:
+    def __init__(self, site: GatewayApplication, connection: HTTPConnection) -> None:
         self._site = site
         self._connection = connection
 

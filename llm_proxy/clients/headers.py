@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from tornado.httputil import HTTPHeaders
 
 
-class Fields(Mapping[str, str]):
+class RequestHeaders(Mapping[str, str]):
     """``pairs``: names and values as they came."""
 
     __slots__ = ("_found", "_pairs")
@@ -57,7 +57,7 @@ class Fields(Mapping[str, str]):
         return iter(self._pairs)
 
 
-class AnswerFields(HTTPHeaders):
+class ResponseHeaders(HTTPHeaders):
     """Tornado's own, with a shorter way in for names that we write ourselves, and out. Made empty."""
 
     def __init__(self) -> None:

@@ -30,9 +30,9 @@ from tornado.httputil import (
 )
 from tornado.iostream import StreamClosedError
 
-from llm_proxy.front.fields import Fields
-from llm_proxy.front.request_reader import Fault, RequestHead, RequestReader
-from llm_proxy.front.response_writer import ResponseWriter
+from llm_proxy.clients.headers import RequestHeaders
+from llm_proxy.clients.request_reader import Fault, RequestHead, RequestReader
+from llm_proxy.clients.response_writer import ResponseWriter
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def data_received(self, data: bytes) -> None:
         if self._lingers:
-            self._throw_away(data)
+            self._discard_input(data)
         elif self._ahead or self._reader.complete:
             self._ahead += data
             if len(self._ahead) > _AHEAD:
@@ -158,7 +158,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._writer = ResponseWriter(head)
         start = RequestStartLine(head.method, head.target, head.version)
         self._delegate = self._application.start_request(self, self)
-        self._delegate.headers_received(start, cast(HTTPHeaders, Fields(head.pairs)))
+        self._delegate.headers_received(start, cast(HTTPHeaders, RequestHeaders(head.pairs)))
 
     def _refuse(self, fault: Fault) -> None:
         """Answer a request that no handler can be asked about, and listen no more."""
@@ -166,7 +166,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._tell()
         self._writer = ResponseWriter(self._reader.head or _UNREADABLE)
         headers = HTTPHeaders({"Content-Type": "application/json"})
-        self.last_words(fault.status, _REASONS[fault.status], headers, _REFUSED % fault.problem.encode())
+        self.respond_and_linger(
+            fault.status, _REASONS[fault.status], headers, _REFUSED % fault.problem.encode()
+        )
 
     def _tell(self) -> None:
         """Tell the handler, if there is one, that its client is no more."""
@@ -174,7 +176,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         if tell is not None:
             tell()
 
-    def _throw_away(self, data: bytes) -> None:
+    def _discard_input(self, data: bytes) -> None:
         reader = self._reader
         if reader.fault is None:
             reader.feed(data)
@@ -254,12 +256,12 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         assert self._reader.head is not None
         return self._reader.head
 
-    def go_on(self) -> None:
+    def send_continue(self) -> None:
         """The body is wanted: tell a client that waits to hear so."""
         if self.head.expects_continue and not self._reader.complete:
             self._transport.write(_CONTINUE)
 
-    def last_words(self, code: int, reason: str, headers: HTTPHeaders, body: bytes) -> None:
+    def respond_and_linger(self, code: int, reason: str, headers: HTTPHeaders, body: bytes) -> None:
         """Answer, and close, but not before the client had a chance to read it: what it still sends of its request is
         read and thrown away."""
         self._delegate = None
