@@ -45,7 +45,7 @@ from llm_proxy.errors import (
 )
 from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.gateway import Gateway
-from llm_proxy.registry import Snapshot
+from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import JsonProblem, parse_object

@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from handlers.base import BaseHandler
 from llm_proxy.errors import NotFound, PromptNotFound
-from llm_proxy.prompts import PromptSet
+from llm_proxy.live.prompts.library import PromptSet
 from llm_proxy.wire.schema import Number, Open, validated
 
 _RENDER = "/render"

@@ -1,5 +1,5 @@
 """``GET /status``: what runs now, and whether it is what lies on disk. ``GET /status/models``: the same in every detail,
-for comparison. No hosts, no tokens, no paths: see ``llm_proxy.state.rehearsal``."""
+for comparison. No hosts, no tokens, no paths: see ``llm_proxy.live.state.dry_run``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 from handlers.base import BaseHandler
 from llm_proxy import __version__
+from llm_proxy.live.state.dry_run import tell
 from llm_proxy.processes.scoreboard import differ
-from llm_proxy.state.rehearsal import tell
 from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.sse import dumps
 

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from llm_proxy.config import ConfigError
-from llm_proxy.registry import Snapshot, Sources, load_snapshot, problem_lines
+from llm_proxy.live.config.loader import ConfigError
+from llm_proxy.live.state.dry_run import differences
+from llm_proxy.live.state.registry import Snapshot, Sources, load_snapshot, problem_lines
 from llm_proxy.settings import Settings, SettingsError, environment
-from llm_proxy.state.rehearsal import differences
 from providers.discovery import discover
 
 #: Seconds that the running gateway may take, and the most that it may say.

@@ -18,13 +18,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from llm_proxy.clients.http_server import StartError
-from llm_proxy.config import ConfigError
+from llm_proxy.live.config.loader import ConfigError
+from llm_proxy.live.state.generations import Generations
+from llm_proxy.live.state.initial_state import open_state
+from llm_proxy.live.state.registry import problem_lines
 from llm_proxy.processes.crew import Crew
 from llm_proxy.processes.doors import Doors
 from llm_proxy.processes.scoreboard import Scoreboard
 from llm_proxy.processes.serving import serve_alone, serve_as_worker
 from llm_proxy.processes.workers import Parent
-from llm_proxy.registry import problem_lines
 from llm_proxy.server import Service, check_layout, last_good_of, sources_of
 from llm_proxy.settings import (
     PREFIX,
@@ -33,8 +35,6 @@ from llm_proxy.settings import (
     environment,
     unknown_variables,
 )
-from llm_proxy.state.generations import Generations
-from llm_proxy.state.opening import open_state
 from llm_proxy.telemetry import log as logs
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be

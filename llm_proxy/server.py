@@ -41,19 +41,19 @@ from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, con
 from llm_proxy.demo import DemoServer
 from llm_proxy.errors import Draining
 from llm_proxy.gateway import Gateway
+from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.live.state.initial_state import open_state
+from llm_proxy.live.state.last_good import LastGood
+from llm_proxy.live.state.registry import Registry, Snapshot, Sources
+from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
 from llm_proxy.processes.crew import Crew, States
 from llm_proxy.processes.doors import Doors
 from llm_proxy.processes.pulse import Pulse
 from llm_proxy.processes.scoreboard import Scoreboard
-from llm_proxy.registry import Registry, Snapshot, Sources
 from llm_proxy.settings import Settings
-from llm_proxy.state.last_good import LastGood
-from llm_proxy.state.opening import open_state
-from llm_proxy.state.worker import Worker
 from llm_proxy.upstream import UpstreamClient
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
-from llm_proxy.watcher import Watcher
 from providers.discovery import discover
 
 #: Nothing must have been going on for so long before what is left is closed, in seconds: a connection may be accepted
@@ -151,7 +151,7 @@ class Service:
 
     def _hand_over(self, states: States) -> None:
         """Keep each new state for workers that start later."""
-        keeper = Worker("state-keeper")
+        keeper = BackgroundThread("state-keeper")
 
         def keep(snapshot: Snapshot) -> None:
             keeper.run(states.keep, snapshot)

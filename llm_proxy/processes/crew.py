@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from llm_proxy.live.state.generations import Generations
+from llm_proxy.live.state.initial_state import Opened
+from llm_proxy.live.state.reading import Reading, Sources
+from llm_proxy.live.state.snapshot import Snapshot, judge
 from llm_proxy.processes.scoreboard import Scoreboard
-from llm_proxy.state.generations import Generations
-from llm_proxy.state.opening import Opened
-from llm_proxy.state.reading import Reading, Sources
-from llm_proxy.state.snapshot import Snapshot, judge
 
 #: Generation, length of the state, SHA-256 of the state.
 _HEAD = struct.Struct("<QQ32s")
