@@ -21,9 +21,9 @@ from handlers.relaying import LEGAL_VALUE, RelayingHandler
 from handlers.withheld import ADDRESSES
 from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSupported, Problem
 from llm_proxy.faces.media.body import MediaBody, read_body
-from llm_proxy.relay import Clock, read_error
+from llm_proxy.relay.relay import Clock, read_error
+from llm_proxy.relay.upstream import Head
 from llm_proxy.routing import choose, unknown_model
-from llm_proxy.upstream import Head
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.strict_json import JsonProblem
 

@@ -21,9 +21,9 @@ from handlers.base import OFF_LOOP
 from handlers.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.errors import InvalidRequest, NotFound, Problem
 from llm_proxy.faces.face import OpenAIFace
-from llm_proxy.relay import Clock
+from llm_proxy.relay.relay import Clock
+from llm_proxy.relay.upstream import Head
 from llm_proxy.routing import unknown_model
-from llm_proxy.upstream import Head
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import Open, validated
 from llm_proxy.wire.sse import dumps

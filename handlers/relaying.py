@@ -12,8 +12,8 @@ import re
 
 from handlers.answering import AnsweringHandler
 from llm_proxy.errors import ClientGone, GatewayError
-from llm_proxy.relay import Clock, await_head
-from llm_proxy.upstream import PORTION, Exchange, Head
+from llm_proxy.relay.relay import Clock, await_head
+from llm_proxy.relay.upstream import PORTION, Exchange, Head
 from llm_proxy.wire.calls import Deployment, HttpCall
 
 #: RFC 9110, section 5.5.

@@ -51,8 +51,8 @@ from llm_proxy.processes.crew import Crew, States
 from llm_proxy.processes.doors import Doors
 from llm_proxy.processes.pulse import Pulse
 from llm_proxy.processes.scoreboard import Scoreboard
+from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.settings import Settings
-from llm_proxy.upstream import UpstreamClient
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from providers.discovery import discover
 

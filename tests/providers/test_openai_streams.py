@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.assemble import collect
 from llm_proxy.errors import GatewayError, UpstreamError
+from llm_proxy.relay.assemble import collect
 from llm_proxy.wire.sse import MAX_EVENT
 from providers._openai_stream import OpenAIDecoder
 from providers.base import Chunk, Comment, Done, Event, Failed

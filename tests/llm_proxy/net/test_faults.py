@@ -11,10 +11,10 @@ from typing import get_args
 import pytest
 from tornado.httpclient import HTTPClientError
 
-from llm_proxy import upstream
 from llm_proxy.errors import GatewayError, NoUpstream, UpstreamError
 from llm_proxy.net import faults
 from llm_proxy.net.faults import Kind, Phase, TransportError, connect_error
+from llm_proxy.relay import upstream
 from llm_proxy.upstreams import http_client as transport
 from llm_proxy.wire.calls import HttpCall
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.assemble import collect, explode
 from llm_proxy.errors import UpstreamError
+from llm_proxy.relay.assemble import collect, explode
 from tests.support.fuzz import fuzz
 
 TEXT = st.text(min_size=1, max_size=10)
