@@ -24,7 +24,7 @@ from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer
 from llm_proxy.relay.upstream import Exchange
-from llm_proxy.routing import choose, unknown_model
+from llm_proxy.routing.choice import choose, unknown_model
 from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter

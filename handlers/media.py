@@ -23,7 +23,7 @@ from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSuppo
 from llm_proxy.faces.media.body import MediaBody, read_body
 from llm_proxy.relay.relay import Clock, read_error
 from llm_proxy.relay.upstream import Head
-from llm_proxy.routing import choose, unknown_model
+from llm_proxy.routing.choice import choose, unknown_model
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.strict_json import JsonProblem
 

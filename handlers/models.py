@@ -11,7 +11,7 @@ from handlers.base import BaseHandler
 from llm_proxy.faces.anthropic.face import AnthropicFace
 from llm_proxy.faces.anthropic.models import Paging, described, page
 from llm_proxy.faces.face import Face
-from llm_proxy.routing import unknown_model
+from llm_proxy.routing.choice import unknown_model
 from llm_proxy.wire.calls import Deployment
 
 

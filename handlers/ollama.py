@@ -16,7 +16,7 @@ from llm_proxy.faces.ollama.embed import OllamaEmbed, OllamaEmbeddings, canonica
 from llm_proxy.faces.ollama.face import OllamaFace
 from llm_proxy.faces.ollama.models import known_name, listed, shown
 from llm_proxy.faces.ollama.request import Asked, OllamaChat, OllamaGenerate, canonical
-from llm_proxy.routing import unknown_model
+from llm_proxy.routing.choice import unknown_model
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest, validated
 

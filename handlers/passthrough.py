@@ -23,7 +23,7 @@ from llm_proxy.errors import InvalidRequest, NotFound, Problem
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay.relay import Clock
 from llm_proxy.relay.upstream import Head
-from llm_proxy.routing import unknown_model
+from llm_proxy.routing.choice import unknown_model
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import Open, validated
 from llm_proxy.wire.sse import dumps

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy.errors import NoUpstream
-from llm_proxy.routing import choose, unknown_model
+from llm_proxy.routing.choice import choose, unknown_model
 from llm_proxy.wire.calls import Deployment
 
 
