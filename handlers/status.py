@@ -12,7 +12,7 @@ from typing import Any
 from handlers.base import BaseHandler
 from llm_proxy import __version__
 from llm_proxy.live.state.dry_run import tell
-from llm_proxy.processes.scoreboard import differ
+from llm_proxy.service.scoreboard import differ
 from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.sse import dumps
 

@@ -14,9 +14,9 @@ from typing import Any, Protocol, Self
 
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
-from llm_proxy.processes.scoreboard import Facts
 from llm_proxy.relay.relay import KeepAlive
 from llm_proxy.relay.upstream import UpstreamClient
+from llm_proxy.service.scoreboard import Facts
 from llm_proxy.settings import Settings
 
 

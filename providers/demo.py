@@ -1,4 +1,4 @@
-"""The dialect of the endpoint that this process serves itself: OpenAI's. See ``llm_proxy.demo``."""
+"""The dialect of the endpoint that this process serves itself: OpenAI's. See ``llm_proxy.service.demo``."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_proxy.server import proxies
+from llm_proxy.service.server import proxies
 from llm_proxy.upstreams.proxies import Proxies
 from llm_proxy.upstreams.target import split_url
 

@@ -63,7 +63,7 @@ class Resolver:
     ) -> None:
         self._lookup = lookup
         self._ttl = ttl
-        self._patience = patience
+        self._poll_interval = patience
         self._threads = threads
         self._capacity = capacity
         self._known: dict[str, _Entry] = {}
@@ -83,7 +83,7 @@ class Resolver:
             return entry.addresses
         try:
             running = self._running.get(host) or self._start(loop, host)
-            done, _ = await asyncio.wait((running,), timeout=None if entry is None else self._patience)
+            done, _ = await asyncio.wait((running,), timeout=None if entry is None else self._poll_interval)
             if done:
                 return running.result()
         except ResolveError:

@@ -15,7 +15,7 @@ from handlers.base import BaseHandler, NotFoundHandler
 from llm_proxy.openapi.document import paths_of
 from llm_proxy.openapi.operations import GROUPS, OPERATIONS, documents
 from llm_proxy.openapi.values import Operation
-from llm_proxy.server import routes_of
+from llm_proxy.service.server import routes_of
 
 PREFIXES = pytest.mark.parametrize("prefix", ["/api", "/a/b", ""])
 

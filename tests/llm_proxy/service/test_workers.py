@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.processes.scoreboard import Facts, Scoreboard, differ
-from llm_proxy.processes.workers import pause_after
+from llm_proxy.service.scoreboard import Facts, Scoreboard, differ
+from llm_proxy.service.workers import restart_delay
 from tests.support.client import Connection, request
 from tests.support.loops import wait_until
 from tests.support.peer import Peer
@@ -69,15 +69,15 @@ def test_half_a_row_is_never_read() -> None:
 
 def test_restarts_become_slower() -> None:
     """Two early deaths are forgiven; after that each pause is longer, up to half a minute."""
-    pauses = [pause_after(deaths) for deaths in range(1, 12)]
+    pauses = [restart_delay(deaths) for deaths in range(1, 12)]
 
     assert pauses == [0.0, 0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
 
 
 _DYING = """
 from llm_proxy import log
-from llm_proxy.processes.scoreboard import Scoreboard
-from llm_proxy.processes.workers import Parent
+from llm_proxy.service.scoreboard import Scoreboard
+from llm_proxy.service.workers import Parent
 log.setup_direct("INFO", "json")
 nothing = lambda: None
 raise SystemExit(Parent(Scoreboard(2), lambda row: 3, 0.0, nothing, nothing).run())

@@ -18,8 +18,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from llm_proxy.processes.doors import Doors
-from llm_proxy.server import Service
+from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.server import Service
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +34,17 @@ _YOUNG = 10_000
 
 
 @dataclass(slots=True)
-class _Orders:
+class _StopRequests:
     """What the signals have asked for so far."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     at_once: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def serve_alone(service: Service, doors: Doors) -> None:
+async def serve_alone(service: Service, listeners: Listeners) -> None:
     """Run until a stop signal has been obeyed."""
     loop = asyncio.get_running_loop()
-    orders = _Orders()
+    orders = _StopRequests()
 
     def on_stop() -> None:
         if orders.stop.is_set():
@@ -56,9 +56,9 @@ async def serve_alone(service: Service, doors: Doors) -> None:
     loop.add_signal_handler(signal.SIGHUP, service.registry.touch, "signal")
     # It would replace workers; by default it ends a process.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    urls = doors.urls(service.settings.ep_prefix)
-    service.start(doors)
-    spare_the_collector()
+    urls = listeners.urls(service.settings.ep_prefix)
+    service.start(listeners)
+    freeze_garbage_collector()
     current = service.registry.current
     log.info("listening", extra={**urls, "generation": current.version, "models": len(current.models)})
     await orders.stop.wait()
@@ -69,14 +69,14 @@ async def serve_alone(service: Service, doors: Doors) -> None:
 
 
 async def serve_as_worker(
-    service: Service, doors: Doors, parent: int, is_stopping: Callable[[], bool]
+    service: Service, listeners: Listeners, parent: int, is_stopping: Callable[[], bool]
 ) -> None:
     """Run until told to stop, or until the pipe ``parent`` says that there is no parent any more.
 
     ``is_stopping`` says whether the whole service stops: otherwise other workers go on, and nobody is refused here.
     """
     loop = asyncio.get_running_loop()
-    orders = _Orders()
+    orders = _StopRequests()
 
     def on_stop() -> None:
         service.gateway.draining |= is_stopping()
@@ -98,21 +98,23 @@ async def serve_as_worker(
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     # What has been sent since the fork arrives now, and finds its handler.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    watch = threading.Thread(target=_await_end, args=(parent, loop, on_orphaned), name="parent", daemon=True)
+    watch = threading.Thread(
+        target=_watch_parent, args=(parent, loop, on_orphaned), name="parent", daemon=True
+    )
     watch.start()
-    service.start(doors)
-    spare_the_collector()
+    service.start(listeners)
+    freeze_garbage_collector()
     await orders.stop.wait()
     await service.stop(orders.at_once, refuse=service.gateway.draining)
 
 
-def spare_the_collector() -> None:
+def freeze_garbage_collector() -> None:
     """What a started process consists of lives as long as it does, and is not looked at again; the rest less often."""
     gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
 
 
-def _await_end(parent: int, loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
+def _watch_parent(parent: int, loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
     """In a thread of its own, so that a loop that hangs does not keep an orphan alive."""
     os.read(parent, 1)  # nobody writes: it returns when the last writer, the parent, is gone
     try:

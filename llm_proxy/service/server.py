@@ -38,7 +38,6 @@ from handlers import (
 from handlers.base import BaseHandler, NotFoundHandler
 from llm_proxy.clients.application import GatewayApplication
 from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
-from llm_proxy.demo import DemoServer
 from llm_proxy.errors import Draining
 from llm_proxy.gateway import Gateway
 from llm_proxy.live.background_thread import BackgroundThread
@@ -47,11 +46,12 @@ from llm_proxy.live.state.last_good import LastGood
 from llm_proxy.live.state.registry import Registry, Snapshot, Sources
 from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
-from llm_proxy.processes.crew import Crew, States
-from llm_proxy.processes.doors import Doors
-from llm_proxy.processes.pulse import Pulse
-from llm_proxy.processes.scoreboard import Scoreboard
 from llm_proxy.relay.upstream import UpstreamClient
+from llm_proxy.service.demo import DemoServer
+from llm_proxy.service.heartbeat import Heartbeat
+from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.scoreboard import Scoreboard
+from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.settings import Settings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from providers.discovery import discover
@@ -104,22 +104,22 @@ def check_layout() -> None:
 class Service:
     """One process's parts, in the order in which they start; ``stop`` takes them down in reverse.
 
-    ``crew`` is what a worker shares with the others, ``row`` its place among them.
+    ``shared`` is what a worker shares with the others, ``row`` its place among them.
     """
 
     def __init__(
-        self, settings: Settings, env: Mapping[str, str], crew: Crew | None = None, row: int = 0
+        self, settings: Settings, env: Mapping[str, str], shared: SharedState | None = None, row: int = 0
     ) -> None:
         self.settings = settings
         self.demo = DemoServer()
         sources = replace(sources_of(settings, env), demo_host=lambda: self.demo.host)
         last_good = last_good_of(settings)
-        opened = crew.first_state(sources) if crew else open_state(sources, last_good)
+        opened = shared.first_state(sources) if shared else open_state(sources, last_good)
         self.registry = Registry(
             sources,
             opened.snapshot,
             outcome=opened.outcome,
-            generations=crew.generations if crew else None,
+            generations=shared.generations if shared else None,
             last_good=last_good,
         )
         self.watcher = Watcher(self.registry, settings.watch)
@@ -141,15 +141,15 @@ class Service:
             limit=connection_cap(settings.max_connections),
             idle_timeout=settings.header_timeout,
             write_timeout=settings.write_timeout,
-            at_once=SHARED if crew else ALONE,
+            at_once=SHARED if shared else ALONE,
         )
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
-        if crew is not None:
-            self._hand_over(crew.states)
-        self.pulse = Pulse(self.gateway, crew.board if crew else Scoreboard(), row)
-        self.gateway.workers = self.pulse.workers
+        if shared is not None:
+            self._hand_over(shared.states)
+        self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
+        self.gateway.workers = self.heartbeat.workers
 
-    def _hand_over(self, states: States) -> None:
+    def _hand_over(self, states: SharedSnapshot) -> None:
         """Keep each new state for workers that start later."""
         keeper = BackgroundThread("state-keeper")
 
@@ -158,18 +158,18 @@ class Service:
 
         self.registry.on_swap.append(keep)
 
-    def start(self, doors: Doors) -> None:
+    def start(self, listeners: Listeners) -> None:
         """Accept. Call on the running loop."""
         self.demo.sync(self.registry.current.config.uses_demo)
         gateway = self.gateway
-        gateway.ollama_url = doors.ollama_url
+        gateway.ollama_url = listeners.ollama_url
         everything = make_app(gateway, routes_of(self.settings.ep_prefix), NotFoundHandler)
-        self.server.add_sockets(doors.main, everything)
-        if doors.ollama:
+        self.server.add_sockets(listeners.main, everything)
+        if listeners.ollama:
             alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)
-            self.server.add_sockets(doors.ollama, alone)
+            self.server.add_sockets(listeners.ollama, alone)
         self.watcher.start()
-        self.pulse.start()
+        self.heartbeat.start()
 
     async def stop(self, at_once: asyncio.Event, *, refuse: bool = True) -> None:
         """Drain and close. ``at_once`` cuts the wait short. Without ``refuse`` other processes go on serving, and what
@@ -177,13 +177,13 @@ class Service:
         gateway = self.gateway
         gateway.draining |= refuse
         self.server.retire()
-        self.pulse.leave()
+        self.heartbeat.leave()
         if not await self._idle(max(self.settings.drain_seconds, _LAST_CALL), _LAST_CALL, at_once):
             for running in list(gateway.running):
                 running.abort(Draining("the gateway is stopping", retry_after="1"))
             await self._idle(_FAREWELL)
         await self.server.close_all_connections()
-        self.pulse.stop()
+        self.heartbeat.stop()
         gateway.upstream.close()
         self.watcher.stop()
         self.registry.close()

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from llm_proxy.processes.scoreboard import Scoreboard
-from llm_proxy.processes.serving import SIGNALS
+from llm_proxy.service.scoreboard import Scoreboard
+from llm_proxy.service.signals import SIGNALS
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _LOOK = 0.02
 _GRACE, _AT_ONCE = 5.0, 1.0
 
 
-def pause_after(deaths: int) -> float:
+def restart_delay(deaths: int) -> float:
     """How long to wait before the next restart, in seconds, after so many early deaths in a row."""
     return 0.0 if deaths <= _FORGIVEN else min(_LONGEST, _PAUSE * 2.0 ** (deaths - _FORGIVEN - 1))
 
@@ -47,7 +47,7 @@ class _Place:
     restart_at: float = 0.0
 
 
-class Parent:
+class Supervisor:
     """``serve(row)`` is what a worker does until its end; it returns the exit status and is called in the worker.
 
     ``on_up`` is called once, when all workers serve. ``drain``: how long workers may take to end, in seconds.
@@ -84,9 +84,9 @@ class Parent:
             if not self._stops:
                 self._fork_due()
                 settled = self._look()
-            got = signal.sigtimedwait(SIGNALS, self._patience(settled))
+            got = signal.sigtimedwait(SIGNALS, self._poll_interval(settled))
             if got is not None:
-                self._obey(signal.Signals(got.si_signo))
+                self._on_signal(signal.Signals(got.si_signo))
             self._reap()
             if time.monotonic() >= self._kill_at:
                 killed |= self._stops == 1
@@ -97,7 +97,7 @@ class Parent:
         log.info("stopped")
         return int(killed)
 
-    def _patience(self, settled: bool) -> float:
+    def _poll_interval(self, settled: bool) -> float:
         """How long there is nothing to do unless a signal comes, in seconds; ``settled``: all workers serve."""
         now = time.monotonic()
         if self._stops:
@@ -123,7 +123,7 @@ class Parent:
             os.kill(self._going, signal.SIGTERM)
         return True
 
-    def _obey(self, number: signal.Signals) -> None:
+    def _on_signal(self, number: signal.Signals) -> None:
         match number:
             case signal.SIGTERM | signal.SIGINT:
                 self._stop()
@@ -174,7 +174,7 @@ class Parent:
         try:
             pid = os.fork()
         except OSError as error:
-            self._mourn(place, f"cannot fork: {error.strerror}")
+            self._log_death(place, f"cannot fork: {error.strerror}")
             return
         if pid == 0:
             status = 1
@@ -197,9 +197,9 @@ class Parent:
                 return
             for place in self._places:
                 if place.pid == pid:
-                    self._bury(place, os.waitstatus_to_exitcode(status))
+                    self._worker_ended(place, os.waitstatus_to_exitcode(status))
 
-    def _bury(self, place: _Place, code: int) -> None:
+    def _worker_ended(self, place: _Place, code: int) -> None:
         self._board.clear(place.row)
         pid, place.pid, place.restart_at = place.pid, 0, 0.0
         if self._stops:
@@ -209,13 +209,13 @@ class Parent:
             log.info("worker ended", extra={"pid": pid})
             return
         how = f"exit status {code}" if code > 0 else f"signal {-code} ({signal.strsignal(-code)})"
-        self._mourn(place, how, pid)
+        self._log_death(place, how, pid)
 
-    def _mourn(self, place: _Place, how: str, pid: int | None = None) -> None:
+    def _log_death(self, place: _Place, how: str, pid: int | None = None) -> None:
         """A worker has died: say so, and see when the next may come."""
         lived = time.monotonic() - place.begun
         place.deaths = place.deaths + 1 if lived < _YOUNG else 1
-        pause = pause_after(place.deaths)
+        pause = restart_delay(place.deaths)
         place.restart_at = time.monotonic() + pause
         facts = {"pid": pid, "problem": how, "lived": round(lived, 3), "restart_in": pause}
         log.error("worker died", extra=facts)

@@ -10,13 +10,13 @@ import os
 import time
 
 from llm_proxy.gateway import Gateway
-from llm_proxy.processes.scoreboard import Facts, Scoreboard
+from llm_proxy.service.scoreboard import Facts, Scoreboard
 
 #: Seconds between two heartbeats.
 _BEAT = 1.0
 
 
-class Pulse:
+class Heartbeat:
     """``start()`` when the process serves, ``stop()`` at its end."""
 
     def __init__(self, gateway: Gateway, board: Scoreboard, row: int) -> None:

@@ -14,7 +14,7 @@ from llm_proxy.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class Listeners:
     """``main`` leads to everything; ``ollama``, which may be empty, to Ollama's API alone, at the root."""
 
     main: list[socket.socket]

@@ -22,13 +22,13 @@ from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import Opened
 from llm_proxy.live.state.reading import Reading, Sources
 from llm_proxy.live.state.snapshot import Snapshot, judge
-from llm_proxy.processes.scoreboard import Scoreboard
+from llm_proxy.service.scoreboard import Scoreboard
 
 #: Generation, length of the state, SHA-256 of the state.
 _HEAD = struct.Struct("<QQ32s")
 
 
-class States:
+class SharedSnapshot:
     """The last accepted state. Blocking, for worker threads and for the start."""
 
     def __init__(self) -> None:
@@ -109,13 +109,13 @@ class _Pickler(pickle.Pickler):
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class SharedState:
     """``opened`` is the state that the parent has judged good."""
 
     board: Scoreboard
     generations: Generations
     opened: Opened
-    states: States = field(default_factory=States)
+    states: SharedSnapshot = field(default_factory=SharedSnapshot)
 
     def first_state(self, sources: Sources) -> Opened:
         """What a worker begins with."""
