@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy import check as checking
-from llm_proxy.check import check
+from llm_proxy.cli import check as checking
+from llm_proxy.cli.check import check
 from tests.support.client import request
 from tests.support.gateway import RunningGateway
 from tests.support.secrets import OTHER_UPSTREAM_KEY, UPSTREAM_KEY, assert_no_secret
