@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from handlers.answering import AnsweringHandler, UsedPrompt
+from handlers.base.answering import AnsweringHandler, UsedPrompt
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.wire.calls import Deployment

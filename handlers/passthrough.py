@@ -17,8 +17,8 @@ from urllib.parse import unquote
 from pydantic import ConfigDict
 from tornado.web import HTTPError
 
-from handlers.base import OFF_LOOP
-from handlers.relaying import LEGAL_VALUE, RelayingHandler
+from handlers.base.handler import OFF_LOOP
+from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.errors import InvalidRequest, NotFound, Problem
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay.relay import Clock

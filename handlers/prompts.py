@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from handlers.base import BaseHandler
+from handlers.base.handler import BaseHandler
 from llm_proxy.errors import NotFound, PromptNotFound
 from llm_proxy.live.prompts.library import PromptSet
 from llm_proxy.wire.schema import Number, Open, validated

@@ -9,7 +9,7 @@ import secrets
 import time
 from typing import Any
 
-from handlers.base import BaseHandler
+from handlers.base.handler import BaseHandler
 from llm_proxy import __version__
 from llm_proxy.live.state.dry_run import tell
 from llm_proxy.service.scoreboard import differ

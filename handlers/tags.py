@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from handlers.base import BaseHandler
+from handlers.base.handler import BaseHandler
 from llm_proxy.faces.ollama.models import listed
 from llm_proxy.wire.calls import Deployment
 

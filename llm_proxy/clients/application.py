@@ -114,7 +114,7 @@ class GatewayApplication(Application):
 
 
 def _silent(handler: RequestHandler) -> None:
-    """Tornado's access line is ours to write: see ``handlers.base``."""
+    """Tornado's access line is ours to write: see ``handlers.base.handler``."""
 
 
 class _Dispatch(HTTPMessageDelegate):

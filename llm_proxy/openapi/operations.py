@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from handlers.base.gateway import Document
 from llm_proxy import __version__
-from llm_proxy.gateway import Document
 from llm_proxy.openapi import anthropic, media, ollama, openai, openai_shapes, own, service
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page

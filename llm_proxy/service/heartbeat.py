@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 
-from llm_proxy.gateway import Gateway
+from handlers.base.gateway import Gateway
 from llm_proxy.service.scoreboard import Facts, Scoreboard
 
 #: Seconds between two heartbeats.

@@ -18,28 +18,21 @@ from typing import Any
 import handlers
 import llm_proxy
 import providers
-from handlers import (
+from handlers import chat, conversation, documents, passthrough, ping, prompts, status, tags
+from handlers.base.gateway import Gateway
+from handlers.base.handler import BaseHandler, NotFoundHandler
+from handlers.faces import (
     anthropic,
-    chat,
-    conversation,
-    documents,
     ollama,
     openai,
     openai_completions,
     openai_files,
     openai_media,
     openai_responses,
-    passthrough,
-    ping,
-    prompts,
-    status,
-    tags,
 )
-from handlers.base import BaseHandler, NotFoundHandler
 from llm_proxy.clients.application import GatewayApplication
 from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
 from llm_proxy.errors import Draining
-from llm_proxy.gateway import Gateway
 from llm_proxy.live.background_thread import BackgroundThread
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.last_good import LastGood

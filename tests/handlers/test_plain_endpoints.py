@@ -324,7 +324,7 @@ async def test_an_internal_fault_is_generic(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(tags, "tag", broken)
     async with gateway(tmp_path, NOWHERE) as proxy:
-        with expect_log("handlers.base", "unhandled"):
+        with expect_log("handlers.base.handler", "unhandled"):
             got = await proxy.request("GET", f"/tags?key={UPSTREAM_KEY}")
 
     assert (got.status, got.json()["error"]["code"]) == (500, "internal_error")

@@ -184,7 +184,7 @@ async def test_a_rejected_key(tmp_path: Path) -> None:
     async with GeminiDouble("another") as double:
         rows = {"gemini": {"e": {"api_host": double.url, "api_token": UPSTREAM_KEY, "model": EMBEDDING}}}
         async with RunningGateway(tmp_path, rows) as proxy:
-            with expect_log("handlers.base", "an upstream rejects our key"):
+            with expect_log("handlers.base.handler", "an upstream rejects our key"):
                 got = await request(proxy.origin, "POST", "/v1/embeddings", {"model": "e", "input": "x"})
 
     assert (got.status, got.json()["error"]["code"]) == (502, "upstream_auth")

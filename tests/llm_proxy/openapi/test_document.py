@@ -11,7 +11,7 @@ import pytest
 import schemathesis
 from jsonschema import Draft202012Validator
 
-from handlers.base import BaseHandler, NotFoundHandler
+from handlers.base.handler import BaseHandler, NotFoundHandler
 from llm_proxy.openapi.document import paths_of
 from llm_proxy.openapi.operations import GROUPS, OPERATIONS, documents
 from llm_proxy.openapi.values import Operation

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.base import NotFoundHandler
+from handlers.base.handler import NotFoundHandler
 from llm_proxy.clients.http_server import ALONE, SHARED, Acceptor
 from llm_proxy.service.server import make_app
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, gateway

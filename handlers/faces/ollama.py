@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar, Literal
 
-from handlers.base import BaseHandler, NotFoundHandler
-from handlers.native import NativeFirstHandler
+from handlers.base.handler import BaseHandler, NotFoundHandler
+from handlers.base.native import NativeFirstHandler
 from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Problem
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.ollama.embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer

@@ -2,7 +2,7 @@
 
 Files have no model in that API, so a field ``model`` of the form, a query parameter ``model`` or a header ``X-Model`` may
 name one; none of them is sent on. Of several deployments always the first in use is taken, because a file is known
-only where it was uploaded. See ``handlers.media``.
+only where it was uploaded. See ``handlers.base.media``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import Any
 from urllib.parse import unquote_plus
 
-from handlers.media import MediaHandler
+from handlers.base.media import MediaHandler
 from llm_proxy.errors import RequestError
 from llm_proxy.faces.media.body import MediaBody
 from llm_proxy.relay.relay import Clock

@@ -18,8 +18,8 @@ from typing import Any
 
 from tornado.iostream import StreamClosedError
 
-from handlers.base import OFF_LOOP, BaseHandler, header_text, log
-from handlers.withheld import conceal, without_addresses
+from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
+from handlers.base.redaction import conceal, without_addresses
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer

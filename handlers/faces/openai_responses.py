@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from handlers.answering import AnsweringHandler
+from handlers.base.answering import AnsweringHandler
 from llm_proxy.faces.responses.face import ResponsesFace
 from llm_proxy.faces.responses.request import canonical, read
 from llm_proxy.wire.schema import ChatRequest

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel
 
-from handlers.answering import AnsweringHandler
+from handlers.base.answering import AnsweringHandler
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.faces.native import NativeFace
 from llm_proxy.wire.calls import Deployment, NativeRequest

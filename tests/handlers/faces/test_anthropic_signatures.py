@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from anthropic import AsyncAnthropic
 
-from tests.handlers.test_anthropic_face import TOOL
+from tests.handlers.faces.test_anthropic_face import TOOL
 from tests.support.gemini_rules import signature
 from tests.support.openai_upstreams import over
 from tests.support.secrets import CLIENT_KEY

@@ -265,7 +265,7 @@ async def test_our_key_is_not_the_clients_business(tmp_path: Path) -> None:
     body = error(401, f"invalid x-api-key: {UPSTREAM_KEY}")
     body["error"]["details"] = {"key": "sk-ant-0123456789"}
     async with native(tmp_path, "anthropic", answer_json(body, 401)) as (proxy, _):
-        with expect_log("handlers.base", "rejects our key"):
+        with expect_log("handlers.base.handler", "rejects our key"):
             got = await request(proxy.origin, "POST", PATH, ASK)
 
     assert got.status == 502
@@ -332,7 +332,7 @@ async def test_the_other_form(tmp_path: Path) -> None:
     """An upstream that streams although it should not, or the reverse, is put into the form that was asked for."""
     body = {**ASK, "max_tokens": 100}
     message = whole(body)
-    with expect_log("handlers.base", "streams when it should not"):
+    with expect_log("handlers.base.handler", "streams when it should not"):
         async with native(tmp_path, "anthropic", stream(*PARTS)) as (proxy, _):
             plain = await request(proxy.origin, "POST", PATH, ASK)
         async with native(tmp_path, "anthropic", answer_json(message)) as (proxy, _):

@@ -1,14 +1,14 @@
 """Anthropic's Messages API over any upstream: ``/v1/messages``, and all of it below ``/anthropic``.
 
-An upstream that speaks this dialect gets requests as they are (``handlers.native``).
+An upstream that speaks this dialect gets requests as they are (``handlers.base.native``).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from handlers.models import AnthropicModelHandler, AnthropicModelsHandler
-from handlers.native import NativeFirstHandler
+from handlers.base.native import NativeFirstHandler
+from handlers.faces.models import AnthropicModelHandler, AnthropicModelsHandler
 from llm_proxy.errors import GatewayError, UpstreamRefused
 from llm_proxy.faces.anthropic.face import AnthropicFace
 from llm_proxy.faces.anthropic.native import without_foreign_thinking
@@ -94,7 +94,7 @@ _PATHS: list[tuple[str, Any]] = [
     ("/v1/messages/count_tokens", CountTokensHandler),
 ]
 routes: list[tuple[str, Any]] = _PATHS
-#: ``/v1/models`` is OpenAI's path too (``handlers.openai``); here it can only mean this dialect.
+#: ``/v1/models`` is OpenAI's path too (``handlers.faces.openai``); here it can only mean this dialect.
 _OWN: list[tuple[str, Any]] = [
     *_PATHS,
     ("/v1/models", AnthropicModelsHandler),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 
-from handlers.answering import AnsweringHandler
+from handlers.base.answering import AnsweringHandler
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.relay.relay import Clock, await_head
 from llm_proxy.relay.upstream import PORTION, Exchange, Head

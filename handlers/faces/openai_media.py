@@ -1,14 +1,14 @@
 """OpenAI's audio, images and moderations over any upstream of that dialect, streams and uploads included.
 
 The model that the body names is replaced by the upstream's name for it; nothing else of a body is touched. See
-``handlers.media``.
+``handlers.base.media``.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from handlers.media import MediaHandler
+from handlers.base.media import MediaHandler
 from llm_proxy.errors import InvalidRequest, Problem
 
 

@@ -28,6 +28,7 @@ from tornado.web import (
     stream_request_body,
 )
 
+from handlers.base.gateway import Gateway
 from llm_proxy.clients.connection import ClientConnection
 from llm_proxy.clients.headers import RequestHeaders, ResponseHeaders
 from llm_proxy.errors import (
@@ -44,7 +45,6 @@ from llm_proxy.errors import (
     UnsupportedMedia,
 )
 from llm_proxy.faces.face import Face, OpenAIFace
-from llm_proxy.gateway import Gateway
 from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.sse import dumps

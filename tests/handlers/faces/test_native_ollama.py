@@ -283,7 +283,7 @@ async def test_the_client_leaves(tmp_path: Path) -> None:
 async def test_a_stream_that_nobody_asked_for(tmp_path: Path) -> None:
     """A chat is put into the form that was asked for; a completion that cannot be is an error, not an empty answer."""
     script = stream(*LINES, content_type=NDJSON)
-    with expect_log("handlers.base", "streams when it should not"):
+    with expect_log("handlers.base.handler", "streams when it should not"):
         async with native(tmp_path, "ollama", script) as (proxy, _):
             chat = await request(proxy.origin, "POST", CHAT, WHOLE)
             generated = await request(

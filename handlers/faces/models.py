@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.base import BaseHandler
+from handlers.base.handler import BaseHandler
 from llm_proxy.faces.anthropic.face import AnthropicFace
 from llm_proxy.faces.anthropic.models import Paging, described, page
 from llm_proxy.faces.face import Face

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.answering import AnsweringHandler
-from handlers.models import ModelHandler, ModelsHandler
+from handlers.base.answering import AnsweringHandler
+from handlers.faces.models import ModelHandler, ModelsHandler
 from llm_proxy.wire.schema import EmbeddingsRequest
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handlers.withheld import conceal
+from handlers.base.redaction import conceal
 from llm_proxy.errors import UpstreamError
 from llm_proxy.wire.calls import Deployment, Secret
 from tests.handlers.kit import CHAT, WHOLE, config

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import ClassVar, TypeVar
 
-from handlers.answering import UsedPrompt
-from handlers.base import OFF_LOOP
-from handlers.relaying import LEGAL_VALUE, RelayingHandler
-from handlers.withheld import ADDRESSES
+from handlers.base.answering import UsedPrompt
+from handlers.base.handler import OFF_LOOP
+from handlers.base.redaction import ADDRESSES
+from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSupported, Problem
 from llm_proxy.faces.media.body import MediaBody, read_body
 from llm_proxy.relay.relay import Clock, read_error

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from handlers import media
-from handlers.relaying import RelayingHandler
+from handlers.base import media
+from handlers.base.relaying import RelayingHandler
 from llm_proxy.faces.media.body import read_body
 from tests.handlers.kit import access_lines
 from tests.support.client import Answer, Connection, request
@@ -153,7 +153,7 @@ async def test_an_upstreams_refusal_keeps_status_and_words(theirs: int, ours: in
 async def test_a_rejected_key_is_not_the_clients_fault(tmp_path: Path) -> None:
     """502, and the key that the upstream repeats stays here."""
     async with MediaDouble("another") as double, RunningGateway(tmp_path, rows(double.url)) as proxy:
-        with expect_log("handlers.base", "an upstream rejects our key"):
+        with expect_log("handlers.base.handler", "an upstream rejects our key"):
             got = await request(proxy.origin, "POST", "/v1/audio/speech", SPEECH)
 
     assert (got.status, got.json()["error"]["code"]) == (502, "upstream_auth")
