@@ -19,8 +19,8 @@ from llm_proxy.wire.events import Chunk
 from llm_proxy.wire.schema import ChatRequest
 from llm_proxy.wire.sse import LineDecoder, SSEDecoder, ndjson, sse_data
 from providers.base import BaseProvider
-from providers.ollama import OllamaProvider
-from providers.openai import OpenAIProvider
+from providers.ollama.provider import OllamaProvider
+from providers.openai.provider import OpenAIProvider
 
 TOKENS = 100
 STREAMS = 20

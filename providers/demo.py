@@ -7,7 +7,7 @@ from typing import ClassVar
 from llm_proxy.errors import NotSupported
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import EmbeddingsRequest
-from providers.openai import OpenAIProvider
+from providers.openai.provider import OpenAIProvider
 
 
 class DemoProvider(OpenAIProvider):

@@ -168,7 +168,7 @@ async def test_l5_nothing_large_is_done_on_the_loop(
         return noted
 
     monkeypatch.setattr("handlers.base.handler.parse_object", seen(parse_object))
-    for module in ("handlers.passthrough", "providers.openai"):
+    for module in ("handlers.passthrough", "providers.openai.provider"):
         monkeypatch.setattr(f"{module}.dumps", seen(dumps))
     async with Peer(healthy) as peer, gateway(tmp_path, peer.url) as proxy:
         got = await proxy.request("POST", *large(form))

@@ -14,7 +14,7 @@ from llm_proxy.upstreams.response_reader import ResponseReader
 from llm_proxy.wire.schema import ChatRequest
 from llm_proxy.wire.sse import LineDecoder, SSEDecoder
 from llm_proxy.wire.strict_json import parse_object
-from providers.openai import OpenAIProvider
+from providers.openai.provider import OpenAIProvider
 from tests.handlers.kit import CHAT
 
 ASKED = ChatRequest.of(CHAT)

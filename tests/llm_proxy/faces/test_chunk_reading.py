@@ -18,7 +18,7 @@ from llm_proxy.faces.responses.face import ResponsesFace
 from llm_proxy.faces.responses.request import ResponsesRequest
 from llm_proxy.wire.events import ChatResponse, Chunk
 from llm_proxy.wire.schema import validated
-from providers._openai_stream import sound
+from providers.openai.stream import sound
 from tests.support.native_kit import spoilt
 
 FACES: dict[str, Callable[[], Face]] = {

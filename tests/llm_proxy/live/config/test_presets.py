@@ -9,7 +9,7 @@ import pytest
 from llm_proxy.live.config.presets import PRESETS
 from llm_proxy.live.config.schema import json_schema
 from llm_proxy.wire.calls import Deployment, Secret
-from providers.openai import OpenAIProvider
+from providers.openai.provider import OpenAIProvider
 from tests.support.config_kit import API_TYPES, problems, row
 from tests.support.secrets import UPSTREAM_KEY
 
