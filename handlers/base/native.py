@@ -2,7 +2,7 @@
 
 One rule for all faces: the endpoint names its call by the path of its API; if the provider of the chosen deployment has
 that call, it is made natively. An upstream that turns out to have no such endpoint is asked in the canonical dialect
-instead, and not tried again for a while (``llm_proxy.lacking``).
+instead, and not tried again for a while (``llm_proxy.routing.lacking``).
 """
 
 from __future__ import annotations

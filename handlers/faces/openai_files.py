@@ -2,15 +2,15 @@
 
 Files have no model in that API, so a field ``model`` of the form, a query parameter ``model`` or a header ``X-Model`` may
 name one; none of them is sent on. Of several deployments always the first in use is taken, because a file is known
-only where it was uploaded. See ``handlers.kept``.
+only where it was uploaded. See ``handlers.base.kept``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from handlers.kept import ID as _ID
-from handlers.kept import KeptHandler
+from handlers.base.kept import ID as _ID
+from handlers.base.kept import KeptHandler
 
 
 class FilesHandler(KeptHandler):

@@ -1,12 +1,12 @@
 """What OpenAI's Responses API keeps, at an upstream that has it: responses by their ids, conversations; and what may be done
-with a response before it is made. See ``handlers.kept``.
+with a response before it is made. See ``handlers.base.kept``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from handlers.kept import ID, KeptHandler
+from handlers.base.kept import ID, KeptHandler
 from llm_proxy.wire.calls import Deployment
 
 

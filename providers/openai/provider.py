@@ -15,16 +15,16 @@ from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
-from llm_proxy.asked_name import renamed
+from llm_proxy.wire.asked_name import renamed
 from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
-from providers.common.completions_native import NativeCompletions
+from providers.openai.completions import NativeCompletions
 from providers.common.defaults import effective
 from providers.common.errors import from_body, in_stream, refusal, reported
-from providers.common.responses_native import NativeResponses
+from providers.openai.responses_native import NativeResponses
 from providers.openai.stream import OpenAIDecoder, sound
 from providers.openai.strict import strict
 

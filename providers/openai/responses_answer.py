@@ -1,7 +1,7 @@
 """What an answer of OpenAI's Responses API means in the canonical dialect (platform.openai.com/docs/api-reference/responses/object).
 
 Summaries of reasoning are shown as ``reasoning_content``; what OpenAI wants back of it is kept in ``thinking_blocks``
-(``llm_proxy.reasoning_items``). What tools on OpenAI's side did is in the text that they led to.
+(``llm_proxy.wire.reasoning_items``). What tools on OpenAI's side did is in the text that they led to.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.reasoning_items import block_of
+from llm_proxy.wire.reasoning_items import block_of
 from llm_proxy.wire.events import ChatResponse
 from providers.common.errors import in_stream, reported
 from providers.common.json_objects import JsonObject, Malformed, integer, obj, objects, text

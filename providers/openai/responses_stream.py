@@ -1,7 +1,7 @@
 """A streamed answer of OpenAI's Responses API as chunks of the canonical dialect
 (platform.openai.com/docs/api-reference/responses-streaming).
 
-Laws: those of ``_native_stream``. Servers differ in what tells the pieces apart: an item's id, its place, or nothing but
+Laws: those of ``common.sse_decoder``. Servers differ in what tells the pieces apart: an item's id, its place, or nothing but
 their order (llama.cpp). A piece that only repeats what has been said is not said twice.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from llm_proxy.reasoning_items import block_of
+from llm_proxy.wire.reasoning_items import block_of
 from llm_proxy.wire.sse import SSEEvent
 from providers.base import Chunk, Done, Event
-from providers.common import responses_answer as answer
+from providers.openai import responses_answer as answer
 from providers.common.json_objects import JsonObject, Malformed, integer, loads_object, obj, objects, text
 from providers.common.sse_decoder import ChunkMaker, JsonEventDecoder, Refused, no_terminator
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llm_proxy.lacking import Lacking
+from llm_proxy.routing.lacking import Lacking
 from llm_proxy.wire.calls import Deployment
 
 UP = Deployment("p", "m", "openai", "http://up.test/v1", "up")
