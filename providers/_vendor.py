@@ -60,8 +60,9 @@ class Vendor:
 
     #: Whether it refuses unknown fields of messages, parts, calls and tools.
     strict: bool = False
-    #: Fields of messages beyond OpenAI's own, where it is strict.
+    #: Fields of an assistant's messages, and of parts, that it knows beside the common ones, where it is strict.
     fields: frozenset[str] = frozenset()
+    part_fields: frozenset[str] = frozenset()
     #: Whether messages may have a ``name``.
     names: bool = True
     #: Whether marks for caches (``cache_control``) are read.
@@ -81,12 +82,14 @@ class Vendor:
     signed: bool = False
     #: Whether results of tools may hold pictures and files.
     pictures: bool = False
+    #: Whether an assistant's turn may be empty.
+    empty_turns: bool = True
     #: Whether content that is texts only is written as one string.
     joins: bool = False
 
     #: The grammar of a call's id, and how long a new one is.
     call_id: re.Pattern[str] | None = None
-    call_length: int = 40
+    call_length: int = 24
     #: The grammar of a tool's name.
     tool_name: re.Pattern[str] | None = None
     #: Whether tools may be declared as strict.

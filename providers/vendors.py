@@ -39,6 +39,8 @@ _OPENAI = Vendor(
     ),
     cache_keys=True,
     strict=True,
+    fields=frozenset({"audio", "function_call", "refusal"}),
+    part_fields=frozenset({"prompt_cache_breakpoint"}),
     developer=True,
     system="anywhere",
     thoughts=(),
@@ -96,6 +98,7 @@ _MISTRAL = Vendor(
     fields=frozenset({"prefix"}),
     names=False,
     thoughts=(),
+    empty_turns=False,
     thinking_parts=True,
     pictures=True,
     # "Tool call id was ... but must be a-z, A-Z, 0-9, with a length of 9." (HKUDS/nanobot#1293)
@@ -139,6 +142,7 @@ _XAI = Vendor(
         (r"grok-(2|3(?!-mini)|4(-|$)|4\.20-\d|code)", "reasoning_effort"),
         (r"grok-(3-mini|[4-9]|code)", "presence_penalty frequency_penalty stop"),
     ),
+    empty_turns=False,
     cache_keys=True,
     system="apart",
     responses=True,
@@ -179,6 +183,7 @@ _MOONSHOT = Vendor(
     cache_keys=True,
     system="apart",
     thoughts=("reasoning_content",),
+    empty_turns=False,
     must_think=True,  # "reasoning_content is missing in assistant tool call message" (continuedev/continue#11600)
     strict_tools=False,
     any_of_alone=True,  # "when using anyOf, type should be defined in anyOf items instead of the parent schema"
@@ -188,6 +193,7 @@ _ZAI = Vendor(
     "Z.ai",
     ("api.z.ai", "open.bigmodel.cn"),
     limit="max_tokens",
+    empty_turns=False,
     efforts=("low", "high", "max"),  # the rest is an error 1210 (mnfst/modelparams.dev#327)
     user_length=128,
     system="apart",
@@ -227,6 +233,7 @@ _NVIDIA = Vendor(
     strict=True,
     fields=frozenset({"reasoning_content"}),
     thoughts=("reasoning_content",),
+    empty_turns=False,
     joins=True,  # earendil-works/pi#1528
 )
 _PERPLEXITY = Vendor(
@@ -238,6 +245,7 @@ _PERPLEXITY = Vendor(
     stream_options=False,  # usage comes unasked
     strict=True,
     names=False,
+    empty_turns=False,
     alternates=True,  # "After the (optional) system message(s), user or tool message(s) should alternate with assistant"
     thoughts=(),
     responses=True,
@@ -248,6 +256,7 @@ _GOOGLE = Vendor(
     ("googleapis.com",),
     # "Invalid JSON payload received. Unknown name "store": Cannot find field."
     params=(COMMON - {"user", "logit_bias", "seed"}) | frozenset({"extra_body", "google"}),
+    empty_turns=False,
     efforts=("none", "minimal", "low", "medium", "high"),
     strict=True,
     fields=frozenset(
