@@ -23,7 +23,7 @@ from providers._fit_params import fit_embeddings
 from providers._openai_stream import OpenAIDecoder, sound
 from providers._options import effective
 from providers.base import BaseProvider, ChatResponse, StreamDecoder
-from providers.vendors import vendor_of
+from providers.vendors import LENIENT, VENDORS, of_host, vendor_of
 
 
 class OpenAIProvider(BaseProvider):
@@ -32,6 +32,11 @@ class OpenAIProvider(BaseProvider):
     api_type: ClassVar[str] = "openai"
     default_host: ClassVar[str | None] = "https://api.openai.com/v1"
     has_media: ClassVar[bool] = True
+    vendors: ClassVar[frozenset[str]] = frozenset(VENDORS)
+
+    def vendor_at(self, api_host: str) -> str:
+        found = of_host(api_host) if api_host else LENIENT
+        return found.name if found else ""
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         body, dropped = effective(request.sent, deployment.options)

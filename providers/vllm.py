@@ -21,6 +21,9 @@ class VllmProvider(OpenAIProvider):
     api_type: ClassVar[str] = "vllm"
     default_host: ClassVar[str | None] = None
 
+    def vendor_at(self, api_host: str) -> str:
+        return "vllm"
+
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         said = from_body(body)
         # Its code only repeats the status. This parameter, which no request has, is named for an overflow alone
