@@ -18,8 +18,8 @@ from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.sse import dumps
 from llm_proxy.wire import Deployment, HttpCall
 from providers._errors import from_body, in_stream, refusal, reported
-from providers._fit import fit
-from providers._fit_params import fit_embeddings
+from providers._openai_fit import fit
+from providers._openai_fit_params import fit_embeddings
 from providers._openai_stream import OpenAIDecoder, sound
 from providers._options import effective
 from providers.base import BaseProvider, ChatResponse, StreamDecoder

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from providers._fit_messages import parts
-from providers._vendor import Vendor
+from providers._openai_fit_messages import parts
+from providers._openai_vendor import Vendor
 
 _Json = dict[str, Any]
 _SYSTEM = ("system", "developer")
@@ -53,10 +53,9 @@ def _joined(messages: list[_Json]) -> _Json:
     """Messages of one role as one: texts with a blank line between them, anything else as parts."""
     if len(messages) == 1:
         return messages[0]
-    contents = [message.get("content") for message in messages]
-    content: Any = [part for given in contents for part in parts(given)]
-    if all(content is None or isinstance(content, str) for content in contents):
-        content = "\n\n".join(text for text in contents if text)
+    content: Any = [part for message in messages for part in parts(message.get("content"))]
+    if all(part.keys() == {"type", "text"} for part in content):  # no marks, no pictures
+        content = "\n\n".join(str(part["text"]) for part in content if part["text"])
     merged = {name: value for message in messages for name, value in message.items() if name != "name"}
     return {**merged, "role": messages[0]["role"], "content": content}
 

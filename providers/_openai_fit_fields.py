@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from providers._vendor import Vendor
+from providers._openai_vendor import Vendor
 
 _Json = dict[str, Any]
 _Lost = dict[str, None]

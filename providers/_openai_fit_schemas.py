@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from providers._fit_fields import unmarked
-from providers._vendor import Vendor
+from providers._openai_fit_fields import unmarked
+from providers._openai_vendor import Vendor
 
 _Json = dict[str, Any]
 _Lost = dict[str, None]

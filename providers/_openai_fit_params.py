@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from providers._vendor import Vendor
+from providers._openai_vendor import Vendor
 
 _Json = dict[str, Any]
 

@@ -1,7 +1,7 @@
 """What one vendor of OpenAI's dialect takes: a frozen row. The rows themselves stand in ``vendors``.
 
 Laws: data, not code; a field says what the vendor's own reference, its client's types or its users' reports say, and the
-defaults are what nearly every server of the dialect takes. Whoever makes a request fit (``_fit``) asks the row and never
+defaults are what nearly every server of the dialect takes. Whoever makes a request fit (``fit``) asks the row and never
 for a name.
 """
 
