@@ -19,8 +19,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from llm_proxy.wire import Deployment
-from providers._openai_vendor import COMMON, OPENAI, Vendor, models
+from llm_proxy.wire.calls import Deployment
+from providers.openai.vendor import COMMON, OPENAI, Vendor, models
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SAMPLING = "temperature top_p presence_penalty frequency_penalty logit_bias logprobs top_logprobs"

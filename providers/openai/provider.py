@@ -1,0 +1,116 @@
+"""The canonical dialect itself: OpenAI, and every server that speaks its chat completions.
+
+Requests pass as they were sent, with the configuration's defaults under them, the upstream's model name, and what the row
+of the vendor asks for (``vendors``); answers pass untouched, and are read only as far as must be known. Streams: ``_openai_stream``.
+
+Source: platform.openai.com/docs/api-reference/chat, and recordings of llama.cpp and vLLM in tests/data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic_core import from_json
+
+from llm_proxy.errors import GatewayError, UpstreamError
+from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
+from llm_proxy.wire.sse import dumps
+from providers.base import BaseProvider, ChatResponse, StreamDecoder
+from providers.common.defaults import effective
+from providers.common.errors import from_body, in_stream, refusal, reported
+from providers.openai.fit import fit
+from providers.openai.fit_params import fit_embeddings
+from providers.openai.stream import OpenAIDecoder, sound
+from providers.vendors import LENIENT, VENDORS, of_host, vendor_of
+
+
+class OpenAIProvider(BaseProvider):
+    """``api_type`` ``openai``."""
+
+    api_type: ClassVar[str] = "openai"
+    default_host: ClassVar[str | None] = "https://api.openai.com/v1"
+    has_media: ClassVar[bool] = True
+    vendors: ClassVar[frozenset[str]] = frozenset(VENDORS)
+
+    def vendor_at(self, api_host: str) -> str:
+        found = of_host(api_host) if api_host else LENIENT
+        return found.name if found else ""
+
+    def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
+        body, dropped = effective(request.sent, deployment.options)
+        vendor = vendor_of(deployment)
+        streaming = body.pop("stream_options", None)
+        dropped += fit(body, vendor, deployment.model)
+        body["model"] = deployment.model
+        body["stream"] = bool(request.stream)
+        if request.stream and vendor.stream_options:
+            if not _says_no_usage(deployment):
+                # Usage is always wanted, for the log; a face that was not asked for it leaves it out.
+                body["stream_options"] = {**(streaming or {}), "include_usage": True}
+            elif request.wants_usage:
+                dropped.append("stream_options")
+        accept = "text/event-stream" if request.stream else "application/json"
+        headers = (("Content-Type", "application/json"), ("Accept", accept), *self.auth_headers(deployment))
+        return HttpCall(
+            "POST",
+            deployment.api_host + "/chat/completions",
+            headers,
+            dumps(body),
+            deployment.timeouts,
+            bool(request.stream),
+            tuple(sorted(dropped)),
+        )
+
+    def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
+        value = _object(body)
+        if value is None:
+            raise _no_answer("is not a JSON object")
+        if value.get("error"):
+            raise in_stream(reported(value))
+        if "choices" not in value or not sound(value, "message"):
+            raise _no_answer("is not a chat completion")
+        return ChatResponse(value, body)
+
+    def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
+        return OpenAIDecoder()
+
+    def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
+        # The options of a deployment are sampling parameters: none of them is meant for embeddings.
+        body, dropped = effective(request.sent, {})
+        dropped += fit_embeddings(body, vendor_of(deployment))
+        body["model"] = deployment.model
+        headers = (("Content-Type", "application/json"), *self.auth_headers(deployment))
+        url = deployment.api_host + "/embeddings"
+        return HttpCall("POST", url, headers, dumps(body), deployment.timeouts, dropped=tuple(dropped))
+
+    def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
+        value = _object(body)
+        if value is not None and value.get("error"):
+            raise in_stream(reported(value))
+        if value is None or not isinstance(value.get("data"), list):
+            raise _no_answer("holds no embeddings")
+        return body
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        return refusal(status, headers, from_body(body))
+
+
+def _says_no_usage(deployment: Deployment) -> bool:
+    """Whether the configuration says that the server is not to be asked for usage in streams: some refuse the question."""
+    asked = deployment.options.get("stream_options")
+    return isinstance(asked, Mapping) and asked.get("include_usage") is False
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in ``body``; None if it is anything else."""
+    try:
+        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _no_answer(what: str) -> UpstreamError:
+    return UpstreamError(f"the upstream's answer {what}", phase="body", kind="content_type")
