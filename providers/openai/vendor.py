@@ -13,14 +13,14 @@ from typing import Literal
 
 #: Parameters of OpenAI's own chat completions, besides model and messages: openai-python, types/chat/
 #: completion_create_params.py. A test compares them with the client that is installed.
-OPENAI = frozenset(
+PARAMS = frozenset(
     "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens metadata "
     "modalities moderation n parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_options "
     "prompt_cache_retention reasoning_effort response_format safety_identifier seed service_tier stop store stream "
     "stream_options temperature tool_choice tools top_logprobs top_p user verbosity web_search_options".split()
 )
 #: What others have of it: not what belongs to OpenAI's own platform.
-COMMON = OPENAI - frozenset(
+COMMON = PARAMS - frozenset(
     "audio modalities moderation prompt_cache_key prompt_cache_options prompt_cache_retention safety_identifier "
     "service_tier store metadata verbosity web_search_options function_call functions".split()
 )
