@@ -17,8 +17,8 @@ from providers.common.errors import in_stream, reported
 from providers.common.json_objects import JsonObject, Malformed, loads_object, obj, objects, text
 from providers.common.native_calls import Body, for_log
 from providers.common.sse_decoder import JsonEventDecoder, Refused, no_terminator
-from providers.common.vendor import Vendor
 from providers.openai.native_call import OpenAICall, asked
+from providers.openai.vendor import Vendor
 from providers.vendors import vendor_of
 
 

@@ -19,7 +19,7 @@ from providers.common.errors import in_stream, reported
 from providers.common.headers import json_headers
 from providers.common.json_objects import JsonObject, Malformed, loads_object
 from providers.common.native_calls import Body, filled, renamed
-from providers.common.vendor import Vendor
+from providers.openai.vendor import Vendor
 from providers.vendors import vendor_of
 
 #: What only chat has: neither completions nor Responses take it under this name.

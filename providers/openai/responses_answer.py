@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_proxy.errors import GatewayError, UpstreamError
-from llm_proxy.wire.reasoning_items import block_of
 from llm_proxy.wire.events import ChatResponse
+from llm_proxy.wire.reasoning_items import block_of
 from providers.common.errors import in_stream, reported
 from providers.common.json_objects import JsonObject, Malformed, integer, obj, objects, text
 from providers.common.sse_decoder import ChunkMaker

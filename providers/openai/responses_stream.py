@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from llm_proxy.wire.reasoning_items import block_of
 from llm_proxy.wire.sse import SSEEvent
 from providers.base import Chunk, Done, Event
-from providers.openai import responses_answer as answer
 from providers.common.json_objects import JsonObject, Malformed, integer, loads_object, obj, objects, text
 from providers.common.sse_decoder import ChunkMaker, JsonEventDecoder, Refused, no_terminator
+from providers.openai import responses_answer as answer
 
 _LAST = ("response.completed", "response.incomplete")
 

@@ -1,7 +1,7 @@
 """What one vendor of OpenAI's dialect takes: a frozen row. The rows themselves stand in ``vendors``.
 
 Laws: data, not code; a field says what the vendor's own reference, its client's types or its users' reports say, and the
-defaults are what nearly every server of the dialect takes. Whoever makes a request fit (``_fit``) asks the row and never
+defaults are what nearly every server of the dialect takes. Whoever makes a request fit (``fit``) asks the row and never
 for a name.
 """
 
@@ -13,14 +13,14 @@ from typing import Literal
 
 #: Parameters of OpenAI's own chat completions, besides model and messages: openai-python, types/chat/
 #: completion_create_params.py. A test compares them with the client that is installed.
-OPENAI = frozenset(
+PARAMS = frozenset(
     "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens metadata "
     "modalities moderation n parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_options "
     "prompt_cache_retention reasoning_effort response_format safety_identifier seed service_tier stop store stream "
     "stream_options temperature tool_choice tools top_logprobs top_p user verbosity web_search_options".split()
 )
 #: What others have of it: not what belongs to OpenAI's own platform.
-COMMON = OPENAI - frozenset(
+COMMON = PARAMS - frozenset(
     "audio modalities moderation prompt_cache_key prompt_cache_options prompt_cache_retention safety_identifier "
     "service_tier store metadata verbosity web_search_options function_call functions".split()
 )
@@ -60,8 +60,9 @@ class Vendor:
 
     #: Whether it refuses unknown fields of messages, parts, calls and tools.
     strict: bool = False
-    #: Fields of messages beyond OpenAI's own, where it is strict.
+    #: Fields of an assistant's messages, and of parts, that it knows beside the common ones, where it is strict.
     fields: frozenset[str] = frozenset()
+    part_fields: frozenset[str] = frozenset()
     #: Whether messages may have a ``name``.
     names: bool = True
     #: Whether marks for caches (``cache_control``) are read.
@@ -81,12 +82,14 @@ class Vendor:
     signed: bool = False
     #: Whether results of tools may hold pictures and files.
     pictures: bool = False
+    #: Whether an assistant's turn may be empty.
+    empty_turns: bool = True
     #: Whether content that is texts only is written as one string.
     joins: bool = False
 
     #: The grammar of a call's id, and how long a new one is.
     call_id: re.Pattern[str] | None = None
-    call_length: int = 40
+    call_length: int = 24
     #: The grammar of a tool's name.
     tool_name: re.Pattern[str] | None = None
     #: Whether tools may be declared as strict.
