@@ -37,10 +37,6 @@ class OpenAIProvider(BaseProvider):
     has_media: ClassVar[bool] = True
     vendors: ClassVar[frozenset[str]] = frozenset(VENDORS)
 
-    def vendor_at(self, api_host: str) -> str:
-        found = of_host(api_host) if api_host else LENIENT
-        return found.name if found else ""
-
     def __init__(self) -> None:
         self._native: dict[str, NativeCall] = {
             "/v1/completions": NativeCompletions(self),
@@ -49,6 +45,10 @@ class OpenAIProvider(BaseProvider):
 
     def native(self, path: str) -> NativeCall | None:
         return self._native.get(path)
+
+    def vendor_at(self, api_host: str) -> str:
+        found = of_host(api_host) if api_host else LENIENT
+        return found.name if found else ""
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         body, dropped = effective(request.sent, deployment.options)
