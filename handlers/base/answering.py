@@ -96,7 +96,7 @@ class AnsweringHandler(BaseHandler):
         """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish. ``native``: the call that a
         ``NativeRequest`` is for."""
         request, withheld = without_addresses(request)
-        adapter: Adapter = native or self.snapshot.adapter(deployment)
+        adapter = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)  # type: ignore[arg-type]
         if self._size < OFF_LOOP:
             call = adapter.chat_call(request, deployment)
         else:

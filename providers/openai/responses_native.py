@@ -35,6 +35,8 @@ class NativeResponses(OpenAICall):
     )
 
     def serves(self, deployment: Deployment) -> bool:
+        if deployment.api:
+            return deployment.api == "responses"
         return vendor_of(deployment).responses
 
     def keeps(self, deployment: Deployment) -> bool:
