@@ -98,13 +98,13 @@ class MediaHandler(RelayingHandler):
         a model that stands in it is taken out."""
         headers = [("Accept", self._accept())]
         data: bytes | None = None
-        withheld: list[str] = []
+        removed: list[str] = []
         if body is not None:
-            withheld = sorted(ADDRESSES & body.names)
-            without = withheld if model is not None else [*withheld, "model"]
+            removed = sorted(ADDRESSES & body.names)
+            without = removed if model is not None else [*removed, "model"]
             data = await self.off_loop(lambda: body.written(model, without))
             headers.append(("Content-Type", body.content_type))
-        self._say_who(deployment, tuple(withheld), None)
+        self._say_who(deployment, tuple(removed), None)
         own = self.snapshot.adapter(deployment).auth_headers(deployment)
         url = deployment.api_host + target
         call = HttpCall(method, url, (*headers, *own), data, deployment.timeouts)

@@ -1,7 +1,7 @@
 """The canonical dialect itself: OpenAI, and every server that speaks its chat completions.
 
 Requests pass as they were sent, with the configuration's defaults under them, the upstream's model name, and what the row
-of the vendor asks for (``vendors``); answers pass untouched, and are read only as far as must be known. Streams: ``_openai_stream``.
+of the vendor asks for (``vendors``); answers pass untouched, and are read only as far as must be known. Streams: ``stream``.
 
 Source: platform.openai.com/docs/api-reference/chat, and recordings of llama.cpp and vLLM in tests/data.
 """
