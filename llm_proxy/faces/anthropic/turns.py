@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from llm_proxy.faces.anthropic.blocks import Block, content
+from llm_proxy.wire.reasoning_items import is_openai
 from llm_proxy.wire.sse import dumps
 
 _THOUGHTS = ("thinking", "redacted_thinking")
@@ -107,6 +108,8 @@ class Turns:
         thoughts = [block for block in given if block["type"] in _THOUGHTS]
         if thought := "".join(str(block.get("thinking") or "") for block in thoughts):
             message["reasoning_content"] = thought
+        if sealed := [block for block in thoughts if is_openai(block)]:
+            message["thinking_blocks"] = sealed
         return message
 
 

@@ -332,7 +332,7 @@ COUNTS = {
     "completion_tokens_details": {"reasoning_tokens": 2},
 }
 NOTE = {"type": "url_citation", "url": "https://x.test", "title": "t", "start_index": 0, "end_index": 1}
-OUTPUT = [
+OUTPUT: list[dict[str, Any]] = [
     {**SEALED, "summary": [{"type": "summary_text", "text": "one"}, {"type": "summary_text", "text": "two"}]},
     {"type": "web_search_call", "id": "ws_1", "status": "completed"},
     {
