@@ -269,18 +269,21 @@ def _turn(
 ) -> list[tuple[Any, Any]]:
     """Check a turn's results against the calls before it; its own calls, which the next turn must answer."""
     given = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]
-    if content["role"] == "model":
-        need(not given, f"{at}: function responses belong to the user")
-        given, before, waiting = [], waiting, []
-    else:
-        before = []
-    need(
-        sorted(map(repr, waiting)) == sorted(repr((one.get("id"), one.get("name"))) for one in given),
-        "Please ensure that the number of function response parts is equal to the number of function call parts "
-        "of the function call turn.",
-    )
+    of_model = content["role"] == "model"
+    need(not (of_model and given), f"{at}: function responses belong to the user")
+    if not of_model:
+        # Google's client for Python gives no ids back.
+        answered = {one.get("id") for one in given} - {None}
+        left = sorted(name for number, name in waiting if number not in answered)
+        need(
+            len(given) == len(waiting)
+            and left == sorted(one["name"] for one in given if one.get("id") is None),
+            "Please ensure that the number of function response parts is equal to the number of function call parts "
+            "of the function call turn.",
+        )
+        waiting = []
     calls = [part for part in content["parts"] if "functionCall" in part]
-    need(not calls or content["role"] == "model", f"{at}: function calls belong to the model")
+    need(of_model or not calls, f"{at}: function calls belong to the model")
     if calls and model.startswith("gemini-3"):
         name, found = calls[0]["functionCall"]["name"], calls[0].get("thoughtSignature")
         need(
@@ -290,7 +293,7 @@ def _turn(
         # Bytes in JSON are read in either alphabet of base64.
         sound = found == ANY_SIGNATURE or found.translate(_STANDARD) == signature(name)
         need(sound, f"{at}: Thought signature is not valid")
-    return [*before, *((part["functionCall"].get("id"), part["functionCall"]["name"]) for part in calls)]
+    return [*waiting, *((part["functionCall"].get("id"), part["functionCall"]["name"]) for part in calls)]
 
 
 _TASKS = _one_of(
