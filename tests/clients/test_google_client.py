@@ -25,9 +25,10 @@ async def test_text_of_the_blocking_client(serve: Serve, version: str) -> None:
     """Whole and as a stream: one text, its finish reason, its usage, and the name that was asked for."""
 
     def work(sdk: genai.Client) -> tuple[Any, list[Any], Any]:
-        whole = sdk.models.generate_content(model="m", contents="hi")
-        chunks = list(sdk.models.generate_content_stream(model="m", contents="hi"))
-        return whole, chunks, sdk.models.count_tokens(model="m", contents="hi")
+        with sdk:
+            whole = sdk.models.generate_content(model="m", contents="hi")
+            chunks = list(sdk.models.generate_content_stream(model="m", contents="hi"))
+            return whole, chunks, sdk.models.count_tokens(model="m", contents="hi")
 
     async with serve() as served:
         whole, chunks, counted = await in_thread(lambda: work(client(served, version)))
@@ -60,10 +61,11 @@ async def test_the_waiting_client(serve: Serve) -> None:
 async def test_schema(serve: Serve, schema: Any) -> None:
     """Structured output comes back as an object of the class, whichever way its schema was sent."""
     how = {"response_schema": schema} if schema is Reply else {"response_json_schema": schema}
-    config = types.GenerateContentConfig(response_mime_type="application/json", **how)
+    config = types.GenerateContentConfig(response_mime_type="application/json", temperature=0, **how)
 
     def work(sdk: genai.Client) -> Any:
-        return sdk.models.generate_content(model="m", contents="hi", config=config)
+        with sdk:
+            return sdk.models.generate_content(model="m", contents="hi", config=config)
 
     async with serve() as served:
         answer = await in_thread(lambda: work(client(served)))
@@ -91,12 +93,13 @@ async def test_automatic_function_calling(serve: Serve, stream: bool) -> None:
     )
 
     def work(sdk: genai.Client) -> tuple[str, list[Any]]:
-        chat = sdk.chats.create(model="m", config=config)
-        if stream:
-            text = "".join(chunk.text or "" for chunk in chat.send_message_stream("Weather in Paris?"))
-        else:
-            text = chat.send_message("Weather in Paris?").text or ""
-        return text, chat.get_history(curated=True)
+        with sdk:
+            chat = sdk.chats.create(model="m", config=config)
+            if stream:
+                text = "".join(chunk.text or "" for chunk in chat.send_message_stream("Weather in Paris?"))
+            else:
+                text = chat.send_message("Weather in Paris?").text or ""
+            return text, chat.get_history(curated=True)
 
     async with serve() as served:
         if served.is_real:
@@ -115,10 +118,11 @@ async def test_models_and_errors(serve: Serve) -> None:
     """Models are listed page by page and found one by one; an unknown one is a ClientError with Google's word."""
 
     def work(sdk: genai.Client) -> tuple[list[Any], Any, errors.APIError]:
-        listed = list(sdk.models.list(config={"page_size": 1}))
-        with pytest.raises(errors.ClientError) as caught:
-            sdk.models.generate_content(model="nobody", contents="hi")
-        return listed, sdk.models.get(model="m"), caught.value
+        with sdk:
+            listed = list(sdk.models.list(config={"page_size": 1}))
+            with pytest.raises(errors.ClientError) as caught:
+                sdk.models.generate_content(model="nobody", contents="hi")
+            return listed, sdk.models.get(model="m"), caught.value
 
     async with serve() as served:
         listed, one, error = await in_thread(lambda: work(client(served)))
@@ -137,8 +141,8 @@ async def test_embeddings(kind: str, tmp_path: Any) -> None:
         "gemini": "gemini-embedding-double",
     }
     async with over(kind, tmp_path, model=models[kind]) as (gateway, _):
-        sdk = client(Served(gateway, ""))
-        found = await in_thread(lambda: sdk.models.embed_content(model="m", contents=["one", "two"]))
+        with client(Served(gateway, "")) as sdk:
+            found = await in_thread(lambda: sdk.models.embed_content(model="m", contents=["one", "two"]))
 
     assert found.embeddings is not None
     assert len(found.embeddings) == 2

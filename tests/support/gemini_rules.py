@@ -273,11 +273,12 @@ def _turn(
     need(not (of_model and given), f"{at}: function responses belong to the user")
     if not of_model:
         # Google's client for Python gives no ids back.
-        answered = {one.get("id") for one in given} - {None}
-        left = sorted(name for number, name in waiting if number not in answered)
+        named = {(one["id"], one["name"]) for one in given if "id" in one}
+        unnamed = sorted(one["name"] for one in given if "id" not in one)
         need(
-            len(given) == len(waiting)
-            and left == sorted(one["name"] for one in given if one.get("id") is None),
+            named <= set(waiting)
+            and len(given) == len(waiting)
+            and unnamed == sorted(name for call_id, name in waiting if (call_id, name) not in named),
             "Please ensure that the number of function response parts is equal to the number of function call parts "
             "of the function call turn.",
         )
