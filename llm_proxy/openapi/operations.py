@@ -7,7 +7,7 @@ from functools import cache
 
 from llm_proxy import __version__
 from llm_proxy.gateway import Document
-from llm_proxy.openapi import anthropic, media, ollama, openai, openai_shapes, own, service
+from llm_proxy.openapi import anthropic, gemini, media, ollama, openai, openai_shapes, own, service
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
 from llm_proxy.openapi.values import Operation, Schema
@@ -18,6 +18,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *openai.OPERATIONS,
     *media.OPERATIONS,
     *anthropic.OPERATIONS,
+    *gemini.OPERATIONS,
     *ollama.OPERATIONS,
     *service.OPERATIONS,
 )
@@ -26,6 +27,7 @@ GROUPS: dict[str, str] = {
     **openai.GROUPS,
     **media.GROUPS,
     **anthropic.GROUPS,
+    **gemini.GROUPS,
     **ollama.GROUPS,
     **service.GROUPS,
 }
@@ -33,6 +35,7 @@ SHAPES: dict[str, Schema] = {
     **openai_shapes.SHAPES,
     **own.SHAPES,
     **anthropic.SHAPES,
+    **gemini.SHAPES,
     **ollama.SHAPES,
     **service.SHAPES,
 }
