@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from llm_proxy.faces.gemini_embed import BatchEmbedContentsRequest, EmbedContentRequest
-from llm_proxy.faces.gemini_form import CountTokensRequest, GenerateContentRequest
+from llm_proxy.faces.gemini.embed import BatchEmbedContentsRequest, EmbedContentRequest
+from llm_proxy.faces.gemini.request import CountTokensRequest, GenerateContentRequest
 from llm_proxy.openapi.errors import ASKED
 from llm_proxy.openapi.schemas import INTEGER, NUMBER, STRING, many, record, ref
 from llm_proxy.openapi.values import EVENTS, JSON, PREFIX, ROOT, Answer, Operation, Parameter, Schema
