@@ -1,8 +1,8 @@
 """The dialect of Google's Gemini API (ai.google.dev/api/generate-content).
 
-Requests: messages in ``_gemini_contents``, parameters in ``_gemini_params`` and ``_gemini_tools``. Answers:
-``_gemini_stream`` and ``_gemini_answer``; embeddings: ``_gemini_embeddings``; errors: ``_gemini_errors``. Requests that are
-sent on as they are: ``_gemini_native``. This file only puts them together. The key goes into a header: in the URL it would end up in every log on the way.
+Requests: messages in ``contents``, parameters in ``params`` and ``tools``. Answers: ``stream`` and ``answer``; embeddings:
+``embeddings``; errors: ``errors``; requests that are sent on as they are: ``native``. This file only puts them together. The
+key goes into a header: in the URL it would end up in every log on the way.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One candidate of an answer as Gemini writes it, told piece by piece (ai.google.dev/api/generate-content#Candidate).
 
 Laws: texts, thoughts and pictures are given out as they come; calls whole, at the end, as Google's models give them. What
-a vendor wants back stands on the first call, or on an empty text that ends the answer (see ``gemini_signature``): every
+a vendor wants back stands on the first call, or on an empty text that ends the answer (see ``signature``): every
 answer ends with a part, since Google's clients keep no answer in their history that lacks one.
 """
 

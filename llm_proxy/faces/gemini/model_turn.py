@@ -1,7 +1,7 @@
 """One turn of the model in a Gemini history as a canonical message of the assistant.
 
 Laws: texts, thoughts and calls are joined in their order; signatures go where their vendor will look for them (see
-``gemini_signature``). A call without a result is told as text in the end, because no other API takes one.
+``signature``). A call without a result is told as text in the end, because no other API takes one.
 """
 
 from __future__ import annotations

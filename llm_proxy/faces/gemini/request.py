@@ -1,7 +1,7 @@
 """A request of the Gemini API as a canonical chat request (ai.google.dev/api/generate-content).
 
 Laws: fields are read in either spelling, and what no other vendor has is named; what only Google keeps is refused. Its own
-servers get requests as they are (``gemini_native``). Filters for safety and labels speak to Google's machinery alone and
+servers get requests as they are (``native``). Filters for safety and labels speak to Google's machinery alone and
 say nothing to a model: they are no loss.
 """
 
