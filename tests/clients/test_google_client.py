@@ -33,7 +33,7 @@ async def test_text_of_the_blocking_client(serve: Serve, version: str) -> None:
     async with serve() as served:
         whole, chunks, counted = await in_thread(lambda: work(client(served, version)))
 
-    assert whole.text == "".join(chunk.text for chunk in chunks) == served.text
+    assert whole.text == "".join(chunk.text or "" for chunk in chunks) == served.text
     assert len(chunks) > 2
     assert chunks[-1].candidates[0].finish_reason == whole.candidates[0].finish_reason == "STOP"
     assert chunks[-1].usage_metadata.candidates_token_count > 0
@@ -47,7 +47,7 @@ async def test_the_waiting_client(serve: Serve) -> None:
     async with serve() as served:
         sdk = client(served).aio
         chat = sdk.chats.create(model="m")
-        pieces = [chunk.text async for chunk in await chat.send_message_stream("hi")]
+        pieces = [chunk.text or "" async for chunk in await chat.send_message_stream("hi")]
         # The real one's context is full after its one answer.
         again = served.text if served.is_real else (await chat.send_message("again")).text
         await sdk.aclose()
