@@ -28,6 +28,7 @@ from handlers.faces import (
     openai,
     openai_completions,
     openai_files,
+    openai_kept,
     openai_media,
     openai_responses,
 )
@@ -65,7 +66,7 @@ def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
         *(ping, status, tags, prompts, documents),
         *(chat, conversation, passthrough),
         gemini,  # whose calls hold a model's name, before those that end with one
-        *(openai, openai_completions, openai_responses, openai_media, openai_files),
+        *(openai, openai_completions, openai_responses, openai_kept, openai_media, openai_files),
         *(anthropic, ollama),
     )
     below = [(prefix + path, handler) for module in modules for path, handler in module.routes]
