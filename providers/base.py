@@ -146,6 +146,10 @@ class NativeCall(ABC):
         """Whether that upstream has the call: not every server of a dialect has all of it."""
         return True
 
+    def takes_all(self, deployment: Deployment) -> bool:
+        """Whether that upstream takes all that the API knows: many have but a part of a vendor's."""
+        return True
+
     def keeps(self, deployment: Deployment) -> bool:
         """Whether that upstream keeps its answers, for later requests to refer to, unless it is told not to."""
         return False

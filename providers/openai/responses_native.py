@@ -39,6 +39,9 @@ class NativeResponses(OpenAICall):
             return deployment.api == "responses"
         return vendor_of(deployment).responses
 
+    def takes_all(self, deployment: Deployment) -> bool:
+        return deployment.api == "responses" or self.keeps(deployment)
+
     def keeps(self, deployment: Deployment) -> bool:
         return vendor_of(deployment).name in ("openai", "azure")
 
