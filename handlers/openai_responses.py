@@ -19,11 +19,15 @@ class ResponsesHandler(AnsweringHandler):
     async def post(self) -> None:
         body = await self.json_body()
         form = read(body)
-        self.face = ResponsesFace(form, int(time.time()))
         chat = canonical(form, body)
+        self.face = ResponsesFace(form, _now(), chat.tools, _now)
         self.untranslated = tuple(chat.dropped)
         request = ChatRequest.of(chat.sent)
         await self.answer(request, self.deployment(form.model))
+
+
+def _now() -> int:
+    return int(time.time())
 
 
 routes: list[tuple[str, Any]] = [("/v1/responses", ResponsesHandler)]

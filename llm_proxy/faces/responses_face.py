@@ -7,7 +7,7 @@ clients raise. Events: ``responses_events``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llm_proxy.dialect import Face
@@ -17,15 +17,28 @@ from llm_proxy.faces.pieces import in_order, objects
 from llm_proxy.faces.responses_events import Events
 from llm_proxy.faces.responses_form import ResponsesRequest
 from llm_proxy.faces.responses_object import frame
+from llm_proxy.faces.responses_toolbox import Toolbox
 from llm_proxy.sse import dumps, sse_event
 
 
 class ResponsesFace(Face):
-    """One answer to ``form``; ``created`` in seconds since 1970."""
+    """One answer to ``form``, whose tools are ``tools``; ``created`` in seconds since 1970, and ``clock`` tells them."""
 
-    def __init__(self, form: ResponsesRequest, created: int) -> None:
+    def __init__(
+        self,
+        form: ResponsesRequest,
+        created: int,
+        tools: Toolbox | None = None,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
         thoughts = "summary_text" if form.wants_summary else "reasoning_text"
-        self._events = Events(frame(form, created), thoughts)
+        self._events = Events(
+            frame(form, created),
+            tools or Toolbox(),
+            clock or (lambda: created),
+            thoughts,
+            seals_calls=form.wants_sealed,
+        )
 
     def event(self, event: Chunk | Comment) -> bytes:
         if isinstance(event, Comment):
