@@ -140,7 +140,7 @@ class Service:
         if shared is not None:
             self._hand_over(shared.states)
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
-        self.gateway.workers = self.heartbeat.workers
+        self.gateway.reports = self.heartbeat.reports
 
     def _hand_over(self, states: SharedSnapshot) -> None:
         """Keep each new state for workers that start later."""
