@@ -3,6 +3,7 @@ with the paths that are served, both ways."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 from handlers.base.gateway import Document
@@ -10,13 +11,18 @@ from llm_proxy import __version__
 from llm_proxy.openapi import anthropic, media, ollama, openai, openai_shapes, own, service
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
-from llm_proxy.openapi.values import Operation, Schema
+from llm_proxy.openapi.values import OPENAI, ROOT, Operation, Schema
 from llm_proxy.wire.sse import dumps
+
+
+def _again(operation: Operation) -> Operation:
+    """The same operation below ``/openai`` too, if it is there at the root."""
+    return replace(operation, places=(*operation.places, OPENAI)) if ROOT in operation.places else operation
+
 
 OPERATIONS: tuple[Operation, ...] = (
     *own.OPERATIONS,
-    *openai.OPERATIONS,
-    *media.OPERATIONS,
+    *map(_again, (*openai.OPERATIONS, *media.OPERATIONS)),
     *anthropic.OPERATIONS,
     *ollama.OPERATIONS,
     *service.OPERATIONS,

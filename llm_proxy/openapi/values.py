@@ -19,6 +19,8 @@ Dialect = Literal["openai", "ollama", "anthropic", "either"]
 
 #: Where an operation stands: below the prefix of the settings, or at the path itself.
 PREFIX, ROOT = "{prefix}", ""
+#: Where OpenAI's API stands once more, as at Groq.
+OPENAI = "/openai"
 
 JSON = "application/json"
 EVENTS = "text/event-stream"

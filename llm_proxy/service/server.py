@@ -60,14 +60,24 @@ _LOOK = 0.02
 
 def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
+    of_openai: tuple[Any, ...] = (
+        openai,
+        openai_completions,
+        openai_responses,
+        openai_media,
+        openai_files,
+    )
     modules: Iterable[Any] = (
         *(ping, status, tags, prompts, documents),
         *(chat, conversation, passthrough),
-        *(openai, openai_completions, openai_responses, openai_media, openai_files),
+        *of_openai,
         *(anthropic, ollama),
     )
     below = [(prefix + path, handler) for module in modules for path, handler in module.routes]
-    return below + [route for module in modules for route in getattr(module, "root_routes", ())]
+    root = [route for module in modules for route in getattr(module, "root_routes", ())]
+    # As Groq has them: its own client takes a host and nothing else.
+    again = [(f"/openai{path}", handler) for module in of_openai for path, handler in module.root_routes]
+    return [*below, *root, *again]
 
 
 def ollama_routes() -> list[tuple[str, type[BaseHandler]]]:

@@ -52,7 +52,9 @@ class Call:
         """What the item must still say at the end, after ``said``."""
         if self._text is not None:
             return "" if said else whole_input("".join(self.parts))
-        return "" if any(self.parts) else "{}"  # a call without arguments is an empty object, not an empty text
+        return (
+            "" if any(self.parts) else "{}"
+        )  # a call without arguments is an empty object, not an empty text
 
     def is_whole(self) -> bool:
         """Whether nothing more can come."""

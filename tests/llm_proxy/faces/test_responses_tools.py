@@ -286,11 +286,11 @@ def test_its_items_in_a_history(name: str) -> None:
         (call,) = assistant["tool_calls"]
 
         assert chat.dropped == []
+        arguments = json.loads(call["function"]["arguments"])
         if tools:
             assert call["function"]["name"] == case.name
+            assert {name: arguments[name] for name in case.says} == case.says
         assert fits(call["function"]["name"])
-        arguments = json.loads(call["function"]["arguments"])
-        assert {name: arguments[name] for name in case.says} == case.says
         assert result == {"role": "tool", "tool_call_id": call["id"], "content": case.reads}
 
 
