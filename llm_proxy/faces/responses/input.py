@@ -19,7 +19,7 @@ from llm_proxy.faces.responses.names import label
 from llm_proxy.faces.responses.parts import Parts, checked, said
 from llm_proxy.faces.responses.sealed import is_mark, packed, unpacked
 from llm_proxy.faces.responses.thread import Thread
-from llm_proxy.faces.responses.told import is_of_user, told
+from llm_proxy.faces.responses.told import is_of_user, pictures, told
 from llm_proxy.faces.responses.toolbox import Toolbox
 from llm_proxy.wire.schema import Open, validated
 
@@ -131,6 +131,7 @@ class Turns:
     def _other(self, item: _Json, kind: str) -> None:
         """What has no place in a chat: in words, or named if it says nothing."""
         words = told(item)
+        self.dropped += [f"{self._path}.{name}" for name in pictures(item)]
         if not words:
             self.dropped.append(f"{self._path} ({label(kind)})")
         elif is_of_user(item):
@@ -177,7 +178,7 @@ class Turns:
             )
             self.problems.append(Problem(f"{self._path}.{place}", "does not say what was called"))
             return
-        call = self._thread.call(_ids(item) or (f"call_{self._path}",), flat, arguments)
+        call = self._thread.call(_ids(item) or (f"call_{self._path.replace('.', '_')}",), flat, arguments)
         if item.get("extra_content") is not None:  # Gemini's signatures, where Google's own endpoint has them
             call["extra_content"] = item["extra_content"]
 

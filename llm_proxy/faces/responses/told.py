@@ -9,50 +9,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_proxy.faces.responses.kind import text_of
+from llm_proxy.faces.responses.kind import as_list, text_of
 
 _Json = dict[str, Any]
 #: Bookkeeping, and what is no text: keys, states, pictures in base64.
 _SILENT = frozenset(
-    {
-        *(
-            "id",
-            "type",
-            "status",
-            "call_id",
-            "created_by",
-            "encrypted_content",
-            "fingerprint",
-            "container_id",
-        ),
-        *(
-            "approval_request_id",
-            "caller",
-            "async",
-            "role",
-            "object",
-            "phase",
-            "internal_chat_message_metadata",
-        ),
-    }
+    "id type status call_id created_by encrypted_content fingerprint container_id approval_request_id caller async role"
+    " object phase".split()
 )
 #: What says nothing that anybody could use here.
 _NOTHING = frozenset({"mcp_list_tools", "tool_search_call"})
-#: Fields with pictures.
-_PICTURES = {"image_generation_call": ("result", "svg_usage")}
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 def told(item: _Json) -> str:
     """``item`` in words; empty if it says nothing."""
     kind = str(item.get("type"))
-    silent = _SILENT.union(_PICTURES.get(kind, ()))
-    said = {name: value for name, value in item.items() if name not in silent and value not in _EMPTY}
+    said = {name: value for name, value in item.items() if name not in _SILENT}
+    for path in pictures(item):
+        name = path.partition(".")[0]
+        said[name] = [part for part in as_list(said[name]) if not _is_picture(part)]
+    said = {name: value for name, value in said.items() if value not in _EMPTY}
     if kind in _NOTHING or not said:
         return ""
     return f"[{kind}: {text_of(said)}]"
 
 
-_EMPTY: tuple[Any, ...] = (None, "", [], {})
+def pictures(item: _Json) -> list[str]:
+    """Where ``item`` has pictures in base64: in words they would be millions, and a model that cannot see would refuse
+    them for ever."""
+    if item.get("type") == "image_generation_call":
+        return ["result"] if item.get("result") else []
+    outputs = as_list(item.get("outputs"))
+    return [f"outputs.{at}" for at, part in enumerate(outputs) if _is_picture(part)]
+
+
+def _is_picture(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "image"
 
 
 def is_of_user(item: _Json) -> bool:
