@@ -68,7 +68,7 @@ class Reader:
         if kind == "response.output_item.done":
             assert self.part is None
             done = event["item"]
-            told = {"status", "encrypted_content", "extra_content"}
+            told = {"status", "encrypted_content", "extra_content", "result", "output_format"}
             assert {k: v for k, v in done.items() if k not in told} == {
                 k: v for k, v in self.item.items() if k not in told
             }

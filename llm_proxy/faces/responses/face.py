@@ -61,7 +61,8 @@ class ResponsesFace(Face):
         for delta in _deltas(choices[0].get("message") or {}):
             self._events.chunk({"choices": [{"delta": delta, "logprobs": choices[0].get("logprobs")}]})
         last = {"finish_reason": choices[0].get("finish_reason")}
-        self._events.chunk({"choices": [last], "usage": response.data.get("usage")})
+        told = {name: response.data.get(name) for name in ("usage", "service_tier")}
+        self._events.chunk({"choices": [last], **told})
         self._events.end()
         return dumps(self._events.response())
 

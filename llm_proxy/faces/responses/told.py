@@ -26,8 +26,7 @@ def told(item: _Json) -> str:
     """``item`` in words; empty if it says nothing."""
     kind = str(item.get("type"))
     said = {name: value for name, value in item.items() if name not in _SILENT}
-    for path in pictures(item):
-        name = path.partition(".")[0]
+    for name in {path.partition(".")[0] for path in pictures(item)}:
         said[name] = [part for part in as_list(said[name]) if not _is_picture(part)]
     said = {name: value for name, value in said.items() if value not in _EMPTY}
     if kind in _NOTHING or not said:
