@@ -8,7 +8,17 @@ from functools import cache
 
 from handlers.base.gateway import Document
 from llm_proxy import __version__
-from llm_proxy.openapi import anthropic, media, ollama, openai, openai_shapes, own, service
+from llm_proxy.openapi import (
+    anthropic,
+    gemini,
+    media,
+    ollama,
+    openai,
+    openai_kept,
+    openai_shapes,
+    own,
+    service,
+)
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
 from llm_proxy.openapi.values import OPENAI, ROOT, Operation, Schema
@@ -22,16 +32,19 @@ def _again(operation: Operation) -> Operation:
 
 OPERATIONS: tuple[Operation, ...] = (
     *own.OPERATIONS,
-    *map(_again, (*openai.OPERATIONS, *media.OPERATIONS)),
+    *map(_again, (*openai.OPERATIONS, *openai_kept.OPERATIONS, *media.OPERATIONS)),
     *anthropic.OPERATIONS,
+    *gemini.OPERATIONS,
     *ollama.OPERATIONS,
     *service.OPERATIONS,
 )
 GROUPS: dict[str, str] = {
     **own.GROUPS,
     **openai.GROUPS,
+    **openai_kept.GROUPS,
     **media.GROUPS,
     **anthropic.GROUPS,
+    **gemini.GROUPS,
     **ollama.GROUPS,
     **service.GROUPS,
 }
@@ -39,6 +52,7 @@ SHAPES: dict[str, Schema] = {
     **openai_shapes.SHAPES,
     **own.SHAPES,
     **anthropic.SHAPES,
+    **gemini.SHAPES,
     **ollama.SHAPES,
     **service.SHAPES,
 }

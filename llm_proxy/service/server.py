@@ -23,10 +23,12 @@ from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler, NotFoundHandler
 from handlers.faces import (
     anthropic,
+    gemini,
     ollama,
     openai,
     openai_completions,
     openai_files,
+    openai_kept,
     openai_media,
     openai_responses,
 )
@@ -64,12 +66,14 @@ def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
         openai,
         openai_completions,
         openai_responses,
+        openai_kept,
         openai_media,
         openai_files,
     )
     modules: Iterable[Any] = (
         *(ping, status, tags, prompts, documents),
         *(chat, conversation, passthrough),
+        gemini,  # whose calls hold a model's name, before those that end with one
         *of_openai,
         *(anthropic, ollama),
     )

@@ -84,8 +84,7 @@ async def test_everything_of_a_request(tmp_path: Path) -> None:
     )
     call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
     assert sent.pop("messages") == [
-        {"role": "system", "content": "i"},
-        {"role": "developer", "content": "d"},
+        {"role": "system", "content": "i\n\nd"},
         {"role": "user", "content": "a"},
         {
             "role": "assistant",
