@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar, Literal
 
-from handlers.base import BaseHandler, NotFoundHandler
+from handlers.base import BaseHandler
 from handlers.native import NativeFirstHandler
-from llm_proxy.dialect import Face
+from handlers.unknown import NoSuchPathHandler
+from llm_proxy.dialect import Face, OpenAIFace
 from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Problem
 from llm_proxy.faces.ollama_embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer
 from llm_proxy.faces.ollama_face import OllamaFace
@@ -201,10 +202,14 @@ class ManagementHandler(OllamaHandler):
     put = delete = head = post
 
 
-class OllamaNotFoundHandler(OllamaHandler, NotFoundHandler):
-    """Any other path below ``/ollama``."""
+class OllamaNotFoundHandler(NoSuchPathHandler):
+    """Any other path below ``/ollama``, and on Ollama's own port; below ``/v1`` a real one answers as OpenAI does too."""
 
     endpoint = "/ollama/"
+    everything = "GET /docs, at the gateway's main address,"
+
+    def other_face(self, path: str) -> Face:
+        return OpenAIFace() if path.removeprefix("/ollama").startswith("/v1/") else face_for("")
 
 
 #: Nothing of this is below the prefix.
