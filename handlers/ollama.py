@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any, ClassVar, Literal
 
 from handlers.base import BaseHandler
+from handlers.listing import listing
 from handlers.native import NativeFirstHandler
 from handlers.unknown import NoSuchPathHandler
 from llm_proxy.dialect import Face, OpenAIFace
@@ -16,7 +18,7 @@ from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Proble
 from llm_proxy.faces.ollama_embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer
 from llm_proxy.faces.ollama_face import OllamaFace
 from llm_proxy.faces.ollama_form import Asked, OllamaChat, OllamaGenerate, canonical
-from llm_proxy.faces.ollama_models import known_name, listed, shown
+from llm_proxy.faces.ollama_models import known_name, shown
 from llm_proxy.routing import unknown_model
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest, validated
 from llm_proxy.wire import Deployment
@@ -78,10 +80,8 @@ class ListHandler(OllamaHandler):
 
     endpoint = "/ollama/api/tags"
 
-    def get(self) -> None:
-        loaded_at = self.snapshot.loaded_at
-        models = [listed(name, rows, loaded_at) for name, rows in sorted(self.snapshot.models.items())]
-        self.send_json({"models": models})
+    async def get(self) -> None:
+        self.send_json({"models": await listing(self.snapshot, self.gateway.knowledge)})
 
     head = get
 
@@ -108,7 +108,9 @@ class ShowHandler(OllamaHandler):
         if not isinstance(asked, str):
             raise InvalidRequest.of([Problem("model", "is required, and must be a string")])
         name, rows = self.rows(asked)
-        self.send_json(shown(name, rows, self.snapshot.loaded_at))
+        snapshot, about = self.snapshot, self.gateway.knowledge.about
+        known = await asyncio.gather(*(about(row, snapshot.adapter(row)) for row in rows))
+        self.send_json(shown(name, rows, known, snapshot.loaded_at))
 
 
 class GeneratingHandler(OllamaHandler, NativeFirstHandler):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from llm_proxy.errors import GatewayError
+from llm_proxy.knowledge import Knowledge
 from llm_proxy.processes.scoreboard import Facts
 from llm_proxy.registry import Registry
 from llm_proxy.relay import KeepAlive
@@ -50,6 +51,8 @@ class Gateway:
     settings: Settings
     registry: Registry
     upstream: UpstreamClient
+    #: What the upstreams say of their models.
+    knowledge: Knowledge = field(init=False)
     started_at: float = field(default_factory=time.time)
     #: True from the stop signal on: no new work is accepted.
     draining: bool = False
@@ -64,6 +67,9 @@ class Gateway:
     documents: Callable[[], tuple[Document, ...]] = tuple
     #: Host names that a request may carry; empty = any (not listening on loopback).
     hosts: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.knowledge = Knowledge(self.upstream)
 
     @property
     def keep_alive(self) -> KeepAlive:

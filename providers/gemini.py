@@ -26,6 +26,7 @@ from providers._native_errors import not_an_answer
 from providers._native_headers import fixed_headers, json_headers
 from providers._native_json import Malformed, loads
 from providers._native_stream import ChunkMaker, Refused
+from providers.about import About, object_in, of_entry
 from providers.base import BaseProvider, ChatResponse, StreamDecoder
 
 #: Collections that a model's name may carry; a bare name is one of ``models``.
@@ -55,6 +56,13 @@ class GeminiProvider(BaseProvider):
             stream=stream,
             dropped=(*dropped, *unheard(request.messages)),
         )
+
+    def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
+        url = f"{deployment.api_host}/v1beta/{_resource(deployment.model)}"
+        return (HttpCall("GET", url, self.auth_headers(deployment)),)
+
+    def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
+        return {deployment.model: of_entry(object_in(body))}
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
         try:

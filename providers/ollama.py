@@ -18,6 +18,7 @@ from providers._errors import Reported, from_body, refusal
 from providers._native_json import Malformed
 from providers._native_stream import Refused
 from providers._ollama_native import calls
+from providers.about import About, of_ollama
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 
 
@@ -58,6 +59,14 @@ class OllamaProvider(BaseProvider):
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
         return answer.OllamaDecoder()
+
+    def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
+        headers = (("Content-Type", "application/json"), *self.auth_headers(deployment))
+        body = dumps({"model": deployment.model})
+        return (HttpCall("POST", deployment.api_host + "/api/show", headers, body),)
+
+    def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
+        return {deployment.model: of_ollama(body)}
 
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         body, dropped = request_form.embed_body(request, deployment)

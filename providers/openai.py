@@ -79,6 +79,13 @@ class OpenAIProvider(BaseProvider):
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
         return OpenAIDecoder()
 
+    def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
+        host, headers = deployment.api_host, self.auth_headers(deployment)
+        calls = [HttpCall("GET", host + "/models", headers)]
+        if _is_at_home(host):  # LM Studio's list in OpenAI's form has names only
+            calls.append(HttpCall("GET", host.removesuffix("/v1") + "/api/v0/models", headers))
+        return tuple(calls)
+
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         # The options of a deployment are sampling parameters: none of them is meant for embeddings.
         body, dropped = effective(request.sent, {})
@@ -113,6 +120,13 @@ def _is_openai(api_host: str) -> bool:
     """Whether OpenAI's own servers answer, at OpenAI or in Azure."""
     host = urlsplit(api_host).hostname or ""
     return host == "api.openai.com" or host.endswith(".openai.azure.com")
+
+
+@lru_cache(maxsize=1000)
+def _is_at_home(api_host: str) -> bool:
+    """Whether a program on some machine answers, and not a vendor."""
+    url = urlsplit(api_host)
+    return url.scheme == "http" or url.port not in (None, 443)
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

@@ -96,6 +96,14 @@ class Row(_Strict):
     input_size: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = Field(
         None, description="Size of the context window, in tokens; for information only."
     )
+    capabilities: list[Literal["completion", "tools", "insert", "vision", "embedding", "thinking"]] | None = (
+        Field(
+            None,
+            description="What the model can do, as /api/show tells it; all that is not listed it cannot. Default: what its "
+            "upstream and its name say.",
+            examples=[["completion", "tools", "thinking"]],
+        )
+    )
     timeouts: TimeoutFields | None = Field(None, description="Limits of one upstream call, in seconds.")
     headers: dict[HeaderName, HeaderValue | None] | None = Field(
         None,

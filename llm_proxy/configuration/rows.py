@@ -196,6 +196,7 @@ class _Provider:
             "prompt": row.prompt,
             "on_client_gone": row.on_client_gone,
             "drain_seconds": row.drain_seconds,
+            "capabilities": None if row.capabilities is None else tuple(row.capabilities),
         }
         return Deployment(
             provider=self.name,
