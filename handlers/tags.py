@@ -17,13 +17,13 @@ class TagsHandler(BaseHandler):
 
     async def get(self) -> None:
         found = await listing(self.snapshot, self.gateway.knowledge)
-        models = [{**told, **beside(self.snapshot.models[told["name"]])} for told in found]
+        models = [{**told, **tag(self.snapshot.models[told["name"]])} for told in found]
         self.send_json({"models": models})
 
     head = get
 
 
-def beside(rows: Sequence[Deployment]) -> dict[str, Any]:
+def tag(rows: Sequence[Deployment]) -> dict[str, Any]:
     """What Ollama's list has no field for; ``rows`` are the model's active deployments, of which the first speaks for all
     where they differ."""
     first = rows[0]
