@@ -1,7 +1,7 @@
 """Bodies of requests that came compressed (``Content-Encoding``; RFC 9110, section 8.4), unpacked.
 
 Laws: pure; the result is bounded in size and in its ratio to what came, and nothing is inflated beyond either bound: what
-a bomb costs is a megabyte. A body that is broken, cut off, or followed by something else is refused, never read in part.
+a bomb costs is a few megabytes. A body that is broken, cut off, or followed by something else is refused, never read in part.
 Which requests are unpacked, and on which thread, is not known here.
 """
 
@@ -22,7 +22,7 @@ else:
 #: What is understood, as a 415 names it.
 ACCEPTED = "gzip, deflate, zstd"
 #: Output above this many bytes must not exceed ``MAX_RATIO`` times the input: text gets ten to twenty times shorter.
-FREE = 1024 * 1024
+FREE = 4 * 1024 * 1024
 MAX_RATIO = 100
 #: Codings on one body, and gzip members or zstd frames in it: nobody needs more, and each costs something.
 _MAX_CODINGS = 3
