@@ -21,6 +21,8 @@ MAX_HEAD = 64 * 1024
 MAX_HEADERS = 200
 
 _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT"})
+#: Behind something: a line of nothing else is another matter.
+_WHITE = re.compile(rb"(?<=[^ \t\r\n])[ \t]++\r\n")
 _VERSION = re.compile(rb" HTTP/([0-9])\.[0-9]")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 
@@ -60,8 +62,7 @@ class _Fields:
         self.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # llhttp leaves the white space behind a value, which is no part of it (RFC 9110, section 5.5).
-        self.pairs.append((name.decode("latin-1"), value.rstrip(b" \t").decode("latin-1")))
+        self.pairs.append((name.decode("latin-1"), value.decode("latin-1")))
 
 
 class RequestReader:
@@ -149,6 +150,10 @@ def _parsed(raw: bytes) -> RequestHead:
     """The head in ``raw``, which is exactly one. Raises ``_Refused``."""
     method = raw[: raw.find(b" ")]
     raw = _of_our_version(raw)
+    if b" \r\n" in raw or b"\t\r\n" in raw:
+        # White space behind a value is no part of it (RFC 9110, section 5.5); llhttp leaves it, or trips over it.
+        start = raw.find(b"\r\n")
+        raw = raw[:start] + _WHITE.sub(b"\r\n", raw[start:])
     if method not in _METHODS:
         # llhttp knows a fixed list, but a method that nobody implements is a 405, not malformed.
         if not _TOKEN.fullmatch(method):
