@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from llm_proxy.faces.ollama_models import listed
+from llm_proxy.faces.ollama.models import listed
 from llm_proxy.knowledge import Knowledge
-from llm_proxy.registry import Snapshot
+from llm_proxy.live.state.registry import Snapshot
 
 #: Longer lists are made beside the loop: each model takes some 50 us.
 _MANY = 100

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from handlers.base import BaseHandler
+from handlers.base.handler import BaseHandler
 from handlers.listing import listing
-from llm_proxy.wire import Deployment
+from llm_proxy.wire.calls import Deployment
 
 
 class TagsHandler(BaseHandler):

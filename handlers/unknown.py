@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from handlers.base import NotFoundHandler
-from llm_proxy.dialect import Face
-from llm_proxy.faces.anthropic_face import AnthropicFace
-from llm_proxy.near import near_path
+from handlers.base.handler import NotFoundHandler
+from llm_proxy.faces.anthropic.face import AnthropicFace
+from llm_proxy.faces.face import Face
+from llm_proxy.wire.did_you_mean import near_path
 
 #: Other spellings are not looked for behind longer ones: each costs up to a millisecond.
 _LONGEST = 80

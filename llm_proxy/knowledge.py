@@ -14,9 +14,9 @@ from dataclasses import replace
 from time import monotonic
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.relay import Clock, await_head, read_whole, refuse_errors
-from llm_proxy.upstream import UpstreamClient
-from llm_proxy.wire import Deployment, HttpCall, Timeouts
+from llm_proxy.relay.relay import Clock, await_head, read_whole, refuse_errors
+from llm_proxy.relay.upstream import UpstreamClient
+from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
 from providers.about import About, by_name
 from providers.base import BaseProvider
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from llm_proxy.configuration.presets import PRESETS
+from llm_proxy.live.config.presets import PRESETS
 
 #: The end of what vendors call their base URL and what the adapter of a type puts in front of its paths itself.
 _OWN_BASE: Mapping[str, re.Pattern[str]] = {

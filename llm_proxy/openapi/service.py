@@ -35,7 +35,7 @@ SHAPES: dict[str, Schema] = {
             "base_urls": OBJECT,
         }
     ),
-    "Worker": record(
+    "BackgroundThread": record(
         {
             "pid": INTEGER,
             "hash": STRING,
@@ -65,7 +65,7 @@ SHAPES: dict[str, Schema] = {
             "models": INTEGER,
             "running": INTEGER,
             "log": record({"dropped": INTEGER, "failed": INTEGER}),
-            "workers": many(ref("Worker")),
+            "workers": many(ref("BackgroundThread")),
             "ollama": maybe(STRING),
         },
         {"file_hash": maybe(STRING), "last_good": BOOLEAN, "noticed": OBJECT},

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_proxy.clients.unpacking import FREE, MAX_RATIO, codings_of, unpacked
 from llm_proxy.errors import RequestError, RequestTooLarge, UnsupportedMedia
-from llm_proxy.front.unpacking import FREE, MAX_RATIO, codings_of, unpacked
 
 if sys.version_info >= (3, 14):
     from compression import zstd
