@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from handlers.base.handler import BaseHandler
-from handlers.listing import listing
+from handlers.base.listing import listing
 from llm_proxy.wire.calls import Deployment
 
 

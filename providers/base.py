@@ -15,7 +15,7 @@ from llm_proxy.errors import GatewayError, NotSupported
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
-from providers.about import About, of_list
+from providers.common.about import About, of_list
 from providers.common.thoughtless import refuses_thinking, without_thinking
 
 __all__ = [

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.knowledge import Knowledge
 from llm_proxy.live.state.registry import Registry
+from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.relay import KeepAlive
 from llm_proxy.relay.upstream import UpstreamClient
-from llm_proxy.service.scoreboard import Facts
 from llm_proxy.settings import Settings
+from llm_proxy.telemetry.process_report import ProcessReport
 
 
 class Running(Protocol):
@@ -59,8 +59,8 @@ class Gateway:
     running: set[Running] = field(default_factory=set)
     #: What the status endpoint says about the watcher.
     watcher_report: Callable[[], dict[str, Any]] = dict
-    #: The processes of the service, this one among them, for the status endpoint.
-    workers: Callable[[], list[Facts]] = list
+    #: What each process of the service says of itself, this one among them, for the status endpoint.
+    reports: Callable[[], list[ProcessReport]] = list
     #: Where Ollama's API has a port of its own, if it has.
     ollama_url: str | None = None
     #: The OpenAPI document and the page that shows it; slow when called for the first time.

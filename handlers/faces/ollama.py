@@ -10,9 +10,9 @@ import time
 from typing import Any, ClassVar, Literal
 
 from handlers.base.handler import BaseHandler
+from handlers.base.listing import listing
 from handlers.base.native import NativeFirstHandler
-from handlers.listing import listing
-from handlers.unknown import NoSuchPathHandler
+from handlers.base.unknown import NoSuchPathHandler
 from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Problem
 from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.faces.ollama.embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer

@@ -21,6 +21,7 @@ import providers
 from handlers import chat, conversation, documents, passthrough, ping, prompts, status, tags
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
+from handlers.base.unknown import NoSuchPathHandler
 from handlers.faces import (
     anthropic,
     ollama,
@@ -30,7 +31,6 @@ from handlers.faces import (
     openai_media,
     openai_responses,
 )
-from handlers.unknown import NoSuchPathHandler
 from llm_proxy.clients.application import GatewayApplication
 from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
 from llm_proxy.errors import Draining
@@ -157,7 +157,7 @@ class Service:
         if shared is not None:
             self._hand_over(shared.states)
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
-        self.gateway.workers = self.heartbeat.workers
+        self.gateway.reports = self.heartbeat.reports
 
     def _hand_over(self, states: SharedSnapshot) -> None:
         """Keep each new state for workers that start later."""

@@ -18,7 +18,7 @@ from llm_proxy.net.faults import ConnectionLost
 from llm_proxy.upstreams.body_sender import Sender
 from llm_proxy.upstreams.early_response import EarlyResponse
 from llm_proxy.upstreams.flow_control import FlowControl
-from llm_proxy.upstreams.response_delegate import Exchange, Sink
+from llm_proxy.upstreams.response_delegate import ResponseDelegate, Sink
 from llm_proxy.upstreams.response_reader import ResponseReader
 
 
@@ -28,8 +28,8 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_aside",
         "_closed",
+        "_delegate",
         "_early_response",
-        "_exchange",
         "_gate",
         "_lost",
         "_reader",
@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport = cast(asyncio.Transport, None)
-        self._exchange: Exchange | None = None
+        self._delegate: ResponseDelegate | None = None
         self._sender: Sender | None = None
         self._waits_for_continue = False
         self._early_response: EarlyResponse | None = None
@@ -67,11 +67,16 @@ class Connection(asyncio.Protocol):
     # -- called by the owner
 
     def send(
-        self, exchange: Exchange, method: str, head: bytes, sender: Sender | None, wait_for_continue: bool
+        self,
+        delegate: ResponseDelegate,
+        method: str,
+        head: bytes,
+        sender: Sender | None,
+        wait_for_continue: bool,
     ) -> None:
         """Send a request. ``head`` may include a small body; a larger one is ``sender``'s, begun at once or, with
         ``wait_for_continue``, after an informational 100."""
-        self._exchange = exchange
+        self._delegate = delegate
         self._sender = sender
         self._waits_for_continue = wait_for_continue
         self._reader = ResponseReader(method)
@@ -88,16 +93,16 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close the socket now. Nothing is reported."""
-        self._exchange = None
+        self._delegate = None
         self.idle_closed = None
         self._close()
 
     def fail(self, error: Exception) -> None:
-        """End the exchange with ``error``, whatever it is doing."""
-        exchange, self._exchange = self._exchange, None
+        """End the request with ``error``, whatever it is doing."""
+        delegate, self._delegate = self._delegate, None
         self._close()
-        if exchange is not None:
-            exchange.on_fault(error)
+        if delegate is not None:
+            delegate.on_fault(error)
 
     @property
     def alive(self) -> bool:
@@ -134,7 +139,7 @@ class Connection(asyncio.Protocol):
         if body and sink is not None and not self._closed:  # else it was given up meanwhile
             try:
                 result = sink(body)
-            except Exception as error:  # noqa: BLE001 - what callbacks raise ends this exchange
+            except Exception as error:  # noqa: BLE001 - what callbacks raise ends this request
                 self.fail(error)
             else:
                 if result is not None:
@@ -174,12 +179,12 @@ class Connection(asyncio.Protocol):
             self._waits_for_continue = False
             if sender is not None:
                 sender.start(self._transport)
-        if reader.head is None or self._exchange is None:
+        if reader.head is None or self._delegate is None:
             return
         if reader.head.code >= 300 and sender is not None and not sender.done:
             sender.stop()  # RFC 9112, section 9.3: a final answer makes the rest of the body pointless
         try:
-            self._sink = self._exchange.on_head(reader.head)
+            self._sink = self._delegate.on_head(reader.head)
         except Exception as error:  # noqa: BLE001 - as above
             self.fail(error)
 
@@ -205,7 +210,7 @@ class Connection(asyncio.Protocol):
         """Treat what was put aside."""
         while self._aside and self._gate is None and not self._closed:
             self.data_received(self._aside.pop(0))
-        if self._exchange is not None and self._reader is not None and self._reader.outcome is not None:
+        if self._delegate is not None and self._reader is not None and self._reader.outcome is not None:
             self._conclude()
         if self._lost is not None and self._gate is None:
             self._ended(*self._lost)
@@ -213,22 +218,22 @@ class Connection(asyncio.Protocol):
     # -- ending
 
     def _conclude(self) -> None:
-        """The reader is done: end the exchange as soon as the receiver has taken all bytes."""
+        """The reader is done: end the request as soon as the receiver has taken all bytes."""
         reader = self._reader
-        if reader is None or self._exchange is None or self._gate is not None:
+        if reader is None or self._delegate is None or self._gate is not None:
             return
         if reader.outcome is not True:
             assert reader.outcome is not None
             self.fail(reader.outcome)
             return
-        exchange, self._exchange = self._exchange, None
+        delegate, self._delegate = self._delegate, None
         reusable = reader.reusable and self.alive and not (self.sending or self._aside or self._lost)
         if reusable:
             self._reader = self._sender = self._sink = None
             self._drop_early_response()
         else:
             self._close()
-        exchange.on_end(reusable)
+        delegate.on_end(reusable)
 
     def _ended(self, error: Exception | None) -> None:
         """The transport is at its end: cleanly (None), or by ``error``."""
@@ -243,14 +248,14 @@ class Connection(asyncio.Protocol):
             self._ended(error)
             return
         reader = self._reader
-        if reader is None or self._exchange is None:
+        if reader is None or self._delegate is None:
             self._close()
             return
         lost = reader.ended(error)
         if lost is None:
-            exchange, self._exchange = self._exchange, None
+            delegate, self._delegate = self._delegate, None
             self._close()
-            exchange.on_end(False)
+            delegate.on_end(False)
             return
         if not reader.begun and self.sending:
             lost = ConnectionLost("the upstream did not read the whole request", "write", lost.kind)

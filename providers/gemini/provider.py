@@ -15,8 +15,8 @@ from llm_proxy.errors import GatewayError
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
-from providers.about import About, object_in, of_entry
 from providers.base import BaseProvider, ChatResponse, StreamDecoder
+from providers.common.about import About, object_in, of_entry
 from providers.common.conversation import unheard
 from providers.common.errors_in_answers import not_an_answer
 from providers.common.headers import fixed_headers, json_headers

@@ -12,8 +12,8 @@ from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
-from providers.about import About, of_ollama
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
+from providers.common.about import About, of_ollama
 from providers.common.errors import Reported, from_body, refusal
 from providers.common.json_objects import Malformed
 from providers.common.sse_decoder import Refused

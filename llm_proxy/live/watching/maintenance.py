@@ -20,7 +20,7 @@ _RETRY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class WatchState:
     """What a comparison of the watches with the disk has shown."""
 
     #: Watches that were made, and watches that were dead before.
@@ -50,7 +50,7 @@ class WatchMaintenance:
         self._failure, self._retry_at = "", 0.0
         self._targets: frozenset[str] = frozenset()
 
-    def compare(self, files: list[str], tree: str, probe: bool) -> Facts:
+    def compare(self, files: list[str], tree: str, probe: bool) -> WatchState:
         """Make the watches what they should be for ``files`` (the configuration first) and the prompt directory
         ``tree``; with ``probe``, see whether the system's limits still allow all of them."""
         plan = make_plan(files, tree)
@@ -66,7 +66,7 @@ class WatchMaintenance:
                 self.close()
                 self._failure, self._retry_at = reason(error), time.monotonic() + _RETRY
         moved, self._targets = plan.targets != self._targets, plan.targets
-        return Facts(
+        return WatchState(
             made=made,
             dead=dead,
             moved=moved,

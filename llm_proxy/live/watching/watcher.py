@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from llm_proxy.live.background_thread import BackgroundThread
 from llm_proxy.live.state.registry import Registry
-from llm_proxy.live.watching.maintenance import Facts, WatchMaintenance
+from llm_proxy.live.watching.maintenance import WatchMaintenance, WatchState
 from llm_proxy.live.watching.observer import EventLog
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Watcher:
         #: Why the watches should be compared with the disk soon, if so: inotify said that names came or went, or the
         #: files or the watches are others.
         self._wanted: Literal["", "inotify", "start"] = ""
-        self._facts = Facts()
+        self._facts = WatchState()
         self._checked_at: float | None = None
         self._healed = 0
         self._missed = 0
@@ -187,7 +187,7 @@ class Watcher:
         if full or facts.made or facts.moved:
             self._registry.touch(cause)
 
-    def _tell(self, before: Facts, facts: Facts, cause: str) -> None:
+    def _tell(self, before: WatchState, facts: WatchState, cause: str) -> None:
         """Log what is worth it."""
         if facts.failure and not before.failure:
             log.warning("inotify cannot be used, polling instead", extra={"problem": facts.failure})

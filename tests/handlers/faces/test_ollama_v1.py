@@ -17,7 +17,7 @@ from tests.support.program import Program
 
 DEMO: dict[str, Any] = {"demo": {"demo": {}}}
 ASK = {"model": "demo", "messages": [{"role": "user", "content": "one two"}]}
-CALLS = [
+CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/v1/chat/completions", ASK),
     ("POST", "/v1/completions", {"model": "demo", "prompt": "one two"}),
     ("POST", "/v1/responses", {"model": "demo", "input": "one two"}),

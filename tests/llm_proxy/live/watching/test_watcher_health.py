@@ -283,7 +283,7 @@ _BIND = """
 import asyncio, os, subprocess, sys
 from pathlib import Path
 from tests.support.world import World, document, put, replace
-from llm_proxy import watcher
+from llm_proxy.live.watching import watcher
 
 watcher.SLOW = watcher.FAST = 0.1
 

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,14 +17,19 @@ from llm_proxy.openapi.document import paths_of
 from llm_proxy.openapi.operations import OPERATIONS
 from llm_proxy.openapi.values import Operation
 from tests.handlers.kit import COMPLETION, WHOLE, access_lines, gateway
-from tests.llm_proxy.test_unpacking import raw_deflate, zstd
+from tests.llm_proxy.clients.test_unpacking import raw_deflate, zstd_compress
 from tests.support.client import Connection, request
 from tests.support.gateway import RunningGateway
 from tests.support.peer import Peer
 from tests.support.scripts import answer_json
 
-DEMO = {"demo": {"demo": {}}}
-PACKS = {"gzip": gzip.compress, "x-gzip": gzip.compress, "deflate": raw_deflate, "zstd": zstd.compress}
+DEMO: dict[str, Any] = {"demo": {"demo": {}}}
+PACKS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": raw_deflate,
+    "zstd": zstd_compress,
+}
 POSTS = [
     (path, operation)
     for operation in OPERATIONS
@@ -73,7 +79,7 @@ async def test_the_upstream_gets_what_was_meant(coding: str, tmp_path: Path) -> 
         body = {**WHOLE, "messages": [{"role": "user", "content": "word " * size}]}
         data = json.dumps(body).encode()
         packs = {**PACKS, "zlib": zlib.compress, "identity": bytes, "GZIP": gzip.compress}
-        packs["gzip, zstd"] = lambda some: zstd.compress(gzip.compress(some))
+        packs["gzip, zstd"] = lambda some: zstd_compress(gzip.compress(some))
         headers = {"Content-Encoding": "deflate" if coding == "zlib" else coding}
         async with Peer(answer_json(COMPLETION)) as peer, gateway(tmp_path, peer.url) as proxy:
             got = await proxy.request("POST", "/v1/chat/completions", packs[coding](data), headers=headers)
@@ -145,7 +151,7 @@ async def test_passthrough_relays_what_it_does_not_read(coding: str, tmp_path: P
 
 async def test_an_upload_in_pieces(tmp_path: Path) -> None:
     """Chunked and compressed: what was declared on the way does not matter."""
-    packed = zstd.compress(json.dumps(WHOLE).encode())
+    packed = zstd_compress(json.dumps(WHOLE).encode())
     async with (
         Peer(answer_json(COMPLETION)) as peer,
         gateway(tmp_path, peer.url) as proxy,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.about import About, by_name, of_entry, of_list, of_ollama
+from providers.common.about import About, by_name, of_entry, of_list, of_ollama
 
 ENTRIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "OpenAI": ({"id": "m", "object": "model", "created": 1, "owned_by": "system"}, {}),

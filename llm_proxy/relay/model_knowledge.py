@@ -17,8 +17,8 @@ from llm_proxy.errors import GatewayError
 from llm_proxy.relay.relay import Clock, await_head, read_whole, refuse_errors
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
-from providers.about import About, by_name
 from providers.base import BaseProvider
+from providers.common.about import About, by_name
 
 #: Seconds that an answer is good for, and that a silence is.
 _FRESH, _SILENT = 600.0, 60.0

@@ -20,6 +20,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+zstd_compress = zstd.compress
+
 LIMIT = 32 * 1024 * 1024
 
 
@@ -111,7 +113,7 @@ def test_nothing_stays_nothing() -> None:
 
 def test_a_window_that_nobody_may_ask_for() -> None:
     """zstd's memory is the sender's to choose; 8 MiB is the most (RFC 9659)."""
-    options = {zstd.CompressionParameter.window_log: 27}
+    options: dict[int, int] = {zstd.CompressionParameter.window_log: 27}
     streamed = zstd.ZstdCompressor(options=options)
     wide = streamed.compress(b"a" * 1000, zstd.ZstdCompressor.FLUSH_BLOCK) + streamed.flush()
     with pytest.raises(RequestError):

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from llm_proxy.faces.ollama.models import listed
-from llm_proxy.knowledge import Knowledge
 from llm_proxy.live.state.registry import Snapshot
+from llm_proxy.relay.model_knowledge import Knowledge
 
 #: Longer lists are made beside the loop: each model takes some 50 us.
 _MANY = 100
