@@ -64,9 +64,9 @@ class FrontHandler(BaseHandler):
     head = get
 
 
-routes: list[tuple[str, Any]] = [("/ping", PingHandler)]
+#: With the usual prefix the latter is ``/api/hello``.
+routes: list[tuple[str, Any]] = [("/ping", PingHandler), ("/hello", HealthHandler)]
 root_routes: list[tuple[str, Any]] = [
     ("/", FrontHandler),
     ("/health", HealthHandler),
-    ("/api/hello", HealthHandler),
 ]

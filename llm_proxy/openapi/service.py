@@ -116,9 +116,9 @@ OPERATIONS: tuple[Operation, ...] = (
                 Answer("It is.", {JSON: record({"status": const("ok")})}),
                 Answer("It is about to stop.", {JSON: record({"status": const("draining")})}, "503"),
             ),
-            (ROOT,),
+            (place,),
         )
-        for path in ("/health", "/api/hello")
+        for path, place in (("/health", ROOT), ("/hello", PREFIX))
     ),
     Operation(
         "GET",

@@ -1,7 +1,7 @@
 """Base URLs that are good URLs and yet not what is meant: the commonest first mistake with any gateway.
 
-Laws: pure. What can only be meant in one way is taken so; anything else that is surely wrong gets a warning and no more,
-since a proxy in front of a server may serve it anywhere. No warning holds a value of the document.
+Laws: pure. What can only be meant in one way is taken so, and said; anything else that is surely wrong gets a warning and no
+more, since a proxy in front of a server may serve it anywhere. No warning holds a value of the document.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from llm_proxy.live.config.presets import PRESETS
 _OWN_BASE: Mapping[str, re.Pattern[str]] = {
     "anthropic": re.compile(r"/v1$"),
     "gemini": re.compile(r"/v1(?:beta|alpha)?$"),
+    "ollama": re.compile(r"/(?:v1|api)$"),
 }
 #: The longest first, because the end of one may be another.
 _ENDPOINTS = tuple(
@@ -62,10 +63,11 @@ def doubt(api_type: str, api_host: str) -> str | None:
         return "ends in the method of an endpoint: a base URL ends before the API's version"
     if _TWICE.search(path):
         return "has the version of the API twice"
-    if api_type in _OWN_BASE and re.search(r"/v1(?:beta|alpha)?$", path):
-        return "has the version of the API twice: it is put in front of each path here"
-    if api_type == "ollama" and path.endswith(("/v1", "/api")):
-        return "should end before the path of the API: this type puts /api in front of each path"
+    own = _OWN_BASE.get(api_type)
+    if own is not None and own.search(path):
+        return "has the version of the API twice: this type puts it in front of each path itself"
+    if own is not None and (taken := own.search(urlsplit(api_host).path)):
+        return f'"{taken[0]}" at its end is taken off: this type puts it in front of each path itself'
     if api_type in ("openai", "vllm") and (wanted := _missing(api_type, url.hostname or "", url.port, path)):
         return f'should end in "{wanted}": this API is served below it'
     return None

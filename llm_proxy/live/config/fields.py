@@ -63,7 +63,7 @@ class Row(_Strict):
     api_host: ApiHost | None = Field(
         None,
         description="Base URL of the API, http or https: with /v1 for openai and vllm, without a path for ollama, "
-        "anthropic and gemini (the /v1 or /v1beta that vendors of the last two write is taken off). Nothing else is added.",
+        "anthropic and gemini (whose /v1, /v1beta or /api at the end is taken off). Nothing else is added.",
         examples=["http://127.0.0.1:11434", "https://api.openai.com/v1", "${MY_HOST}"],
     )
     api_token: HeaderValue | None = Field(

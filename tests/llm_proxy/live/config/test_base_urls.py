@@ -8,34 +8,44 @@ from tests.support.config_kit import load, row
 
 TAKEN = [
     ("anthropic", "https://api.anthropic.com/v1", "https://api.anthropic.com"),
-    ("anthropic", "https://api.deepseek.com/anthropic", "https://api.deepseek.com/anthropic"),
     ("anthropic", "http://box/a/v1/", "http://box/a"),
-    (
-        "gemini",
-        "https://generativelanguage.googleapis.com/v1beta",
-        "https://generativelanguage.googleapis.com",
-    ),
+    ("gemini", "https://generativelanguage.googleapis.com/v1beta", "https://generativelanguage.googleapis.com"),
     ("gemini", "http://box/v1", "http://box"),
-    ("openai", "https://api.openai.com/v1", "https://api.openai.com/v1"),
-    ("vllm", "http://box:8000/v1", "http://box:8000/v1"),
-    (
-        "openai",
-        "https://gateway.example/v1/account/openai/v1",
-        "https://gateway.example/v1/account/openai/v1",
-    ),
-    ("openai", "https://x.openai.azure.com/openai/v1", "https://x.openai.azure.com/openai/v1"),
-    ("openai", "https://api.deepseek.com", "https://api.deepseek.com"),
-    ("openai", "http://box:8080", "http://box:8080"),
-    ("openai", "http://box/models-of-mine", "http://box/models-of-mine"),
+    ("ollama", "http://127.0.0.1:11434/v1", "http://127.0.0.1:11434"),
+    ("ollama", "http://127.0.0.1:11434/api", "http://127.0.0.1:11434"),
+]
+SOUND = [
+    ("anthropic", "https://api.anthropic.com"),
+    ("anthropic", "https://api.deepseek.com/anthropic"),
+    ("gemini", "https://generativelanguage.googleapis.com"),
+    ("ollama", "http://127.0.0.1:11434"),
+    ("ollama", "http://box/ollama"),
+    ("openai", "https://api.openai.com/v1"),
+    ("vllm", "http://box:8000/v1"),
+    ("openai", "https://gateway.example/v1/account/openai/v1"),
+    ("openai", "https://x.openai.azure.com/openai/v1"),
+    ("openai", "https://api.deepseek.com"),
+    ("openai", "http://box:8080"),
+    ("openai", "http://box/models-of-mine"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "given", "kept"), TAKEN)
 def test_what_is_taken(kind: str, given: str, kept: str) -> None:
-    """The vendors' own base URLs are taken, whether the adapter adds their version or not, and nobody is warned."""
+    """The vendors' own base URLs, whose version the adapter puts there itself, are taken, and it is said."""
+    config = load({"box": {"m": {"api_type": kind, "api_host": given}}})
+
+    assert [deployment.api_host for deployment in config.deployments] == [kept]
+    (warning,) = config.warnings
+    assert "is taken off" in warning.message
+
+
+@pytest.mark.parametrize(("kind", "given"), SOUND)
+def test_what_is_sound(kind: str, given: str) -> None:
+    """Nobody is warned."""
     document = {"box": {"m": {"api_type": kind, "api_host": given}}}
 
-    assert row(document).api_host == kept
+    assert row(document).api_host == given
     assert load(document).warnings == ()
 
 
@@ -64,8 +74,6 @@ DOUBTED = [
     ("anthropic", "https://api.anthropic.com/v1/v1", "twice"),
     ("gemini", "http://box/v1beta/v1beta", "twice"),
     ("ollama", "http://box/v1/v1", "twice"),
-    ("ollama", "http://127.0.0.1:11434/v1", "/api"),
-    ("ollama", "http://127.0.0.1:11434/api", "/api"),
     ("openai", "https://api.openai.com", "/v1"),
     ("openai", "https://api.groq.com", "/openai/v1"),
     ("openai", "https://api.groq.com/openai", "/openai/v1"),
