@@ -8,7 +8,7 @@ from functools import cache
 
 from handlers.base.gateway import Document
 from llm_proxy import __version__
-from llm_proxy.openapi import anthropic, media, ollama, openai, openai_shapes, own, service
+from llm_proxy.openapi import anthropic, media, ollama, openai, openai_kept, openai_shapes, own, service
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
 from llm_proxy.openapi.values import ROOT, Operation, Schema
@@ -24,13 +24,17 @@ def _everywhere(operation: Operation) -> Operation:
 
 OPERATIONS: tuple[Operation, ...] = (
     *own.OPERATIONS,
-    *map(_everywhere, (*openai.OPERATIONS, *media.OPERATIONS, *anthropic.OPERATIONS)),
+    *map(
+        _everywhere,
+        (*openai.OPERATIONS, *openai_kept.OPERATIONS, *media.OPERATIONS, *anthropic.OPERATIONS),
+    ),
     *ollama.OPERATIONS,
     *service.OPERATIONS,
 )
 GROUPS: dict[str, str] = {
     **own.GROUPS,
     **openai.GROUPS,
+    **openai_kept.GROUPS,
     **media.GROUPS,
     **anthropic.GROUPS,
     **ollama.GROUPS,

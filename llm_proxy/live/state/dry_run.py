@@ -29,6 +29,7 @@ _PLAIN = frozenset(
         "provider",
         "name",
         "api_type",
+        "vendor",
         "model",
         "keep_alive",
         "languages",

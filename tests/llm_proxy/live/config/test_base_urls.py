@@ -9,7 +9,11 @@ from tests.support.config_kit import load, row
 TAKEN = [
     ("anthropic", "https://api.anthropic.com/v1", "https://api.anthropic.com"),
     ("anthropic", "http://box/a/v1/", "http://box/a"),
-    ("gemini", "https://generativelanguage.googleapis.com/v1beta", "https://generativelanguage.googleapis.com"),
+    (
+        "gemini",
+        "https://generativelanguage.googleapis.com/v1beta",
+        "https://generativelanguage.googleapis.com",
+    ),
     ("gemini", "http://box/v1", "http://box"),
     ("ollama", "http://127.0.0.1:11434/v1", "http://127.0.0.1:11434"),
     ("ollama", "http://127.0.0.1:11434/api", "http://127.0.0.1:11434"),
