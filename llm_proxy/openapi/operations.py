@@ -8,7 +8,17 @@ from functools import cache
 
 from handlers.base.gateway import Document
 from llm_proxy import __version__
-from llm_proxy.openapi import anthropic, media, ollama, openai, openai_kept, openai_shapes, own, service
+from llm_proxy.openapi import (
+    anthropic,
+    gemini,
+    media,
+    ollama,
+    openai,
+    openai_kept,
+    openai_shapes,
+    own,
+    service,
+)
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
 from llm_proxy.openapi.values import ROOT, Operation, Schema
@@ -28,6 +38,7 @@ OPERATIONS: tuple[Operation, ...] = (
         _everywhere,
         (*openai.OPERATIONS, *openai_kept.OPERATIONS, *media.OPERATIONS, *anthropic.OPERATIONS),
     ),
+    *gemini.OPERATIONS,
     *ollama.OPERATIONS,
     *service.OPERATIONS,
 )
@@ -37,6 +48,7 @@ GROUPS: dict[str, str] = {
     **openai_kept.GROUPS,
     **media.GROUPS,
     **anthropic.GROUPS,
+    **gemini.GROUPS,
     **ollama.GROUPS,
     **service.GROUPS,
 }
@@ -44,6 +56,7 @@ SHAPES: dict[str, Schema] = {
     **openai_shapes.SHAPES,
     **own.SHAPES,
     **anthropic.SHAPES,
+    **gemini.SHAPES,
     **ollama.SHAPES,
     **service.SHAPES,
 }

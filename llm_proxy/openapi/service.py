@@ -35,7 +35,7 @@ SHAPES: dict[str, Schema] = {
             "base_urls": OBJECT,
         }
     ),
-    "BackgroundThread": record(
+    "Worker": record(
         {
             "pid": INTEGER,
             "hash": STRING,
@@ -64,8 +64,8 @@ SHAPES: dict[str, Schema] = {
             "warnings": many(STRING),
             "models": INTEGER,
             "running": INTEGER,
-            "log": record({"dropped": INTEGER, "failed": INTEGER}),
-            "workers": many(ref("BackgroundThread")),
+            "log": record({"dropped": INTEGER, "failed": INTEGER, "problems": many(STRING)}),
+            "workers": many(ref("Worker")),
             "ollama": maybe(STRING),
         },
         {"file_hash": maybe(STRING), "last_good": BOOLEAN, "noticed": OBJECT},
