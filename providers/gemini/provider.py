@@ -61,7 +61,7 @@ class GeminiProvider(BaseProvider):
         )
 
     def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
-        url = f"{deployment.api_host}/v1beta/{_resource(deployment.model)}"
+        url = f"{deployment.api_host}/v1beta/{resource(deployment.model)}"
         return (HttpCall("GET", url, self.auth_headers(deployment)),)
 
     def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
