@@ -193,5 +193,5 @@ GITHUB = Vendor(
     items=True,
 )
 STRICT = Vendor(
-    "strict", "any server that takes OpenAI's fields only", params=COMMON, strict=True, thoughts=()
+    "strict", "any server that takes OpenAI's fields only", params=PARAMS, strict=True, thoughts=()
 )
