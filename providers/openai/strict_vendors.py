@@ -20,7 +20,7 @@ OPENAI = Vendor(
     models=models(
         (r"(gpt-3|gpt-4|chatgpt|gpt-5(\.\d+)?-chat)", "reasoning_effort"),
         # platform.openai.com/docs/guides/latest-model: from 5.1 on these pass where the effort is none.
-        (r"(o[134](-|$)|gpt-5(-(mini|nano|codex|pro))?(-\d|$))", _SAMPLING),
+        (r"(o1|o3|o4|gpt-5(-mini|-nano|-codex|-pro)?)(-(?!chat)|$)", _SAMPLING),
     ),
     cache_keys=True,
     strict=True,
