@@ -13,7 +13,7 @@ import pytest
 from providers.vendors import VENDORS
 from tests.support.client import request
 from tests.support.gateway import RunningGateway
-from tests.support.peer import Peer
+from tests.support.peer import Exchange, Peer
 from tests.support.scripts import answer_json
 from tests.support.vendor_rules import refusals
 
@@ -160,10 +160,16 @@ FACES: dict[str, tuple[str, Json, bool]] = {
 }
 
 
+async def chat_only(exchange: Exchange) -> None:
+    """A server that has nothing but chat: whoever is relayed to it is translated after all."""
+    is_chat = exchange.request.path == "/v1/chat/completions"
+    await (answer_json(ANSWER) if is_chat else answer_json({"error": {"message": "no"}}, 404))(exchange)
+
+
 @asynccontextmanager
 async def every_vendor(folder: Path) -> AsyncIterator[tuple[RunningGateway, Peer]]:
     """A gateway with one model for each vendor, called as that is, and the peer that is all of them."""
-    async with Peer(answer_json(ANSWER)) as peer:
+    async with Peer(chat_only) as peer:
         defaults = {"api_type": "openai", "api_host": peer.url + "/v1"}
         models = {name: {"vendor": name, "model": "up"} for name in VENDORS}
         async with RunningGateway(folder, {"up": {"defaults": defaults, **models}}) as proxy:
@@ -185,17 +191,15 @@ async def test_every_face_over_every_vendor(face: str, tmp_path: Path) -> None:
             dropped = got.headers.get("x-dropped-params", "")
 
             assert got.status == 200, (name, got.body)
-            if arrived.path == "/v1/chat/completions":  # else the vendor got the client's own API as it is
-                assert refusals(sent, vendor) == [], name
-                assert [told.count(word) for word in ("system one", "system two", "please", "go on")] == [
-                    1
-                ] * 4
-                assert told.count(DATA) == int(pictured)
-                assert [value for key, value in sent.items() if key.startswith("max_")] == [50]
-                assert len(sent.get("user", "")) <= vendor.user_length
-                assert ("thought" in told) or "messages.reasoning_content" in dropped
-                assert ("top_k" in sent) or "top_k" in dropped or "top_k" not in str(body)
-                assert not {"user", "prompt_cache_key", "client_metadata"} & {*dropped.split(", ")}
+            assert arrived.path == "/v1/chat/completions"
+            assert refusals(sent, vendor) == [], name
+            assert [told.count(word) for word in ("system one", "system two", "please", "go on")] == [1] * 4
+            assert told.count(DATA) == int(pictured)
+            assert [value for key, value in sent.items() if key.startswith("max_")] == [50]
+            assert len(sent.get("user", "")) <= vendor.user_length
+            assert ("thought" in told) or "messages.reasoning_content" in dropped
+            assert ("top_k" in sent) or "top_k" in dropped or "top_k" not in str(body)
+            assert not {"user", "prompt_cache_key", "client_metadata"} & {*dropped.split(", ")}
 
 
 async def test_status_says_whose_row(tmp_path: Path) -> None:

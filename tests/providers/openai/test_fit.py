@@ -22,9 +22,10 @@ ROWS = pytest.mark.parametrize("name", VENDORS)
 MARK: Any = {"cache_control": {"type": "ephemeral"}}
 PICTURE: Any = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 Json = dict[str, Any]
+FUNCTION: Any = WEATHER["function"]
 
 
-def fitted(vendor: str, model: str = "m", **fields: Any) -> tuple[Json, tuple[str, ...]]:
+def fitted(vendor: str, model: str = "m", /, **fields: Any) -> tuple[Json, tuple[str, ...]]:
     """The body that goes to ``vendor``, and what was dropped; nothing of the request is changed by it."""
     request = ask(**fields)
     before = deepcopy(request.sent)
@@ -427,20 +428,20 @@ def test_schemas_of_tools(name: str, schema: Json, sent: Json, lost: tuple[str, 
 
 def test_declarations_of_tools() -> None:
     """Strictness where it is known, and named where it is not; no tools are as good as none."""
-    strict = {"type": "function", "function": {**WEATHER["function"], "strict": True}, **MARK}
+    strict: Json = {"type": "function", "function": {**FUNCTION, "strict": True}, **MARK}
 
     assert fitted("openai", tools=[strict])[0]["tools"][0]["function"]["strict"] is True
     body, dropped = fitted("together", tools=[strict])
     assert (body["tools"], dropped) == ([WEATHER], ("tools.strict",))
     body, dropped = fitted("groq", tools=[], tool_choice="auto", parallel_tool_calls=True)
-    assert (body.keys(), dropped) == ({"messages", "model", "stream"}, ())
+    assert (set(body), dropped) == ({"messages", "model", "stream"}, ())
     other = {"type": "web_search"}
     assert fitted("openai", tools=[other])[0]["tools"] == [other]
 
 
 def test_a_refusal_is_a_text_elsewhere() -> None:
     """OpenAI takes it back in its own field; a strict server that has none gets what was said."""
-    refused = {"role": "assistant", "content": None, "refusal": "No.", "annotations": [], "audio": None}
+    refused: Json = {"role": "assistant", "content": None, "refusal": "No.", "annotations": [], "audio": None}
 
     assert said_of("openai", USER, refused, USER)[0][1]["refusal"] == "No."
     assert said_of("groq", USER, refused, USER) == ([USER, {"role": "assistant", "content": "No."}, USER], ())

@@ -11,7 +11,7 @@ import pytest
 from llm_proxy.live.config import loader
 from llm_proxy.live.config.diff import diff
 from llm_proxy.live.config.report import ConfigError
-from llm_proxy.live.state.snapshot import Sources, api_types
+from llm_proxy.live.state.registry import Sources, api_types
 from llm_proxy.wire.calls import Deployment
 from providers.discovery import discover
 
