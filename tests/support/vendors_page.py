@@ -82,6 +82,7 @@ def _rules(vendor: Vendor) -> str:
         (vendor.items, "arrays need `items`, no choice as outermost schema"),
         (vendor.any_of_alone, "no `type` beside `anyOf`"),
         (not vendor.strict_tools, "no strict tools"),
+        (vendor.tool_names, "names of tools as OpenAI has them"),
         (vendor.call_id, f"ids of calls `{vendor.call_id.pattern if vendor.call_id else ''}`"),
     ):
         if holds:
