@@ -34,6 +34,7 @@ _PLAIN = frozenset(
         "model",
         "keep_alive",
         "languages",
+        "capabilities",
         "prompt",
         "on_client_gone",
     }
