@@ -21,6 +21,7 @@ from providers.common.errors import in_stream, reported
 from providers.common.headers import json_headers
 from providers.common.json_objects import Malformed, loads_object
 from providers.openai import responses_answer as answer
+from providers.openai.fit_names import OwnNames, own_names, with_own_names
 from providers.openai.responses_request import body_of
 from providers.openai.responses_stream import ResponsesDecoder
 from providers.vendors import vendor_of
@@ -62,11 +63,15 @@ class ResponsesAdapter:
         except Malformed as error:
             text = f"the upstream's answer is no response: {error}"
             raise UpstreamError(text, phase="body", kind="content_type") from error
-        return answer.whole(value, request.model)
+        found = answer.whole(value, request.model)
+        with_own_names(found.data, "message", own_names(request.sent))
+        return found
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
         """A fresh decoder for one streamed answer."""
-        return ResponsesDecoder(request.model)
+        own = own_names(request.sent)
+        decoder = ResponsesDecoder(request.model)
+        return OwnNames(decoder, own) if own else decoder
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         """The error that an upstream status >= 400 stands for."""

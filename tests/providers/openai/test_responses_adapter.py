@@ -540,3 +540,24 @@ def test_blocks_of_thinking() -> None:
     assert block_of({"type": "reasoning", "id": "rs_1", "encrypted_content": None}, "x") is None
     assert item_of({"type": "thinking", "thinking": "x", "signature": "EqQB"}) is None
     assert not is_openai({"type": "redacted_thinking", "data": "x"})
+
+
+def test_names_that_the_vendor_does_not_take() -> None:
+    """Go there in its grammar, and come back as the client's own."""
+    own = "mcp.files/read"
+    asked = ask(tools=[{"type": "function", "function": {"name": own}}])
+    adapter = ResponsesAdapter(OpenAIProvider())
+    body = json.loads(adapter.chat_call(asked, at()).body or b"")
+    there = body["tools"][0]["name"]
+    call = {**OUTPUT[3], "name": there}
+    whole = adapter.chat_response(json.dumps({**RESPONSE, "output": [call]}).encode(), asked).data
+    decoder = adapter.stream_decoder(asked)
+    parts = [
+        event("response.output_item.added", item=call, output_index=0),
+        event("response.completed", response={}),
+    ]
+    live = [found.data for part in parts for found in decoder.feed(part) if isinstance(found, Chunk)]
+
+    assert there != own
+    assert whole["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == own
+    assert collect(live)["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == own
