@@ -113,11 +113,15 @@ async def test_everything_reaches_the_upstream(body: dict[str, Any], tmp_path: P
 
 
 CUSTOM = {"type": "custom", "name": "apply_patch"}
+PATCHED = [
+    {"type": "custom_tool_call", "call_id": "c", "name": "apply_patch", "input": "x"},
+    {"type": "custom_tool_call_output", "call_id": "c", "output": "ok"},
+]
 #: Fields, whose servers these are or what the row says, and where the request goes.
 TOOLS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"tools": [CUSTOM]}, {"vendor": "openrouter"}, "/chat/completions"),
     ({"tools": [{"type": "shell"}]}, {"vendor": "llamacpp"}, "/chat/completions"),
-    ({"input": [MESSAGE, {"type": "local_shell_call"}]}, {"vendor": "vllm"}, "/chat/completions"),
+    ({"input": [MESSAGE, *PATCHED]}, {"vendor": "vllm"}, "/chat/completions"),
     ({"tools": [CUSTOM], "previous_response_id": "r"}, {"vendor": "vllm"}, "/responses"),
     ({"tools": [CUSTOM]}, {"vendor": "azure"}, "/responses"),
     ({"tools": [CUSTOM]}, {"api": "responses"}, "/responses"),

@@ -113,7 +113,7 @@ def test_a_vendor_that_is_no_name(wrong: Any) -> None:
 def test_a_dialect_of_one_vendor(provider: str) -> None:
     """There the field would do nothing, so it is a mistake; and so would ``api``."""
     assert '"vendor" has no meaning' in problem({provider: {"m": {"vendor": "groq"}}})
-    assert '"api" has no meaning' in problem({provider: {"defaults": {"api": "chat"}, "m": {}}})
+    assert '"api" has no meaning' in problem({provider: {"m": {"api": "chat"}}})
 
 
 def test_by_which_api() -> None:
