@@ -24,7 +24,7 @@ def call(arguments: str, index: int = 0, **more: Any) -> Json:
     return {"tool_calls": [{"index": index, "function": {"arguments": arguments}, **more}]}
 
 
-def named(name: str, index: int = 0, **more: Any) -> Json:
+def named(name: str, index: Any = 0, **more: Any) -> Json:
     function = {"name": name, "arguments": ""}
     return {
         "tool_calls": [{"index": index, "id": f"id{index}", "type": "function", "function": function, **more}]
@@ -57,7 +57,7 @@ def parts(responses: list[Json]) -> list[Json]:
     return joined
 
 
-SIGNATURE = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+SIGNATURE: Json = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
 BLOCK = {"type": "thinking", "thinking": "t", "signature": "S", "index": 0}
 DETAILS = [
     {"type": "reasoning.text", "text": "a", "index": 0},
