@@ -25,6 +25,7 @@ from providers.common.defaults import effective
 from providers.common.errors import from_body, in_stream, refusal, reported
 from providers.openai.completions import NativeCompletions
 from providers.openai.fit import fit
+from providers.openai.fit_names import OwnNames, own_names, with_own_names
 from providers.openai.fit_params import fit_embeddings
 from providers.openai.responses_native import NativeResponses
 from providers.openai.stream import OpenAIDecoder, sound
@@ -85,10 +86,13 @@ class OpenAIProvider(BaseProvider):
             raise in_stream(reported(value))
         if "choices" not in value or not sound(value, "message"):
             raise _no_answer("is not a chat completion")
+        if (own := own_names(request.sent)) and with_own_names(value, "message", own):
+            body = dumps(value)
         return ChatResponse(value, body)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
-        return OpenAIDecoder()
+        own = own_names(request.sent)
+        return OwnNames(OpenAIDecoder(), own) if own else OpenAIDecoder()
 
     def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
         host, headers = deployment.api_host, self.auth_headers(deployment)
