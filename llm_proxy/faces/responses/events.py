@@ -136,10 +136,12 @@ class Events:
             self._items.say("output_text", said["content"], logprobs)
         if said.get("refusal"):
             self._items.say("refusal", said["refusal"])
-        for source in objects(said.get("annotations")):
-            self._items.annotate(annotation(source))
-        for picture in objects(said.get("images")):
-            self._items.picture(string(obj(picture.get("image_url")).get("url")))
+        if said.get("annotations"):
+            for source in objects(said["annotations"]):
+                self._items.annotate(annotation(source))
+        if said.get("images"):
+            for picture in objects(said["images"]):
+                self._items.picture(string(obj(picture.get("image_url")).get("url")))
         if said.get("extra_content"):
             self._items.mark(said["extra_content"])
 
