@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from llm_proxy.faces.responses.compaction import told
 from llm_proxy.faces.responses.sealed import is_ours
 
 _Json = dict[str, Any]
@@ -28,12 +29,16 @@ def cleaned(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]
     if not isinstance(items, list) or not any(map(_is_strange, items)):
         return body, ()
     dropped = tuple(f"input.{at} (reasoning)" for at, item in enumerate(items) if _is_our_thought(item))
-    kept = [_unmarked(item) for item in items if not _is_our_thought(item)]
+    kept = [_understood(item) for item in items if not _is_our_thought(item)]
     return {**body, "input": kept}, dropped
 
 
 def _is_strange(item: Any) -> bool:
-    return isinstance(item, dict) and (_MARK in item or _is_our_thought(item))
+    return isinstance(item, dict) and (_MARK in item or _is_our_thought(item) or _is_our_summary(item))
+
+
+def _is_our_summary(item: _Json) -> bool:
+    return item.get("type") == "compaction" and is_ours(item.get("encrypted_content"))
 
 
 def _is_our_thought(item: Any) -> bool:
@@ -43,7 +48,10 @@ def _is_our_thought(item: Any) -> bool:
     return is_ours(sealed) or (not sealed and _OUR_ID.fullmatch(str(item.get("id"))) is not None)
 
 
-def _unmarked(item: Any) -> Any:
-    if not isinstance(item, dict) or _MARK not in item:
+def _understood(item: Any) -> Any:
+    """``item`` in words and fields that OpenAI knows."""
+    if not isinstance(item, dict):
         return item
-    return {name: value for name, value in item.items() if name != _MARK}
+    if _is_our_summary(item):
+        return {"role": "user", "content": told(item)[0]}
+    return {name: value for name, value in item.items() if name != _MARK} if _MARK in item else item

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
+from llm_proxy.faces.responses.compaction import sealed
 from llm_proxy.faces.responses.sealed import packed
 from tests.handlers.kit import COMPLETION, chunk, gateway
 from tests.support.client import request
@@ -215,10 +216,12 @@ async def test_thoughts_of_others_do_not_reach_openai(tmp_path: Path) -> None:
     ours = {**own, "id": f"rs_{'ab' * 16}0", "encrypted_content": packed([{"type": "thinking"}])}
     unsealed = {"type": "reasoning", "id": f"rs_{'ab' * 16}12", "summary": []}
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
-    items = [{"role": "user", "content": "x"}, own, ours, unsealed, {**call, "extra_content": {"google": {}}}]
+    summary = {"type": "compaction", "id": "cmp_1", "encrypted_content": sealed("all in all")}
+    in_words = {"role": "user", "content": "Summary of the conversation so far:\nall in all"}
+    items = [summary, own, ours, unsealed, {**call, "extra_content": {"google": {}}}]
     body = {"model": "m", "input": items}
     for vendor, wanted, named in [
-        ("openai", [*items[:2], call], "input.2 (reasoning), input.3 (reasoning)"),
+        ("openai", [in_words, own, call], "input.2 (reasoning), input.3 (reasoning)"),
         ("vllm", items, None),
     ]:
         (tmp_path / vendor).mkdir()
