@@ -135,4 +135,5 @@ def test_a_change_in_words() -> None:
 
     assert diff([old], [said], {}, {}) == ["model m: vendor lenient -> strict"]
     assert diff([old], [moved], {}, {}) == ["model m: api_host changed"]
-    assert diff([old], [other], {}, {}) == ["model m: api_type openai -> ollama, vendor lenient -> unset"]
+    # An Ollama is asked without the version in its address.
+    assert diff([old], [other], {}, {}) == ["model m: api_type openai -> ollama, api_host changed"]
