@@ -12,6 +12,7 @@ from typing import Any
 
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest, Message
 from llm_proxy.wire import Deployment
+from providers._history import mended
 from providers._native_content import Calls, field_text, inline, part_url, parts, refuse, unheard
 from providers._native_params import Layer, Params
 from providers._options import effective
@@ -57,9 +58,10 @@ def body(request: ChatRequest, deployment: Deployment) -> tuple[dict[str, Any], 
 
     Raises ``InvalidRequest`` for contents that it cannot take at all.
     """
+    request, told = mended(request)
     fields, dropped = settings(request.sent, deployment)
     frame = {"model": deployment.model, "messages": _messages(request), "stream": bool(request.stream)}
-    return {**frame, **fields}, (*dropped, *unheard(request.messages))
+    return {**frame, **fields}, (*told, *dropped, *unheard(request.messages))
 
 
 def settings(sent: Layer, deployment: Deployment) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -20,6 +20,7 @@ from providers._anthropic_messages import conversation
 from providers._anthropic_native import VERSION, NativeCount, NativeMessages
 from providers._anthropic_params import body_fields
 from providers._anthropic_stream import AnthropicDecoder
+from providers._history import mended
 from providers._native_content import unheard
 from providers._native_headers import fixed_headers, json_headers
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
@@ -35,8 +36,9 @@ class AnthropicProvider(BaseProvider):
         self._native = {"/v1/messages": NativeMessages(self), "/v1/messages/count_tokens": NativeCount(self)}
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
+        request, told = mended(request)
         history = conversation(request.messages)
-        fields, dropped = body_fields(request.sent, deployment, history.thinking_lost)
+        fields, dropped = body_fields(request.sent, deployment, history.thinking_lost, history.called)
         body = {
             "model": deployment.model,
             **fields,
@@ -52,7 +54,7 @@ class AnthropicProvider(BaseProvider):
             dumps(body),
             deployment.timeouts,
             stream=bool(request.stream),
-            dropped=(*dropped, *unheard(request.messages)),
+            dropped=(*told, *history.left_out, *dropped, *unheard(request.messages)),
         )
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:

@@ -21,6 +21,7 @@ from providers._gemini_contents import conversation
 from providers._gemini_embeddings import embed_answer, embed_body
 from providers._gemini_params import body_fields
 from providers._gemini_stream import GeminiDecoder
+from providers._history import mended
 from providers._native_content import unheard
 from providers._native_errors import not_an_answer
 from providers._native_headers import fixed_headers, json_headers
@@ -39,6 +40,7 @@ class GeminiProvider(BaseProvider):
     default_host: ClassVar[str | None] = "https://generativelanguage.googleapis.com"
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
+        request, told = mended(request)
         history = conversation(request.messages, deployment.model)
         fields, dropped = body_fields(request, deployment)
         body = {"contents": history.contents, **fields}
@@ -53,7 +55,7 @@ class GeminiProvider(BaseProvider):
             dumps(body),
             deployment.timeouts,
             stream=stream,
-            dropped=(*dropped, *unheard(request.messages)),
+            dropped=(*told, *dropped, *unheard(request.messages)),
         )
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
