@@ -13,6 +13,7 @@ from typing import Any
 from llm_proxy.events import ChatResponse
 from llm_proxy.sse import dumps
 from providers import _anthropic_errors as errors
+from providers._anthropic_sources import Text, annotations, search_results
 from providers._native_errors import not_an_answer
 from providers._native_json import JsonObject, Malformed, integer, loads_object, obj, objects, text
 from providers._native_stream import ChunkMaker
@@ -108,10 +109,17 @@ def message(body: Mapping[str, Any]) -> dict[str, Any]:
     reasoning: list[str] = []
     thinking: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
+    whole_text = Text()
+    cited: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for index, block in enumerate(objects(body, "content")):
         kind = block.get("type")
+        whole_text.block(kind)
+        results += search_results(block)
         if kind == "text":
-            texts.append(text(block, "text"))
+            texts.append(whole_text.said(text(block, "text")))
+            end = whole_text.length
+            cited += annotations(block.get("citations"), end - len(text(block, "text")), end)
         elif kind == "thinking":
             reasoning.append(text(block, "thinking"))
             thinking.append({"index": index, **block})
@@ -127,4 +135,8 @@ def message(body: Mapping[str, Any]) -> dict[str, Any]:
         found["thinking_blocks"] = thinking
     if calls:
         found["tool_calls"] = calls
+    if cited:
+        found["annotations"] = cited
+    if results:
+        found["search_results"] = results
     return found

@@ -1,5 +1,9 @@
 """Requests of Anthropic's Messages API to a server of that API: sent on as they are, answers relayed as they come.
 
+One thing is not relayed: the upstream's name of the model. The answer names the one that was asked for, because clients
+compare (Claude Code throws away the thinking of an answer by another model, and its next turn is a 400). In a stream that
+is the first event; the rest is byte for byte.
+
 Source: docs.anthropic.com/en/api/messages, messages-count-tokens, versioning and beta-headers.
 """
 
@@ -9,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.sse import SSEEvent, dumps
+from llm_proxy.sse import SSEEvent, dumps, sse_event
 from llm_proxy.wire import Deployment, HttpCall, NativeRequest
 from providers import _anthropic_answer as answer
 from providers import _anthropic_errors as errors
@@ -66,10 +70,13 @@ class NativeMessages(NativeCall):
         if request.stream:
             return answer.whole(body)
         value = answer.document(body, "content", list)
-        return for_log(_usage(value), body, _finish(value))
+        asked = request.sent.get("model")
+        return for_log(_usage(value), _under(asked, value, body), _finish(value))
 
     def stream_decoder(self, request: NativeRequest) -> StreamDecoder:
-        return _Events() if request.stream else AnthropicDecoder(errors.from_object)
+        if request.stream:
+            return _Events(request.sent.get("model"))
+        return AnthropicDecoder(errors.from_object)
 
 
 class NativeCount(WholeCall):
@@ -99,8 +106,9 @@ def _completed(body: Body, deployment: Deployment) -> tuple[Body, tuple[str, ...
 class _Events(JsonEventDecoder):
     """One streamed answer, relayed: each event with its own bytes. What is not known passes too."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Any) -> None:
         super().__init__()
+        self._asked = asked
         self._counts: JsonObject = {}
 
     def _event(self, event: SSEEvent) -> Iterator[Event]:
@@ -116,7 +124,8 @@ class _Events(JsonEventDecoder):
         elif kind == "message_stop":
             yield Done(event.raw)
         elif kind == "message_start":
-            yield self._counted(value.get("message"), event.raw)
+            message = value.get("message")
+            yield self._counted(message, self._named(value, message, event.raw))
         elif kind == "message_delta":
             yield self._counted(value, event.raw)
         else:
@@ -125,12 +134,28 @@ class _Events(JsonEventDecoder):
     def _end(self) -> Iterator[Event]:
         yield no_terminator()
 
+    def _named(self, value: JsonObject, message: Any, raw: bytes) -> bytes:
+        """The first event under the name that was asked for."""
+        if not _is_other(self._asked, message):
+            return raw
+        return sse_event("message_start", {**value, "message": {**message, "model": self._asked}})
+
     def _counted(self, value: Any, raw: bytes) -> Chunk:
         """Counts are cumulative: the newest of each wins."""
         counts = value.get("usage") if isinstance(value, dict) else None
         if isinstance(counts, dict):
             self._counts.update({name: count for name, count in counts.items() if count is not None})
         return Chunk({"usage": _usage({"usage": self._counts})}, raw)
+
+
+def _is_other(asked: Any, message: Any) -> bool:
+    """Whether ``message`` is of a model of another name than the one that was asked for."""
+    return isinstance(message, dict) and isinstance(message.get("model"), str) and message["model"] != asked
+
+
+def _under(asked: Any, value: JsonObject, body: bytes) -> bytes:
+    """A whole answer under the name that was asked for."""
+    return dumps({**value, "model": asked}) if _is_other(asked, value) else body
 
 
 def _usage(value: JsonObject) -> JsonObject:

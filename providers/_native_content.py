@@ -120,11 +120,9 @@ class Calls:
         found = []
         for number, call in enumerate(message.tool_calls or []):
             path = f"messages.{at}.tool_calls.{number}"
-            if call.function is None:
-                refuse(path, "must be a call of a function")
             call_id = call.id or f"call_{at}_{number}"
-            name = call.function.name
-            found.append(Call(call_id, name, arguments(call.function.arguments), call))
+            name, given = _called(call, path)
+            found.append(Call(call_id, name, given, call))
             self._names[call_id] = name
             self._open.append(call_id)
         return found
@@ -147,6 +145,16 @@ class Calls:
         if call_id in self._open:
             self._open.remove(call_id)
         return call_id, self._names[call_id]
+
+
+def _called(call: ToolCall, path: str) -> tuple[str, dict[str, Any]]:
+    """The name and the arguments of a call; a custom tool takes one text. Raises ``InvalidRequest``."""
+    if call.function is not None:
+        return call.function.name, arguments(call.function.arguments)
+    custom = (call.model_extra or {}).get("custom")
+    if not isinstance(custom, dict) or not isinstance(custom.get("name"), str):
+        refuse(path, "must be a call of a function")
+    return custom["name"], {"input": custom.get("input")}
 
 
 def arguments(text: str) -> dict[str, Any]:
