@@ -83,7 +83,7 @@ class AnsweringHandler(BaseHandler):
         if body.get("stream") is None:
             body["stream"] = stream
         request = ChatRequest.of(body)
-        self.face = OpenAIFace(request.wants_usage)
+        self.face = OpenAIFace(request.wants_usage, request.model)
         await self.answer(request, self.deployment(request.model))
 
     async def answer(

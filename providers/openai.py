@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
+from llm_proxy.asked_name import renamed
 from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.sse import dumps
@@ -93,7 +94,7 @@ class OpenAIProvider(BaseProvider):
             raise in_stream(reported(value))
         if value is None or not isinstance(value.get("data"), list):
             raise _no_answer("holds no embeddings")
-        return body
+        return renamed(body, value, request.model)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return refusal(status, headers, from_body(body))
