@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llm_proxy.asked_name import renamed, renamed_event
 from llm_proxy.errors import GatewayError
-from llm_proxy.sse import SSEEvent, dumps, sse_event
+from llm_proxy.sse import SSEEvent, dumps
 from llm_proxy.wire import Deployment, HttpCall, NativeRequest
 from providers import _anthropic_answer as answer
 from providers import _anthropic_errors as errors
@@ -21,7 +22,8 @@ from providers._anthropic_params import default_fields
 from providers._anthropic_stream import AnthropicDecoder
 from providers._native_headers import fixed_headers, json_headers
 from providers._native_json import JsonObject, Malformed, loads_object, obj, text
-from providers._native_relay import Body, WholeCall, filled, for_log, of_defaults, renamed
+from providers._native_relay import Body, WholeCall, filled, for_log, of_defaults
+from providers._native_relay import renamed as sent_as
 from providers._native_stream import JsonEventDecoder, Refused, no_terminator
 from providers.base import ChatResponse, Chunk, Comment, Done, Event, NativeCall, StreamDecoder
 
@@ -63,19 +65,19 @@ class NativeMessages(NativeCall):
         return errors.with_details(super().error(status, headers, body), body)
 
     def chat_call(self, request: NativeRequest, deployment: Deployment) -> HttpCall:
-        body, dropped = _completed(renamed(request.sent, deployment), deployment)
+        body, dropped = _completed(sent_as(request.sent, deployment), deployment)
         return _call(request, deployment, "/v1/messages", body, dropped)
 
     def chat_response(self, body: bytes, request: NativeRequest) -> ChatResponse:
         if request.stream:
             return answer.whole(body)
         value = answer.document(body, "content", list)
-        asked = request.sent.get("model")
-        return for_log(_usage(value), _under(asked, value, body), _finish(value))
+        body = renamed(body, value, str(request.sent.get("model")))
+        return for_log(_usage(value), body, _finish(value))
 
     def stream_decoder(self, request: NativeRequest) -> StreamDecoder:
         if request.stream:
-            return _Events(request.sent.get("model"))
+            return _Events(str(request.sent.get("model")))
         return AnthropicDecoder(errors.from_object)
 
 
@@ -83,7 +85,7 @@ class NativeCount(WholeCall):
     """``POST {host}/v1/messages/count_tokens``: no defaults, since it refuses most of the fields that they would fill."""
 
     def chat_call(self, request: NativeRequest, deployment: Deployment) -> HttpCall:
-        body = renamed(request.sent, deployment)
+        body = sent_as(request.sent, deployment)
         return _call(request, deployment, "/v1/messages/count_tokens", body, ())
 
     def chat_response(self, body: bytes, request: NativeRequest) -> ChatResponse:
@@ -106,7 +108,7 @@ def _completed(body: Body, deployment: Deployment) -> tuple[Body, tuple[str, ...
 class _Events(JsonEventDecoder):
     """One streamed answer, relayed: each event with its own bytes. What is not known passes too."""
 
-    def __init__(self, asked: Any) -> None:
+    def __init__(self, asked: str) -> None:
         super().__init__()
         self._asked = asked
         self._counts: JsonObject = {}
@@ -124,8 +126,8 @@ class _Events(JsonEventDecoder):
         elif kind == "message_stop":
             yield Done(event.raw)
         elif kind == "message_start":
-            message = value.get("message")
-            yield self._counted(message, self._named(value, message, event.raw))
+            raw = renamed_event(event, value, self._asked, "message")
+            yield self._counted(value.get("message"), raw)
         elif kind == "message_delta":
             yield self._counted(value, event.raw)
         else:
@@ -134,28 +136,12 @@ class _Events(JsonEventDecoder):
     def _end(self) -> Iterator[Event]:
         yield no_terminator()
 
-    def _named(self, value: JsonObject, message: Any, raw: bytes) -> bytes:
-        """The first event under the name that was asked for."""
-        if not _is_other(self._asked, message):
-            return raw
-        return sse_event("message_start", {**value, "message": {**message, "model": self._asked}})
-
     def _counted(self, value: Any, raw: bytes) -> Chunk:
         """Counts are cumulative: the newest of each wins."""
         counts = value.get("usage") if isinstance(value, dict) else None
         if isinstance(counts, dict):
             self._counts.update({name: count for name, count in counts.items() if count is not None})
         return Chunk({"usage": _usage({"usage": self._counts})}, raw)
-
-
-def _is_other(asked: Any, message: Any) -> bool:
-    """Whether ``message`` is of a model of another name than the one that was asked for."""
-    return isinstance(message, dict) and isinstance(message.get("model"), str) and message["model"] != asked
-
-
-def _under(asked: Any, value: JsonObject, body: bytes) -> bytes:
-    """A whole answer under the name that was asked for."""
-    return dumps({**value, "model": asked}) if _is_other(asked, value) else body
 
 
 def _usage(value: JsonObject) -> JsonObject:

@@ -13,7 +13,7 @@ from typing import Any
 from providers._native_json import JsonObject
 
 #: Blocks between two texts that do not part them: the answer goes on in mid-sentence.
-_SEAMLESS = frozenset({"text", "fallback"})
+_SEAMLESS = ("text", "fallback")
 
 
 class Text:
@@ -42,11 +42,9 @@ class Text:
 
 def annotations(citations: Any, start: int, end: int) -> list[JsonObject]:
     """The citations on the text from ``start`` to ``end`` of an answer."""
-    found = []
-    for citation in citations if isinstance(citations, list) else []:
-        if isinstance(citation, dict):
-            found.append(_annotation(citation, {"start_index": start, "end_index": end}))
-    return found
+    place = {"start_index": start, "end_index": end}
+    given = citations if isinstance(citations, list) else []
+    return [_annotation(citation, place) for citation in given if isinstance(citation, dict)]
 
 
 def _annotation(citation: Mapping[str, Any], place: JsonObject) -> JsonObject:

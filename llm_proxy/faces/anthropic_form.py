@@ -116,8 +116,9 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str, mod
     for at, turn in spoken:
         _changed(tools, turn)
         messages += turns.messages(turn.role, turn.content, at)
-    if not messages:
-        raise InvalidRequest.of([Problem("messages", "must hold at least one message that says something")])
+    if all(message["role"] == "system" for message in messages):
+        words = "must hold at least one message of a user or an assistant that is not empty"
+        raise InvalidRequest.of([Problem("messages", words)])
     sent["messages"], told = paired(messages)
     for ours, theirs in _SAMPLING:
         if body.get(theirs) is not None:
