@@ -13,7 +13,7 @@ from typing import Any
 from llm_proxy.events import ChatResponse
 from llm_proxy.sse import dumps
 from providers import _anthropic_errors as errors
-from providers._anthropic_sources import Text, annotations, search_results
+from providers._anthropic_sources import Text, annotated, search_results
 from providers._native_errors import not_an_answer
 from providers._native_json import JsonObject, Malformed, integer, loads_object, obj, objects, text
 from providers._native_stream import ChunkMaker
@@ -23,6 +23,7 @@ _FINISH: Mapping[str, str] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "pause_turn": "stop",
+    "compaction": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
@@ -119,7 +120,7 @@ def message(body: Mapping[str, Any]) -> dict[str, Any]:
         if kind == "text":
             texts.append(whole_text.said(text(block, "text")))
             end = whole_text.length
-            cited += annotations(block.get("citations"), end - len(text(block, "text")), end)
+            cited += annotated(block.get("citations"), end - len(text(block, "text")), end)
         elif kind == "thinking":
             reasoning.append(text(block, "thinking"))
             thinking.append({"index": index, **block})

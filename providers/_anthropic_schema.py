@@ -49,7 +49,7 @@ def _schema(given: Any, moved: dict[str, None]) -> Any:
         return _several(kind, left, found, moved)
     _variants(left, found, kind, moved)
     for name in ("description", *_KEPT):
-        if left.get(name) is not None:
+        if name in left:
             found[name] = left.pop(name)
     if kind == "object":
         _object(left, found, moved)

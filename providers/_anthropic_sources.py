@@ -40,7 +40,7 @@ class Text:
         return piece
 
 
-def annotations(citations: Any, start: int, end: int) -> list[JsonObject]:
+def annotated(citations: Any, start: int, end: int) -> list[JsonObject]:
     """The citations on the text from ``start`` to ``end`` of an answer."""
     place = {"start_index": start, "end_index": end}
     given = citations if isinstance(citations, list) else []

@@ -14,7 +14,7 @@ from typing import Any
 from llm_proxy.errors import GatewayError
 from llm_proxy.sse import SSEEvent, dumps
 from providers import _anthropic_answer as answer
-from providers._anthropic_sources import Text, annotations, search_results
+from providers._anthropic_sources import Text, annotated, search_results
 from providers._native_json import JsonObject, Malformed, integer, loads_object, obj, objects, text
 from providers._native_stream import ChunkMaker, JsonEventDecoder, Refused, no_terminator
 from providers.base import Chunk, Done, Event
@@ -140,7 +140,7 @@ class AnthropicDecoder(JsonEventDecoder):
             return
         kind = block.source.get("type")
         if block.citations:
-            yield self._make.delta({"annotations": annotations(block.citations, block.at, self._said.length)})
+            yield self._make.delta({"annotations": annotated(block.citations, block.at, self._said.length)})
         if block.call is not None and not block.argued:
             # The joined pieces must be JSON, also for a function without parameters.
             arguments = dumps(obj(block.source, "input")).decode()

@@ -60,7 +60,7 @@ def _document(block: Block, source: Block) -> list[Block]:
         return _texts(about, source.get("content"))
     url = _url(source)
     if url is None:
-        return [_by_id(source) or block]
+        return [*_texts(about, None), _by_id(source) or block]
     file = {"type": "file", "file": {"filename": str(block.get("title") or "document.pdf"), "file_data": url}}
     return [*_texts([block.get("context")], None), file]
 

@@ -59,6 +59,8 @@ class Turns:
 
     def system(self, system: str | list[Block] | None) -> list[Block]:
         """The system text as a message, if there is one."""
+        if isinstance(system, list):
+            system = [block for block in system if not _speaks_to_the_vendor(block)]
         return [{"role": "system", "content": self._content(system, "system")}] if system else []
 
     def messages(self, role: str, given: str | list[Block] | None, at: int) -> list[Block]:
@@ -137,6 +139,12 @@ class Turns:
         if details := [entry for block in thoughts for entry in details_in(block)]:
             message["reasoning_details"] = details
         return [message]
+
+
+def _speaks_to_the_vendor(block: Block) -> bool:
+    """Claude Code's first text, which says to Anthropic's servers who is to be billed: in front of everything else it
+    would only spoil other servers' caches."""
+    return str(block.get("text")).startswith("x-anthropic-billing-header:")
 
 
 def _is_to_be_cited(block: Block) -> bool:

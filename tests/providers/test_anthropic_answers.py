@@ -104,7 +104,11 @@ def test_tools_that_ran_on_the_vendors_side() -> None:
 
     assert result.message == {"role": "assistant", "content": "It is sunny."}
     place = {"start_index": 0, "end_index": len("It is sunny.")}
-    assert annotation["url_citation"] == {**place, "url": annotation["url_citation"]["url"], "title": "Weather"}
+    assert annotation["url_citation"] == {
+        **place,
+        "url": annotation["url_citation"]["url"],
+        "title": "Weather",
+    }
     assert results[0]["url"] == annotation["url_citation"]["url"]
     assert result.finish == {0: "stop"}
     assert result.extra == {0: {"stop_reason": "END"}}
