@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from llm_proxy.sse import SSEEvent, dumps, sse_event
+from llm_proxy.wire.sse import SSEEvent, dumps, sse_event
 
 _KEY = b'"model"'
 _VALUE = re.compile(rb'"model"\s*+:\s*+("(?:[^"\\]|\\.)*+")')

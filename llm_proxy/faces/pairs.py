@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
 
 Message = dict[str, Any]
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from llm_proxy.asked_name import Retold, differs, renamed, renamed_event
-from llm_proxy.dialect import OpenAIFace
-from llm_proxy.events import ChatResponse, Chunk
-from llm_proxy.sse import SSEDecoder
-from providers._openai_stream import OpenAIDecoder
+from llm_proxy.faces.face import OpenAIFace
+from llm_proxy.wire.events import ChatResponse, Chunk
+from llm_proxy.wire.sse import SSEDecoder
+from providers.openai.stream import OpenAIDecoder
 
 #: Texts, where the model stands in them, and what they become if ``m`` was asked for.
 TEXTS: list[tuple[str, tuple[str, ...], str]] = [
