@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from llm_proxy.asked_name import Retold, differs, renamed
 from llm_proxy.errors import GatewayError, openai_face
+from llm_proxy.wire.asked_name import Retold, differs, renamed
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done
 from llm_proxy.wire.sse import dumps, sse_data
 

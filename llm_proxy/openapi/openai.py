@@ -65,7 +65,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/v1/responses",
         GROUP,
-        "A response, kept nowhere",
+        "A response",
         (
             Answer(
                 "The answer, or its stream.",
@@ -74,7 +74,8 @@ OPERATIONS: tuple[Operation, ...] = (
             ),
         ),
         (ROOT, PREFIX),
-        "What refers to something kept (`previous_response_id`, `conversation`, `prompt`, `background`) is a 400.",
+        "Relayed to an upstream that has this API. Over any other, what refers to something kept (`previous_response_id`, "
+        "`conversation`, `prompt`, `background`) is a 400.",
         ResponsesRequest,
         example={"model": "demo", "input": "Hello"},
         asks=True,
@@ -99,8 +100,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "The configured models",
         (
             Answer(
-                "All of them; in Anthropic's form for a request with `anthropic-version`.",
-                {JSON: {"anyOf": [ref("Models"), ref("AnthropicModels")]}},
+                "All of them; in Anthropic's form for a request with `anthropic-version`, in Google's for one with "
+                "`x-goog-api-key`.",
+                {JSON: {"anyOf": [ref("Models"), ref("AnthropicModels"), ref("GeminiModels")]}},
             ),
         ),
         (ROOT, PREFIX),
@@ -114,8 +116,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "One configured model",
         (
             Answer(
-                "The model; in Anthropic's form for a request with `anthropic-version`.",
-                {JSON: {"anyOf": [ref("Model"), ref("AnthropicModel")]}},
+                "The model; in Anthropic's form for a request with `anthropic-version`, in Google's for one with "
+                "`x-goog-api-key`.",
+                {JSON: {"anyOf": [ref("Model"), ref("AnthropicModel"), ref("GeminiModel")]}},
             ),
         ),
         (ROOT, PREFIX),

@@ -7,7 +7,17 @@ from functools import cache
 
 from handlers.base.gateway import Document
 from llm_proxy import __version__
-from llm_proxy.openapi import anthropic, media, ollama, openai, openai_shapes, own, service
+from llm_proxy.openapi import (
+    anthropic,
+    gemini,
+    media,
+    ollama,
+    openai,
+    openai_kept,
+    openai_shapes,
+    own,
+    service,
+)
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
 from llm_proxy.openapi.values import Operation, Schema
@@ -16,16 +26,20 @@ from llm_proxy.wire.sse import dumps
 OPERATIONS: tuple[Operation, ...] = (
     *own.OPERATIONS,
     *openai.OPERATIONS,
+    *openai_kept.OPERATIONS,
     *media.OPERATIONS,
     *anthropic.OPERATIONS,
+    *gemini.OPERATIONS,
     *ollama.OPERATIONS,
     *service.OPERATIONS,
 )
 GROUPS: dict[str, str] = {
     **own.GROUPS,
     **openai.GROUPS,
+    **openai_kept.GROUPS,
     **media.GROUPS,
     **anthropic.GROUPS,
+    **gemini.GROUPS,
     **ollama.GROUPS,
     **service.GROUPS,
 }
@@ -33,6 +47,7 @@ SHAPES: dict[str, Schema] = {
     **openai_shapes.SHAPES,
     **own.SHAPES,
     **anthropic.SHAPES,
+    **gemini.SHAPES,
     **ollama.SHAPES,
     **service.SHAPES,
 }

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llm_proxy.asked_name import renamed, renamed_event
+from llm_proxy.wire.asked_name import renamed, renamed_event
 from llm_proxy.errors import GatewayError
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.sse import SSEEvent, dumps

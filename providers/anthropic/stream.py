@@ -2,7 +2,7 @@
 
 Laws: only ``message_stop`` completes an answer. A block begins and stops once: a second stop, as other gateways have
 sent it (BerriAI/litellm #37273), does nothing, and arguments for a call that never began are a fault. ``ping`` and kinds
-of events, blocks and deltas that are not known are passed over, as the vendor asks for. Sources: ``_anthropic_sources``.
+of events, blocks and deltas that are not known are passed over, as the vendor asks for. Sources: ``sources``.
 """
 
 from __future__ import annotations

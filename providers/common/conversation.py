@@ -1,7 +1,7 @@
 """What both native dialects need from a canonical conversation: texts, data URLs, tool calls and whose result is whose.
 
 Laws: the canonical form keeps arguments as JSON in a string and lets ids be missing; a native dialect wants an object
-and a partner for each result (``_history`` has seen to that). What cannot be read is named with its path.
+and a partner for each result (``history`` has seen to that). What cannot be read is named with its path.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Laws: pictures become ``image_url``, files ``file``, documents that are text and results of a search become text; marks
 for caches stay where they stood; canonical parts pass as they are, and any other block is told as text
-(``anthropic_told``), because no server elsewhere would take it.
+(``told``), because no server elsewhere would take it.
 """
 
 from __future__ import annotations

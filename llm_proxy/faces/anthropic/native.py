@@ -1,6 +1,6 @@
 """A request of Anthropic's Messages API to a server of that API: what may not go along.
 
-Laws: the server judges its own dialect; what is checked of a request stands in ``anthropic_form.Asked``. A history may
+Laws: the server judges its own dialect; what is checked of a request stands in ``request.Asked``. A history may
 hold what this gateway or another program wrote for a model of another vendor, and Anthropic's servers would refuse it
 for ever after: thinking that is not signed by them is left out and named, and so is a turn of nothing else; ids of
 calls are put into the form that they take, calls and results alike; citations that lead to no search of theirs go. A
@@ -87,7 +87,7 @@ def _uncited(block: _Json) -> _Json | None:
 
 
 def _ours(citation: Any) -> bool:
-    """Whether a citation was written by ``anthropic_message``, which has nothing encrypted to give."""
+    """Whether a citation was written by ``message``, which has nothing encrypted to give."""
     return (
         isinstance(citation, dict)
         and citation.get("type") == "web_search_result_location"

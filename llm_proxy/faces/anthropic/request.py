@@ -1,8 +1,8 @@
 """A request of Anthropic's Messages API as a canonical chat request (docs.anthropic.com/en/api/messages).
 
 Laws: nothing that the canonical form can carry is lost: ``cache_control`` stays where it stood, fields that are not known
-pass; what only Anthropic's own servers do is named. Those get requests as they are (``anthropic_native``). The turns are
-in ``anthropic_turns``, the tools in ``anthropic_tools``, thinking in ``anthropic_effort``.
+pass; what only Anthropic's own servers do is named. Those get requests as they are (``native``). The turns are
+in ``turns``, the tools in ``tools``, thinking in ``effort``.
 """
 
 from __future__ import annotations

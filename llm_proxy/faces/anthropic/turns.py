@@ -3,7 +3,7 @@
 Laws: a user's turn with results of tools becomes one ``tool`` message for each result, then the rest of the turn, which
 gets the pictures of results where those may only be texts. Thinking goes along as ``reasoning_content``; its signatures
 can be judged at Anthropic's servers only, which get requests as they are. What other vendors must have back (see
-``anthropic_opaque``) goes to where it came from. A system message in mid-conversation stays where it stands: where the upstream
+``opaque``) goes to where it came from. A system message in mid-conversation stays where it stands: where the upstream
 takes it no other way, its adapter moves it.
 """
 
@@ -80,7 +80,7 @@ class Turns:
         return self._user(given or [], at)
 
     def _interjection(self, given: str | list[Block] | None, at: int) -> list[Block]:
-        """A system message in mid-conversation; changes of the tools are no words (see ``anthropic_form``)."""
+        """A system message in mid-conversation; changes of the tools are no words (see ``request``)."""
         if isinstance(given, list):
             given = [block for block in given if block["type"] not in ("tool_addition", "tool_removal")]
         return (

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.asked_name import Retold, differs, renamed, renamed_event
 from llm_proxy.faces.face import OpenAIFace
+from llm_proxy.wire.asked_name import Retold, differs, renamed, renamed_event
 from llm_proxy.wire.events import ChatResponse, Chunk
 from llm_proxy.wire.sse import SSEDecoder
 from providers.openai.stream import OpenAIDecoder
