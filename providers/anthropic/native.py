@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llm_proxy.wire.asked_name import renamed, renamed_event
 from llm_proxy.errors import GatewayError
+from llm_proxy.wire.asked_name import renamed, renamed_event
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.sse import SSEEvent, dumps
 from providers.anthropic import answer, errors
@@ -71,12 +71,13 @@ class NativeMessages(NativeCall):
         if request.stream:
             return answer.whole(body)
         value = answer.document(body, "content", list)
-        body = renamed(body, value, str(request.sent.get("model")))
+        if asked := _asked(request):
+            body = renamed(body, value, asked)
         return for_log(_usage(value), body, _finish(value))
 
     def stream_decoder(self, request: NativeRequest) -> StreamDecoder:
         if request.stream:
-            return _Events(str(request.sent.get("model")))
+            return _Events(_asked(request))
         return AnthropicDecoder(errors.from_object)
 
 
@@ -125,7 +126,7 @@ class _Events(JsonEventDecoder):
         elif kind == "message_stop":
             yield Done(event.raw)
         elif kind == "message_start":
-            raw = renamed_event(event, value, self._asked, "message")
+            raw = renamed_event(event, value, self._asked, "message") if self._asked else event.raw
             yield self._counted(value.get("message"), raw)
         elif kind == "message_delta":
             yield self._counted(value, event.raw)
@@ -141,6 +142,11 @@ class _Events(JsonEventDecoder):
         if isinstance(counts, dict):
             self._counts.update({name: count for name, count in counts.items() if count is not None})
         return Chunk({"usage": _usage({"usage": self._counts})}, raw)
+
+
+def _asked(request: NativeRequest) -> str:
+    """The name that the client used for the model."""
+    return str(request.sent.get("model") or "")
 
 
 def _usage(value: JsonObject) -> JsonObject:

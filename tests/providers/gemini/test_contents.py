@@ -110,7 +110,6 @@ def one(part: dict[str, Any]) -> list[dict[str, Any]]:
             "messages.1.content",
         ),
         ([USER, said("x", "nobody")], "messages.1.tool_call_id"),
-        ([USER, asked(call(arguments='"x"'))], "messages.1.tool_calls.0.function.arguments"),
         (one({"type": "document"}), "messages.0.content.0.type"),
         (one({"type": "input_audio"}), "messages.0.content.0.input_audio"),
         (
