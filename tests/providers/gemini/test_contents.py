@@ -8,7 +8,7 @@ import pytest
 
 from llm_proxy.errors import InvalidRequest
 from providers.gemini.contents import conversation
-from tests.support.native_kit import USER, ask, asked, call, said, text
+from tests.support.native_kit import USER, ask, said, text
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 INLINE = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
