@@ -1,9 +1,8 @@
 """How much is thought: ``thinking`` and ``output_config.effort`` of the Messages API in OpenAI's words.
 
-Laws: a budget (``enabled``) is asked for, so it is sent on. ``adaptive``, and an effort without a budget, mean "as you see
-fit" to any model of Anthropic's, and Claude Code says both always; most other models refuse every word about thinking
-("does not support thinking"). So they are sent to models that are known to think, and left to any other; an effort that
-is not sent is named.
+Laws: a budget (``enabled``) and an effort are asked for, so they are sent on; to a model that answers that it does not
+think the call is made again without (``BaseProvider.without_thinking``). ``adaptive`` alone means "as you see fit": a model
+that is known to take a level is told so, in order that what it thinks is shown; any other is left to itself.
 """
 
 from __future__ import annotations
@@ -50,13 +49,13 @@ def effort_fields(
             return {"chat_template_kwargs": {"enable_thinking": False}}, []
         return ({"reasoning_effort": "none"}, []) if api_type in ("ollama", "gemini") else ({}, ["thinking"])
     if kind == "enabled":
-        found: dict[str, Any] = {"reasoning_effort": effort or _of_budget(thinking.get("budget_tokens"))}
-        if api_type == "vllm":
-            found["chat_template_kwargs"] = {"enable_thinking": True}
-        return found, []
-    if thinks(api_type, model) and (effort or kind == "adaptive"):
-        return {"reasoning_effort": effort or "medium"}, []  # as much as the model sees fit, but shown
-    return {}, ["output_config.effort"] if effort else []
+        effort = effort or _of_budget(thinking.get("budget_tokens"))
+    elif kind == "adaptive" and not effort and thinks(api_type, model):
+        effort = "medium"  # as much as the model sees fit, but shown
+    found: dict[str, Any] = {"reasoning_effort": effort} if effort else {}
+    if api_type == "vllm" and effort and kind in ("enabled", "adaptive"):
+        found["chat_template_kwargs"] = {"enable_thinking": True}
+    return found, []
 
 
 def _of_budget(budget: Any) -> str:
