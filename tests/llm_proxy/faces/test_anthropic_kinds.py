@@ -89,7 +89,7 @@ def sent(api_type: str, **fields: Any) -> tuple[Any, str]:
         for part in (part for message in found["messages"] for part in message.get("content") or ()):
             assert not isinstance(part, dict) or part["type"] in ("text", "image_url", "file")
     elif api_type == "ollama":
-        ollama_rules.check_chat(found, ("completion", "tools", "vision"))
+        ollama_rules.check_chat(found, ("completion", "tools", "vision", "thinking"))
     else:
         gemini_rules.check(found, model)
     return found, " ".join((*chat.dropped, *call.dropped))
