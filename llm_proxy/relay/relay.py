@@ -10,7 +10,7 @@ a slow client makes us pause.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
@@ -181,6 +181,10 @@ async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -
     return head, await read_whole(exchange, clock)
 
 
+async def _at_once(size: int, work: Callable[..., T], *arguments: Any) -> T:
+    return work(*arguments)
+
+
 @dataclass(slots=True)
 class Relay:
     """One chat answer on its way from a deployment to a client."""
@@ -192,13 +196,15 @@ class Relay:
     face: Face
     tally: Tally
     keep_alive: KeepAlive = KeepAlive()
+    #: How a step of the work on so many bytes of a whole answer is done: beside the loop if that is much.
+    worked_out: Callable[..., Awaitable[Any]] = _at_once
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
         async with self.exchange as exchange:
             head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
             began = perf_counter()
-            response = self._collected(head, body)
+            response: ChatResponse = await self.worked_out(len(body), self._collected, head, body)
         self.tally.first_event_at = began
         self._count_whole(response)
         self.tally.own_seconds += perf_counter() - began
@@ -451,7 +457,8 @@ class _Stream:
         """A server that answers with one JSON object although a stream was asked for."""
         body = await read_whole(self.exchange, self.clock)
         began = perf_counter()
-        response = self.relay.provider.chat_response(body, self.relay.request)
+        relay = self.relay
+        response = await relay.worked_out(len(body), relay.provider.chat_response, body, relay.request)
         self.relay.tally.other_form = True
         chunks: list[Chunk | Comment] = [Chunk(data) for data in explode(response.data)]
         await self._relay(chunks, began)
