@@ -83,14 +83,14 @@ class OpenAIFace(Face):
             if not data.get("choices"):
                 return b""
             data, raw = {key: value for key, value in data.items() if key != "usage"}, None
-        if (told := data.get("model")) and told != self._asked and self._asked:
+        if self._names is not None or ((told := data.get("model")) and self._asked and told != self._asked):
             return self._other_name(data, raw)
         return raw or sse_data(data)
 
     def _other_name(self, data: dict[str, Any], raw: bytes | None) -> bytes:
         """An event that calls the model by another name than the client."""
         if not raw:
-            return sse_data({**data, "model": self._asked})
+            return sse_data({**data, "model": self._asked} if data.get("model") else data)
         if self._names is None:
             self._names = Retold(self._asked)
             self.retold = self._names.tokens
