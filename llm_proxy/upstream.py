@@ -19,7 +19,7 @@ from time import monotonic
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from llm_proxy.connections.response_head import ResponseHead
+from llm_proxy.connections.response_head import Framing, ResponseHead
 from llm_proxy.connections.transfer import Transfer
 from llm_proxy.errors import (
     GatewayError,
@@ -52,7 +52,7 @@ class Head(NamedTuple):
 
 class Exchange:
     """One call, on ``loop``. Public state: ``head`` (None until it came), ``connected_at`` (loop time, None until then), ``ended``
-    (the body is complete), ``failure`` (why it never will be), ``received`` (body bytes)."""
+    (the body is complete), ``framed`` (it says itself where it ends, and not only by the connection's end), ``failure`` (why it never will be), ``received`` (body bytes)."""
 
     __slots__ = (
         "_asleep",
@@ -69,6 +69,7 @@ class Exchange:
         "direct",
         "ended",
         "failure",
+        "framed",
         "head",
         "loop",
         "received",
@@ -93,6 +94,7 @@ class Exchange:
         self.head: Head | None = None
         self.connected_at: float | None = None
         self.ended = False
+        self.framed = False
         self.failure: GatewayError | None = None
         self.received = 0
         self.retried = False
@@ -212,6 +214,7 @@ class Exchange:
 
     def on_head(self, head: ResponseHead) -> None:
         pairs = tuple(head.pairs())
+        self.framed = head.framing is not Framing.UNTIL_CLOSE
         self.head = Head(head.code, pairs, {name.lower(): value for name, value in pairs})
         self._wake()
 

@@ -20,6 +20,7 @@ from llm_proxy.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.sse import dumps
 from llm_proxy.wire import Deployment, HttpCall
 from providers._errors import from_body, in_stream, refusal, reported
+from providers._openai_faults import of_answer
 from providers._openai_stream import OpenAIDecoder, sound
 from providers._openai_strict import strict
 from providers._options import effective
@@ -70,14 +71,14 @@ class OpenAIProvider(BaseProvider):
         value = _object(body)
         if value is None:
             raise _no_answer("is not a JSON object")
-        if value.get("error"):
-            raise in_stream(reported(value))
+        if (error := of_answer(value)) is not None:
+            raise error
         if "choices" not in value or not sound(value, "message"):
             raise _no_answer("is not a chat completion")
         return ChatResponse(value, body)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
-        return OpenAIDecoder()
+        return OpenAIDecoder(request.sent.get("n"))
 
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         # The options of a deployment are sampling parameters: none of them is meant for embeddings.

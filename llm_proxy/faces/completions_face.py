@@ -21,6 +21,8 @@ class CompletionsFace(OpenAIFace):
     """One answer; ``model`` is the name that the client asked for, ``created`` in seconds since 1970."""
 
     canonical = False
+    translates = True
+    pictures = False
 
     def __init__(self, model: str, created: int, include_usage: bool = False) -> None:
         super().__init__(include_usage)
