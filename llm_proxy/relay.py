@@ -441,7 +441,9 @@ class _Stream:
         ending = isinstance(last, (Done, Failed))
         body: Sequence[Any] = events[:-1] if ending else events
         if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
-            await self._send(expressed(self.face.events, body) if written is None else written)
+            said = expressed(self.face.events, body) if written is None else written
+            if said:  # else nothing is lost yet: a failure could still have a status of its own
+                await self._send(said)
         self._count(body, began)
         if isinstance(last, Failed):
             raise last.error

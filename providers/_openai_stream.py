@@ -72,10 +72,14 @@ class OpenAIDecoder(StreamDecoder):
             return ()
         # Nothing is missing, so that an event without its blank line is a whole one.
         events = self.feed(b"\n\n")
-        if self._ended or not self._begun <= self._finished:
+        if not self._complete():
             return [*events, *self.close()]
         self._ended = True
         return [*events, Done()]
+
+    def _complete(self) -> bool:
+        """Whether only the terminator is missing."""
+        return not self._ended and self._begun <= self._finished
 
     def _last(self, found: Sequence[SSEEvent], message: str, kind: str) -> list[Event]:
         """The events of ``found``, then the failure, unless one of them has ended the stream."""

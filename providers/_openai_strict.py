@@ -13,7 +13,14 @@ from typing import Any
 _Json = dict[str, Any]
 
 #: Of a message: what is thinking and how a tool ended, and what only speaks to other vendors' servers.
-_SAYS = ("is_error", "reasoning", "reasoning_content", "thinking_blocks")
+_SAYS = (
+    "is_error",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
+    "reasoning_opaque",
+    "thinking_blocks",
+)
 _MARKS = frozenset({"cache_control", "citations", "extra_content", "index"})
 
 

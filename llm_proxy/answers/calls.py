@@ -223,6 +223,8 @@ class CallReader:
         if not waits:
             call.held = []
         extra, call.extra = call.extra, {}
+        if not call.name:
+            raise misfit("a call without a name")
         if call.number < 0:
             call.number = self._told
             self._told += 1

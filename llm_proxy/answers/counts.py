@@ -32,11 +32,13 @@ _REASONED = ("reasoning_tokens", "thinking_tokens", "thoughts_tokens")
 
 
 def number(value: Any) -> int | None:
-    """A count; None if ``value`` is none."""
+    """A count; None if ``value`` is none. Raises ``ValueError`` for one that is beyond JSON."""
     if type(value) is int:
         return value if value >= 0 else None
     if isinstance(value, float):
-        return int(value) if 0 <= value < 2**63 else None  # neither NaN nor infinity is
+        if value == float("inf"):  # ``1e999`` is legal JSON
+            raise ValueError("a number beyond JSON")
+        return int(value) if value >= 0 else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     return None

@@ -44,6 +44,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
             "natural",
             "load",
             "unload",
+            "pause_turn",
         ),
     ),
     LENGTH: (
@@ -62,7 +63,6 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
             "context_window_exceeded",
             "model_context_window_exceeded",
             "not_finished",
-            "pause_turn",
             "repetition",
         ),
         *("time_limit", "cost_limit", "user_stopped", "compaction"),

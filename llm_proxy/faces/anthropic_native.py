@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llm_proxy.answers.sealed import is_sealed
 from llm_proxy.faces.anthropic_turns import of_google
 
 _Json = dict[str, Any]
@@ -37,8 +38,8 @@ def _own(message: Any) -> _Json | None:
 
 
 def _of_another_vendor(block: Any) -> bool:
-    """Whether it is thinking that the Anthropic face wrote for a model of another vendor: without a signature, or with
-    one of Google's (see ``anthropic_turns``)."""
+    """Whether it is thinking that the Anthropic face wrote for a model of another vendor: without a signature, with one of
+    Google's (see ``anthropic_turns``), or with one of ours (see ``answers.sealed``)."""
     if not isinstance(block, dict) or block.get("type") != "thinking":
         return False
-    return not block.get("signature") or of_google(block)
+    return not block.get("signature") or of_google(block) or is_sealed(block["signature"])

@@ -3,7 +3,8 @@
 Laws: a user's turn with results of tools becomes one ``tool`` message for each result, then the rest of the turn, which
 gets the pictures of results where those may only be texts. Thinking goes along as ``reasoning_content``; its signatures
 can be judged at Anthropic's servers only, which get requests as they are. A signature of Google's goes back to the call
-that it came with (see ``google_signature``).
+that it came with (see ``google_signature``), and what another upstream wants back as it was into its message (see
+``answers.sealed``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from llm_proxy.answers import sealed
 from llm_proxy.faces.anthropic_blocks import Block, content
 from llm_proxy.sse import dumps
 
@@ -105,6 +107,7 @@ class Turns:
         if calls:
             message["tool_calls"] = calls
         thoughts = [block for block in given if block["type"] in _THOUGHTS]
+        message.update(sealed.restored(thoughts))
         if thought := "".join(str(block.get("thinking") or "") for block in thoughts):
             message["reasoning_content"] = thought
         return message

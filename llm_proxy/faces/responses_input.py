@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
+from llm_proxy.answers import sealed
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.schema import Open, validated
 from llm_proxy.sse import dumps
@@ -93,6 +94,8 @@ class Turns:
         self.dropped: list[str] = []
         #: The assistant's message that is being put together.
         self._open: _Json | None = None
+        #: Its thoughts that carry what their upstream wants back in a place of its own.
+        self._sealed: list[_Json] = []
         if instructions:
             self.messages.append({"role": "system", "content": instructions})
         items = [{"role": "user", "content": given}] if isinstance(given, str) else given
@@ -139,6 +142,7 @@ class Turns:
     def _assistant(self) -> _Json:
         if self._open is None:
             self._open = {"role": "assistant", "content": None}
+            self._sealed = []
             self.messages.append(self._open)
         return self._open
 
@@ -161,9 +165,9 @@ class Turns:
             call["extra_content"] = extra
         self._assistant().setdefault("tool_calls", []).append(call)
 
-    def _reasoning(self, item: ReasoningItem, sealed: Any) -> None:
-        blocks = unpacked(sealed)
-        if sealed is not None and blocks is None:
+    def _reasoning(self, item: ReasoningItem, packed: Any) -> None:
+        blocks = unpacked(packed)
+        if packed is not None and blocks is None:
             self.dropped.append(f"{self._path}.encrypted_content")
         thought = _said(item.content or item.summary or [])
         if not thought and not blocks:
@@ -173,8 +177,12 @@ class Turns:
         message = self._assistant()
         if thought:
             message["reasoning_content"] = message.get("reasoning_content", "") + thought
-        if blocks:
-            message.setdefault("thinking_blocks", []).extend(blocks)
+        for block in blocks or ():
+            if sealed.is_sealed(block.get("signature")):
+                self._sealed.append(block)
+                message.update(sealed.restored(self._sealed))
+            else:
+                message.setdefault("thinking_blocks", []).append(block)
 
     def _content(self, content: str | list[_Json], field: str) -> Any:
         """A string stays one, and so does a single text; anything else is parts."""
