@@ -13,6 +13,7 @@ from typing import Any
 
 from llm_proxy.schema import ChatRequest
 from llm_proxy.wire import Deployment
+from providers._gemini_schema import plain
 from providers._gemini_tools import tool_config, tools
 from providers._native_content import refuse
 from providers._native_params import Params
@@ -157,7 +158,9 @@ def _format(params: Params, config: Body) -> None:
         params.drop("response_format", kind)
     schema = (wanted.get("json_schema") or {}).get("schema") if kind == "json_schema" else None
     if schema is not None:
-        config["responseJsonSchema"] = schema
+        config["responseJsonSchema"], lost = plain(schema)
+        if lost:
+            params.drop("response_format.json_schema", "what stood beside a $ref")
     modalities = params.take("modalities")
     if isinstance(modalities, list) and modalities != ["text"]:
         config["responseModalities"] = [str(name).upper() for name in modalities]
