@@ -24,6 +24,7 @@ _Json = dict[str, Any]
 _MARK = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
 #: Behind these a value may begin, so that a piece that begins like all before it may be just that.
 _BEFORE_VALUES = (":", "[", ",")
+_BEHIND_TEXTS = ("", ":", ",", "}", "]")
 #: Of a piece: what is read here. Anything else is the vendor's (Google's signatures) and goes along.
 _READ = frozenset({"index", "id", "type", "function", "custom", "name", "arguments", "parameters", "input"})
 
@@ -60,6 +61,13 @@ class _Arguments:
             self._look(self._pieces[self._seen])
             self._seen += 1
         return self._opened and self._depth <= 0
+
+    def could_take(self, piece: str) -> bool:
+        """Whether ``piece``, which is an object's beginning, could stand here: as a value, or as a bracket in a text."""
+        self.whole()
+        if self._in_text:
+            return piece.partition('"')[2].lstrip()[:1] in _BEHIND_TEXTS
+        return self.text().rstrip().endswith(_BEFORE_VALUES)
 
     def cut(self) -> bool:
         """Whether an object has begun and is not closed."""
@@ -200,9 +208,7 @@ class CallReader:
         size = call.arguments.size
         if size > 1 and len(arguments) > size and arguments[0] == "{":
             before = call.arguments.text()
-            if arguments.startswith(before) and (
-                call.cumulative or not before.rstrip().endswith(_BEFORE_VALUES)
-            ):
+            if arguments.startswith(before) and (call.cumulative or not call.arguments.could_take(arguments)):
                 call.cumulative = True
                 arguments = arguments[size:]
         elif call.cumulative and call.arguments.equals(arguments):

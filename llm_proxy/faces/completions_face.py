@@ -62,7 +62,7 @@ class CompletionsFace(OpenAIFace):
 
     def _choice(self, choice: _Json, said: _Json) -> _Json:
         index = count(choice.get("index"))
-        text = string(said.get("content"))
+        text = string(said.get("content")) + string(said.get("refusal"))
         finish = string(choice.get("finish_reason"))
         logprobs = objects(obj(choice.get("logprobs")).get("content"))
         found = {
