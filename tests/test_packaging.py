@@ -274,7 +274,7 @@ def test_every_endpoint_is_kept_apart() -> None:
 @pytest.mark.parametrize(
     ("module", "planted", "broken"),
     [
-        ("llm_proxy/errors.py", "import llm_proxy.sse", {"A room knows only what stands below it"}),
+        ("llm_proxy/errors.py", "import llm_proxy.wire.sse", {"A room knows only what stands below it"}),
         (
             "providers/base.py",
             "from tornado import ioloop",

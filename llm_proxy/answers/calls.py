@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from llm_proxy.answers.misfit import misfit
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
 
 _Json = dict[str, Any]
 

@@ -20,7 +20,7 @@ from llm_proxy.answers.choice import Choice
 from llm_proxy.answers.misfit import misfit
 from llm_proxy.answers.sources import FIELDS
 from llm_proxy.errors import UpstreamError
-from llm_proxy.events import Chunk, Done, Event, Failed
+from llm_proxy.wire.events import Chunk, Done, Event, Failed
 
 _Json = dict[str, Any]
 

@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
 
 _Json = dict[str, Any]
 
