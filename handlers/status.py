@@ -12,8 +12,8 @@ from typing import Any
 from handlers.base.handler import BaseHandler
 from llm_proxy import __version__
 from llm_proxy.live.state.dry_run import tell
-from llm_proxy.service.scoreboard import differ
 from llm_proxy.telemetry import log as logs
+from llm_proxy.telemetry.process_report import differ
 from llm_proxy.wire.sse import dumps
 
 #: A proxy on this machine speaks for somebody elsewhere, and usually says so.
@@ -37,7 +37,7 @@ class StatusHandler(BaseHandler):
         # Not the request's own: since it began an edit may have come, and all that is told here is of one moment.
         snapshot = gateway.registry.current
         outcome = gateway.registry.outcome
-        workers = gateway.workers()
+        workers = gateway.reports()
         mixed = differ(workers)
         now = time.time()
         return {

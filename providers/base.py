@@ -82,6 +82,12 @@ class BaseProvider(ABC):
     default_host: ClassVar[str | None] = None
     #: Whether servers of this type may have OpenAI's endpoints for audio, images, moderations and files, below the host.
     has_media: ClassVar[bool] = False
+    #: The vendors that it tells apart, by the names that the configuration has for them; empty where there is only one.
+    vendors: ClassVar[frozenset[str]] = frozenset()
+
+    def vendor_at(self, api_host: str) -> str:
+        """Which of ``vendors`` answers at ``api_host``; for an empty one, which is meant where nothing is known."""
+        return ""
 
     @abstractmethod
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
@@ -136,6 +142,14 @@ class NativeCall(ABC):
 
     def __init__(self, provider: BaseProvider) -> None:
         self.provider = provider
+
+    def serves(self, deployment: Deployment) -> bool:
+        """Whether that upstream has the call: not every server of a dialect has all of it."""
+        return True
+
+    def keeps(self, deployment: Deployment) -> bool:
+        """Whether that upstream keeps its answers, for later requests to refer to, unless it is told not to."""
+        return False
 
     @abstractmethod
     def chat_call(self, request: NativeRequest, deployment: Deployment) -> HttpCall:

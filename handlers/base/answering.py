@@ -83,7 +83,7 @@ class AnsweringHandler(BaseHandler):
         if body.get("stream") is None:
             body["stream"] = stream
         request = ChatRequest.of(body)
-        self.face = OpenAIFace(request.wants_usage)
+        self.face = OpenAIFace(request.wants_usage, request.model)
         await self.answer(request, self.deployment(request.model))
 
     async def answer(
@@ -95,14 +95,14 @@ class AnsweringHandler(BaseHandler):
     ) -> None:
         """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish. ``native``: the call that a
         ``NativeRequest`` is for."""
-        request, withheld = without_addresses(request)
+        request, removed = without_addresses(request)
         adapter: Adapter = native or self.snapshot.adapter(deployment)
         if self._size < OFF_LOOP:
             call = adapter.chat_call(request, deployment)
         else:
             loop = asyncio.get_running_loop()
             call = await loop.run_in_executor(None, adapter.chat_call, request, deployment)
-        self._say_who(deployment, (*call.dropped, *withheld), prompt)
+        self._say_who(deployment, (*call.dropped, *removed), prompt)
         tally = Tally()
         self.exchange = exchange = self.gateway.upstream.exchange(call)
         relay = Relay(
@@ -146,10 +146,10 @@ class AnsweringHandler(BaseHandler):
 
     async def embed(self, request: EmbeddingsRequest, deployment: Deployment) -> None:
         """Answer an embeddings request and finish."""
-        request, withheld = without_addresses(request)
+        request, removed = without_addresses(request)
         adapter = self.snapshot.adapter(deployment)
         call = adapter.embeddings_call(request, deployment)
-        self._say_who(deployment, (*call.dropped, *withheld), None)
+        self._say_who(deployment, (*call.dropped, *removed), None)
         self.exchange = exchange = self.gateway.upstream.exchange(call)
         self.gateway.running.add(self)
         try:
@@ -171,7 +171,7 @@ class AnsweringHandler(BaseHandler):
     async def _send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
         if len(body) > OFF_LOOP and not self.gone:
-            self._headers.put("Content-Length", str(len(body)))
+            self.answer_headers.put("Content-Length", str(len(body)))
             self.write(body)
             self._begun = True
             self._owed = 0
@@ -226,9 +226,9 @@ class AnsweringHandler(BaseHandler):
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""
-        self._headers.put("Content-Type", self.face.stream_type)
-        self._headers.put("Cache-Control", "no-cache, no-transform")
-        self._headers.put("X-Accel-Buffering", "no")
+        self.answer_headers.put("Content-Type", self.face.stream_type)
+        self.answer_headers.put("Cache-Control", "no-cache, no-transform")
+        self.answer_headers.put("X-Accel-Buffering", "no")
 
     def _say_who(
         self,
@@ -237,15 +237,15 @@ class AnsweringHandler(BaseHandler):
         prompt: UsedPrompt | None,
     ) -> None:
         self._upstream = deployment
-        self._headers.put("X-Llm-Provider", header_text(deployment.provider))
-        self._headers.put("X-Llm-Model", header_text(deployment.model))
+        self.answer_headers.put("X-Llm-Provider", header_text(deployment.provider))
+        self.answer_headers.put("X-Llm-Model", header_text(deployment.model))
         self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
         dropped = (*self.untranslated, *dropped)
         if prompt is not None:
-            self._headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
+            self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)
         if dropped:
-            self._headers.put("X-Dropped-Params", header_text(", ".join(dropped)[:1000]))
+            self.answer_headers.put("X-Dropped-Params", header_text(", ".join(dropped)[:1000]))
             self.facts["dropped"] = list(dropped)
             log.info(
                 "parameters dropped",

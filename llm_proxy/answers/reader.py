@@ -30,10 +30,10 @@ _FINE = (str, type(None))
 
 
 class AnswerReader:
-    """``wanted``: how many choices were asked for. ``pictures``: whether the face can show them."""
+    """``alone``: one choice was asked for. ``pictures``: whether the face can show them."""
 
-    def __init__(self, wanted: int = 1, *, pictures: bool = False) -> None:
-        self._alone = wanted == 1
+    def __init__(self, *, alone: bool = True, pictures: bool = False) -> None:
+        self._alone = alone
         self._pictures = pictures
         self._choices: dict[int, Choice] = {}
 

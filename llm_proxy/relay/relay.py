@@ -228,8 +228,9 @@ class Relay:
     def reader(self) -> AnswerReader:
         """What reads the answer for whoever does not relay its bytes."""
         asked = self.request.sent.get("n") or self.deployment.options.get("n")
-        wanted = asked if type(asked) is int and asked > 1 else 1
-        return AnswerReader(wanted, pictures=self.face.pictures)
+        # In an API of another form nobody here knows how many answers there are to be.
+        several = isinstance(self.request, NativeRequest) or (type(asked) is int and asked > 1)
+        return AnswerReader(alone=not several, pictures=self.face.pictures)
 
     def _read(self, response: ChatResponse) -> ChatResponse:
         """A whole answer in the canonical form."""
@@ -271,6 +272,7 @@ class _Stream:
         "own_seconds",
         "reader",
         "relay",
+        "retold",
         "silent_until",
         "sink",
     )
@@ -284,6 +286,8 @@ class _Stream:
         self.face = relay.face
         self.canonical = relay.face.canonical
         self.reader = relay.reader() if relay.face.translates else None
+        #: The face's, as it was after the newest write.
+        self.retold = relay.face.retold
         self.decoder = relay.provider.stream_decoder(relay.request)
         self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
@@ -375,6 +379,7 @@ class _Stream:
     async def _send(self, data: bytes) -> None:
         await self.sink.send(data)
         self.offer = self.sink.offer
+        self.retold = self.face.retold
 
     def _push(self, data: bytes) -> bool:
         """``Exchange.direct``: relay what has come while the loop sleeps; false wakes the loop."""
@@ -382,13 +387,15 @@ class _Stream:
         try:
             offer = self.offer
             if self.canonical and (count := self.decoder.ordinary(data)):
-                if offer(data):
-                    self.events += count
-                    self._heard(began)
-                    return True
-                # As many events; nobody asks what is in them, since what is to be written for them is known.
-                self.left, self.left_written, self.left_at = (_CHUNK,) * count, data, began
-                return False
+                plain = data if self.retold is None else self.retold(data, count)
+                if plain:
+                    if offer(plain):
+                        self.events += count
+                        self._heard(began)
+                        return True
+                    # As many events; nobody asks what is in them, since what is to be written for them is known.
+                    self.left, self.left_written, self.left_at = (_CHUNK,) * count, plain, began
+                    return False
             events = self.decoder.feed(data)
             if not events:
                 return True
@@ -399,6 +406,7 @@ class _Stream:
                 len(events) == 1 or all(type(event) is Chunk for event in events)
             ):
                 written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
+                self.retold = self.face.retold
                 if not written or offer(written):
                     self._count(events, began)
                     return True

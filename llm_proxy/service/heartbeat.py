@@ -10,7 +10,8 @@ import os
 import time
 
 from handlers.base.gateway import Gateway
-from llm_proxy.service.scoreboard import Facts, Scoreboard
+from llm_proxy.service.scoreboard import Scoreboard
+from llm_proxy.telemetry.process_report import ProcessReport
 
 #: Seconds between two heartbeats.
 _BEAT = 1.0
@@ -45,7 +46,7 @@ class Heartbeat:
         if self._timer is not None:
             self._timer.cancel()
 
-    def workers(self) -> list[Facts]:
+    def reports(self) -> list[ProcessReport]:
         """All processes of the service, this one as it is now."""
         self._publish()
         return self._board.read()
@@ -53,7 +54,7 @@ class Heartbeat:
     def _publish(self) -> None:
         registry = self._gateway.registry
         snapshot = registry.current
-        facts = Facts(
+        facts = ProcessReport(
             pid=os.getpid(),
             hash=snapshot.hash,
             generation=snapshot.generation,

@@ -9,47 +9,18 @@ from __future__ import annotations
 
 import mmap
 import struct
-import time
 import zlib
-from dataclasses import dataclass
-from typing import Any
+
+from llm_proxy.telemetry.process_report import ProcessReport
 
 #: pid, requests running, draining, generation, loaded at, heartbeat, state, hash.
-_FACTS = struct.Struct("<II?qdd16s64s")
+_REPORT = struct.Struct("<II?qdd16s64s")
 _SUM = struct.Struct("<I")
-_ROW = _SUM.size + _FACTS.size
+_ROW = _SUM.size + _REPORT.size
 #: Rows begin after the flag that says whether the whole service is stopping.
 _FIRST = 64
 #: Writing a row takes a microsecond: whoever still sees half of one after so many tries reads what a dead writer left.
 _TRIES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """One worker. ``state`` is that of its configuration; times are seconds since the epoch."""
-
-    pid: int
-    hash: str
-    generation: int
-    loaded_at: float
-    state: str
-    running: int
-    draining: bool
-    #: ``time.monotonic()`` when this was written; the clock is the same in all processes.
-    beat: float
-
-    def shown(self) -> dict[str, Any]:
-        """As the status endpoint shows it; ``heartbeat`` is how long ago the worker said this, in seconds."""
-        return {
-            "pid": self.pid,
-            "hash": self.hash,
-            "generation": self.generation,
-            "loaded_at": round(self.loaded_at, 3),
-            "state": self.state,
-            "running": self.running,
-            "draining": self.draining,
-            "heartbeat": round(max(0.0, time.monotonic() - self.beat), 3),
-        }
 
 
 class Scoreboard:
@@ -68,17 +39,17 @@ class Scoreboard:
         """Say that the whole service stops."""
         self._page[0] = 1
 
-    def publish(self, row: int, facts: Facts) -> None:
+    def publish(self, row: int, report: ProcessReport) -> None:
         """Write the row."""
-        data = _FACTS.pack(
-            facts.pid,
-            facts.running,
-            facts.draining,
-            facts.generation,
-            facts.loaded_at,
-            facts.beat,
-            facts.state.encode("ascii"),
-            facts.hash.encode("ascii"),
+        data = _REPORT.pack(
+            report.pid,
+            report.running,
+            report.draining,
+            report.generation,
+            report.loaded_at,
+            report.beat,
+            report.state.encode("ascii"),
+            report.hash.encode("ascii"),
         )
         self._write(row, _SUM.pack(zlib.crc32(data)) + data)
 
@@ -86,7 +57,7 @@ class Scoreboard:
         """The worker of that row is gone."""
         self._write(row, bytes(_ROW))
 
-    def get(self, row: int) -> Facts | None:
+    def get(self, row: int) -> ProcessReport | None:
         """The worker of that row, if it is up."""
         for _ in range(_TRIES):
             found = self._page[_FIRST + row * _ROW : _FIRST + (row + 1) * _ROW]
@@ -97,17 +68,17 @@ class Scoreboard:
                 return _unpacked(data)
         return None
 
-    def read(self) -> list[Facts]:
+    def read(self) -> list[ProcessReport]:
         """All workers that are up."""
-        return [facts for row in range(self.rows) if (facts := self.get(row)) is not None]
+        return [report for row in range(self.rows) if (report := self.get(row)) is not None]
 
     def _write(self, row: int, data: bytes) -> None:
         self._page[_FIRST + row * _ROW : _FIRST + (row + 1) * _ROW] = data
 
 
-def _unpacked(data: bytes) -> Facts:
-    pid, running, draining, generation, loaded_at, beat, state, digest = _FACTS.unpack(data)
-    return Facts(
+def _unpacked(data: bytes) -> ProcessReport:
+    pid, running, draining, generation, loaded_at, beat, state, digest = _REPORT.unpack(data)
+    return ProcessReport(
         pid=pid,
         hash=digest.rstrip(b"\0").decode("ascii"),
         generation=generation,
@@ -117,8 +88,3 @@ def _unpacked(data: bytes) -> Facts:
         draining=draining,
         beat=beat,
     )
-
-
-def differ(workers: list[Facts]) -> bool:
-    """Whether new requests may meet different configurations."""
-    return len({facts.hash for facts in workers}) > 1

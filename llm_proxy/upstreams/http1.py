@@ -4,7 +4,7 @@ Laws: what a read brought is handed on in one piece, before any fault that came 
 not ready (its callback gave an awaitable), reading stops until it is; at most one read waits here. A connection is
 reusable only after an answer that was read to its declared end with no byte more, with the request sent to its end;
 bytes that come between two requests spoil it. This module refuses to know about pools, names, timeouts and redirects,
-and leaves all judging of bytes to ``reader``.
+and leaves all judging of bytes to ``response_reader``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from llm_proxy.net.faults import ConnectionLost
 from llm_proxy.upstreams.body_sender import Sender
 from llm_proxy.upstreams.early_response import EarlyResponse
 from llm_proxy.upstreams.flow_control import FlowControl
-from llm_proxy.upstreams.response_delegate import Exchange, Sink
+from llm_proxy.upstreams.response_delegate import ResponseDelegate, Sink
 from llm_proxy.upstreams.response_reader import ResponseReader
 
 
@@ -28,9 +28,9 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_aside",
         "_closed",
+        "_delegate",
         "_early_response",
-        "_exchange",
-        "_gate",
+        "_flow",
         "_lost",
         "_reader",
         "_sender",
@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport = cast(asyncio.Transport, None)
-        self._exchange: Exchange | None = None
+        self._delegate: ResponseDelegate | None = None
         self._sender: Sender | None = None
         self._waits_for_continue = False
         self._early_response: EarlyResponse | None = None
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
         #: Where the body goes; None until the head is complete.
         self._sink: Sink | None = None
         #: Shut while the receiver of the body is not ready; None while it is.
-        self._gate: FlowControl | None = None
+        self._flow: FlowControl | None = None
         #: Bytes, and the transport's end, that came when nothing could be handed on.
         self._aside: list[bytes] = []
         self._lost: tuple[Exception | None] | None = None
@@ -67,11 +67,16 @@ class Connection(asyncio.Protocol):
     # -- called by the owner
 
     def send(
-        self, exchange: Exchange, method: str, head: bytes, sender: Sender | None, wait_for_continue: bool
+        self,
+        delegate: ResponseDelegate,
+        method: str,
+        head: bytes,
+        sender: Sender | None,
+        wait_for_continue: bool,
     ) -> None:
         """Send a request. ``head`` may include a small body; a larger one is ``sender``'s, begun at once or, with
         ``wait_for_continue``, after an informational 100."""
-        self._exchange = exchange
+        self._delegate = delegate
         self._sender = sender
         self._waits_for_continue = wait_for_continue
         self._reader = ResponseReader(method)
@@ -88,16 +93,16 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close the socket now. Nothing is reported."""
-        self._exchange = None
+        self._delegate = None
         self.idle_closed = None
         self._close()
 
     def fail(self, error: Exception) -> None:
-        """End the exchange with ``error``, whatever it is doing."""
-        exchange, self._exchange = self._exchange, None
+        """End the request with ``error``, whatever it is doing."""
+        delegate, self._delegate = self._delegate, None
         self._close()
-        if exchange is not None:
-            exchange.on_fault(error)
+        if delegate is not None:
+            delegate.on_fault(error)
 
     @property
     def alive(self) -> bool:
@@ -123,7 +128,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
-        if reader is None or self._gate is not None:
+        if reader is None or self._flow is not None:
             self._put_aside(data)
             return
         body = reader.feed(data)
@@ -134,7 +139,7 @@ class Connection(asyncio.Protocol):
         if body and sink is not None and not self._closed:  # else it was given up meanwhile
             try:
                 result = sink(body)
-            except Exception as error:  # noqa: BLE001 - what callbacks raise ends this exchange
+            except Exception as error:  # noqa: BLE001 - what callbacks raise ends this request
                 self.fail(error)
             else:
                 if result is not None:
@@ -160,7 +165,7 @@ class Connection(asyncio.Protocol):
 
     def _put_aside(self, data: bytes) -> None:
         """Bytes that cannot be handed on: the receiver is not ready, or there is no request."""
-        if self._gate is None and self.served:
+        if self._flow is None and self.served:
             self._close()  # nobody asked for them, so whatever they are, the connection is spoiled
         elif not self._closed:
             # TLS may still hold a record that it has decrypted. And a server may answer before it was asked ("503,
@@ -174,67 +179,67 @@ class Connection(asyncio.Protocol):
             self._waits_for_continue = False
             if sender is not None:
                 sender.start(self._transport)
-        if reader.head is None or self._exchange is None:
+        if reader.head is None or self._delegate is None:
             return
         if reader.head.code >= 300 and sender is not None and not sender.done:
             sender.stop()  # RFC 9112, section 9.3: a final answer makes the rest of the body pointless
         try:
-            self._sink = self._exchange.on_head(reader.head)
+            self._sink = self._delegate.on_head(reader.head)
         except Exception as error:  # noqa: BLE001 - as above
             self.fail(error)
 
     def _hold(self, result: object) -> None:
         """Read no more before ``result`` is done, if it is something to wait for."""
         if isawaitable(result) and self.alive:
-            gate = FlowControl()
-            if gate.hold(result, self._ready_again):
-                self._gate = gate
+            flow = FlowControl()
+            if flow.hold(result, self._ready_again):
+                self._flow = flow
                 self._transport.pause_reading()
 
     def _ready_again(self, error: Exception | None) -> None:
         """The receiver is ready again, or has failed."""
-        self._gate = None
+        self._flow = None
         if error is not None:
             self.fail(error)
             return
         self._catch_up()
-        if self.alive and self._gate is None:
+        if self.alive and self._flow is None:
             self._transport.resume_reading()
 
     def _catch_up(self) -> None:
         """Treat what was put aside."""
-        while self._aside and self._gate is None and not self._closed:
+        while self._aside and self._flow is None and not self._closed:
             self.data_received(self._aside.pop(0))
-        if self._exchange is not None and self._reader is not None and self._reader.outcome is not None:
+        if self._delegate is not None and self._reader is not None and self._reader.outcome is not None:
             self._conclude()
-        if self._lost is not None and self._gate is None:
+        if self._lost is not None and self._flow is None:
             self._ended(*self._lost)
 
     # -- ending
 
     def _conclude(self) -> None:
-        """The reader is done: end the exchange as soon as the receiver has taken all bytes."""
+        """The reader is done: end the request as soon as the receiver has taken all bytes."""
         reader = self._reader
-        if reader is None or self._exchange is None or self._gate is not None:
+        if reader is None or self._delegate is None or self._flow is not None:
             return
         if reader.outcome is not True:
             assert reader.outcome is not None
             self.fail(reader.outcome)
             return
-        exchange, self._exchange = self._exchange, None
+        delegate, self._delegate = self._delegate, None
         reusable = reader.reusable and self.alive and not (self.sending or self._aside or self._lost)
         if reusable:
             self._reader = self._sender = self._sink = None
             self._drop_early_response()
         else:
             self._close()
-        exchange.on_end(reusable)
+        delegate.on_end(reusable)
 
     def _ended(self, error: Exception | None) -> None:
         """The transport is at its end: cleanly (None), or by ``error``."""
         if self._closed:
             return
-        if self._gate is not None or not self.served:
+        if self._flow is not None or not self.served:
             self._lost = (error,)
             return
         if error is not None and self._early_response is not None and (said := self._early_response.read()):
@@ -243,14 +248,14 @@ class Connection(asyncio.Protocol):
             self._ended(error)
             return
         reader = self._reader
-        if reader is None or self._exchange is None:
+        if reader is None or self._delegate is None:
             self._close()
             return
         lost = reader.ended(error)
         if lost is None:
-            exchange, self._exchange = self._exchange, None
+            delegate, self._delegate = self._delegate, None
             self._close()
-            exchange.on_end(False)
+            delegate.on_end(False)
             return
         if not reader.begun and self.sending:
             lost = ConnectionLost("the upstream did not read the whole request", "write", lost.kind)
@@ -263,9 +268,9 @@ class Connection(asyncio.Protocol):
         if self._closed:
             return
         self._closed = True
-        if self._gate is not None:
-            self._gate.drop()
-            self._gate = None
+        if self._flow is not None:
+            self._flow.drop()
+            self._flow = None
         self._aside.clear()
         if self._sender is not None:
             self._sender.stop()

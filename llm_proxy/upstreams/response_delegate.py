@@ -11,11 +11,11 @@ from llm_proxy.upstreams.response_head import ResponseHead
 Sink = Callable[[bytes], object]
 
 
-class Exchange(Protocol):
+class ResponseDelegate(Protocol):
     """What a connection tells the request that it carries. After ``on_end`` or ``on_fault`` nothing follows."""
 
     def on_head(self, head: ResponseHead) -> Sink:
-        """The answer's head; returns where the body goes. May raise what should end the exchange."""
+        """The answer's head; returns where the body goes. May raise what should end the request."""
 
     def on_end(self, reusable: bool) -> None:
         """The answer is complete; ``reusable`` says whether the connection may carry another request."""

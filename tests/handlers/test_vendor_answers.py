@@ -28,7 +28,7 @@ ASK: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-class PendingEvents:
+class Changing:
     """A peer's script that is changed between two requests."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ async def ask(proxy: RunningGateway, face: str, streaming: bool, **more: Any) ->
 async def test_every_variant(face: str, streaming: bool, tmp_path: Path) -> None:
     """Every variant that a vendor has been seen to write means to a client what the vendor meant; a failure is a refusal, or
     what came, an error and a cut."""
-    told = PendingEvents()
+    told = Changing()
     wrong = {}
     async with Peer(told) as peer, gateway(tmp_path, peer.url) as proxy:
         for name, case in CASES.items():
@@ -76,7 +76,7 @@ BROKEN = {"error": {"code": 502, "message": "Provider disconnected"}}
 async def test_an_error_in_a_choice(face: str, tmp_path: Path) -> None:
     """It is what the same error beside the choices is, on every face, the chat's too: a refusal, or an error and a cut."""
     choice = {**message("par", "error"), **BROKEN}
-    told = PendingEvents()
+    told = Changing()
     async with Peer(told) as peer, gateway(tmp_path, peer.url) as proxy:
         for code, status in ((502, 502), (429, 429), ("context_length_exceeded", 400)):
             inner = {"code": code, "message": "No."}
@@ -102,8 +102,8 @@ async def test_an_error_in_a_choice(face: str, tmp_path: Path) -> None:
 
 
 async def test_a_chat_client_gets_the_bytes(tmp_path: Path) -> None:
-    """In its own dialect a client reads what the vendor wrote, whatever that is."""
-    told = PendingEvents()
+    """In its own dialect a client reads what the vendor wrote, whatever that is, but for the model's name."""
+    told = Changing()
     async with Peer(told) as peer, gateway(tmp_path, peer.url) as proxy:
         for case in CASES.values():
             if case.said.end == "error":
@@ -111,10 +111,10 @@ async def test_a_chat_client_gets_the_bytes(tmp_path: Path) -> None:
             if case.chunks is not None:
                 pieces = sse(*(piece for piece in case.chunks if not piece.get("usage")))
                 told.script = stream(*pieces)
-                assert (await ask(proxy, "chat", True)).body == b"".join(pieces)
+                assert (await ask(proxy, "chat", True)).body == b"".join(pieces).replace(b'"up"', b'"m"')
             if case.whole is not None:
                 told.script = answer_json(case.whole)
-                assert (await ask(proxy, "chat", False)).json() == case.whole
+                assert (await ask(proxy, "chat", False)).json() == {**case.whole, "model": "m"}
 
 
 # -- what an upstream wants back as it was
@@ -148,7 +148,7 @@ def reasoned(streaming: bool) -> Script:
 @STREAMING
 async def test_reasoning_details_through_messages(streaming: bool, tmp_path: Path) -> None:
     """Signatures come out as one of thinking, before the call, and go back as ``reasoning_details`` with it."""
-    told = PendingEvents()
+    told = Changing()
     async with Peer(told) as peer, gateway(tmp_path, peer.url) as proxy:
         told.script = reasoned(streaming)
         got = await ask(proxy, "messages", streaming)
@@ -181,7 +181,7 @@ async def test_reasoning_details_through_messages(streaming: bool, tmp_path: Pat
 @STREAMING
 async def test_reasoning_details_through_responses(streaming: bool, tmp_path: Path) -> None:
     """The same as ``encrypted_content`` of a reasoning item."""
-    told = PendingEvents()
+    told = Changing()
     async with Peer(told) as peer, gateway(tmp_path, peer.url) as proxy:
         told.script = reasoned(streaming)
         got = await ask(proxy, "responses", streaming)
@@ -208,7 +208,7 @@ async def test_reasoning_details_through_responses(streaming: bool, tmp_path: Pa
 async def test_reasoning_details_that_say_nothing_more(streaming: bool, tmp_path: Path) -> None:
     """Details without a signature are thinking like any other."""
     detail = [{"type": "reasoning.summary", "summary": "hm", "index": 0}]
-    told = PendingEvents()
+    told = Changing()
     async with Peer(told) as peer, gateway(tmp_path, peer.url) as proxy:
         told.script = (
             stream(*sse(chunk({"reasoning_details": detail}), chunk({"content": "Hi"}, "stop")))

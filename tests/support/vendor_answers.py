@@ -48,12 +48,12 @@ def chunk(*choices: Json, **more: Any) -> Json:
     return {**completion(*choices, **more), "object": "chat.completion.chunk"}
 
 
-def message(content: Any = None, finish: Any = "stop", index: int | None = 0, **more: Any) -> Json:
+def message(content: Any = None, finish: Any = "stop", index: Any = 0, **more: Any) -> Json:
     found = {"message": {"role": "assistant", "content": content, **more}, "finish_reason": finish}
     return found if index is None else {"index": index, **found}
 
 
-def delta(finish: Any = None, index: int | None = 0, **said: Any) -> Json:
+def delta(finish: Any = None, index: Any = 0, **said: Any) -> Json:
     found = {"delta": said, "finish_reason": finish}
     return found if index is None else {"index": index, **found}
 

@@ -72,6 +72,12 @@ class Row(_Strict):
         description="The key for the upstream; from the environment or a file, so that it is not written here.",
         examples=["${OPENAI_API_KEY}", "${file:/run/secrets/openai}"],
     )
+    vendor: Name | None = Field(
+        None,
+        description="Whose servers these are, where the dialect has many vendors: their rules are obeyed. Default: what the "
+        "host or the provider's name implies, else lenient.",
+        examples=["azure", "groq", "llamacpp", "mistral", "openrouter", "strict"],
+    )
     model: Name | None = Field(
         None, description="The upstream's name of the model; default: the public name.", examples=["qwen3:8b"]
     )
@@ -176,10 +182,10 @@ def _likeliest(word: str, known: Iterable[str], *, top: bool) -> str:
         return did_you_mean(word, known)
     if word in _ALIASES:
         return f'; did you mean "{_ALIASES[word]}"?'
-    near = nearest(word[:100].lower(), (*known, *sorted(_OPTIONS)))
-    if near in _OPTIONS:
-        return f'; did you mean "{near}" in "options"?'
-    return f'; did you mean "{near}"?' if near else ""
+    meant = nearest(word[:100].lower(), (*known, *sorted(_OPTIONS)))
+    if meant in _OPTIONS:
+        return f'; did you mean "{meant}" in "options"?'
+    return f'; did you mean "{meant}"?' if meant else ""
 
 
 def _twins(headers: dict[str, Any]) -> Iterator[Finding]:

@@ -153,7 +153,7 @@ def test_alternatives_stay_apart() -> None:
         chunk(delta(content="a"), delta(index=1, content="b")),
         chunk(delta("stop"), delta("length", 1)),
     ]
-    events = AnswerReader(2).events([*(Chunk(data) for data in chunks)])
+    events = AnswerReader(alone=False).events([*(Chunk(data) for data in chunks)])
     choices = collect([event.data for event in events if isinstance(event, Chunk)])["choices"]
 
     assert [(c["message"]["content"], c["finish_reason"]) for c in choices] == [

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.service.scoreboard import Facts, Scoreboard, differ
+from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.workers import restart_delay
+from llm_proxy.telemetry.process_report import ProcessReport, differ
 from tests.support.client import Connection, request
 from tests.support.loops import wait_until
 from tests.support.peer import Peer
@@ -35,8 +36,8 @@ def config(url: str = "http://127.0.0.1:9", temperature: float = 0.5) -> dict[st
     return {"peer": {"defaults": defaults, "m": {"options": {"temperature": temperature}}}}
 
 
-def facts(pid: int = 1, digest: str = "a" * 64) -> Facts:
-    return Facts(pid, digest, 3, 1700000000.5, "applied", 7, False, 12.5)
+def facts(pid: int = 1, digest: str = "a" * 64) -> ProcessReport:
+    return ProcessReport(pid, digest, 3, 1700000000.5, "applied", 7, False, 12.5)
 
 
 def test_a_row_is_read_as_it_was_written() -> None:
@@ -75,12 +76,12 @@ def test_restarts_become_slower() -> None:
 
 
 _DYING = """
-from llm_proxy import log
+from llm_proxy.telemetry import log
 from llm_proxy.service.scoreboard import Scoreboard
-from llm_proxy.service.workers import Parent
+from llm_proxy.service.workers import Supervisor
 log.setup_direct("INFO", "json")
 nothing = lambda: None
-raise SystemExit(Parent(Scoreboard(2), lambda row: 3, 0.0, nothing, nothing).run())
+raise SystemExit(Supervisor(Scoreboard(2), lambda row: 3, 0.0, nothing, nothing).run())
 """
 
 
@@ -108,7 +109,7 @@ async def test_workers_that_die_at_once_are_no_fork_bomb(tmp_path: Path) -> None
 
 _TALKING = """
 import logging, os
-from llm_proxy import log
+from llm_proxy.telemetry import log
 turn = os.memfd_create("turn")
 for _ in range(3):
     if os.fork() == 0:

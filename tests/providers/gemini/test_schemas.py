@@ -134,7 +134,7 @@ def test_a_client_may_nest_deeply() -> None:
 
 def test_in_requests() -> None:
     """Tools and answers alike; what is lost is named."""
-    schema = {
+    schema: dict[str, Any] = {
         "type": "object",
         "properties": {"q": {"$ref": "#/$defs/Q", "description": "d"}},
         "$defs": {"Q": Q},
