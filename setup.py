@@ -32,6 +32,7 @@ TEST = [
     # The official clients judge the faces; llama.cpp and the tools that write its model file are the real upstream.
     "openai>=1.60",
     "anthropic>=0.60",
+    "google-genai>=1.60",
     "ollama>=0.4",
     "langchain-openai>=1",
     "langchain-ollama>=1",

@@ -7,7 +7,17 @@ from functools import cache
 
 from handlers.base.gateway import Document
 from llm_proxy import __version__
-from llm_proxy.openapi import anthropic, media, ollama, openai, openai_kept, openai_shapes, own, service
+from llm_proxy.openapi import (
+    anthropic,
+    gemini,
+    media,
+    ollama,
+    openai,
+    openai_kept,
+    openai_shapes,
+    own,
+    service,
+)
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
 from llm_proxy.openapi.values import Operation, Schema
@@ -19,6 +29,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *openai_kept.OPERATIONS,
     *media.OPERATIONS,
     *anthropic.OPERATIONS,
+    *gemini.OPERATIONS,
     *ollama.OPERATIONS,
     *service.OPERATIONS,
 )
@@ -28,6 +39,7 @@ GROUPS: dict[str, str] = {
     **openai_kept.GROUPS,
     **media.GROUPS,
     **anthropic.GROUPS,
+    **gemini.GROUPS,
     **ollama.GROUPS,
     **service.GROUPS,
 }
@@ -35,6 +47,7 @@ SHAPES: dict[str, Schema] = {
     **openai_shapes.SHAPES,
     **own.SHAPES,
     **anthropic.SHAPES,
+    **gemini.SHAPES,
     **ollama.SHAPES,
     **service.SHAPES,
 }

@@ -24,7 +24,7 @@ GROUPS = {GROUP: "What the service says of itself."}
 _STATE = one_of("applied", "rejected", "pending", "mixed")
 
 SHAPES: dict[str, Schema] = {
-    "BackgroundThread": record(
+    "Worker": record(
         {
             "pid": INTEGER,
             "hash": STRING,
@@ -53,8 +53,8 @@ SHAPES: dict[str, Schema] = {
             "warnings": many(STRING),
             "models": INTEGER,
             "running": INTEGER,
-            "log": record({"dropped": INTEGER, "failed": INTEGER}),
-            "workers": many(ref("BackgroundThread")),
+            "log": record({"dropped": INTEGER, "failed": INTEGER, "problems": many(STRING)}),
+            "workers": many(ref("Worker")),
             "ollama": maybe(STRING),
         },
         {"file_hash": maybe(STRING), "last_good": BOOLEAN, "noticed": OBJECT},

@@ -23,6 +23,7 @@ from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler, NotFoundHandler
 from handlers.faces import (
     anthropic,
+    gemini,
     ollama,
     openai,
     openai_completions,
@@ -64,6 +65,7 @@ def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     modules: Iterable[Any] = (
         *(ping, status, tags, prompts, documents),
         *(chat, conversation, passthrough),
+        gemini,  # whose calls hold a model's name, before those that end with one
         *(openai, openai_completions, openai_responses, openai_kept, openai_media, openai_files),
         *(anthropic, ollama),
     )
