@@ -55,6 +55,16 @@ def restored(blocks: Iterable[Any]) -> _Json:
     return {**found, DETAILS: joined(details)} if details else found
 
 
+def unpacked(message: _Json) -> None:
+    """Put what the ``thinking_blocks`` of ``message`` carry into the fields where its upstream looks for it."""
+    blocks = message.get("thinking_blocks")
+    if isinstance(blocks, list) and (fields := restored(blocks)):
+        message.update(fields)
+        message["thinking_blocks"] = [one for one in blocks if not is_sealed(one.get("signature"))]
+        if not message["thinking_blocks"]:
+            del message["thinking_blocks"]
+
+
 def _opened(signature: Any) -> _Json:
     if not is_sealed(signature):
         return {}

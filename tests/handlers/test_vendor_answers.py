@@ -13,7 +13,7 @@ from tests.support.client import Answer, request
 from tests.support.gateway import RunningGateway
 from tests.support.peer import Exchange, Peer, Script
 from tests.support.scripts import answer_json, sse, stream
-from tests.support.vendor_answers import CASES, READERS, call, completion, delta, expected, message
+from tests.support.vendor_answers import CASES, READERS, call, completion, delta, events_of, expected, message
 
 STREAMING = pytest.mark.parametrize("streaming", [True, False], ids=["streamed", "whole"])
 ASK: dict[str, tuple[str, dict[str, Any]]] = {
@@ -24,6 +24,7 @@ ASK: dict[str, tuple[str, dict[str, Any]]] = {
     "responses": ("/v1/responses", {"model": "m", "input": "q"}),
     "ollama": ("/ollama/api/chat", {"model": "m", "messages": [{"role": "user", "content": "q"}]}),
     "completions": ("/v1/completions", {"model": "m", "prompt": "q"}),
+    "gemini": ("/v1beta/models/m", {"contents": [{"role": "user", "parts": [{"text": "q"}]}]}),
     "chat": ("/v1/chat/completions", CHAT),
 }
 
@@ -40,6 +41,9 @@ class Changing:
 
 async def ask(proxy: RunningGateway, face: str, streaming: bool, **more: Any) -> Answer:
     path, body = ASK[face]
+    if face == "gemini":
+        path += ":streamGenerateContent?alt=sse" if streaming else ":generateContent"
+        return await request(proxy.origin, "POST", path, {**body, **more})
     return await request(proxy.origin, "POST", path, {**body, "stream": streaming, **more})
 
 
@@ -202,6 +206,25 @@ async def test_reasoning_details_through_responses(streaming: bool, tmp_path: Pa
     assert [item["type"] for item in output] == ["reasoning", "function_call"]
     assert sent[1]["reasoning_details"] == JOINED
     assert sent[1]["tool_calls"][0]["id"] == "x1"
+
+
+@STREAMING
+async def test_reasoning_details_through_gemini(streaming: bool, tmp_path: Path) -> None:
+    """The same as ``thoughtSignature`` of the call."""
+    told = Changing()
+    async with Peer(told) as peer, gateway(tmp_path, peer.url) as proxy:
+        told.script = reasoned(streaming)
+        got = await ask(proxy, "gemini", streaming)
+        values = events_of(got.body) if streaming else [got.json()]
+        parts = [part for value in values for part in value["candidates"][0]["content"]["parts"]]
+        told.script = answer_json(completion(message("ok")))
+        result = {"functionResponse": {"id": "x1", "name": "f", "response": {"r": 1}}}
+        question = {"role": "user", "parts": [{"text": "q"}]}
+        turns = [question, {"role": "model", "parts": parts}, {"role": "user", "parts": [result]}]
+        await ask(proxy, "gemini", False, contents=turns)
+        sent = peer.requests[-1].json()["messages"]
+
+    assert sent[1]["reasoning_details"] == JOINED
 
 
 @STREAMING

@@ -590,11 +590,34 @@ def read_completions(body: bytes, streaming: bool) -> Said:
     return Said("".join(choice["text"] for choice in choices), end=end)
 
 
+_GEMINI = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter"}
+
+
+def read_gemini(body: bytes, streaming: bool) -> Said:
+    text, thought, calls, end = "", "", [], "cut"
+    for value in events_of(body) if streaming else [json.loads(body)]:
+        if "error" in value:
+            end = "error"
+            continue
+        for candidate in value["candidates"]:
+            for part in candidate["content"]["parts"]:
+                if "functionCall" in part:
+                    calls.append((part["functionCall"]["name"], _input(part["functionCall"]["args"])))
+                elif part.get("thought"):
+                    thought += part["text"]
+                else:
+                    text += part.get("text", "")
+            if reason := candidate.get("finishReason"):
+                end = _GEMINI.get(reason, reason)
+    return Said(text, thought, tuple(calls), "tool_calls" if calls and end == "stop" else end)
+
+
 READERS: dict[str, Callable[[bytes, bool], Said]] = {
     "messages": read_messages,
     "responses": read_responses,
     "ollama": read_ollama,
     "completions": read_completions,
+    "gemini": read_gemini,
 }
 
 
@@ -605,6 +628,8 @@ def expected(face: str, said: Said, streaming: bool) -> Said:
         end = "stop"
     if end == "error" and not streaming:
         return Said(end="error")
+    if face == "gemini":  # which has pictures
+        text = text.split("\n[image")[0]
     if face == "completions":
         return Said(text, end="stop" if end == "tool_calls" else end)
     return Said(text, thought, calls, end)

@@ -16,6 +16,7 @@ from llm_proxy.errors import GatewayError
 from llm_proxy.faces.anthropic.face import AnthropicFace
 from llm_proxy.faces.completions.face import CompletionsFace
 from llm_proxy.faces.face import Face
+from llm_proxy.faces.gemini.face import GeminiFace
 from llm_proxy.faces.ollama.face import OllamaFace
 from llm_proxy.faces.responses.face import ResponsesFace
 from llm_proxy.faces.responses.request import ResponsesRequest
@@ -34,15 +35,20 @@ FACES: dict[str, Callable[[], Face]] = {
     "ollama": lambda: OllamaFace("m", "chat", 0, itertools.count().__next__),
     "responses": lambda: ResponsesFace(validated(ResponsesRequest, {"model": "m", "input": "x"}), 1),
     "completions": lambda: CompletionsFace("m", 1, include_usage=True),
+    "gemini": lambda: GeminiFace("m"),
 }
 EACH = pytest.mark.parametrize("face", FACES)
 STREAMS = {name: case for name, case in CASES.items() if case.chunks is not None}
 WHOLES = {name: case for name, case in CASES.items() if case.whole is not None}
 
 
+def reader_for(face: str) -> AnswerReader:
+    return AnswerReader(pictures=FACES[face]().pictures)
+
+
 def streamed(face: str, parts: Iterable[bytes], *, framed: bool = False) -> bytes:
     """What ``face`` writes for a stream that arrives in ``parts``, as the relay has it written."""
-    writer, reader, decoder = FACES[face](), AnswerReader(), PROVIDER.stream_decoder(ask(stream=True))
+    writer, reader, decoder = FACES[face](), reader_for(face), PROVIDER.stream_decoder(ask(stream=True))
     written = b""
     arrivals: list[Sequence[Event]] = [decoder.feed(part) for part in parts]
     for events in [*arrivals, decoder.close_framed() if framed else decoder.close()]:
@@ -58,7 +64,7 @@ def whole(face: str, value: Any) -> bytes:
     writer = FACES[face]()
     try:
         response = PROVIDER.chat_response(json.dumps(value).encode(), ask())
-        return writer.whole(ChatResponse(collect(AnswerReader().whole(response.data))))
+        return writer.whole(ChatResponse(collect(reader_for(face).whole(response.data))))
     except GatewayError as error:
         assert error.status in (429, 502)
         return json.dumps(writer.refusal(error, "r")).encode()
@@ -92,7 +98,7 @@ def test_a_stream_collected_is_a_whole_answer(name: str, face: str) -> None:
     """For a client that asked for one answer, from a server that streams."""
     case = STREAMS[name]
     decoder = PROVIDER.stream_decoder(ask(stream=True))
-    events = AnswerReader().events([*decoder.feed(b"".join(sse(*(case.chunks or [])))), *decoder.close()])
+    events = reader_for(face).events([*decoder.feed(b"".join(sse(*(case.chunks or [])))), *decoder.close()])
     if isinstance(events[-1], Failed):
         assert case.said.end == "error"
         return
@@ -121,6 +127,13 @@ def counts(face: str, body: bytes, streaming: bool) -> tuple[int, int, int]:
         value = events_of(body)[-1]["response"] if streaming else json.loads(body)
         usage = value["usage"]
         return usage["input_tokens"], usage["output_tokens"], usage["input_tokens_details"]["cached_tokens"]
+    if face == "gemini":
+        usage = (events_of(body)[-1] if streaming else json.loads(body))["usageMetadata"]
+        return (
+            usage["promptTokenCount"],
+            usage["candidatesTokenCount"],
+            usage.get("cachedContentTokenCount", 0),
+        )
     usage = (events_of(body)[-1] if streaming else json.loads(body))["usage"]
     return (
         usage["prompt_tokens"],
