@@ -24,7 +24,13 @@ ASK: dict[str, tuple[str, dict[str, Any]]] = {
     "responses": ("/v1/responses", {"model": "m", "input": "q"}),
     "ollama": ("/ollama/api/chat", {"model": "m", "messages": [{"role": "user", "content": "q"}]}),
     "completions": ("/v1/completions", {"model": "m", "prompt": "q"}),
-    "gemini": ("/v1beta/models/m", {"contents": [{"role": "user", "parts": [{"text": "q"}]}]}),
+    "gemini": (
+        "/v1beta/models/m",
+        {
+            "contents": [{"role": "user", "parts": [{"text": "q"}]}],
+            "generationConfig": {"thinkingConfig": {"includeThoughts": True}},
+        },
+    ),
     "chat": ("/v1/chat/completions", CHAT),
 }
 
