@@ -20,6 +20,7 @@ RUNTIME = [
     "watchdog>=7.1,<8",
     "python-json-logger>=4,<5",
     "httptools>=0.6,<1",
+    'backports.zstd>=1,<2; python_version < "3.14"',  # Codex compresses its requests so
     'uvloop>=0.21; sys_platform != "win32"',
 ]
 TEST = [

@@ -3,6 +3,7 @@ with the paths that are served, both ways."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 from handlers.base.gateway import Document
@@ -20,15 +21,23 @@ from llm_proxy.openapi import (
 )
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
-from llm_proxy.openapi.values import Operation, Schema
+from llm_proxy.openapi.values import ROOT, Operation, Schema
 from llm_proxy.wire.sse import dumps
+
+
+def _everywhere(operation: Operation) -> Operation:
+    """An Ollama has the ``/v1`` of the others too."""
+    if ROOT in operation.places and operation.path.startswith("/v1/"):
+        return replace(operation, places=(*operation.places, "/ollama"))
+    return operation
+
 
 OPERATIONS: tuple[Operation, ...] = (
     *own.OPERATIONS,
-    *openai.OPERATIONS,
-    *openai_kept.OPERATIONS,
-    *media.OPERATIONS,
-    *anthropic.OPERATIONS,
+    *map(
+        _everywhere,
+        (*openai.OPERATIONS, *openai_kept.OPERATIONS, *media.OPERATIONS, *anthropic.OPERATIONS),
+    ),
     *gemini.OPERATIONS,
     *ollama.OPERATIONS,
     *service.OPERATIONS,

@@ -15,6 +15,7 @@ from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
+from providers.common.about import About, object_in, of_entry
 from providers.common.conversation import unheard
 from providers.common.errors_in_answers import not_an_answer
 from providers.common.headers import fixed_headers, json_headers
@@ -58,6 +59,13 @@ class GeminiProvider(BaseProvider):
             stream=stream,
             dropped=(*dropped, *unheard(request.messages)),
         )
+
+    def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
+        url = f"{deployment.api_host}/v1beta/{resource(deployment.model)}"
+        return (HttpCall("GET", url, self.auth_headers(deployment)),)
+
+    def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
+        return {deployment.model: of_entry(object_in(body))}
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
         try:

@@ -21,7 +21,7 @@ from llm_proxy.faces.ollama.face import OllamaFace
 from llm_proxy.faces.responses.face import ResponsesFace
 from llm_proxy.faces.responses.request import ResponsesRequest
 from llm_proxy.relay.assemble import collect
-from llm_proxy.wire.events import ChatResponse, Chunk, Event, Failed
+from llm_proxy.wire.events import ChatResponse, Chunk, Done, Event, Failed
 from llm_proxy.wire.schema import validated
 from providers.openai.provider import OpenAIProvider
 from tests.support.fuzz import fuzz
@@ -212,6 +212,15 @@ def test_an_end_without_a_reason_is_none() -> None:
         assert isinstance(events[-1], Failed)
         assert "[DONE]" not in events[-1].error.message
         assert not decoder.close_framed()
+
+
+def test_an_end_without_a_terminator_under_other_names() -> None:
+    """Also where names of tools are put back on the way."""
+    tool = {"type": "function", "function": {"name": "a.b", "parameters": {}}}
+    decoder = PROVIDER.stream_decoder(ask(stream=True, tools=[tool]))
+    events = [*decoder.feed(b"".join(sse(*ENDED, done=False))), *decoder.close_framed()]
+
+    assert isinstance(events[-1], Done)
 
 
 # -- sources
