@@ -29,6 +29,9 @@ from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter
 
+#: How many characters the names of what was dropped may take.
+_NAMES = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class UsedPrompt:
@@ -267,12 +270,12 @@ class AnsweringHandler(BaseHandler):
         self.answer_headers.put("X-Llm-Provider", header_text(deployment.provider))
         self.answer_headers.put("X-Llm-Model", header_text(deployment.model))
         self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
-        dropped = (*self.untranslated, *dropped)
+        dropped = _few((*self.untranslated, *dropped))
         if prompt is not None:
             self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)
         if dropped:
-            self.answer_headers.put("X-Dropped-Params", header_text(", ".join(dropped)[:1000]))
+            self.answer_headers.put("X-Dropped-Params", header_text(", ".join(dropped)))
             self.facts["dropped"] = list(dropped)
             log.info(
                 "parameters dropped",
@@ -374,6 +377,16 @@ class AnsweringHandler(BaseHandler):
             upstream_bytes=exchange.received,
             retried=exchange.retried or None,
         )
+
+
+def _few(names: tuple[str, ...]) -> tuple[str, ...]:
+    """As many of ``names`` as a header and a log line should hold, each of them whole, and how many more there are."""
+    room = _NAMES
+    for at, name in enumerate(names):
+        room -= len(name) + 2
+        if room < 0:
+            return (*names[:at], f"and {len(names) - at} more")
+    return names
 
 
 def _ms(seconds: float) -> float:

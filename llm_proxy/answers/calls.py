@@ -121,6 +121,8 @@ class CallReader:
         self._at: dict[tuple[int, int], _Call] = {}
         self._named: dict[str, _Call] = {}
         self._ids: set[str] = set()
+        #: Calls whose arguments are not whole yet.
+        self._open: set[_Call] = set()
         self._told = 0
 
     def __bool__(self) -> bool:
@@ -130,6 +132,10 @@ class CallReader:
     def cut(self) -> bool:
         """Whether the arguments of a call have begun and not ended."""
         return any(call.arguments.cut() for call in self._calls)
+
+    def unfinished(self) -> bool:
+        """Whether more may come for a call."""
+        return bool(self._open)
 
     def read(self, pieces: Any, source: int = 0, *, apart: bool = False) -> list[_Json]:
         """``pieces`` of choice ``source`` in the canonical form. ``apart``: each is a whole call. Raises ``UpstreamError``."""
@@ -163,6 +169,7 @@ class CallReader:
             {key: value for key, value in piece.items() if key not in _READ and value is not None}
         )
         self._argue(call, arguments)
+        (self._open.discard if call.arguments.whole() else self._open.add)(call)
         yield from self._tell(call)
 
     def _begin(self, key: tuple[int, int] | None, given: str) -> _Call:

@@ -1,7 +1,7 @@
 """One choice of an answer while it comes in: what each of its pieces says, in the canonical form and in a face's order.
 
 Laws: what is read here has one name and one type afterwards; other fields pass. Thoughts come before what they led to, and
-what their upstream wants back as it was (``sealed``) stands behind them. The reason for the end is told when it comes, and
+what their upstream wants back behind them. The reason for the end is told when it comes, and
 once more if what came later shows that it was another. Pure.
 """
 
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from llm_proxy.answers import ends, parts, sealed
+from llm_proxy.answers import details, ends, parts
 from llm_proxy.answers.calls import CallReader
 from llm_proxy.answers.misfit import misfit
 from llm_proxy.answers.sources import FIELDS, Annotations
@@ -26,7 +26,7 @@ _READ = frozenset(
         *_THOUGHTS,
         *FIELDS,
         *("role", "content", "refusal", "images", "annotations", "audio", "tool_calls", "function_call"),
-        *(sealed.DETAILS, sealed.OPAQUE),
+        details.DETAILS,
     }
 )
 #: Of a choice; anything else (log probabilities, the stop sequence) is passed on with it.
@@ -35,6 +35,7 @@ _CHOICE = frozenset({"index", "delta", "message", "text", "finish_reason", "usag
 _ORDER = (
     "role",
     "reasoning_content",
+    "reasoning_details",
     "thinking_blocks",
     "content",
     "refusal",
@@ -58,30 +59,23 @@ class Choice:
         self._calls = CallReader()
         self._annotations = Annotations()
         self._listed: _Json = {}
-        #: Thoughts, and what belongs to them, since the last block of them.
-        self._thoughts: list[str] = []
-        self._details: list[Any] = []
-        self._opaque = ""
+        #: What was said while a call was still open.
+        self._held: list[_Json] = []
         self._finish = self._told = ""
         #: Why the answer is none, once its upstream has said so.
         self.fault: UpstreamError | None = None
 
-    def plain(self, text: str | None, thought: str | None) -> bool:
-        """Take a piece that is nothing but texts; false if it has to be read."""
-        if self._details or self._opaque:
+    def plain(self, text: str | None) -> bool:
+        """Take a piece that is nothing but texts, of which ``text`` is shown; false if it has to be read."""
+        if self._calls:
             return False
-        if thought:
-            self._thoughts.append(thought)
-        if text:
-            self._length += len(text)
-            self._thoughts.clear()
-        self._begun = True
+        self._length += len(text or "")
         return True
 
     def read(self, piece: _Json, source: int, *, apart: bool) -> list[_Json]:
         """One piece, of choice ``source`` as the upstream numbers them, as canonical ones. ``apart``: it is all of that choice. Raises
         ``UpstreamError``."""
-        deltas = _in_order(self._deltas(self._said(piece, apart), source, apart))
+        deltas = _in_order(self._apart_from_calls(self._deltas(self._said(piece, apart), source, apart)))
         found = [self._piece(delta) for delta in deltas]
         more = {name: value for name, value in piece.items() if name not in _CHOICE and value is not None}
         reason = ends.meaning(piece.get("finish_reason"))
@@ -104,9 +98,10 @@ class Choice:
 
     def end(self) -> list[_Json]:
         """What is left to be told."""
-        deltas = [*self._sealed()]
+        deltas = []
         if rest := self._calls.rest():
             deltas.append({"tool_calls": rest})
+        deltas += self._held
         if sources := self._annotations.listed(self._listed, self._length):
             deltas.append({"annotations": sources})
         found = [self._piece(delta) for delta in deltas]
@@ -114,6 +109,19 @@ class Choice:
         if reason != self._told:
             found.append({**self._piece({}), "finish_reason": reason})
         return found
+
+    def _apart_from_calls(self, deltas: Iterable[_Json]) -> Iterator[_Json]:
+        """``deltas`` without words in the middle of a call, which most dialects cannot tell: they wait for its end."""
+        for delta in deltas:
+            if "tool_calls" in delta:
+                yield delta
+            elif self._held or self._calls.unfinished():
+                self._held.append(delta)
+            else:
+                yield delta
+        if self._held and not self._calls.unfinished():
+            yield from self._held
+            self._held = []
 
     def _reason(self) -> str:
         """Why it ended, by what was said and by what came."""
@@ -145,16 +153,10 @@ class Choice:
         if said.get("thinking_blocks") is not None:
             yield {"thinking_blocks": said["thinking_blocks"]}
         for delta in self._words(said):
-            if "reasoning_content" in delta:
-                self._thoughts.append(delta["reasoning_content"])
-            else:
-                yield from self._sealed()
             if "content" in delta:
                 self._length += len(delta["content"])
-                self._thoughts.clear()
             yield delta
         if (calls := self._called(said, source, apart)) is not None:
-            yield from self._sealed()
             yield {"tool_calls": calls}
         rest = {k: v for k, v in said.items() if k not in _READ and k != "thinking_blocks" and v is not None}
         if rest:
@@ -162,16 +164,12 @@ class Choice:
 
     def _thought(self, said: _Json) -> Iterator[_Json]:
         thought = next((text for name in _THOUGHTS if (text := parts.words(said.get(name)))), "")
-        details = said.get(sealed.DETAILS)
-        if isinstance(details, list):
-            self._details += details
-            thought = thought or sealed.said(details)
-        opaque = said.get(sealed.OPAQUE)
-        if isinstance(opaque, str):
-            self._opaque += opaque
-        if thought:
-            self._thoughts.append(thought)
+        given = said.get(details.DETAILS)
+        known = [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+        if thought := thought or details.said(known):
             yield {"reasoning_content": thought}
+        if known:
+            yield {details.DETAILS: known}
 
     def _words(self, said: _Json) -> Iterator[_Json]:
         """What is shown: text, a refusal, pictures, sources."""
@@ -213,19 +211,6 @@ class Choice:
         if not isinstance(calls, list | dict):
             raise misfit("tool calls that are not a list")
         return self._calls.read(calls, source, apart=apart)
-
-    def _sealed(self) -> Iterator[_Json]:
-        """The thoughts so far with what has to come back with them."""
-        if not self._details and not self._opaque:
-            return
-        details, self._details = sealed.joined(self._details), []
-        fields: _Json = {sealed.DETAILS: details} if sealed.worth_keeping(details) else {}
-        if self._opaque:
-            fields[sealed.OPAQUE], self._opaque = self._opaque, ""
-        if fields:
-            thought = "".join(self._thoughts)
-            self._thoughts.clear()
-            yield {"thinking_blocks": [sealed.block(thought, fields)]}
 
 
 def _in_order(deltas: Iterable[_Json]) -> list[_Json]:

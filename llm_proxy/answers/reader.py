@@ -83,9 +83,9 @@ class AnswerReader:
                 and not choice.get("finish_reason")
                 and choice.get("index") in (0, None)
                 and type(text := delta.get("content")) in _FINE
-                and type(thought := delta.get("reasoning_content")) in _FINE
+                and type(delta.get("reasoning_content")) in _FINE
                 and (known := self._choices.get(0)) is not None
-                and known.plain(text, thought)
+                and known.plain(text)
             ):
                 return event
         return self._read(data)

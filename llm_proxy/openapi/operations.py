@@ -21,23 +21,24 @@ from llm_proxy.openapi import (
 )
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
-from llm_proxy.openapi.values import ROOT, Operation, Schema
+from llm_proxy.openapi.values import OLLAMA, OPENAI, ROOT, Operation, Schema
 from llm_proxy.wire.sse import dumps
 
 
-def _everywhere(operation: Operation) -> Operation:
-    """An Ollama has the ``/v1`` of the others too."""
+def _also(operation: Operation, *places: str) -> Operation:
+    """The same operation at ``places`` too, if it is one of ``/v1`` at the root."""
     if ROOT in operation.places and operation.path.startswith("/v1/"):
-        return replace(operation, places=(*operation.places, "/ollama"))
+        return replace(operation, places=(*operation.places, *places))
     return operation
+
+
+_OF_OPENAI = (*openai.OPERATIONS, *openai_kept.OPERATIONS, *media.OPERATIONS)
 
 
 OPERATIONS: tuple[Operation, ...] = (
     *own.OPERATIONS,
-    *map(
-        _everywhere,
-        (*openai.OPERATIONS, *openai_kept.OPERATIONS, *media.OPERATIONS, *anthropic.OPERATIONS),
-    ),
+    *(_also(operation, OLLAMA, OPENAI) for operation in _OF_OPENAI),
+    *(_also(operation, OLLAMA) for operation in anthropic.OPERATIONS),
     *gemini.OPERATIONS,
     *ollama.OPERATIONS,
     *service.OPERATIONS,

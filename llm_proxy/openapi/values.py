@@ -20,6 +20,8 @@ Dialect = Literal["openai", "ollama", "anthropic", "gemini", "either"]
 
 #: Where an operation stands: below the prefix of the settings, or at the path itself.
 PREFIX, ROOT = "{prefix}", ""
+#: Where ``/v1`` stands once more: an Ollama has those of the others, and Groq has OpenAI's so.
+OLLAMA, OPENAI = "/ollama", "/openai"
 
 JSON = "application/json"
 EVENTS = "text/event-stream"

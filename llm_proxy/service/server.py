@@ -61,32 +61,32 @@ _FAREWELL = 0.5
 _LOOK = 0.02
 
 
+#: The endpoints of OpenAI's API, which stands in several places.
+_OF_OPENAI: tuple[Any, ...] = (
+    *(openai, openai_completions, openai_responses),
+    *(openai_kept, openai_media, openai_files),
+)
+
+
 def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
     modules: Iterable[Any] = (
         *(ping, status, tags, prompts, documents),
         *(chat, conversation, passthrough),
         gemini,  # whose calls hold a model's name, before those that end with one
-        *(openai, openai_completions, openai_responses, openai_kept, openai_media, openai_files),
+        *_OF_OPENAI,
         *(anthropic, ollama),
     )
     below = [(prefix + path, handler) for module in modules for path, handler in module.routes]
     beside = [("/ollama" + path, handler) for path, handler in _ollamas_others()]
+    # As Groq has them: its own client takes a host and nothing else.
+    beside += [("/openai" + path, handler) for module in _OF_OPENAI for path, handler in module.root_routes]
     return below + beside + [route for module in modules for route in getattr(module, "root_routes", ())]
 
 
 def _ollamas_others() -> list[tuple[str, type[BaseHandler]]]:
     """What an Ollama serves below ``/v1``: OpenAI's API and Anthropic's (github.com/ollama/ollama, server/routes.go)."""
-    modules: Iterable[Any] = (
-        openai,
-        openai_completions,
-        openai_responses,
-        openai_kept,
-        openai_media,
-        openai_files,
-        anthropic,
-    )
-    found = [route for module in modules for route in module.root_routes]
+    found = [route for module in (*_OF_OPENAI, anthropic) for route in module.root_routes]
     return [(path, handler) for path, handler in found if path.startswith("/v1/")]
 
 

@@ -27,7 +27,7 @@ _FIELDS = {
     "function": frozenset({"name"}),
 }
 _THOUGHTS = ("reasoning_content", "reasoning")
-_SIGNED = ("thinking_blocks", "reasoning_details", "reasoning_opaque")
+_SIGNED = ("thinking_blocks", "reasoning_details")
 #: What says nothing to a model.
 _MARKS = frozenset(
     {"cache_control", "citations", "annotations", "extra_content", "index", "id", "provider_specific_fields"}

@@ -101,6 +101,15 @@ _CALLS = {
             *(call('"1"}', index=0), call('"2"}', index=1)),
         ),
     ),
+    "words in the middle of a call": Case(
+        Said("Hm. So.", "hm", calls=(F,), end="tool_calls"),
+        chunks=[
+            chunk(delta(tool_calls=[call('{"a":', "f", "x1", index=0)])),
+            chunk(delta(content="Hm.", reasoning="hm")),
+            chunk(delta(tool_calls=[call('"1"}', index=0)])),
+            chunk(delta("stop", content=" So.")),
+        ],
+    ),
     "an id of each piece's own": Case(
         CALLED,
         chunks=pieces(
@@ -550,7 +559,7 @@ def read_responses(body: bytes, streaming: bool) -> Said:
             text += "".join(part.get("text", part.get("refusal")) for part in item["content"])
         elif item["type"] == "reasoning":
             thought += "".join(part["text"] for part in [*item["content"], *item["summary"]])
-        else:
+        elif item["type"] == "function_call":
             calls.append((item["name"], _arguments(item["arguments"])))
     ids = [item["call_id"] for item in value["output"] if item["type"] == "function_call"]
     assert len(set(ids)) == len(ids)
@@ -628,7 +637,7 @@ def expected(face: str, said: Said, streaming: bool) -> Said:
         end = "stop"
     if end == "error" and not streaming:
         return Said(end="error")
-    if face == "gemini":  # which has pictures
+    if face in ("gemini", "responses"):  # which have pictures
         text = text.split("\n[image")[0]
     if face == "completions":
         return Said(text, end="stop" if end == "tool_calls" else end)

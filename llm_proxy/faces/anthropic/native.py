@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_proxy.answers.sealed import is_sealed
 from llm_proxy.faces.anthropic.turns import of_google
 
 _Json = dict[str, Any]
@@ -42,4 +41,4 @@ def _of_another_vendor(block: Any) -> bool:
     Google's (see ``anthropic_turns``), or with one of ours (see ``answers.sealed``)."""
     if not isinstance(block, dict) or block.get("type") != "thinking":
         return False
-    return not block.get("signature") or of_google(block) or is_sealed(block["signature"])
+    return not block.get("signature") or of_google(block)

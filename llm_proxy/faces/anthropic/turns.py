@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from llm_proxy.answers import sealed
 from llm_proxy.faces.anthropic.blocks import Block, content
 from llm_proxy.wire.sse import dumps
 
@@ -107,7 +106,6 @@ class Turns:
         if calls:
             message["tool_calls"] = calls
         thoughts = [block for block in given if block["type"] in _THOUGHTS]
-        message.update(sealed.restored(thoughts))
         if thought := "".join(str(block.get("thinking") or "") for block in thoughts):
             message["reasoning_content"] = thought
         return message

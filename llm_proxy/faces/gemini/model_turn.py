@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_proxy.answers.sealed import unpacked
 from llm_proxy.faces.gemini.parts import refuse, told
 from llm_proxy.faces.gemini.signature import google_extra, of_google, opened
 from llm_proxy.wire.sse import dumps
@@ -77,7 +76,6 @@ class ModelTurn:
             self.message["reasoning_content"] = thought
         opaque.pop("reasoning_content", None)
         self.message.update(opaque)
-        unpacked(self.message)
 
     def _tell(self, words: str) -> None:
         """Something else than the model's own words, apart from those."""

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from anthropic import AsyncAnthropic
 
-from llm_proxy.answers import sealed
 from tests.handlers.kit import access_lines
 from tests.support.anthropic_double import AnthropicDouble, error, sse, whole
 from tests.support.client import Connection, request
@@ -152,7 +151,6 @@ async def test_thinking_of_other_vendors_stays_here(tmp_path: Path) -> None:
     ours = [
         {"type": "thinking", "thinking": "t", "signature": ""},
         {"type": "thinking", "thinking": "t", "signature": "google:abc"},
-        sealed.block("t", {"reasoning_details": []}),
     ]
     signed = {"type": "thinking", "thinking": "t", "signature": "c2ln"}
     turns = [

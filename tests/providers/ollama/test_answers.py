@@ -99,7 +99,7 @@ def test_embeddings() -> None:
 
     assert found == {
         "object": "list",
-        "model": "up",
+        "model": "public",
         "data": [
             {"object": "embedding", "index": 0, "embedding": [0.5, -1]},
             {"object": "embedding", "index": 1, "embedding": [0.25, 2]},
