@@ -37,7 +37,7 @@ _TOP = ("keep_alive", "truncate", "shift", "logprobs", "top_logprobs")
 #: What OpenAI's API has words for; those that were not translated are reported.
 _OPENAI = frozenset(ChatRequest.model_fields) | frozenset(
     "verbosity metadata store service_tier prediction modalities audio prompt_cache_key prompt_cache_retention "
-    "safety_identifier web_search_options functions function_call".split()
+    "prompt_cache_options safety_identifier web_search_options functions function_call moderation client_metadata".split()
 )
 
 #: Ollama's own levels, for OpenAI's (openai/openai.go does the same).

@@ -530,9 +530,9 @@ def _message(blocks: list[Json], end: str) -> Said:
     calls = [block for block in blocks if block["type"] == "tool_use"]
     assert all(block["name"] for block in calls)
     assert len({block["id"] for block in calls}) == len(calls)
-    return Said(
-        text, thought, tuple((block["name"], _input(block["input"])) for block in calls), _STOPS.get(end, end)
-    )
+    told = tuple((block["name"], _input(block["input"])) for block in calls)
+    # A refusal in words has a reason of its own here.
+    return Said(text, thought, told, "stop" if end == "refusal" and text == "No." else _STOPS.get(end, end))
 
 
 def read_responses(body: bytes, streaming: bool) -> Said:
@@ -633,7 +633,7 @@ READERS: dict[str, Callable[[bytes, bool], Said]] = {
 def expected(face: str, said: Said, streaming: bool) -> Said:
     """What a client of ``face`` should understand of ``said``."""
     end, text, thought, calls = said.end, said.text, said.thought, said.calls
-    if end == "refused":  # an answer like any other, but at Anthropic
+    if end == "refused":  # an answer like any other, but where there is a reason for it
         end = "stop"
     if end == "error" and not streaming:
         return Said(end="error")
