@@ -45,6 +45,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
             "load",
             "unload",
             "pause_turn",
+            "compaction",
         ),
     ),
     LENGTH: (
@@ -65,7 +66,11 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
             "not_finished",
             "repetition",
         ),
-        *("time_limit", "cost_limit", "user_stopped", "compaction"),
+        *(
+            "time_limit",
+            "cost_limit",
+            "user_stopped",
+        ),
     ),
     CALLS: ("tool_calls", "tool_call", "tool_use", "function_call", "function_calls", "tools"),
     FILTERED: (
@@ -126,6 +131,11 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _GAP = re.compile(r"[\s.-]+")
 #: How bad an end is: of several choices that are one answer, the worst counts.
 _RANK: Final = {STOP: 0, CALLS: 1, LENGTH: 2, FILTERED: 3, ERROR: 4}
+
+
+def is_known(word: str) -> bool:
+    """Whether a vendor's ``word`` stands in the table."""
+    return word in _KNOWN
 
 
 def meaning(reason: Any, unknown: str = LENGTH) -> str:

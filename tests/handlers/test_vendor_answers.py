@@ -165,6 +165,39 @@ def reasoned(streaming: bool) -> Script:
 
 
 @STREAMING
+async def test_reasoning_details_through_messages(streaming: bool, tmp_path: Path) -> None:
+    """Signatures come out as one of thinking, before the call, and go back as ``reasoning_details`` with it."""
+    told = Changing()
+    async with Peer(told) as peer, gateway(tmp_path, peer.url) as proxy:
+        told.script = reasoned(streaming)
+        got = await ask(proxy, "messages", streaming)
+        if streaming:
+            blocks: list[Any] = []
+            for event in (json.loads(b.split("data: ")[1]) for b in got.body.decode().split("\n\n") if b):
+                if event["type"] == "content_block_start":
+                    blocks.append(dict(event["content_block"]))
+                elif event["type"] == "content_block_delta" and "signature" in event["delta"]:
+                    blocks[-1]["signature"] = event["delta"]["signature"]
+                elif event["type"] == "content_block_delta" and "thinking" in event["delta"]:
+                    blocks[-1]["thinking"] += event["delta"]["thinking"]
+        else:
+            blocks = got.json()["content"]
+        told.script = answer_json(completion(message("ok")))
+        result = {"type": "tool_result", "tool_use_id": "x1", "content": "r"}
+        turns = [
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": blocks},
+            {"role": "user", "content": [result]},
+        ]
+        await ask(proxy, "messages", False, messages=turns)
+        sent = peer.requests[-1].json()["messages"]
+
+    assert [block["type"] for block in blocks] == ["thinking", "tool_use"]
+    assert blocks[0]["thinking"] == "hm"
+    assert sent[1]["reasoning_details"] == JOINED
+
+
+@STREAMING
 async def test_reasoning_details_through_responses(streaming: bool, tmp_path: Path) -> None:
     """The same as ``encrypted_content`` of a reasoning item."""
     told = Changing()
