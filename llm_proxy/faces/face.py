@@ -24,6 +24,10 @@ class Face(ABC):
     stream_type: str = "text/event-stream"
     #: Whether events that are canonical, whole and without usage are written as they came.
     canonical: bool = False
+    #: Whether what it writes has to be read first, as vendors write it: it is of another dialect.
+    translates: bool = True
+    #: Whether the dialect's answers may hold pictures (canonical ``images``); else there is a word about each.
+    pictures: bool = False
     #: What is written for them instead (of so many): nothing, if that has to be seen event by event. None: as they came.
     retold: Callable[[bytes, int], bytes] | None = None
 
@@ -66,6 +70,8 @@ class OpenAIFace(Face):
     """Chat completions: ``data: {chat.completion.chunk}`` events, then ``data: [DONE]``."""
 
     canonical = True
+    translates = False
+    pictures = True
 
     def __init__(self, include_usage: bool = False, asked: str = "") -> None:
         #: Usage is always asked for upstream; the client sees it only if it asked.
