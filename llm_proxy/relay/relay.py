@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
-from llm_proxy.answers.reader import AnswerReader
 from llm_proxy.errors import ClientGone, UpstreamError, UpstreamTimeout
 from llm_proxy.faces.face import Face
 from llm_proxy.relay.assemble import collect, explode
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
+from llm_proxy.wire.answers.reader import AnswerReader
 from llm_proxy.wire.calls import Deployment, NativeRequest, Timeouts
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.wire.schema import ChatRequest
