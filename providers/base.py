@@ -53,6 +53,11 @@ class StreamDecoder(ABC):
     def close(self) -> Sequence[Event]:
         """Call once when the body has ended cleanly: the last events, with ``Failed`` if no terminator was seen."""
 
+    def close_framed(self) -> Sequence[Event]:
+        """The same for a body whose own framing has told its end, so that nothing of it is missing: then a dialect whose
+        terminator adds nothing may do without it."""
+        return self.close()
+
 
 class Adapter(Protocol):
     """What makes a call of a request and reads the answer to it: a provider, or one of its native calls."""
@@ -104,6 +109,10 @@ class BaseProvider(ABC):
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         """The error that an upstream status >= 400 stands for; ``headers`` has lower-case names, ``body`` may be cut.
         Classified by status first, then by machine-readable code, never by prose."""
+
+    def adapter_for(self, request: ChatRequest, deployment: Deployment) -> Adapter:
+        """Who makes the call for ``request``: this dialect has one API for chats, or the vendor several."""
+        return self
 
     def native(self, path: str) -> NativeCall | None:
         """How a request in this dialect itself, by the path of its API, is sent on as it is; None if it has to be
@@ -161,6 +170,10 @@ class NativeCall(ABC):
 
     def serves(self, deployment: Deployment) -> bool:
         """Whether that upstream has the call: not every server of a dialect has all of it."""
+        return True
+
+    def takes_all(self, deployment: Deployment) -> bool:
+        """Whether that upstream takes all that the API knows: many have but a part of a vendor's."""
         return True
 
     def keeps(self, deployment: Deployment) -> bool:

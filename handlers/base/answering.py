@@ -14,11 +14,12 @@ from asyncio import Future
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from tornado.iostream import StreamClosedError
 
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
+from handlers.base.limits import OPENAI, limits_in
 from handlers.base.redaction import conceal, without_addresses
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
 from llm_proxy.faces.face import OpenAIFace
@@ -27,7 +28,9 @@ from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.choice import choose, unknown_model
 from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
-from providers.base import Adapter
+from providers.base import Adapter, BaseProvider
+
+T = TypeVar("T")
 
 #: How many characters the names of what was dropped may take.
 _NAMES = 1000
@@ -49,6 +52,8 @@ class AnsweringHandler(BaseHandler):
     """Base of the endpoints that call an upstream for one answer."""
 
     exchange: Exchange | None = None
+    #: What headers about limits begin with in the endpoint's dialect.
+    limits: ClassVar[tuple[str, ...]] = OPENAI
     #: Whom it is asked of.
     _upstream: Deployment | None = None
     #: What the endpoint's own reading of the request could not carry: named beside what the adapter cannot express.
@@ -85,7 +90,7 @@ class AnsweringHandler(BaseHandler):
         does before anything was sent."""
         if body.get("stream") is None:
             body["stream"] = stream
-        request = ChatRequest.of(body)
+        request = await self.beside(ChatRequest.of, body)
         self.face = OpenAIFace(request.wants_usage, request.model)
         await self.answer(request, self.deployment(request.model))
 
@@ -99,16 +104,12 @@ class AnsweringHandler(BaseHandler):
         """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish. ``native``: the call that a
         ``NativeRequest`` is for."""
         given, asked = request, deployment
-        request, removed = without_addresses(request)
+        request, removed = await self.beside(without_addresses, request)
         if native is None:
-            request, deployment, given_up = self._without_thinking(request, deployment)
+            request, deployment, given_up = await self._without_thinking(request, deployment)
             removed = (*removed, *given_up)
-        adapter: Adapter = native or self.snapshot.adapter(deployment)
-        if self._size < OFF_LOOP:
-            call = adapter.chat_call(request, deployment)
-        else:
-            loop = asyncio.get_running_loop()
-            call = await loop.run_in_executor(None, adapter.chat_call, request, deployment)
+        adapter = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)  # type: ignore[arg-type]
+        call = await self.beside(adapter.chat_call, request, deployment)
         self._say_who(deployment, (*call.dropped, *removed), prompt)
         tally = Tally()
         self.exchange = exchange = self.gateway.upstream.exchange(call)
@@ -120,6 +121,7 @@ class AnsweringHandler(BaseHandler):
             self.face,
             tally,
             self.gateway.keep_alive,
+            self.worked_out,
         )
         self.facts["stream"] = bool(request.stream)
         if deployment.on_client_gone == "drain":
@@ -140,7 +142,8 @@ class AnsweringHandler(BaseHandler):
                 self._count(tally)
                 self._count_call(exchange)
             if not request.stream:
-                await self._send_whole(expressed(self.face.whole, response))
+                size = exchange.received
+                await self._send_whole(await self.worked_out(size, expressed, self.face.whole, response))
         except GatewayError as error:
             if native is None and self._refuses_thinking(error, asked):
                 await self.answer(given, asked, prompt)  # once: now it is known
@@ -154,12 +157,12 @@ class AnsweringHandler(BaseHandler):
         finally:
             self.gateway.running.discard(self)
 
-    def _without_thinking(
+    async def _without_thinking(
         self, request: Any, deployment: Deployment
     ) -> tuple[Any, Deployment, tuple[str, ...]]:
         """The same, but for thinking that is asked of a model that is known to have none; what that was, by name."""
         adapter = self.snapshot.adapter(deployment)
-        found = adapter.without_thinking(request, deployment)
+        found = await self.beside(adapter.without_thinking, request, deployment)
         if found is not None and self.gateway.knowledge.thinks_not(deployment, adapter):
             return found
         return request, deployment, ()
@@ -176,9 +179,9 @@ class AnsweringHandler(BaseHandler):
 
     async def embed(self, request: EmbeddingsRequest, deployment: Deployment) -> None:
         """Answer an embeddings request and finish."""
-        request, removed = without_addresses(request)
+        request, removed = await self.beside(without_addresses, request)
         adapter = self.snapshot.adapter(deployment)
-        call = adapter.embeddings_call(request, deployment)
+        call = await self.beside(adapter.embeddings_call, request, deployment)
         self._say_who(deployment, (*call.dropped, *removed), None)
         self.exchange = exchange = self.gateway.upstream.exchange(call)
         self.gateway.running.add(self)
@@ -188,11 +191,20 @@ class AnsweringHandler(BaseHandler):
                     _, body = await read_answer(exchange, adapter, deployment.timeouts)
             finally:
                 self._count_call(exchange)
-            await self._send_whole(self.embeddings_body(adapter.embeddings_response(body, request)))
+            await self._send_whole(await self.worked_out(len(body), self._embeddings, adapter, body, request))
         except GatewayError as error:
             await self._ended_badly(error)
         finally:
             self.gateway.running.discard(self)
+
+    def _embeddings(self, adapter: BaseProvider, body: bytes, request: EmbeddingsRequest) -> bytes:
+        return self.embeddings_body(adapter.embeddings_response(body, request))
+
+    async def worked_out(self, size: int, work: Callable[..., T], *arguments: Any) -> T:
+        """``work(*arguments)``, a step of what is done with ``size`` bytes of an answer: beside the loop if that is much."""
+        if size < OFF_LOOP:
+            return work(*arguments)
+        return await self.offloaded(size, work, *arguments, paid=True)
 
     def embeddings_body(self, body: bytes) -> bytes:
         """OpenAI's embeddings answer in the endpoint's dialect. Raises ``UpstreamError``."""
@@ -200,6 +212,7 @@ class AnsweringHandler(BaseHandler):
 
     async def _send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
+        self._tell_limits()
         if len(body) > OFF_LOOP and not self.gone:
             self.answer_headers.put("Content-Length", str(len(body)))
             self.write(body)
@@ -245,6 +258,7 @@ class AnsweringHandler(BaseHandler):
     def _begin(self, data: bytes) -> Future[None]:
         """Send the headers of a streamed answer together with its first bytes."""
         self._begun = True
+        self._tell_limits()
         self.stream_headers()
         # Node's fetch takes a cut body for a complete one if it saw "Connection: close"; the connection of a client
         # that asked for it is closed at the end all the same.
@@ -253,6 +267,13 @@ class AnsweringHandler(BaseHandler):
         flushed = self.flush()
         self.offer = self.connection.offer
         return flushed
+
+    def _tell_limits(self, *, failed: bool = False) -> None:
+        """What the upstream has said of its limits; nothing if it has not answered yet."""
+        head = self.exchange.head if self.exchange is not None else None
+        if head is not None:
+            for name, value in limits_in(head.headers, self.limits, failed=failed):
+                self.set_header(name, value)
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""
@@ -296,6 +317,7 @@ class AnsweringHandler(BaseHandler):
             return
         if not self._begun:
             self.clear()
+            self._tell_limits(failed=True)
             self.fail(error)
             return
         try:
@@ -323,6 +345,10 @@ class AnsweringHandler(BaseHandler):
         if self._owed != 0 or taken is None or not taken.done():
             return False
         return not taken.cancelled() and taken.exception() is None
+
+    def _give_up_job(self) -> None:
+        if not self._drain_seconds:  # then the answer is read to its end for the log
+            super()._give_up_job()
 
     def _client_left(self) -> None:
         """Nobody reads the answer any more: end the upstream call, now or when it is drained."""

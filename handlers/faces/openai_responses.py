@@ -8,13 +8,14 @@ upstream in use of those that have the API, like everything with an id (``handle
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from handlers.base.native import NativeFirstHandler
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
 from llm_proxy.faces.responses.face import ResponsesFace
-from llm_proxy.faces.responses.native import Asked, ResponsesRelayFace, refers
+from llm_proxy.faces.responses.native import Asked, ResponsesRelayFace, beyond_functions, refers
 from llm_proxy.faces.responses.native_history import cleaned
 from llm_proxy.faces.responses.request import ResponsesRequest, canonical, read
 from llm_proxy.wire.calls import Deployment
@@ -30,14 +31,17 @@ class ResponsesHandler(NativeFirstHandler):
 
     async def post(self) -> None:
         body = await self.json_body()
-        asked = self.judged(body, Asked, ResponsesRequest)
+        asked = await self.judged(body, Asked, ResponsesRequest)
         deployment = self._where(asked, body)
-        if call := self.native_call(deployment):
+        call = self.native_call(deployment)
+        if call is not None and (refers(body) or not beyond_functions(body) or call.takes_all(deployment)):
             form = ResponsesRequest.model_construct(model=asked.model, input="")
             self.face = ResponsesFace(form, int(time.time()))
             # What is kept nowhere else cannot be told in a chat.
             instead = None if refers(body) else lambda: self._translate(body, deployment)
-            sent, self.untranslated = cleaned(body) if call.keeps(deployment) else (body, ())
+            sent: Mapping[str, Any] = body
+            if call.keeps(deployment):
+                sent, self.untranslated = await self.beside(cleaned, body)
             await self.answer_natively(call, sent, bool(asked.stream), deployment, instead)
         else:
             await self._translate(body, deployment)
@@ -57,11 +61,11 @@ class ResponsesHandler(NativeFirstHandler):
 
     async def _translate(self, body: dict[str, Any], deployment: Deployment) -> None:
         self.face = self.make_face()  # errors are OpenAI's
-        form = read(body)
-        chat = canonical(form, body)
+        form = await self.beside(read, body)
+        chat = await self.beside(canonical, form, body)
         self.face = ResponsesFace(form, _now(), chat.tools, _now)
         self.untranslated = tuple(chat.dropped)
-        await self.answer(ChatRequest.of(chat.sent), deployment)
+        await self.answer(await self.beside(ChatRequest.of, chat.sent), deployment)
 
 
 def _now() -> int:

@@ -20,13 +20,15 @@ from llm_proxy.wire.asked_name import renamed
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
-from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
+from providers.base import Adapter, BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.defaults import effective
 from providers.common.errors import from_body, in_stream, refusal, reported
 from providers.openai.completions import NativeCompletions
+from providers.openai.faults import of_answer
 from providers.openai.fit import fit
 from providers.openai.fit_names import OwnNames, own_names, with_own_names
 from providers.openai.fit_params import fit_embeddings
+from providers.openai.responses_adapter import ResponsesAdapter, wanted
 from providers.openai.responses_native import NativeResponses
 from providers.openai.stream import OpenAIDecoder, sound
 from providers.vendors import LENIENT, VENDORS, of_host, vendor_of
@@ -45,6 +47,10 @@ class OpenAIProvider(BaseProvider):
             "/v1/completions": NativeCompletions(self),
             "/v1/responses": NativeResponses(self),
         }
+        self._responses = ResponsesAdapter(self)
+
+    def adapter_for(self, request: ChatRequest, deployment: Deployment) -> Adapter:
+        return self._responses if wanted(request, deployment) else self
 
     def native(self, path: str) -> NativeCall | None:
         return self._native.get(path)
@@ -82,8 +88,8 @@ class OpenAIProvider(BaseProvider):
         value = _object(body)
         if value is None:
             raise _no_answer("is not a JSON object")
-        if value.get("error"):
-            raise in_stream(reported(value))
+        if (error := of_answer(value)) is not None:
+            raise error
         if "choices" not in value or not sound(value, "message"):
             raise _no_answer("is not a chat completion")
         if (own := own_names(request.sent)) and with_own_names(value, "message", own):
@@ -91,8 +97,9 @@ class OpenAIProvider(BaseProvider):
         return ChatResponse(value, body)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
+        decoder = OpenAIDecoder(request.sent.get("n"))
         own = own_names(request.sent)
-        return OwnNames(OpenAIDecoder(), own) if own else OpenAIDecoder()
+        return OwnNames(decoder, own) if own else decoder
 
     def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
         host, headers = deployment.api_host, self.auth_headers(deployment)
