@@ -64,10 +64,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class FrontDoor:
-    """``hosts`` is None where any will do; ``listed`` those that the operator named, if he did."""
+    """``hosts`` is None where any will do; ``listed``: whether the operator has named some."""
 
     hosts: HostRule | None = None
-    listed: HostRule | None = None
+    listed: bool = False
     origins: OriginRule = field(default_factory=OriginRule)
     proxies: Proxies = field(default_factory=Proxies)
     #: Fields that make a request worth a look.
@@ -79,7 +79,7 @@ class FrontDoor:
     def of(
         cls,
         hosts: HostRule | None = None,
-        listed: HostRule | None = None,
+        listed: bool = False,
         origins: tuple[str, ...] = (),
         proxies: tuple[str, ...] = (),
     ) -> FrontDoor:
@@ -103,7 +103,7 @@ class FrontDoor:
     def judge(self, arrival: Arrival) -> Verdict:
         """About a request that has one of the fields that are ``watched``."""
         asked = self.proxies.asked(arrival.headers, arrival.peer) if self.proxies else Asked(arrival.peer)
-        if asked.host and self.listed and not self.listed.allows(host_and_port(asked.host)[0]):
+        if asked.host and self.listed and self.hosts and not self.hosts.allows(host_and_port(asked.host)[0]):
             text = "this X-Forwarded-Host is not served here; see LLM_PROXY_API_ALLOWED_HOSTS"
             return Verdict(asked, refusal=HostNotAllowed(text))
         given = arrival.headers.get("origin")

@@ -243,8 +243,8 @@ def front_door(settings: Settings, bound: Iterable[str]) -> FrontDoor:
     is this machine's own, only its own names: a web page could reach us there under a name of its own (DNS rebinding)."""
     addresses = tuple(bound)
     own = {"localhost", "127.0.0.1", "::1", settings.host, *addresses}
-    listed = HostRule.of(settings.allowed_hosts) if settings.allowed_hosts else None
-    guarded = listed is not None or (bool(addresses) and all(map(is_loopback, addresses)))
+    listed = bool(settings.allowed_hosts)
+    guarded = listed or (bool(addresses) and all(map(is_loopback, addresses)))
     hosts = HostRule.of(settings.allowed_hosts, own) if guarded else None
     return FrontDoor.of(hosts, listed, settings.allowed_origins, settings.trusted_proxies)
 
