@@ -68,7 +68,16 @@ def _npm(pin: Pin, folder: Path) -> None:
     if npm is None:
         raise CannotInstall("npm is not on this machine")
     (folder / "package.json").write_text('{"private": true}\n')
-    _run(npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", *pin.packages, at=folder)
+    _run(
+        npm,
+        "install",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+        *pin.packages,
+        at=folder,
+    )
 
 
 def _pip(pin: Pin, folder: Path) -> None:

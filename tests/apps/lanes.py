@@ -67,5 +67,7 @@ async def lane(folder: Path) -> AsyncIterator[Lane]:
 def said(lane: Lane) -> str:
     """What the upstreams were asked, for a look at a failure."""
     return "\n".join(
-        f"{kind} {path} {json.dumps(body)}" for kind, model in lane.models.items() for path, body in model.asked
+        f"{kind} {path} {json.dumps(body)}"
+        for kind, model in lane.models.items()
+        for path, body in model.asked
     )

@@ -15,7 +15,10 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/
 TOOL = {
     "name": "draw_picture",
     "description": "Draws a picture and gives it back.",
-    "inputSchema": {"type": "object", "properties": {"colour": {"type": "string", "description": "Its colour."}}},
+    "inputSchema": {
+        "type": "object",
+        "properties": {"colour": {"type": "string", "description": "Its colour."}},
+    },
 }
 
 

@@ -76,7 +76,9 @@ class App:
     start: Callable[[Place], Start]
     mcp: bool = False  # its agent can be given an MCP server, and shows the model the pictures in results
     quick: bool = False
-    model: str = "m"  # how the public name begins: a name that the program knows where that changes its manners
+    model: str = (
+        "m"  # how the public name begins: a name that the program knows where that changes its manners
+    )
     limit: float = 120.0
     kinds: tuple[str, ...] = ()  # only these kinds of upstream mean something
     needs: str = ""  # what must be on the machine besides
@@ -99,7 +101,9 @@ def prepare(place: Place, start: Start) -> dict[str, str]:
         path = place.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content if isinstance(content, str) else json.dumps(content, indent=1))
-    proxies = {name: _NOWHERE for base in ("http_proxy", "https_proxy", "all_proxy") for name in (base, base.upper())}
+    proxies = {
+        name: _NOWHERE for base in ("http_proxy", "https_proxy", "all_proxy") for name in (base, base.upper())
+    }
     local = "127.0.0.1,localhost,::1"
     return {
         "PATH": os.environ["PATH"],

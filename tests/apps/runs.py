@@ -33,7 +33,9 @@ class Outcome:
     output: str
 
 
-async def run(app: App, kind: str, lane: Lane, *, pictures: bool = False, keep: Path | None = None) -> Outcome:
+async def run(
+    app: App, kind: str, lane: Lane, *, pictures: bool = False, keep: Path | None = None
+) -> Outcome:
     """One cell of the table; ``pictures`` is the job with the MCP server."""
     lane.forget()
     folder = lane.folder / f"{re.sub(r'[^a-z0-9]+', '-', app.id.lower())}-{kind}{'-mcp' if pictures else ''}"
@@ -108,7 +110,9 @@ def _judge(
         missing = "" if f"{done(mark)} with a picture" in output else "no picture arrived"
     elif app.job == "file" and not (made.exists() and made.read_text().strip() == mark):
         missing = "no file was written"
-    if not missing and app.pin != "aider" and done(mark) not in output:  # aider shows a file and not the words around it
+    if (
+        not missing and app.pin != "aider" and done(mark) not in output
+    ):  # aider shows a file and not the words around it
         missing = "the model's last words were not shown"
     refusals = _refusals(lane)
     if not missing:

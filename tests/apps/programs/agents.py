@@ -44,7 +44,7 @@ def codex(place: Place) -> Start:
     """Codex' config.toml: a provider of one's own whose wire API is Responses."""
     config = (
         f'model = "{place.model}"\nmodel_provider = "gateway"\ncheck_for_update_on_startup = false\n'
-        f'[analytics]\nenabled = false\n'
+        f"[analytics]\nenabled = false\n"
         f'[model_providers.gateway]\nname = "gateway"\nbase_url = "{place.v1}"\n'
         'env_key = "GATEWAY_KEY"\nwire_api = "responses"\n'
     )
@@ -53,7 +53,11 @@ def codex(place: Place) -> Start:
 
 def codex_oss(place: Place) -> Start:
     """``--oss``: an Ollama at ``CODEX_OSS_BASE_URL``."""
-    start = _codex(place, "check_for_update_on_startup = false\n", ("--oss", "--local-provider", "ollama", "-m", place.model))
+    start = _codex(
+        place,
+        "check_for_update_on_startup = false\n",
+        ("--oss", "--local-provider", "ollama", "-m", place.model),
+    )
     return Start(start.command, {**start.env, "CODEX_OSS_BASE_URL": f"{place.ollama}/v1"}, start.files)
 
 
@@ -63,7 +67,12 @@ def _codex(place: Place, config: str, more: tuple[str, ...]) -> Start:
         config += f'[mcp_servers.pictures]\ncommand = "{command}"\nargs = {arguments}\n'
     return Start(
         (
-            *(place.binary("codex"), "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"),
+            *(
+                place.binary("codex"),
+                "exec",
+                "--skip-git-repo-check",
+                "--dangerously-bypass-approvals-and-sandbox",
+            ),
             *("-C", str(place.work), *more, place.task),
         ),
         {"CODEX_HOME": str(place.home / ".codex"), "GATEWAY_KEY": KEY},
@@ -88,6 +97,10 @@ def _settings(place: Place, security: dict[str, object]) -> dict[str, object]:
     return {"security": security, "general": general, **quiet, "mcpServers": servers}
 
 
+#: Qwen Code asks a proxy for loopback too, whatever NO_PROXY says.
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
 def qwen_openai(place: Place) -> Start:
     """Qwen Code's ``openai``."""
     env = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": place.v1, "OPENAI_MODEL": place.model}
@@ -103,7 +116,7 @@ def qwen_anthropic(place: Place) -> Start:
 def _qwen(place: Place, kind: str, env: dict[str, str]) -> Start:
     return Start(
         (place.binary("qwen"), "-m", place.model, "--yolo", "--auth-type", kind, "-p", place.task),
-        env,
+        {**env, **dict.fromkeys(_PROXIES, "")},
         {".qwen/settings.json": _settings(place, {"auth": {"selectedType": kind}})},
     )
 
@@ -124,7 +137,14 @@ def _copilot(place: Place, env: dict[str, str]) -> Start:
     servers = {"pictures": server} if place.mcp else {}
     return Start(
         (
-            *(place.binary("copilot"), "-p", place.task, "--allow-all-tools", "--allow-all-paths", "--no-color"),
+            *(
+                place.binary("copilot"),
+                "-p",
+                place.task,
+                "--allow-all-tools",
+                "--allow-all-paths",
+                "--no-color",
+            ),
             *("--disable-builtin-mcps", "--additional-mcp-config", f"@{place.home}/mcp.json"),
         ),
         {
@@ -142,7 +162,15 @@ def _copilot(place: Place, env: dict[str, str]) -> Start:
 _MESSAGES, _CHAT, _RESPONSES = "Anthropic", "chat", "Responses"
 APPS = (
     App("Claude Code", "claude", "", _MESSAGES, "file", claude, mcp=True, quick=True),
-    App("Claude Code", "claude", "with a thinking budget", _MESSAGES, "file", claude_budget, model="claude-sonnet-4-5"),
+    App(
+        "Claude Code",
+        "claude",
+        "with a thinking budget",
+        _MESSAGES,
+        "file",
+        claude_budget,
+        model="claude-sonnet-4-5",
+    ),
     App("Claude Code", "claude", "at the Ollama port", _MESSAGES, "file", claude_ollama),
     App("Codex", "codex", "", _RESPONSES, "file", codex, mcp=True, quick=True),
     App("Codex", "codex", "a model that it knows", _RESPONSES, "file", codex, mcp=True, model="gpt-5.5"),

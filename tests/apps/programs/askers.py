@@ -7,7 +7,9 @@ from tests.apps.places import KEY, App, Place, Start
 
 def llm(place: Place) -> Start:
     """A model of ``extra-openai-models.yaml``."""
-    row = f"- model_id: gateway\n  model_name: {place.model}\n  api_base: {place.v1}\n  supports_tools: true\n"
+    row = (
+        f"- model_id: gateway\n  model_name: {place.model}\n  api_base: {place.v1}\n  supports_tools: true\n"
+    )
     return _llm(place, "gateway", {}, {"llm/extra-openai-models.yaml": row})
 
 

@@ -23,16 +23,20 @@ _OLDER = frozenset({"temperature", "top_p", "top_k"})
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 
 
-def judge(body: dict[str, Any], beta: bool) -> None:
-    """Raise ``Refused`` for what the vendor answers with a 400."""
+def judge(body: dict[str, Any], betas: str | None) -> None:
+    """Raise ``Refused`` for what the vendor answers with a 400; ``betas`` is the header ``anthropic-beta``."""
     need(isinstance(body.get("stream", False), bool), "stream: Input should be a valid boolean", "stream")
     known = {name: value for name, value in body.items() if name not in _OLDER | {"stream"}}
-    check(known, BetaParams if beta else MessageCreateParamsBase)
+    check(known, BetaParams if betas else MessageCreateParamsBase)
     thinking = body.get("thinking", {}).get("type", "disabled")
     if thinking == "enabled":
         budget = body["thinking"]["budget_tokens"]
         need(budget >= 1024, "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
-        need(budget < body["max_tokens"], "`max_tokens` must be greater than `thinking.budget_tokens`.")
+        between = "interleaved-thinking" in (betas or "")  # then the budget is that of all turns together
+        need(
+            budget < body["max_tokens"] or between,
+            "`max_tokens` must be greater than `thinking.budget_tokens`.",
+        )
     if thinking in ("enabled", "adaptive"):
         need(body.get("temperature", 1) == 1, "`temperature` may only be set to 1 when thinking is enabled.")
     need("tool_choice" not in body or bool(body.get("tools")), "tool_choice: tools must be provided")

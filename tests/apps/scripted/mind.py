@@ -18,7 +18,8 @@ WORD = re.compile(r"Say the word (\w+)")
 
 #: Tools that write a file, and tools that run a command, by their names: the first that is offered is taken.
 WRITERS = re.compile(
-    r"(write_?to_?file|write_?file|create_?(new_?)?file|write|create|save|str_replace_editor|editor)", re.IGNORECASE
+    r"(write_?to_?file|write_?file|create_?(new_?)?file|write|create|save|str_replace_editor|editor)",
+    re.IGNORECASE,
 )
 SHELLS = re.compile(
     r"(exec_command|shell_command|run_shell_command|execute_command|run_commands?|local_shell|shell|bash|terminal)",
@@ -29,6 +30,8 @@ SEARCHES = re.compile(r"(tool_?search\w*)", re.IGNORECASE)
 PATHS = re.compile(r"(absolute_?|file_?|target_?)?(path|name|file)", re.IGNORECASE)
 TEXTS = re.compile(r"(file_?)?(content|contents|text|new_str)", re.IGNORECASE)
 COMMANDS = re.compile(r"(cmd|command|commands|script)", re.IGNORECASE)
+#: How mini-swe-agent wants to be told that a task is done: by its shell.
+SUBMIT = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 THOUGHT = "The tool that fits will do."
 
 
@@ -99,12 +102,16 @@ def _word(mark: str, seen: Seen) -> Said:
 
 
 def _file(path: str, mark: str, seen: Seen) -> Said:
+    shell = pick(seen.offers, SHELLS, COMMANDS)
+    if seen.results == 1 and shell is not None and any(SUBMIT in text for text in seen.texts):
+        words = f"echo {SUBMIT}; echo {done(mark)}"
+        return Said(THOUGHT, calls=(Call(shell, fill(shell.schema, {"command": words})),))
     if seen.results:
         return Said(THOUGHT, text=done(mark))
     if (offer := pick(seen.offers, WRITERS, PATHS, TEXTS)) is not None:
         return Said(THOUGHT, calls=(Call(offer, write(offer, path, mark)),))
-    if (offer := pick(seen.offers, SHELLS, COMMANDS)) is not None:
-        return Said(THOUGHT, calls=(Call(offer, fill(offer.schema, {"command": f"printf {mark} > {path}"})),))
+    if shell is not None:
+        return Said(THOUGHT, calls=(Call(shell, fill(shell.schema, {"command": f"printf {mark} > {path}"})),))
     patch = next((one for one in seen.offers if one.kind == "custom" and one.name == "apply_patch"), None)
     if patch is not None:
         return Said(

@@ -37,7 +37,8 @@ def judge(body: dict[str, Any], manners: Manners) -> None:
     known = {name: value for name, value in body.items() if not manners.lenient or name in _KNOWN}
     known.pop("stream", None)
     if manners.lenient:
-        known["messages"] = [_plain(message, manners.thought) for message in body.get("messages", [])]
+        known["messages"] = [_plain(message) for message in body.get("messages", [])]
+        known |= {"tools": [_plain_tool(tool) for tool in body["tools"]]} if body.get("tools") else {}
     check(known, CompletionCreateParamsBase)
     need(
         bool(body["messages"]),
@@ -84,17 +85,33 @@ def _present(body: dict[str, Any]) -> None:
         need(unsaid, f"Unsupported value: '{name}' does not support {body.get(name)} with this model.", name)
 
 
-def _plain(message: Any, thought: str) -> Any:
+#: What a lenient server reads of a message and of a tool; of a part everything but marks for a cache.
+_MESSAGE = frozenset(
+    {"role", "content", "name", "tool_calls", "tool_call_id", "refusal", "audio", "function_call"}
+)
+_CALL = frozenset({"id", "type", "function", "custom"})
+
+
+def _plain(message: Any) -> Any:
     """A message without what a lenient server does not look at."""
     if not isinstance(message, dict):
         return message
-    extra = {"reasoning", "reasoning_content", "cache_control", thought}
-    slim = {name: value for name, value in message.items() if name not in extra}
+    slim = {name: value for name, value in message.items() if name in _MESSAGE}
     if isinstance(slim.get("content"), list):
         slim["content"] = [
             {k: v for k, v in part.items() if k != "cache_control"} for part in slim["content"]
         ]
+    if isinstance(slim.get("tool_calls"), list):
+        slim["tool_calls"] = [{k: v for k, v in call.items() if k in _CALL} for call in slim["tool_calls"]]
     return slim
+
+
+def _plain_tool(tool: Any) -> Any:
+    return (
+        {k: v for k, v in tool.items() if k in ("type", "function", "custom")}
+        if isinstance(tool, dict)
+        else tool
+    )
 
 
 def _turns(messages: list[dict[str, Any]]) -> None:

@@ -110,9 +110,9 @@ class ScriptedModel(Peer):
         return scripts.stream(*scripts.sse(*openai_chat.stream(said, body, self.kind.manners)))
 
     def _anthropic(self, path: str, body: Any, exchange: Exchange) -> Script | None:
-        beta = exchange.request.header("anthropic-beta") is not None
+        betas = exchange.request.header("anthropic-beta")
         if path == "/v1/messages/count_tokens":
-            anthropic_messages.judge({"max_tokens": 1 << 20, **body}, beta)
+            anthropic_messages.judge({"max_tokens": 1 << 20, **body}, betas)
             return scripts.answer_json({"input_tokens": 100})
         if path.startswith("/v1/models"):
             found = {"type": "model", "id": self.kind.model, "display_name": "Scripted"}
@@ -121,7 +121,7 @@ class ScriptedModel(Peer):
             )
         if path != "/v1/messages":
             return None
-        anthropic_messages.judge(body, beta)
+        anthropic_messages.judge(body, betas)
         said = decide(anthropic_messages.read(body))
         if not body.get("stream"):
             return scripts.answer_json(anthropic_messages.whole(said, body))
