@@ -53,7 +53,7 @@ fuzz-api: environment ## schemathesis: every endpoint is asked for what its docu
 	$(BIN)/python -m tests.fuzz_api --examples 200
 
 schema: environment ## write the JSON Schema of models-config.json from the model classes
-	$(BIN)/python -m llm_proxy.configuration.schema $$($(BIN)/python -c 'from providers.discovery import discover; print(*discover())') > $(SCHEMA).new
+	$(BIN)/python -m llm_proxy.live.config.schema $$($(BIN)/python -c 'from providers.discovery import discover; print(*discover())') > $(SCHEMA).new
 	mv $(SCHEMA).new $(SCHEMA)
 
 SCHEMA := resources/configs/models-config.schema.json

@@ -13,14 +13,14 @@ from time import thread_time_ns
 
 from benchmarks.loads import Bench
 from benchmarks.table import GATEWAY, Row
-from llm_proxy.dialect import Face, OpenAIFace
-from llm_proxy.events import Chunk
-from llm_proxy.faces.anthropic_face import AnthropicFace
-from llm_proxy.schema import ChatRequest
-from llm_proxy.sse import LineDecoder, SSEDecoder, ndjson, sse_data
+from llm_proxy.faces.anthropic.face import AnthropicFace
+from llm_proxy.faces.face import Face, OpenAIFace
+from llm_proxy.wire.events import Chunk
+from llm_proxy.wire.schema import ChatRequest
+from llm_proxy.wire.sse import LineDecoder, SSEDecoder, ndjson, sse_data
 from providers.base import BaseProvider
-from providers.ollama import OllamaProvider
-from providers.openai import OpenAIProvider
+from providers.ollama.provider import OllamaProvider
+from providers.openai.provider import OpenAIProvider
 
 TOKENS = 100
 STREAMS = 20

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import uvloop
 
-from llm_proxy.processes.doors import Doors
-from llm_proxy.server import Service
+from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.server import Service
 from llm_proxy.settings import Settings
 
 RUNS = 15
@@ -55,12 +55,12 @@ async def serve(config: str, prompts: str) -> None:
     """The service: says its port, and when its input ends, the delays of its loop, in seconds."""
     settings = Settings.read({}, {"port": "0", "models_config": config, "prompts_dir": prompts})
     service = Service(settings, {})
-    doors = Doors.open(settings)
-    service.start(doors)
+    listeners = Listeners.open(settings)
+    service.start(listeners)
     gc.freeze()
     delays: list[float] = []
     watching = asyncio.create_task(lag(delays))
-    print(doors.main[0].getsockname()[1], flush=True)
+    print(listeners.main[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
     watching.cancel()
     at_once = asyncio.Event()

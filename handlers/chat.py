@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.answering import AnsweringHandler
+from handlers.base.answering import AnsweringHandler
 
 
 class ChatHandler(AnsweringHandler):

@@ -12,10 +12,11 @@ from typing import Any
 from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from handlers.answering import AnsweringHandler, UsedPrompt
-from llm_proxy.dialect import OpenAIFace
+from handlers.base.answering import AnsweringHandler, UsedPrompt
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.schema import (
+from llm_proxy.faces.face import OpenAIFace
+from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.schema import (
     ChatRequest,
     MaybeNumber,
     Message,
@@ -24,7 +25,6 @@ from llm_proxy.schema import (
     Stop,
     validated,
 )
-from llm_proxy.wire import Deployment
 
 DEFAULT_PROMPT = "conversation"
 _SHORT_ROLES = frozenset({"user", "assistant", "system"})

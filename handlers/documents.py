@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
-from handlers.base import BaseHandler
+from handlers.base.handler import BaseHandler
 
 
 class OpenAPIHandler(BaseHandler):

@@ -17,16 +17,16 @@ from urllib.parse import unquote
 from pydantic import ConfigDict
 from tornado.web import HTTPError
 
-from handlers.base import OFF_LOOP
-from handlers.relaying import LEGAL_VALUE, RelayingHandler
-from llm_proxy.dialect import OpenAIFace
+from handlers.base.handler import OFF_LOOP
+from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.errors import InvalidRequest, NotFound, Problem
-from llm_proxy.relay import Clock
-from llm_proxy.routing import unknown_model
-from llm_proxy.schema import Open, validated
-from llm_proxy.sse import dumps
-from llm_proxy.upstream import Head
-from llm_proxy.wire import Deployment, HttpCall
+from llm_proxy.faces.face import OpenAIFace
+from llm_proxy.relay.relay import Clock
+from llm_proxy.relay.upstream import Head
+from llm_proxy.routing.choice import unknown_model
+from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.schema import Open, validated
+from llm_proxy.wire.sse import dumps
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.base import BaseHandler
+from handlers.base.handler import BaseHandler
 
 
 class PingHandler(BaseHandler):

@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from handlers.base import BaseHandler
+from handlers.base.handler import BaseHandler
 from llm_proxy.errors import NotFound, PromptNotFound
-from llm_proxy.prompts import PromptSet
-from llm_proxy.schema import Number, Open, validated
+from llm_proxy.live.prompts.library import PromptSet
+from llm_proxy.wire.schema import Number, Open, validated
 
 _RENDER = "/render"
 

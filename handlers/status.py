@@ -1,5 +1,5 @@
 """``GET /status``: what runs now, and whether it is what lies on disk. ``GET /status/models``: the same in every detail,
-for comparison. No hosts, no tokens, no paths: see ``llm_proxy.state.rehearsal``."""
+for comparison. No hosts, no tokens, no paths: see ``llm_proxy.live.state.dry_run``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import secrets
 import time
 from typing import Any
 
-from handlers.base import BaseHandler
+from handlers.base.handler import BaseHandler
 from llm_proxy import __version__
-from llm_proxy import log as logs
-from llm_proxy.processes.scoreboard import differ
-from llm_proxy.sse import dumps
-from llm_proxy.state.rehearsal import tell
+from llm_proxy.live.state.dry_run import tell
+from llm_proxy.telemetry import log as logs
+from llm_proxy.telemetry.process_report import differ
+from llm_proxy.wire.sse import dumps
 
 #: A proxy on this machine speaks for somebody elsewhere, and usually says so.
 _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
@@ -37,7 +37,7 @@ class StatusHandler(BaseHandler):
         # Not the request's own: since it began an edit may have come, and all that is told here is of one moment.
         snapshot = gateway.registry.current
         outcome = gateway.registry.outcome
-        workers = gateway.workers()
+        workers = gateway.reports()
         mixed = differ(workers)
         now = time.time()
         return {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from handlers.base import BaseHandler
-from llm_proxy.faces.ollama_models import listed
-from llm_proxy.wire import Deployment
+from handlers.base.handler import BaseHandler
+from llm_proxy.faces.ollama.models import listed
+from llm_proxy.wire.calls import Deployment
 
 
 class TagsHandler(BaseHandler):

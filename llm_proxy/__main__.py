@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from llm_proxy import __version__
-from llm_proxy.check import check
+from llm_proxy.cli.check import check
 from llm_proxy.rest_api import add_flags, run
 
 

@@ -17,16 +17,17 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from llm_proxy import log as logs
-from llm_proxy.config import ConfigError
-from llm_proxy.front.listening import StartError
-from llm_proxy.processes.crew import Crew
-from llm_proxy.processes.doors import Doors
-from llm_proxy.processes.scoreboard import Scoreboard
-from llm_proxy.processes.serving import serve_alone, serve_as_worker
-from llm_proxy.processes.workers import Parent
-from llm_proxy.registry import problem_lines
-from llm_proxy.server import Service, check_layout, last_good_of, sources_of
+from llm_proxy.clients.http_server import StartError
+from llm_proxy.live.config.loader import ConfigError
+from llm_proxy.live.state.generations import Generations
+from llm_proxy.live.state.initial_state import open_state
+from llm_proxy.live.state.registry import problem_lines
+from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.scoreboard import Scoreboard
+from llm_proxy.service.server import Service, check_layout, last_good_of, sources_of
+from llm_proxy.service.shared_state import SharedState
+from llm_proxy.service.signals import serve_alone, serve_as_worker
+from llm_proxy.service.workers import Supervisor
 from llm_proxy.settings import (
     PREFIX,
     Settings,
@@ -34,8 +35,7 @@ from llm_proxy.settings import (
     environment,
     unknown_variables,
 )
-from llm_proxy.state.generations import Generations
-from llm_proxy.state.opening import open_state
+from llm_proxy.telemetry import log as logs
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
 
@@ -98,7 +98,7 @@ def _run_service(flags: dict[str, str]) -> int:
 
 async def _serve(settings: Settings, env: Mapping[str, str]) -> None:
     service = Service(settings, env)
-    await serve_alone(service, Doors.open(settings))
+    await serve_alone(service, Listeners.open(settings))
 
 
 def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) -> int:
@@ -107,8 +107,8 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) 
         raise StartError(f"{PREFIX}WORKERS: more than one process needs Linux")
     generations = Generations()
     opened = open_state(sources_of(settings, env), last_good_of(settings), generations)
-    crew = Crew(Scoreboard(count), generations, opened)
-    doors = Doors.open(settings)
+    shared = SharedState(Scoreboard(count), generations, opened)
+    listeners = Listeners.open(settings)
     # Each worker holds the reading end. Nobody but the parent holds the other: it closes when the parent is gone.
     alive, end = os.pipe()
     turn = os.memfd_create("llm-proxy-log")
@@ -118,7 +118,7 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) 
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             logs.setup(settings.log_level, str(settings.log_format), settings.log_filename, turn=turn)
-            _run(_work(settings, env, crew, row, doors, alive))
+            _run(_work(settings, env, shared, row, listeners, alive))
         except Exception:  # the parent sees the exit status; why stands in the log
             log.exception("the worker failed")
             return 1
@@ -132,23 +132,23 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) 
             "generation": opened.snapshot.version,
             "models": len(opened.snapshot.models),
         }
-        log.info("listening", extra={**doors.urls(settings.ep_prefix), **facts})
+        log.info("listening", extra={**listeners.urls(settings.ep_prefix), **facts})
 
     gc.collect()
     gc.freeze()  # a collection in a worker would touch, and so copy, every page that is shared with the parent
-    return Parent(crew.board, work, settings.drain_seconds, on_up, doors.close).run()
+    return Supervisor(shared.board, work, settings.drain_seconds, on_up, listeners.close).run()
 
 
 async def _work(
     settings: Settings,
     env: Mapping[str, str],
-    crew: Crew,
+    shared: SharedState,
     row: int,
-    doors: Doors,
+    listeners: Listeners,
     parent: int,
 ) -> None:
-    service = Service(settings, env, crew, row)
-    await serve_as_worker(service, doors, parent, lambda: crew.board.stopping)
+    service = Service(settings, env, shared, row)
+    await serve_as_worker(service, listeners, parent, lambda: shared.board.stopping)
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:

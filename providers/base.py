@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from llm_proxy.errors import GatewayError, NotSupported
-from llm_proxy.events import ChatResponse, Chunk, Comment, Done, Event, Failed
-from llm_proxy.schema import ChatRequest, EmbeddingsRequest
-from llm_proxy.wire import Deployment, HttpCall, NativeRequest
+from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
+from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 
 __all__ = [
     "Adapter",

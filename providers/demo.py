@@ -1,13 +1,13 @@
-"""The dialect of the endpoint that this process serves itself: OpenAI's. See ``llm_proxy.demo``."""
+"""The dialect of the endpoint that this process serves itself: OpenAI's. See ``llm_proxy.service.demo``."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from llm_proxy.errors import NotSupported
-from llm_proxy.schema import EmbeddingsRequest
-from llm_proxy.wire import Deployment, HttpCall
-from providers.openai import OpenAIProvider
+from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.schema import EmbeddingsRequest
+from providers.openai.provider import OpenAIProvider
 
 
 class DemoProvider(OpenAIProvider):

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from llm_proxy.errors import GatewayError
-from providers._errors import from_body, refusal
-from providers.openai import OpenAIProvider
+from providers.common.errors import from_body, refusal
+from providers.openai.provider import OpenAIProvider
 
 
 class VllmProvider(OpenAIProvider):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llm_proxy.connections.proxies import Proxies
-from llm_proxy.connections.target import split_url
-from llm_proxy.server import proxies
+from llm_proxy.service.server import proxies
+from llm_proxy.upstreams.proxies import Proxies
+from llm_proxy.upstreams.target import split_url
 
 
 def chosen(env: dict[str, str], url: str) -> str | None:

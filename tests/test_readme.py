@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.config import load_config
-from llm_proxy.registry import Sources, api_types
+from llm_proxy.live.config.loader import load_config
+from llm_proxy.live.state.registry import Sources, api_types
 from providers.discovery import discover
 
 ROOT = Path(__file__).resolve().parent.parent

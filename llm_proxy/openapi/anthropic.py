@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_proxy.faces.anthropic_form import CountRequest, MessagesRequest
+from llm_proxy.faces.anthropic.request import CountRequest, MessagesRequest
 from llm_proxy.openapi.errors import ASKED
 from llm_proxy.openapi.schemas import BOOLEAN, INTEGER, STRING, const, many, maybe, record, ref
 from llm_proxy.openapi.values import EVENTS, JSON, PREFIX, ROOT, Answer, Operation, Parameter, Schema

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from llm_proxy.faces.ollama_embed import OllamaEmbed, OllamaEmbeddings
-from llm_proxy.faces.ollama_form import OllamaChat, OllamaGenerate
+from llm_proxy.faces.ollama.embed import OllamaEmbed, OllamaEmbeddings
+from llm_proxy.faces.ollama.request import OllamaChat, OllamaGenerate
 from llm_proxy.openapi.errors import ASKED, error_answer
 from llm_proxy.openapi.schemas import (
     BOOLEAN,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llm_proxy.faces.completions_form import CompletionRequest
-from llm_proxy.faces.responses_form import ResponsesRequest
+from llm_proxy.faces.completions.request import CompletionRequest
+from llm_proxy.faces.responses.request import ResponsesRequest
 from llm_proxy.openapi.anthropic import PAGING
 from llm_proxy.openapi.errors import ASKED
 from llm_proxy.openapi.openai_shapes import CHUNKS, PIECES
 from llm_proxy.openapi.schemas import STRING, ref
 from llm_proxy.openapi.values import EVENTS, JSON, PREFIX, ROOT, Answer, Operation, Parameter
-from llm_proxy.schema import ChatRequest, EmbeddingsRequest
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 
 GROUP = "OpenAI"
 GROUPS = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from functools import cache
 
+from handlers.base.gateway import Document
 from llm_proxy import __version__
-from llm_proxy.gateway import Document
 from llm_proxy.openapi import anthropic, media, ollama, openai, openai_shapes, own, service
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
 from llm_proxy.openapi.values import Operation, Schema
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
 
 OPERATIONS: tuple[Operation, ...] = (
     *own.OPERATIONS,

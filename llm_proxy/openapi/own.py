@@ -9,7 +9,7 @@ from llm_proxy.openapi.errors import ASKED
 from llm_proxy.openapi.openai_shapes import CHUNKS
 from llm_proxy.openapi.schemas import INTEGER, STRING, many, mapping, maybe, record, ref
 from llm_proxy.openapi.values import EVENTS, JSON, Answer, Method, Operation, Parameter, Schema
-from llm_proxy.schema import ChatRequest
+from llm_proxy.wire.schema import ChatRequest
 
 CHAT, PROMPTS, PASSTHROUGH = "Chat", "Prompts", "Passthrough"
 GROUPS = {

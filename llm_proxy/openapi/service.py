@@ -24,7 +24,7 @@ GROUPS = {GROUP: "What the service says of itself."}
 _STATE = one_of("applied", "rejected", "pending", "mixed")
 
 SHAPES: dict[str, Schema] = {
-    "Worker": record(
+    "BackgroundThread": record(
         {
             "pid": INTEGER,
             "hash": STRING,
@@ -54,7 +54,7 @@ SHAPES: dict[str, Schema] = {
             "models": INTEGER,
             "running": INTEGER,
             "log": record({"dropped": INTEGER, "failed": INTEGER}),
-            "workers": many(ref("Worker")),
+            "workers": many(ref("BackgroundThread")),
             "ollama": maybe(STRING),
         },
         {"file_hash": maybe(STRING), "last_good": BOOLEAN, "noticed": OBJECT},

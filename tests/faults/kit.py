@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llm_proxy.transport import PooledHTTPClient
+from llm_proxy.upstreams.http_client import PooledHTTPClient
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, access_lines, gateway
 from tests.support.client import Answer
 from tests.support.gateway import RunningGateway

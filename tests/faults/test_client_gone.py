@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handlers.answering import AnsweringHandler
+from handlers.base.answering import AnsweringHandler
 from llm_proxy.errors import Draining
 from tests.faults.kit import BODIES, FORMS, PATHS, PIECES, assert_well, pooled, suffering
 from tests.handlers.kit import COMPLETION, USAGE, access_lines, gateway

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.jsontext import parse_object
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.strict_json import parse_object
 from tests.faults.kit import (
     BODIES,
     FORMS,
@@ -129,7 +129,7 @@ async def test_l5_streams_go_on(form: str, tmp_path: Path, monkeypatch: pytest.M
             assert arrived.wait(20), "the loop stood still while a large body was parsed"
         return parse_object(data)
 
-    monkeypatch.setattr("handlers.base.parse_object", slow)
+    monkeypatch.setattr("handlers.base.handler.parse_object", slow)
     gate = asyncio.Event()
 
     async def both(exchange: Exchange) -> None:
@@ -167,8 +167,8 @@ async def test_l5_nothing_large_is_done_on_the_loop(
 
         return noted
 
-    monkeypatch.setattr("handlers.base.parse_object", seen(parse_object))
-    for module in ("handlers.passthrough", "providers.openai"):
+    monkeypatch.setattr("handlers.base.handler.parse_object", seen(parse_object))
+    for module in ("handlers.passthrough", "providers.openai.provider"):
         monkeypatch.setattr(f"{module}.dumps", seen(dumps))
     async with Peer(healthy) as peer, gateway(tmp_path, peer.url) as proxy:
         got = await proxy.request("POST", *large(form))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_proxy.logs import lines as log_lines
+from llm_proxy.telemetry import log_lines
 from tests.handlers.kit import WHOLE, gateway
 from tests.support.loops import wait_until
 from tests.support.peer import Peer

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.connections.reader import ResponseReader
-from llm_proxy.front.chunked import ChunkedBody
-from llm_proxy.front.request_reader import RequestReader
-from llm_proxy.jsontext import parse_object
-from llm_proxy.schema import ChatRequest
-from llm_proxy.sse import LineDecoder, SSEDecoder
-from providers.openai import OpenAIProvider
+from llm_proxy.clients.chunked_body import ChunkedBody
+from llm_proxy.clients.request_reader import RequestReader
+from llm_proxy.upstreams.response_reader import ResponseReader
+from llm_proxy.wire.schema import ChatRequest
+from llm_proxy.wire.sse import LineDecoder, SSEDecoder
+from llm_proxy.wire.strict_json import parse_object
+from providers.openai.provider import OpenAIProvider
 from tests.handlers.kit import CHAT
 
 ASKED = ChatRequest.of(CHAT)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.check import check
+from llm_proxy.cli.check import check
 from tests.handlers.kit import CHAT, WHOLE
 from tests.support.client import Connection, request
 from tests.support.loops import wait_until

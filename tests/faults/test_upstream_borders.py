@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.upstream import HIGH_WATER
+from llm_proxy.relay.upstream import HIGH_WATER
 from tests.faults.kit import (
     FORMS,
     PATHS,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.connections.resolver import Resolver
+from llm_proxy.net.resolver import Resolver
 from tests.faults.kit import (
     BODIES,
     FORMS,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_proxy.sse import dumps
+from llm_proxy.wire.sse import dumps
 from tests.faults.kit import (
     FORMS,
     QUICK,

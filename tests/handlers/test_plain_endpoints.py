@@ -82,7 +82,7 @@ async def test_a_rejected_edit_is_told_until_it_is_mended(tmp_path: Path) -> Non
         proxy.write_config(
             json.dumps({"demo": {"demo": {"weigth": 1, "active": "yes", "api_token": UPSTREAM_KEY}}})
         )
-        with expect_log("llm_proxy.registry", "rejected"):
+        with expect_log("llm_proxy.live.state.registry", "rejected"):
             await proxy.service.registry.reload("test")
         report = (await proxy.request("GET", "/status")).json()
         alive = await proxy.request("POST", "/chat", {"model": "demo", "messages": MESSAGES, "stream": False})
@@ -324,7 +324,7 @@ async def test_an_internal_fault_is_generic(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(tags, "tag", broken)
     async with gateway(tmp_path, NOWHERE) as proxy:
-        with expect_log("handlers.base", "unhandled"):
+        with expect_log("handlers.base.handler", "unhandled"):
             got = await proxy.request("GET", f"/tags?key={UPSTREAM_KEY}")
 
     assert (got.status, got.json()["error"]["code"]) == (500, "internal_error")

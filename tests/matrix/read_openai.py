@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from llm_proxy.events import Chunk, Done
+from llm_proxy.wire.events import Chunk, Done
 from tests.matrix.features import Call, Counts, Said
 from tests.support.client import Answer
 from tests.support.native_kit import seen

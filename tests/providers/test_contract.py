@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.assemble import collect
 from llm_proxy.errors import GatewayError
-from llm_proxy.schema import ChatRequest
-from llm_proxy.wire import Deployment, Secret
+from llm_proxy.relay.assemble import collect
+from llm_proxy.wire.calls import Deployment, Secret
+from llm_proxy.wire.schema import ChatRequest
 from providers.base import BaseProvider, Chunk, Comment, Done, Event, Failed
 from providers.discovery import discover
 from tests.support import recordings as data

@@ -11,7 +11,7 @@ from providers.base import BaseProvider
 from providers.discovery import discover
 
 ADAPTER = """
-from providers.openai import OpenAIProvider
+from providers.openai.provider import OpenAIProvider
 
 class {name}(OpenAIProvider):
     api_type = {api_type!r}
@@ -57,7 +57,7 @@ def test_a_new_adapter_is_one_file(folder: Path) -> None:
 
     assert found.keys() - shipped.keys() == {"acme"}
     assert found["acme"].default_host == "https://api.openai.com/v1"
-    assert type(found["openai"]).__module__ == "providers.openai"
+    assert type(found["openai"]).__module__ == "providers.openai.provider"
 
 
 def test_two_adapters_of_one_name(folder: Path) -> None:

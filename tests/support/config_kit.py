@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.config import ApiType, Config, ConfigError, ConfigProblem, load_config
-from llm_proxy.wire import Deployment
+from llm_proxy.live.config.loader import ApiType, Config, ConfigError, ConfigProblem, load_config
+from llm_proxy.wire.calls import Deployment
 
 API_TYPES = {
     kind.name: kind

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from llm_proxy.processes.doors import Doors
-from llm_proxy.server import Service
+from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.server import Service
 from llm_proxy.settings import Settings
 from tests.support.client import Answer, request
 
@@ -51,9 +51,9 @@ class RunningGateway:
 
     async def __aenter__(self) -> Self:
         self.service = Service(self.settings, self.env)
-        doors = Doors.open(self.settings)
-        self.service.start(doors)
-        self.origin = f"http://127.0.0.1:{doors.main[0].getsockname()[1]}"
+        listeners = Listeners.open(self.settings)
+        self.service.start(listeners)
+        self.origin = f"http://127.0.0.1:{listeners.main[0].getsockname()[1]}"
         self.url = self.origin + self.settings.ep_prefix
         return self
 

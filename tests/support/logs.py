@@ -17,7 +17,7 @@ from typing import TextIO
 
 import pytest
 
-from llm_proxy import log as product
+from llm_proxy.telemetry import log as product
 from tests.support.secrets import found_in
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__)
@@ -53,11 +53,11 @@ class LogWatch:
         self.file.close()
 
     def restore(self) -> None:
-        """Undo what ``llm_proxy.log.setup`` did in a test: everything is logged, at every level."""
+        """Undo what ``llm_proxy.telemetry.log.setup`` did in a test: everything is logged, at every level."""
         product.stop()
         root = logging.getLogger()
         for handler in root.handlers[:]:
-            if isinstance(handler, product.QueueFront):
+            if isinstance(handler, product.QueueHandler):
                 root.removeHandler(handler)
         for name, level in (("", logging.DEBUG), ("asyncio", logging.NOTSET), ("watchdog", logging.NOTSET)):
             logging.getLogger(name).setLevel(level)
@@ -67,7 +67,7 @@ class LogWatch:
     def see(self, record: logging.LogRecord) -> None:
         """Keep one record; an undeclared error is remembered for the end of the test."""
         shown = copy.copy(record)
-        if record.name.partition(".")[0] not in _CLIENTS and product.Quiet().filter(shown):
+        if record.name.partition(".")[0] not in _CLIENTS and product.NoiseFilter().filter(shown):
             text = render(shown)
             self.of_test.append(text)
             self.file.write(text + "\n")

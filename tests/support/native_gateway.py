@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_proxy.events import Chunk, Done
+from llm_proxy.wire.events import Chunk, Done
 from tests.support.client import Answer
 from tests.support.native_kit import Seen, seen
 

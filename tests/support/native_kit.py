@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_proxy.events import Chunk, Done, Event, Failed
-from llm_proxy.schema import ChatRequest
-from llm_proxy.wire import Deployment, HttpCall, Secret
+from llm_proxy.wire.calls import Deployment, HttpCall, Secret
+from llm_proxy.wire.events import Chunk, Done, Event, Failed
+from llm_proxy.wire.schema import ChatRequest
 from providers.base import BaseProvider, StreamDecoder
 from tests.support.secrets import UPSTREAM_KEY
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from llm_proxy.prompts import PromptSet, load_prompts
+from llm_proxy.live.prompts.library import PromptSet, load_prompts
 
 
 def write(directory: Path, files: Mapping[str, str | bytes]) -> Path:

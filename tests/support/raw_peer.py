@@ -20,7 +20,7 @@ from typing import Self
 
 import pytest
 
-from llm_proxy.transport import PooledHTTPClient
+from llm_proxy.upstreams.http_client import PooledHTTPClient
 from tests.support.loops import wait_until
 
 Script = Callable[["Wire"], Awaitable[None]]

@@ -9,18 +9,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from llm_proxy.registry import Registry, Sources
-from llm_proxy.state.last_good import LastGood
-from llm_proxy.state.snapshot import load_snapshot
-from llm_proxy.watcher import Mode, Watcher
-from llm_proxy.watching.settling import Rhythm
+from llm_proxy.live.state.last_good import LastGood
+from llm_proxy.live.state.registry import Registry, Sources
+from llm_proxy.live.state.snapshot import load_snapshot
+from llm_proxy.live.watching.debounce import DebounceTimes
+from llm_proxy.live.watching.watcher import Mode, Watcher
 from providers.discovery import discover
 from tests.support.loops import wait_until
 
 #: The product's rhythm, quicker; for tests in which something doubtful is to be judged in the end.
-QUICK = Rhythm(quiet=0.03, unseen=0.06, storm=0.5, patience=0.2)
+QUICK = DebounceTimes(quiet=0.03, unseen=0.06, storm=0.5, patience=0.2)
 #: For tests in which it is to be waited for: a machine that is busy elsewhere must not make it look abandoned.
-PATIENT = Rhythm(quiet=0.03, unseen=0.06, storm=0.5, patience=30)
+PATIENT = DebounceTimes(quiet=0.03, unseen=0.06, storm=0.5, patience=30)
 
 
 def document(weight: float, **more: Any) -> str:
@@ -43,7 +43,7 @@ class World:
         env: Mapping[str, str] | None = None,
         last_good: LastGood | None = None,
         make: bool = True,
-        rhythm: Rhythm = PATIENT,
+        rhythm: DebounceTimes = PATIENT,
     ) -> None:
         self.folder = folder
         self.mode: Mode = mode

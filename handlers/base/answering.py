@@ -1,0 +1,353 @@
+"""How a canonical chat request is answered, whatever endpoint or dialect it came in by.
+
+Laws: one task writes the answer and awaits each write under a limit; the upstream call lives inside the request and
+is aborted the moment the client leaves, unless the model says ``drain``: then the answer is read to its end, written to
+nobody, and its usage is recorded. Headers say who answered and what was lost on the way. The access line is complete
+before the answer is finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from asyncio import Future
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from tornado.iostream import StreamClosedError
+
+from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
+from handlers.base.redaction import conceal, without_addresses
+from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
+from llm_proxy.faces.face import OpenAIFace
+from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer
+from llm_proxy.relay.upstream import Exchange
+from llm_proxy.routing.choice import choose, unknown_model
+from llm_proxy.wire.calls import Deployment, NativeRequest
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
+from providers.base import Adapter
+
+
+@dataclass(frozen=True, slots=True)
+class UsedPrompt:
+    """The prompt of the library that was put in front, as headers and logs name it."""
+
+    ref: str
+    language: str
+
+
+def _not_yet(data: bytes) -> bool:
+    return False
+
+
+class AnsweringHandler(BaseHandler):
+    """Base of the endpoints that call an upstream for one answer."""
+
+    exchange: Exchange | None = None
+    #: Whom it is asked of.
+    _upstream: Deployment | None = None
+    #: What the endpoint's own reading of the request could not carry: named beside what the adapter cannot express.
+    untranslated: tuple[str, ...] = ()
+    _begun = False
+    #: When the client was found gone (``perf_counter`` seconds).
+    _left_at: float | None = None
+    #: How long the upstream may go on without a client, in seconds; 0: not at all.
+    _drain_seconds = 0.0
+    _drain_timer: asyncio.TimerHandle | None = None
+    #: Seconds spent waiting for a slow client.
+    _client_seconds = 0.0
+    #: ``Sink.offer``: the connection's own, once the answer has begun.
+    offer: Callable[[bytes], bool] = staticmethod(_not_yet)
+    #: Bytes of an answer of known length that are still to be written, and what the newest write gave.
+    _owed: int | None = None
+    _flushed: Future[None] | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the status line is out (``Sink``)."""
+        return self._begun
+
+    def deployment(self, model: str) -> Deployment:
+        """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
+        self.facts["model"] = model
+        rows = self.snapshot.models.get(model)
+        if not rows:
+            raise unknown_model(model, self.snapshot.models)
+        return rows[0] if len(rows) == 1 and rows[0].weight > 0 else choose(rows, random.random())
+
+    async def complete_chat(self, body: dict[str, Any], *, stream: bool) -> None:
+        """Answer a body of OpenAI's chat completions; ``stream`` is what an absent field means. Raises as ``answer``
+        does before anything was sent."""
+        if body.get("stream") is None:
+            body["stream"] = stream
+        request = ChatRequest.of(body)
+        self.face = OpenAIFace(request.wants_usage)
+        await self.answer(request, self.deployment(request.model))
+
+    async def answer(
+        self,
+        request: ChatRequest | NativeRequest,
+        deployment: Deployment,
+        prompt: UsedPrompt | None = None,
+        native: Adapter | None = None,
+    ) -> None:
+        """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish. ``native``: the call that a
+        ``NativeRequest`` is for."""
+        request, withheld = without_addresses(request)
+        adapter: Adapter = native or self.snapshot.adapter(deployment)
+        if self._size < OFF_LOOP:
+            call = adapter.chat_call(request, deployment)
+        else:
+            loop = asyncio.get_running_loop()
+            call = await loop.run_in_executor(None, adapter.chat_call, request, deployment)
+        self._say_who(deployment, (*call.dropped, *withheld), prompt)
+        tally = Tally()
+        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        relay = Relay(
+            exchange,
+            adapter,
+            request,
+            deployment,
+            self.face,
+            tally,
+            self.gateway.keep_alive,
+        )
+        self.facts["stream"] = bool(request.stream)
+        if deployment.on_client_gone == "drain":
+            self._drain_seconds = deployment.drain_seconds
+        tally.own_seconds = perf_counter() - self.body_at
+        self.gateway.running.add(self)
+        try:
+            try:
+                if self.gone:
+                    raise ClientGone("the client left before its request was sent on")
+                if request.stream:
+                    await relay.stream(self)
+                else:
+                    response = await relay.whole()
+                if self._left_at is not None:
+                    self.facts["drained"] = True
+            finally:
+                self._count(tally)
+                self._count_call(exchange)
+            if not request.stream:
+                await self._send_whole(expressed(self.face.whole, response))
+        except GatewayError as error:
+            await self._ended_badly(error)
+        except Exception as error:
+            if not self._begun:
+                raise
+            self.log_exception(type(error), error, error.__traceback__)
+            await self._ended_badly(GatewayError("an internal error occurred"))
+        finally:
+            self.gateway.running.discard(self)
+
+    async def embed(self, request: EmbeddingsRequest, deployment: Deployment) -> None:
+        """Answer an embeddings request and finish."""
+        request, withheld = without_addresses(request)
+        adapter = self.snapshot.adapter(deployment)
+        call = adapter.embeddings_call(request, deployment)
+        self._say_who(deployment, (*call.dropped, *withheld), None)
+        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        self.gateway.running.add(self)
+        try:
+            try:
+                async with exchange:
+                    _, body = await read_answer(exchange, adapter, deployment.timeouts)
+            finally:
+                self._count_call(exchange)
+            await self._send_whole(self.embeddings_body(adapter.embeddings_response(body, request)))
+        except GatewayError as error:
+            await self._ended_badly(error)
+        finally:
+            self.gateway.running.discard(self)
+
+    def embeddings_body(self, body: bytes) -> bytes:
+        """OpenAI's embeddings answer in the endpoint's dialect. Raises ``UpstreamError``."""
+        return body
+
+    async def _send_whole(self, body: bytes) -> None:
+        """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
+        if len(body) > OFF_LOOP and not self.gone:
+            self._headers.put("Content-Length", str(len(body)))
+            self.write(body)
+            self._begun = True
+            self._owed = 0
+            await self._taken(self.flush())
+        elif not self.gone:
+            self.finish(body)
+
+    async def send(self, data: bytes) -> None:
+        """``Sink.send``: begin the stream if need be, write, and wait until the socket has taken it.
+
+        Without a client it raises ``ClientGone``, or does nothing if the upstream is to be drained.
+        """
+        if not self.gone:
+            if self._owed is not None:
+                self._owed -= len(data)
+            await self._taken(self.connection.write(data) if self._begun else self._begin(data))
+        elif self._drain_timer is None:
+            raise ClientGone("the client closed its connection")
+
+    async def _taken(self, flushed: Future[None]) -> None:
+        """Wait until the client's socket has taken what was written, but not for ever: nothing else would ever notice
+        that nobody reads. Raises as ``send`` does."""
+        self._flushed = flushed
+        try:
+            if not flushed.done():
+                began = perf_counter()
+                done, _ = await asyncio.wait({flushed}, timeout=self.gateway.settings.write_timeout)
+                self._client_seconds += perf_counter() - began
+                self.facts["client_ms"] = _ms(self._client_seconds)
+                if not done:
+                    flushed.cancel()
+                    self.facts.update(ended_by="gateway", kind="write_timeout")
+                    self.cut()
+                    raise StreamClosedError  # what a write to it would raise from now on
+            flushed.result()
+        except StreamClosedError:
+            self._client_left()
+            if self._drain_timer is None:
+                raise ClientGone("the client closed its connection") from None
+
+    def _begin(self, data: bytes) -> Future[None]:
+        """Send the headers of a streamed answer together with its first bytes."""
+        self._begun = True
+        self.stream_headers()
+        # Node's fetch takes a cut body for a complete one if it saw "Connection: close"; the connection of a client
+        # that asked for it is closed at the end all the same.
+        self.connection.say_close = False
+        self.write(data)
+        flushed = self.flush()
+        self.offer = self.connection.offer
+        return flushed
+
+    def stream_headers(self) -> None:
+        """What keeps proxies and browsers from holding back or re-coding a stream."""
+        self._headers.put("Content-Type", self.face.stream_type)
+        self._headers.put("Cache-Control", "no-cache, no-transform")
+        self._headers.put("X-Accel-Buffering", "no")
+
+    def _say_who(
+        self,
+        deployment: Deployment,
+        dropped: tuple[str, ...],
+        prompt: UsedPrompt | None,
+    ) -> None:
+        self._upstream = deployment
+        self._headers.put("X-Llm-Provider", header_text(deployment.provider))
+        self._headers.put("X-Llm-Model", header_text(deployment.model))
+        self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
+        dropped = (*self.untranslated, *dropped)
+        if prompt is not None:
+            self._headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
+            self.facts.update(prompt=prompt.ref, language=prompt.language)
+        if dropped:
+            self._headers.put("X-Dropped-Params", header_text(", ".join(dropped)[:1000]))
+            self.facts["dropped"] = list(dropped)
+            log.info(
+                "parameters dropped",
+                extra={"params": list(dropped), "provider": deployment.provider},
+            )
+
+    async def _ended_badly(self, error: GatewayError) -> None:
+        """Tell the client, if it is still there, in the only way that is left."""
+        if self._upstream is not None:
+            conceal(error, self._upstream)
+        self.note_failure(error)
+        if isinstance(error, UpstreamAuth) and self._worth_a_line("auth"):
+            log.error("an upstream rejects our key", extra={"provider": self.facts.get("provider")})
+        if isinstance(error, ClientGone) or self.gone:
+            self.gone = True
+            if not self._cut:
+                self.cut()
+            return
+        if not self._begun:
+            self.clear()
+            self.fail(error)
+            return
+        try:
+            await self.send(self.face.failure(error, self.request_id))
+        except ClientGone:
+            return
+        self.cut()
+
+    def abort(self, reason: GatewayError) -> None:
+        """``Running.abort``: close the upstream at once; the task that relays finds the reason and ends."""
+        if self.exchange is not None:
+            self.exchange.abort(reason)
+
+    def on_connection_close(self) -> None:
+        if self._delivered():
+            return
+        super().on_connection_close()
+        if not self._cut:
+            self._client_left()
+
+    def _delivered(self) -> bool:
+        """Whether the client's socket has taken the whole of an answer whose length it knew: then it may leave before
+        we are through."""
+        taken = self._flushed
+        if self._owed != 0 or taken is None or not taken.done():
+            return False
+        return not taken.cancelled() and taken.exception() is None
+
+    def _client_left(self) -> None:
+        """Nobody reads the answer any more: end the upstream call, now or when it is drained."""
+        if self._left_at is not None:
+            return
+        self.gone = True
+        self._left_at = perf_counter()
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.facts.setdefault("ended_by", "client")
+        self.facts["phase"] = exchange.phase
+        reason = ClientGone("the client closed its connection")
+        if self._drain_seconds and exchange.connected_at is not None and not exchange.over:
+            loop = asyncio.get_running_loop()
+            self._drain_timer = loop.call_later(self._drain_seconds, self.abort, reason)
+            self.facts["drained"] = False
+        else:
+            self.abort(reason)
+
+    def _count(self, tally: Tally) -> None:
+        """The answer's figures for the access line."""
+        if tally.first_event_at is not None:
+            self.facts["first_byte_ms"] = _ms(tally.first_event_at - self.started)
+            if tally.events > 1 and tally.last_event_at is not None:
+                self.facts["itl_ms"] = _ms((tally.last_event_at - tally.first_event_at) / (tally.events - 1))
+        usage = tally.usage
+        self.facts.update(
+            prompt_tokens=usage.get("prompt_tokens"),
+            completion_tokens=usage.get("completion_tokens"),
+            events=tally.events,
+            own_ms=_ms(tally.own_seconds - self._client_seconds),
+        )
+
+        if tally.other_form and self._worth_a_line("form"):
+            log.warning(
+                "an upstream streams when it should not, or the reverse",
+                extra={"provider": self.facts.get("provider"), "stream": self.facts.get("stream")},
+            )
+
+    def _worth_a_line(self, trouble: str) -> bool:
+        """Whether this request's provider has a trouble that only the operator can mend, not told lately."""
+        return self.gateway.upstream.worth_a_line(str(self.facts.get("provider")), trouble)
+
+    def _count_call(self, exchange: Exchange) -> None:
+        """The figures of the upstream call, which is over."""
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        if self._left_at is not None:
+            self.facts["abort_ms"] = _ms(perf_counter() - self._left_at)
+        self.facts.update(
+            upstream_bytes=exchange.received,
+            retried=exchange.retried or None,
+        )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)

@@ -1,0 +1,71 @@
+"""What every handler may use: the settings, the registry, the way to the upstreams, and what is running right now.
+
+Laws: one ``Gateway`` for each process, made by the server and handed to the handlers; no module-level state. It
+decides nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+from llm_proxy.errors import GatewayError
+from llm_proxy.live.state.registry import Registry
+from llm_proxy.relay.relay import KeepAlive
+from llm_proxy.relay.upstream import UpstreamClient
+from llm_proxy.settings import Settings
+from llm_proxy.telemetry.process_report import ProcessReport
+
+
+class Running(Protocol):
+    """A request in flight."""
+
+    def abort(self, reason: GatewayError) -> None:
+        """End it now: its upstream is closed, its client is told ``reason``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A body that never changes while the process lives. ``kind``: its media type; ``tag``: its ETag; ``policy``: its
+    Content-Security-Policy, if it is a page."""
+
+    body: bytes
+    kind: str
+    tag: str
+    policy: str
+
+    @classmethod
+    def of(cls, body: bytes, kind: str, policy: str = "") -> Self:
+        """With the tag that the body deserves."""
+        return cls(body, kind, f'"{hashlib.sha256(body).hexdigest()[:16]}"', policy)
+
+
+@dataclass(slots=True)
+class Gateway:
+    """The process's shared objects."""
+
+    settings: Settings
+    registry: Registry
+    upstream: UpstreamClient
+    started_at: float = field(default_factory=time.time)
+    #: True from the stop signal on: no new work is accepted.
+    draining: bool = False
+    running: set[Running] = field(default_factory=set)
+    #: What the status endpoint says about the watcher.
+    watcher_report: Callable[[], dict[str, Any]] = dict
+    #: What each process of the service says of itself, this one among them, for the status endpoint.
+    reports: Callable[[], list[ProcessReport]] = list
+    #: Where Ollama's API has a port of its own, if it has.
+    ollama_url: str | None = None
+    #: The OpenAPI document and the page that shows it; slow when called for the first time.
+    documents: Callable[[], tuple[Document, ...]] = tuple
+    #: Host names that a request may carry; empty = any (not listening on loopback).
+    hosts: frozenset[str] = frozenset()
+
+    @property
+    def keep_alive(self) -> KeepAlive:
+        """The keep-alive rhythm of streams."""
+        return KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)

@@ -1,0 +1,414 @@
+"""What every endpoint has in common: pin the snapshot, read the body within limits, answer errors, log one line.
+
+Laws: a request takes ``registry.current`` once, in ``prepare``. No answer leaves without its request id and
+generation. Every error is JSON in the face's dialect, whoever raised it. A body is judged by its headers before it is
+read. A handler that has begun a stream never lets Tornado finish it after a failure: it cuts the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import traceback
+from functools import lru_cache
+from http.client import responses
+from random import getrandbits
+from time import perf_counter
+from typing import Any, ClassVar, cast
+from urllib.parse import quote
+
+from tornado.httputil import HTTPServerRequest, ResponseStartLine
+from tornado.iostream import StreamClosedError
+from tornado.web import (
+    Application,
+    HTTPError,
+    MissingArgumentError,
+    RequestHandler,
+    stream_request_body,
+)
+
+from handlers.base.gateway import Gateway
+from llm_proxy.clients.connection import ClientConnection
+from llm_proxy.clients.headers import RequestHeaders, ResponseHeaders
+from llm_proxy.errors import (
+    ClientGone,
+    Draining,
+    GatewayError,
+    HostNotAllowed,
+    InvalidJson,
+    MethodNotAllowed,
+    NotFound,
+    RequestError,
+    RequestTimeout,
+    RequestTooLarge,
+    UnsupportedMedia,
+)
+from llm_proxy.faces.face import Face, OpenAIFace
+from llm_proxy.live.state.registry import Snapshot
+from llm_proxy.telemetry import log as logs
+from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.strict_json import JsonProblem, parse_object
+
+log = logging.getLogger(__name__)
+access_log = logging.getLogger("llm_proxy.access")
+
+#: A request id of a client that may be repeated in headers and logs.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ID_HEADERS = ("x-request-id", "x-correlation-id", "x-trace-id", "request-id")
+
+#: For errors: it keeps nothing of an answer.
+_PLAIN = OpenAIFace()
+
+#: Bodies above this size are parsed, and written again for the upstream, in a thread: locating a fault in a dense one costs 2 us a token.
+OFF_LOOP = 64 * 1024
+
+
+@stream_request_body
+class BaseHandler(RequestHandler):
+    """Base of all endpoints. Subclasses may set ``face`` to answer errors in another dialect."""
+
+    #: Shown in the access log.
+    endpoint: ClassVar[str] = ""
+    #: Whether it is served while the process drains.
+    during_drain: ClassVar[bool] = False
+
+    gateway: Gateway
+    snapshot: Snapshot
+    request_id = ""
+
+    _headers: ResponseHeaders
+
+    def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
+        # Instead of Tornado's own, which makes name spaces for templates, for each request.
+        self.application = application
+        self.request = request
+        self._headers_written = self._finished = False
+        self._auto_finish = True
+        self._prepared_future = None
+        self.clear()
+        self.initialize(**kwargs)
+        self.connection.set_close_callback(self.on_connection_close)
+
+    def initialize(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.connection = cast(ClientConnection, self.request.connection)
+        self.snapshot = gateway.registry.current
+        self.request_id = self._choose_id()
+        self.face: Face = self.make_face()
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._body_timer: asyncio.TimerHandle | None = None
+        #: Facts for the access line, filled in as they become known.
+        self.facts: dict[str, Any] = {}
+        #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
+        self.gone = False
+        self._cut = False
+        #: True while the body has not been taken by a method.
+        self._reading = self.connection.head.length != 0
+        #: ``perf_counter`` seconds; the loop's own clock is too coarse for first-byte times.
+        self.started = perf_counter()
+        #: When the whole body was there and work began.
+        self.body_at = self.started
+        self.set_default_headers()
+
+    async def _execute(self, transforms: object, *args: bytes, **kwargs: bytes) -> None:
+        # Instead of Tornado's own, which looks for what no handler here has: cookies, transforms, forms.
+        self._transforms = []
+        try:
+            method = self.request.method
+            if method not in self.SUPPORTED_METHODS:
+                raise HTTPError(405)
+            self.path_args = [self.decode_argument(arg) for arg in args]
+            self.prepare()
+            if self._finished:
+                return
+            try:
+                await self.request._body_future
+            except StreamClosedError:
+                return
+            result = getattr(self, method.lower())(*self.path_args)
+            if result is not None:
+                await result
+            if self._auto_finish and not self._finished:
+                self.finish()
+        except asyncio.CancelledError:
+            # Whoever cancelled it, a client must neither wait for ever nor take half a stream for a whole one.
+            if self._headers_written and not self._finished:
+                self.cut()
+            elif not self._finished:
+                self.send_error(500)
+            raise
+        except Exception as error:  # noqa: BLE001 (each is answered)
+            self._handle_request_exception(error)
+
+    def make_face(self) -> Face:
+        """The dialect of this endpoint's answers."""
+        return _PLAIN
+
+    def clear(self) -> None:
+        # Instead of Tornado's own: it formats the date for each answer, and calls this before there is a request id.
+        self._headers = ResponseHeaders()
+        self._write_buffer: list[bytes] = []
+        self._status_code, self._reason = 200, "OK"
+        if self.request_id:
+            self.set_default_headers()
+
+    def set_default_headers(self) -> None:
+        put = self._headers.put
+        put("Content-Type", "application/json")
+        put("X-Request-Id", self.request_id)
+        put("X-Config-Generation", self.snapshot.version)
+
+    def compute_etag(self) -> str | None:
+        return None  # answers are not cached; hashing them would be work for nothing
+
+    def prepare(self) -> None:
+        logs.request_id.set(self.request_id)
+        if self._cut:
+            return  # the body came with the head, and was too large
+        if refusal := self._refusal():
+            self.refuse(refusal)
+        elif not self._whole():
+            self.connection.send_continue()
+            loop = asyncio.get_running_loop()
+            self._body_timer = loop.call_later(self.gateway.settings.body_timeout, self._body_late)
+
+    def _refusal(self) -> RequestError | Draining | None:
+        """Why this request is not read any further, if so; decided from the head alone."""
+        headers = self.request.headers
+        if self.gateway.draining and not self.during_drain:
+            return Draining("the gateway is stopping", retry_after="1")
+        if self.gateway.hosts and self.request.host_name.lower() not in self.gateway.hosts:
+            return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
+        if headers.get("Content-Encoding", "identity").lower() != "identity":
+            return UnsupportedMedia("the body must not be compressed (Content-Encoding: identity)")
+        limit = self.gateway.settings.max_body_size
+        if self.connection.head.length > limit:
+            return RequestTooLarge(f"the body must not be larger than {limit} bytes")
+        return None
+
+    def data_received(self, chunk: bytes) -> None:
+        """The next bytes of the body; the first may come before ``prepare``."""
+        self._size += len(chunk)
+        limit = self.gateway.settings.max_body_size
+        if self._size <= limit:
+            self._chunks.append(chunk)
+        elif not self._cut:
+            self._chunks.clear()
+            self.refuse(RequestTooLarge(f"the body must not be larger than {limit} bytes"))
+
+    def _whole(self) -> bool:
+        """Whether the whole request has come."""
+        future: asyncio.Future[None] = self.request._body_future
+        return future.done()
+
+    def _body_late(self) -> None:
+        """The body timer: answer and close."""
+        seconds = self.gateway.settings.body_timeout
+        self.refuse(RequestTimeout(f"the body was not complete within {seconds:g} s"))
+
+    def refuse(self, error: GatewayError) -> None:
+        """Answer ``error`` although the body may not have been read; then the connection is closed."""
+        self.cancel_timer()
+        if self._whole():
+            self.fail(error)
+            return
+        self._cut = True
+        self.note_failure(error)
+        self.set_status(error.status)
+        if error.retry_after:
+            self.set_header("Retry-After", error.retry_after)
+        body = dumps(self.face.refusal(error, self.request_id))
+        self._log_line()
+        self.connection.respond_and_linger(
+            error.status, responses.get(error.status, "Unknown"), self._headers, body
+        )
+
+    def now(self) -> float:
+        """Loop time, in seconds."""
+        return asyncio.get_running_loop().time()
+
+    def body(self) -> bytes:
+        """The whole request body, once: it is not kept here."""
+        self._reading = False
+        self.body_at = perf_counter()
+        self.cancel_timer()
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def json_body(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises ``InvalidJson`` or ``UnsupportedMedia``."""
+        data = self.body()
+        kind = self.request.headers.get("Content-Type", "").lower()
+        if kind.startswith("multipart/"):
+            raise UnsupportedMedia("the body must be JSON (Content-Type: application/json)")
+        try:
+            if len(data) < OFF_LOOP:
+                return parse_object(data)
+            return await asyncio.get_running_loop().run_in_executor(None, parse_object, data)
+        except JsonProblem as problem:
+            raise InvalidJson(str(problem)) from problem
+
+    def send_json(self, value: Any, status: int = 200) -> None:
+        """Finish with a JSON body."""
+        self.set_status(status)
+        self.finish(dumps(value))
+
+    def fail(self, error: GatewayError) -> None:
+        """Finish with ``error`` in the face's dialect; nothing has been sent yet."""
+        self.note_failure(error)
+        self.set_status(error.status)
+        self.set_header("Content-Type", "application/json")
+        if error.retry_after:
+            self.set_header("Retry-After", error.retry_after)
+        body = self.face.refusal(error, self.request_id)
+        if self.gateway.settings.in_debug and isinstance(body.get("error"), dict):
+            body["error"]["debug"] = {
+                "phase": error.phase,
+                "kind": error.kind,
+                "exception": type(error).__name__,
+            }
+        self.finish(dumps(body))
+
+    def note_failure(self, error: GatewayError) -> None:
+        """What the access line says about a failure."""
+        if error.detail:
+            self.facts["detail"] = error.detail
+        if isinstance(error, ClientGone) or self.gone:
+            self.facts.setdefault("ended_by", "client")  # where it was noticed, more is known than here
+            return
+        self.facts.update(code=error.code, phase=error.phase, kind=error.kind)
+        if error.phase:
+            self.facts["ended_by"] = "upstream"
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        self.fail(self._as_gateway_error(status_code, error))
+
+    def _as_gateway_error(self, status: int, error: BaseException | None) -> GatewayError:
+        if isinstance(error, GatewayError):
+            return error
+        if status == 405:
+            allowed = ", ".join(self.allowed_methods())
+            self.set_header("Allow", allowed)
+            return MethodNotAllowed(f"this path takes {allowed}")
+        if status == 404:
+            return NotFound("there is no such path; see the README for the endpoints")
+        if isinstance(error, HTTPError | MissingArgumentError) and status < 500:
+            return RequestError("the request line is malformed", status=status)
+        return GatewayError("an internal error occurred; the request id leads to it in the log")
+
+    def allowed_methods(self) -> list[str]:
+        """The methods that this class implements."""
+        unimplemented = RequestHandler._unimplemented_method
+        return [
+            method
+            for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+            if getattr(type(self), method.lower()) is not unimplemented
+        ]
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        if isinstance(value, GatewayError | HTTPError | StreamClosedError):
+            return  # the access line tells
+        # The traceback, without Tornado's repr of the request: that contains the query string.
+        log.error(
+            "unhandled exception in a handler",
+            extra={
+                "endpoint": self.endpoint,
+                "exception": type(value).__name__,
+                "where": _where(tb),
+            },
+        )
+
+    def on_connection_close(self) -> None:
+        """The client left (Tornado tells within a millisecond), or we cut the connection ourselves."""
+        self.cancel_timer()
+        # Tornado 6.6 forgets to tell the task that waits for the body, which would then wait for ever.
+        body: asyncio.Future[None] | None = getattr(self.request, "_body_future", None)
+        if body is not None and not body.done():
+            body.set_exception(StreamClosedError())
+            body.exception()  # nobody may be waiting, which is no fault
+        if self._cut:
+            return
+        self.gone = True
+        self.facts.setdefault("ended_by", "client")
+        if self._reading:  # no method will ever run, so nobody else logs this request
+            self.facts["phase"] = "request"
+            self._log_line()
+
+    def cut(self) -> None:
+        """End the connection without the last chunk, so that a broken answer looks broken to every client."""
+        self._cut = True
+        self.connection.cut()
+
+    def cancel_timer(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
+        if type(chunk) is not bytes or self._headers_written or self.request.method == "HEAD":
+            return super().finish(chunk)
+        # The usual answer, whole and with a body: Tornado's way is longer by a copy and an entity tag.
+        assert not self._finished
+        self._headers.put("Content-Length", str(len(chunk)))
+        self._headers_written = self._finished = True
+        connection, start = self.connection, ResponseStartLine("HTTP/1.1", self._status_code, self._reason)
+        connection.set_close_callback(None)
+        sent = connection.write_headers(start, self._headers, chunk)
+        connection.finish()
+        self.on_finish()
+        return sent
+
+    def on_finish(self) -> None:
+        self.cancel_timer()
+        self._log_line()
+
+    def _log_line(self) -> None:
+        """The one access line of this request."""
+        total = perf_counter() - self.started
+        status = 499 if self.gone else self.get_status()
+        fields: dict[str, Any] = {
+            "request_id": self.request_id,
+            "method": self.request.method,
+            "endpoint": self.endpoint or "unknown",
+            "path": self.request.path,
+            "status": status,
+            "total_ms": round(total * 1000, 2),
+            "generation": self.snapshot.version,
+        }
+        fields |= {name: value for name, value in self.facts.items() if value is not None and value != ""}
+        if self.gone:
+            fields["code"] = "client_gone"
+        if access_log.isEnabledFor(logging.INFO):
+            access_log.handle(logs.AccessRecord(fields))
+
+    def _choose_id(self) -> str:
+        for given in cast(RequestHeaders, self.request.headers).given(_ID_HEADERS):
+            if _REQUEST_ID.fullmatch(given):
+                return given
+        return f"{getrandbits(128):032x}"  # to tell requests apart, not a secret
+
+
+class NotFoundHandler(BaseHandler):
+    """Any path that nobody else serves."""
+
+    endpoint = "unknown"
+
+    def prepare(self) -> None:
+        super().prepare()
+        if not self._finished and not self._cut:
+            self.refuse(NotFound("there is no such path; see the README for the endpoints"))
+
+
+@lru_cache(maxsize=1000)
+def header_text(text: str) -> str:
+    """A configured name in a header: ASCII as it is, anything else percent-encoded."""
+    return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
+
+
+def _where(tb: Any) -> str:
+    """The stack as ``file:line function`` without source lines or values."""
+    frames = traceback.extract_tb(tb)
+    return " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(frames[-8:]))

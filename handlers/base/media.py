@@ -1,0 +1,174 @@
+"""What OpenAI's audio, images, moderations and files have in common: relayed to upstreams of that dialect.
+
+Laws: a public model's name decides where a request goes; of its body nothing is read but that name. An answer is relayed
+as it comes, with what its headers say of the body. What the upstream refuses is told as on every other endpoint: its
+status and its words, in OpenAI's form. Bodies wait here until they are whole, because the model may stand behind the
+upload; ``LLM_PROXY_API_MAX_BODY_SIZE`` bounds them. A request without a model goes to the one provider that can be
+meant; with several a 400 says what to send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from time import perf_counter
+from typing import ClassVar, TypeVar
+
+from handlers.base.answering import UsedPrompt
+from handlers.base.handler import OFF_LOOP
+from handlers.base.redaction import ADDRESSES
+from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
+from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSupported, Problem
+from llm_proxy.faces.media.body import MediaBody, read_body
+from llm_proxy.relay.relay import Clock, read_error
+from llm_proxy.relay.upstream import Head
+from llm_proxy.routing.choice import choose, unknown_model
+from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.strict_json import JsonProblem
+
+T = TypeVar("T")
+
+#: What describes an answer's body; everything else is between the upstream and us.
+_ABOUT_BODY = (
+    "Content-Type",
+    "Content-Length",
+    "Content-Encoding",
+    "Content-Disposition",
+    "Content-Language",
+    "Last-Modified",
+)
+
+
+class MediaHandler(RelayingHandler):
+    """What all of them have in common."""
+
+    #: What a 400 says about a missing model.
+    no_model: ClassVar[str] = "is required, because several upstreams are configured that could be meant"
+    #: The end of what was sent of an event stream: between two events there is room for one of ours.
+    _tail = b""
+    _is_stream = False
+
+    def where(self, model: str | None) -> Deployment:
+        """Where a request for ``model`` goes. Raises ``ModelNotFound``, ``NoUpstream``, ``NotSupported`` or
+        ``InvalidRequest``."""
+        if model is None:
+            return self._only_provider()
+        self.facts["model"] = model
+        rows = self.snapshot.models.get(model)
+        if not rows:
+            raise unknown_model(model, self.snapshot.models)
+        able = [row for row in rows if self.snapshot.adapter(row).has_media]
+        if not able:
+            kinds = " and ".join(sorted({row.api_type for row in rows}))
+            text = f"upstreams of the type {kinds} have no such endpoint; those that speak OpenAI's API may have it"
+            raise NotSupported.by_upstream(text)
+        return choose(able, self.share())
+
+    def share(self) -> float:
+        """Which of several deployments: a point from 0 to below 1 of their weights."""
+        return random.random()
+
+    def _only_provider(self) -> Deployment:
+        """The bare row of the one provider that has such endpoints."""
+        rows = [row for found in self.snapshot.models.values() for row in found]
+        names = {row.provider for row in rows if self.snapshot.adapter(row).has_media}
+        if not names:
+            raise NotSupported.by_upstream("no upstream is configured that speaks OpenAI's API")
+        bare = self.snapshot.config.providers.get(next(iter(names)))
+        if len(names) > 1 or bare is None or not self.snapshot.adapter(bare).has_media:
+            raise InvalidRequest.of([Problem("model", self.no_model)])
+        return bare
+
+    async def send_on(
+        self, deployment: Deployment, method: str, target: str, body: MediaBody | None, model: str | None
+    ) -> None:
+        """Send the request to ``deployment`` and relay its answer. ``model`` is what stands in the body then; None, and
+        a model that stands in it is taken out."""
+        headers = [("Accept", self._accept())]
+        data: bytes | None = None
+        withheld: list[str] = []
+        if body is not None:
+            withheld = sorted(ADDRESSES & body.names)
+            without = withheld if model is not None else [*withheld, "model"]
+            data = await self.off_loop(lambda: body.written(model, without))
+            headers.append(("Content-Type", body.content_type))
+        self._say_who(deployment, tuple(withheld), None)
+        own = self.snapshot.adapter(deployment).auth_headers(deployment)
+        url = deployment.api_host + target
+        call = HttpCall(method, url, (*headers, *own), data, deployment.timeouts)
+        await self.relay_call(call, deployment)
+
+    def _accept(self) -> str:
+        given = self.request.headers.get("Accept", "*/*")
+        return given if LEGAL_VALUE.fullmatch(given) else "*/*"
+
+    def _say_who(self, deployment: Deployment, dropped: tuple[str, ...], prompt: UsedPrompt | None) -> None:
+        super()._say_who(deployment, dropped, prompt)
+        if not deployment.model:
+            self.clear_header("X-LLM-Model")
+
+    async def off_loop(self, work: Callable[[], T]) -> T:
+        """Do ``work`` on the request's body, beside the loop if that is large."""
+        if self._size < OFF_LOOP:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(None, work)
+
+    async def media_body(self) -> MediaBody:
+        """The request's body. Raises ``InvalidJson``, ``InvalidRequest`` or ``UnsupportedMedia``."""
+        data = self.body()
+        kind = self.request.headers.get("Content-Type", "")
+        try:
+            return await self.off_loop(lambda: read_body(data, kind))
+        except JsonProblem as problem:
+            raise InvalidJson(str(problem)) from problem
+
+    async def take_head(self, head: Head, clock: Clock, deployment: Deployment) -> None:
+        if not 200 <= head.status < 300:
+            assert self.exchange is not None
+            said = await read_error(self.exchange, clock)
+            raise self.snapshot.adapter(deployment).error(head.status, head.headers, said)
+        self.set_status(head.status)
+        self.clear_header("Content-Type")
+        for name in _ABOUT_BODY:
+            value = head.headers.get(name.lower())
+            if value is not None and LEGAL_VALUE.fullmatch(value):
+                self.set_header(name, value)
+        if head.status == 204:
+            self.clear_header("Content-Length")  # RFC 9110, section 8.6
+        self._is_stream = head.headers.get("content-type", "").lower().startswith("text/event-stream")
+        if self._is_stream:
+            self.set_header("Cache-Control", "no-cache, no-transform")
+            self.set_header("X-Accel-Buffering", "no")
+            self.facts["stream"] = True
+            self._silent_until = self.now() + self.gateway.keep_alive.after
+        self.expect_length(head.status)
+
+    async def send(self, data: bytes) -> None:
+        if not self._begun:
+            self.facts["first_byte_ms"] = round((perf_counter() - self.started) * 1000, 2)
+        if self._is_stream:
+            self._tail = (self._tail + data[-4:])[-4:]
+        await super().send(data)
+        if self._is_stream:
+            self._silent_until = self.now() + self.gateway.keep_alive.interval
+
+    def _between_events(self) -> bool:
+        """Whether an event of ours has room in the answer: only a stream whose length nobody has told has any."""
+        ended = not self._begun or self._tail.endswith((b"\n\n", b"\r\n\r\n"))
+        return self._is_stream and self._owed is None and ended
+
+    async def break_silence(self) -> None:
+        now = self.now()
+        if now < self._silent_until:
+            return
+        if self._between_events():
+            await self.send(self.face.keep_alive())
+        else:
+            self._silent_until = now + self.gateway.keep_alive.interval
+
+    async def relay_failed(self, error: GatewayError) -> None:
+        if self._begun and not self._between_events():
+            await super().relay_failed(error)
+        else:
+            await self._ended_badly(error)

@@ -1,0 +1,89 @@
+"""An upstream's answer, relayed byte for byte: status, body, and what an endpoint lets through of the headers.
+
+Laws: nothing is added to a body, and what the upstream cut is cut for the client too; a slow client slows the upstream
+down; the upstream call lives inside the request. What may be sent on, and what an answer's head becomes, is the
+endpoint's to say.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from handlers.base.answering import AnsweringHandler
+from llm_proxy.errors import ClientGone, GatewayError
+from llm_proxy.relay.relay import Clock, await_head
+from llm_proxy.relay.upstream import PORTION, Exchange, Head
+from llm_proxy.wire.calls import Deployment, HttpCall
+
+#: RFC 9110, section 5.5.
+LEGAL_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
+
+
+class RelayingHandler(AnsweringHandler):
+    """Base of the endpoints that relay what they do not read."""
+
+    #: When a client that has heard nothing should hear something (loop time).
+    _silent_until = math.inf
+
+    async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
+        """Make ``call``, relay its answer and finish."""
+        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        self.gateway.running.add(self)
+        try:
+            try:
+                if self.gone:
+                    raise ClientGone("the client left before its request was sent on")
+                async with exchange:
+                    clock = Clock(exchange, deployment.timeouts)
+                    head = await await_head(exchange, clock)
+                    await self.take_head(head, clock, deployment)
+                    clock.tick()
+                    await self._copy_body(exchange, clock)
+            finally:
+                self._count_call(exchange)
+            self.finish()
+        except GatewayError as error:
+            await self.relay_failed(error)
+        finally:
+            self.gateway.running.discard(self)
+
+    async def take_head(self, head: Head, clock: Clock, deployment: Deployment) -> None:
+        """Make the head of the answer that of ours; nothing has been sent yet. Raises ``GatewayError``."""
+        raise NotImplementedError
+
+    async def relay_failed(self, error: GatewayError) -> None:
+        """The answer did not come, or not whole: say so if nothing has been sent, else cut."""
+        self.note_failure(error)
+        if self._begun or isinstance(error, ClientGone) or self.gone:
+            self.gone = self.gone or isinstance(error, ClientGone)
+            if not self._cut:
+                self.cut()
+        else:
+            self.clear()
+            self.fail(error)
+
+    def expect_length(self, status: int) -> None:
+        """Remember how long the answer will be, if its headers say so."""
+        length = self._headers.get("Content-Length")
+        if length is not None and self.request.method != "HEAD" and status != 304:
+            self._owed = int(length)
+
+    async def _copy_body(self, exchange: Exchange, clock: Clock) -> None:
+        while True:
+            if data := exchange.take(4 * PORTION):  # of which there are fewer copies than of events
+                await self.send(data)
+                clock.tick()
+            elif exchange.failure is not None:
+                raise exchange.failure
+            elif exchange.ended:
+                return
+            elif not await exchange.wait(min(clock.deadline(), self._silent_until)):
+                clock.check()
+                await self.break_silence()
+
+    async def break_silence(self) -> None:
+        """Nothing has been sent until ``_silent_until``."""
+
+    def stream_headers(self) -> None:
+        """The upstream's headers are sent as they are."""

@@ -1,0 +1,1 @@
+"""The endpoints of the drop-in faces: OpenAI, Anthropic, Ollama and Gemini."""

@@ -1,0 +1,103 @@
+"""Anthropic's Messages API over any upstream: ``/v1/messages``, and all of it below ``/anthropic``.
+
+An upstream that speaks this dialect gets requests as they are (``handlers.base.native``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers.base.native import NativeFirstHandler
+from handlers.faces.models import AnthropicModelHandler, AnthropicModelsHandler
+from llm_proxy.errors import GatewayError, UpstreamRefused
+from llm_proxy.faces.anthropic.face import AnthropicFace
+from llm_proxy.faces.anthropic.native import without_foreign_thinking
+from llm_proxy.faces.anthropic.request import (
+    Asked,
+    CountRequest,
+    MessagesRequest,
+    canonical,
+    estimated_tokens,
+    read,
+)
+from llm_proxy.faces.face import Face
+from llm_proxy.wire.schema import ChatRequest, validated
+
+
+class AnthropicHandler(NativeFirstHandler):
+    """Base of the calls that take a conversation."""
+
+    native_headers = ("anthropic-version", "anthropic-beta")
+    native_query = ("beta",)
+
+    def make_face(self) -> Face:
+        return AnthropicFace("")
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("request-id", self.request_id)
+
+
+class MessagesHandler(AnthropicHandler):
+    """``POST /v1/messages``; ``stream`` defaults to false, as in that API."""
+
+    endpoint = "/v1/messages"
+    native_path = endpoint
+
+    async def post(self) -> None:
+        body = await self.json_body()
+        asked = self.judged(body, Asked, MessagesRequest)
+        self.face = AnthropicFace(asked.model)
+        deployment = self.deployment(asked.model)
+        if call := self.native_call(deployment):
+            body, self.untranslated = without_foreign_thinking(body)
+            await self.answer_natively(call, body, bool(asked.stream), deployment)
+            return
+        form = read(body)
+        chat = canonical(form, body, deployment.api_type)
+        self.untranslated = chat.dropped
+        await self.answer(ChatRequest.of(chat.sent), deployment)
+
+
+class CountTokensHandler(AnthropicHandler):
+    """``POST /v1/messages/count_tokens``: counted by the upstream if it can, else an estimate, and marked as one."""
+
+    endpoint = "/v1/messages/count_tokens"
+    native_path = endpoint
+    _body: dict[str, Any]
+
+    async def post(self) -> None:
+        self._body = body = await self.json_body()
+        asked = self.judged(body, Asked, CountRequest)
+        deployment = self.deployment(asked.model)
+        if call := self.native_call(deployment):
+            body, self.untranslated = without_foreign_thinking(body)
+            await self.answer_natively(call, body, False, deployment)
+        else:
+            self._estimate()
+
+    async def _ended_badly(self, error: GatewayError) -> None:
+        # Servers that have no more than the messages of this API are many.
+        if isinstance(error, UpstreamRefused) and error.status in (404, 405) and not self.gone:
+            self._estimate()
+        else:
+            await super()._ended_badly(error)
+
+    def _estimate(self) -> None:
+        validated(CountRequest, self._body)
+        self.set_header("X-Token-Count", "estimate")
+        self.send_json({"input_tokens": estimated_tokens(self._body)})
+
+
+_PATHS: list[tuple[str, Any]] = [
+    ("/v1/messages", MessagesHandler),
+    ("/v1/messages/count_tokens", CountTokensHandler),
+]
+routes: list[tuple[str, Any]] = _PATHS
+#: ``/v1/models`` is OpenAI's path too (``handlers.faces.openai``); here it can only mean this dialect.
+_OWN: list[tuple[str, Any]] = [
+    *_PATHS,
+    ("/v1/models", AnthropicModelsHandler),
+    (r"/v1/models/(.+)", AnthropicModelHandler),
+]
+root_routes: list[tuple[str, Any]] = [*_PATHS, *(("/anthropic" + path, handler) for path, handler in _OWN)]

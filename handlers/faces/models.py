@@ -1,0 +1,77 @@
+"""The configured models as OpenAI lists them, and as Anthropic does for a client that says so: both have ``/v1/models``.
+
+Anthropic's clients send ``anthropic-version`` with every request, and nobody else does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers.base.handler import BaseHandler
+from llm_proxy.faces.anthropic.face import AnthropicFace
+from llm_proxy.faces.anthropic.models import Paging, described, page
+from llm_proxy.faces.face import Face
+from llm_proxy.routing.choice import unknown_model
+from llm_proxy.wire.calls import Deployment
+
+
+class CatalogueHandler(BaseHandler):
+    """What both have in common."""
+
+    def for_anthropic(self) -> bool:
+        """Whether the client speaks Anthropic's dialect."""
+        return "anthropic-version" in self.request.headers
+
+    def make_face(self) -> Face:
+        return AnthropicFace("") if self.for_anthropic() else super().make_face()
+
+
+class ModelsHandler(CatalogueHandler):
+    """``GET /v1/models``: all of them; Anthropic's form comes in pages."""
+
+    endpoint = "/v1/models"
+
+    def get(self) -> None:
+        models, loaded_at = self.snapshot.models, self.snapshot.loaded_at
+        if self.for_anthropic():
+            self.send_json(page(models, loaded_at, Paging.of(self.get_query_argument)))
+        else:
+            data = [entry(name, rows, int(loaded_at)) for name, rows in sorted(models.items())]
+            self.send_json({"object": "list", "data": data})
+
+    head = get
+
+
+class ModelHandler(CatalogueHandler):
+    """``GET /v1/models/<id>``; an id may contain slashes."""
+
+    endpoint = "/v1/models/"
+
+    def get(self, name: str) -> None:
+        rows, loaded_at = self.snapshot.models.get(name), self.snapshot.loaded_at
+        if not rows:
+            raise unknown_model(name, self.snapshot.models)
+        self.send_json(
+            described(name, rows, loaded_at) if self.for_anthropic() else entry(name, rows, int(loaded_at))
+        )
+
+    head = get
+
+
+class AnthropicModelsHandler(ModelsHandler):
+    """``GET /anthropic/v1/models``: there is no other dialect there."""
+
+    def for_anthropic(self) -> bool:
+        return True
+
+
+class AnthropicModelHandler(ModelHandler):
+    """``GET /anthropic/v1/models/<id>``."""
+
+    def for_anthropic(self) -> bool:
+        return True
+
+
+def entry(name: str, rows: tuple[Deployment, ...], created: int) -> dict[str, Any]:
+    """One model in OpenAI's form; ``created`` is when the configuration was loaded, since nobody knows better."""
+    return {"id": name, "object": "model", "created": created, "owned_by": rows[0].provider}

@@ -1,0 +1,224 @@
+"""Ollama's native API over any upstream, below ``/ollama``: ``OLLAMA_HOST=http://host:port/ollama``.
+
+``stream`` defaults to true, as in that API. Models belong to the configuration: what would change or move them is a 501.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar, Literal
+
+from handlers.base.handler import BaseHandler, NotFoundHandler
+from handlers.base.native import NativeFirstHandler
+from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Problem
+from llm_proxy.faces.face import Face
+from llm_proxy.faces.ollama.embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer
+from llm_proxy.faces.ollama.face import OllamaFace
+from llm_proxy.faces.ollama.models import known_name, listed, shown
+from llm_proxy.faces.ollama.request import Asked, OllamaChat, OllamaGenerate, canonical
+from llm_proxy.routing.choice import unknown_model
+from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest, validated
+
+#: The release of Ollama whose API this is: clients compare, and refuse older ones.
+API_VERSION = "0.18.0"
+
+Kind = Literal["chat", "generate"]
+
+
+def face_for(model: str, kind: Kind = "chat") -> OllamaFace:
+    """A face whose clocks run from now."""
+    return OllamaFace(model, kind, time.time_ns(), time.monotonic_ns)
+
+
+class OllamaHandler(BaseHandler):
+    """Errors in Ollama's form, also before a method runs."""
+
+    def make_face(self) -> Face:
+        return face_for("")
+
+    def rows(self, model: str) -> tuple[str, tuple[Deployment, ...]]:
+        """The public name that ``model`` means, and its active deployments. Raises ``ModelNotFound``."""
+        name = known_name(model, self.snapshot.models)
+        rows = self.snapshot.models.get(name)
+        if not rows:
+            # The words by which Ollama's clients know it (server/routes.go).
+            message = unknown_model(model, self.snapshot.models).message
+            message = message.replace("the model", "model", 1).replace("does not exist", "not found", 1)
+            raise ModelNotFound(message.replace("GET /tags", "GET /api/tags"), param="model")
+        return name, rows
+
+
+class RootHandler(OllamaHandler):
+    """``GET`` and ``HEAD /ollama``: what clients look at to see whether anybody is there."""
+
+    endpoint = "/ollama"
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("Ollama is running")
+
+    head = get
+
+
+class VersionHandler(OllamaHandler):
+    """``GET /ollama/api/version``."""
+
+    endpoint = "/ollama/api/version"
+
+    def get(self) -> None:
+        self.send_json({"version": API_VERSION})
+
+    head = get
+
+
+class ListHandler(OllamaHandler):
+    """``GET /ollama/api/tags``."""
+
+    endpoint = "/ollama/api/tags"
+
+    def get(self) -> None:
+        loaded_at = self.snapshot.loaded_at
+        models = [listed(name, rows, loaded_at) for name, rows in sorted(self.snapshot.models.items())]
+        self.send_json({"models": models})
+
+    head = get
+
+
+class RunningHandler(OllamaHandler):
+    """``GET /ollama/api/ps``: a gateway holds no model in memory, and does not know who else does."""
+
+    endpoint = "/ollama/api/ps"
+
+    def get(self) -> None:
+        self.send_json({"models": []})
+
+    head = get
+
+
+class ShowHandler(OllamaHandler):
+    """``POST /ollama/api/show``; older clients say ``name`` for ``model``."""
+
+    endpoint = "/ollama/api/show"
+
+    async def post(self) -> None:
+        body = await self.json_body()
+        asked = body.get("model") or body.get("name")
+        if not isinstance(asked, str):
+            raise InvalidRequest.of([Problem("model", "is required, and must be a string")])
+        name, rows = self.rows(asked)
+        self.send_json(shown(name, rows, self.snapshot.loaded_at))
+
+
+class GeneratingHandler(OllamaHandler, NativeFirstHandler):
+    """What ``/api/chat`` and ``/api/generate`` have in common."""
+
+    kind: ClassVar[Kind]
+    form: ClassVar[type[OllamaChat | OllamaGenerate]]
+
+    async def post(self) -> None:
+        body = await self.json_body()
+        asked = self.judged(body, Asked, self.form)
+        self.face = face = face_for(asked.model, self.kind)
+        name, _ = self.rows(asked.model)
+        deployment = self.deployment(name)
+        if call := self.native_call(deployment):
+            await self.answer_natively(call, body, asked.streams, deployment)
+            return
+        form = validated(self.form, body)
+        if not form.turns:
+            self.finish(face.idle("unload" if form.unloads else "load"))
+            return
+        chat = canonical(form, body, deployment.api_type)
+        self.untranslated = chat.dropped
+        await self.answer(ChatRequest.of(chat.sent), deployment)
+
+
+class OllamaChatHandler(GeneratingHandler):
+    """``POST /ollama/api/chat``."""
+
+    endpoint = "/ollama/api/chat"
+    native_path = "/api/chat"
+    kind = "chat"
+    form = OllamaChat
+
+
+class OllamaGenerateHandler(GeneratingHandler):
+    """``POST /ollama/api/generate``."""
+
+    endpoint = "/ollama/api/generate"
+    native_path = "/api/generate"
+    kind = "generate"
+    form = OllamaGenerate
+
+
+class EmbedHandler(OllamaHandler, NativeFirstHandler):
+    """``POST /ollama/api/embed``."""
+
+    endpoint = "/ollama/api/embed"
+    native_path = "/api/embed"
+    form: ClassVar[type[OllamaEmbed]] = OllamaEmbed
+
+    async def post(self) -> None:
+        body = await self.json_body()
+        asked = self.judged(body, Asked, self.form)
+        name, _ = self.rows(asked.model)
+        deployment = self.deployment(name)
+        if call := self.native_call(deployment):
+            await self.answer_natively(call, body, False, deployment)
+            return
+        self._form = validated(self.form, body)
+        self._began = time.monotonic_ns()
+        if not self._form.texts:
+            self.send_json(self._form.answer([], 0, None))
+            return
+        sent, self.untranslated = canonical_embed(self._form, body)
+        await self.embed(EmbeddingsRequest.of(sent), deployment)
+
+    def embeddings_body(self, body: bytes) -> bytes:
+        return embed_answer(self._form, body, time.monotonic_ns() - self._began)
+
+
+class EmbeddingsHandler(EmbedHandler):
+    """``POST /ollama/api/embeddings``, which the other one has replaced."""
+
+    endpoint = "/ollama/api/embeddings"
+    native_path = "/api/embeddings"
+    form = OllamaEmbeddings
+
+
+class ManagementHandler(OllamaHandler):
+    """What a gateway does not do."""
+
+    endpoint = "/ollama/api/"
+
+    async def post(self, what: str) -> None:
+        raise NotSupported(
+            f"/api/{what} is not available: this gateway answers for models of other servers and manages none; "
+            "its configuration says which there are"
+        )
+
+    put = delete = head = post
+
+
+class OllamaNotFoundHandler(OllamaHandler, NotFoundHandler):
+    """Any other path below ``/ollama``."""
+
+    endpoint = "/ollama/"
+
+
+#: Nothing of this is below the prefix.
+routes: list[tuple[str, Any]] = []
+root_routes: list[tuple[str, Any]] = [
+    ("/ollama/?", RootHandler),
+    ("/ollama/api/version", VersionHandler),
+    ("/ollama/api/tags", ListHandler),
+    ("/ollama/api/ps", RunningHandler),
+    ("/ollama/api/show", ShowHandler),
+    ("/ollama/api/chat", OllamaChatHandler),
+    ("/ollama/api/generate", OllamaGenerateHandler),
+    ("/ollama/api/embed", EmbedHandler),
+    ("/ollama/api/embeddings", EmbeddingsHandler),
+    (r"/ollama/api/(pull|push|create|copy|delete|blobs/[^/]*)", ManagementHandler),
+    ("/ollama/.*", OllamaNotFoundHandler),
+]

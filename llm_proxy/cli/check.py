@@ -1,0 +1,118 @@
+"""``llm-proxy check``: the loader that the server runs, without the server.
+
+Prints what was found and exits with 0, or prints every problem and exits with 1. With ``--against URL`` it asks the
+gateway that runs there, and prints what the edit would add, remove and change; 2 if that gateway cannot be asked. It
+reads files, and changes none.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from llm_proxy.live.config.loader import ConfigError
+from llm_proxy.live.state.dry_run import differences
+from llm_proxy.live.state.registry import Snapshot, Sources, load_snapshot, problem_lines
+from llm_proxy.settings import Settings, SettingsError, environment
+from providers.discovery import discover
+
+#: Seconds that the running gateway may take, and the most that it may say.
+_PATIENCE = 10.0
+_MAX_ANSWER = 64 * 1024 * 1024
+
+
+class NoAnswerError(Exception):
+    """The running gateway could not be asked; the text is one line."""
+
+
+def check(flags: Mapping[str, str]) -> int:
+    """Judge the configuration that ``flags`` and the environment name; returns the exit status."""
+    env = environment()
+    paths = {key: flags[key] for key in ("models_config", "prompts_dir") if key in flags}
+    try:
+        settings = Settings.read(env, paths)
+    except SettingsError as error:
+        print(f"llm-proxy: {error}", file=sys.stderr)
+        return 2
+    sources = Sources(settings.models_config, settings.prompts_dir, discover(), env, settings.timeout)
+    try:
+        snapshot = load_snapshot(sources)
+    except (ConfigError, OSError) as error:
+        for line in problem_lines(error):
+            print(line, file=sys.stderr)
+        return 1
+    for line in report(snapshot):
+        print(line)
+    if "against" in flags:
+        try:
+            lines = against(flags["against"], settings.ep_prefix, snapshot)
+        except NoAnswerError as error:
+            print(f"llm-proxy: --against: {error}", file=sys.stderr)
+            return 2
+        for line in lines:
+            print(line)
+    return 0
+
+
+def report(snapshot: Snapshot) -> list[str]:
+    """What a good configuration contains, its warnings, and prompt files that would be skipped."""
+    models, prompts = len(snapshot.models), len(snapshot.prompts.languages)
+    lines = [f"ok: {models} models, {prompts} prompts, hash {snapshot.hash[:8]}"]
+    lines += [f"warning: {warning}" for warning in snapshot.config.warnings]
+    lines += [f"warning: prompt {problem.path}: {problem.message}" for problem in snapshot.prompts.problems]
+    return lines
+
+
+def against(url: str, prefix: str, snapshot: Snapshot) -> list[str]:
+    """What would change in the gateway at ``url`` (with its prefix or without). Raises ``NoAnswerError``."""
+    told = _ask(url, prefix)
+    try:
+        changes = differences(told, snapshot)
+        running = f"{told['generation']}-{str(told['hash'])[:8]}"
+    except (KeyError, ValueError) as error:
+        raise NoAnswerError("the answer is not that of a gateway of this version") from error
+    lines = [f"running: generation {running}"]
+    if not told["salt"]:
+        lines.append("note: addresses, keys and texts are compared on the gateway's own machine only")
+    if snapshot.hash == told["hash"]:
+        return [*lines, "nothing would change"]
+    return [
+        *lines,
+        *(f"would change: {change}" for change in changes or ["nothing that can be seen from here"]),
+    ]
+
+
+def _ask(url: str, prefix: str) -> dict[str, Any]:
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        port = parts.port
+    except ValueError:
+        raise NoAnswerError("the port is not a number") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise NoAnswerError("give the address of a running gateway, such as http://127.0.0.1:8080")
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    base = parts.path.rstrip("/")
+    paths = [f"{base}/status/models"]
+    if not base.endswith(prefix or "/"):
+        paths.insert(0, f"{base}{prefix}/status/models")
+    status = 0
+    for path in paths:
+        connection = kind(parts.hostname, port, timeout=_PATIENCE)
+        try:
+            connection.request("GET", path, headers={"Accept": "application/json"})
+            answer = connection.getresponse()
+            status = answer.status
+            if status == 200:
+                found = json.loads(answer.read(_MAX_ANSWER))
+                if isinstance(found, dict):
+                    return found
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise NoAnswerError(f"no usable answer: {reason}") from error
+        finally:
+            connection.close()
+    raise NoAnswerError(f"no gateway answers there (status {status})")

@@ -1,0 +1,326 @@
+"""One client's connection: HTTP/1.1 on an asyncio transport, one request after the other, for Tornado's handlers.
+
+Tornado documents how a server is put under an application: ``HTTPConnection`` is what a handler writes to,
+``HTTPServerConnectionDelegate`` what a server reads for. Its own implementation costs more than all else that a
+request does here (benchmarks/RESULTS.md), so this is ours, as ``transport`` is on the other side.
+
+Laws: the next request is begun when the last is answered; what was sent ahead of its turn waits here, bounded; reading
+goes on meanwhile, because it is how a client's leaving is noticed. A write goes to the socket at once; the future of a
+write is done when the socket has taken everything. The body of a request is handed on as it comes, also before the
+handler's ``prepare`` has run. What bytes mean is judged by ``request_reader`` and ``response_writer``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from tornado.concurrent import Future
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPInputError,
+    HTTPMessageDelegate,
+    HTTPOutputError,
+    HTTPServerConnectionDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.iostream import StreamClosedError
+
+from llm_proxy.clients.headers import RequestHeaders
+from llm_proxy.clients.request_reader import Fault, RequestHead, RequestReader
+from llm_proxy.clients.response_writer import ResponseWriter
+
+log = logging.getLogger(__name__)
+
+#: Bytes that a client may send ahead of its turn before we read no more of them.
+_AHEAD = 64 * 1024
+#: After an answer that came before the whole request, what the client still sends is read and thrown away for so many
+#: seconds (nginx: lingering_close), since closing with unread input would reset the connection and take the answer
+#: with it.
+_LINGER = 2.0
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 505: "HTTP Version Not Supported"}
+_REFUSED = b'{"error":{"message":"%b","type":"invalid_request_error","code":"bad_request","param":null}}'
+_UNREADABLE = RequestHead("GET", "/", "HTTP/1.1", [], 0, keep_alive=False, expects_continue=False)
+
+
+class Owner(Protocol):
+    """The server. ``idle_timeout``: seconds for a head to come, after the connection and after each answer;
+    ``write_timeout``: seconds in which a client must have read something of an answer; ``keep_alive``: whether
+    connections are kept after an answer; ``done``: a future that is."""
+
+    idle_timeout: float
+    write_timeout: float
+    keep_alive: bool
+    done: Future[None]
+
+    def remember(self, connection: ClientConnection) -> None:
+        """``connection`` has begun."""
+
+    def forget(self, connection: ClientConnection) -> None:
+        """``connection`` is no more."""
+
+
+class ClientConnection(asyncio.Protocol, HTTPConnection):
+    """See the module. ``say_close`` may be set to False before an answer begins: then the client is not told that the
+    connection ends with it."""
+
+    def __init__(self, owner: Owner, application: HTTPServerConnectionDelegate, address: object) -> None:
+        self._owner = owner
+        self._application = application
+        #: Where Tornado looks for ``remote_ip``: the client's address, empty if it has none (a Unix socket).
+        self.context = self
+        self.remote_ip = str(address[0]) if isinstance(address, tuple) else ""
+        self.loop = asyncio.get_running_loop()
+        self._transport = cast(asyncio.Transport, None)
+        self._timer = cast(asyncio.TimerHandle, None)
+        self._reader = RequestReader()
+        self._writer = cast(ResponseWriter, None)
+        #: Who reads the request; None when there is none, or it is answered.
+        self._delegate: HTTPMessageDelegate | None = None
+        self._on_close: Callable[[], object] | None = None
+        #: Bytes that came ahead of their turn.
+        self._ahead = b""
+        #: Done when the socket has taken all that was written; None while nothing waits.
+        self._room: Future[None] | None = None
+        self._lingers = False
+        #: Since when nothing is being asked (loop time), and how much of an answer was unread at the last look.
+        self._since = self.loop.time()
+        self._unread = 0
+        #: Whether there has been a transport.
+        self.begun = False
+        self.say_close = True
+
+    # -- called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._timer = self.loop.call_later(self._owner.idle_timeout, self._look)
+        self.begun = True
+        self._owner.remember(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingers:
+            self._discard_input(data)
+        elif self._ahead or self._reader.complete:
+            self._ahead += data
+            if len(self._ahead) > _AHEAD:
+                self._transport.pause_reading()
+        else:
+            self._read(data)
+
+    def eof_received(self) -> None:
+        """A client that sends no more has left, as Tornado sees it too: the transport closes itself."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_exception(StreamClosedError())
+            room.exception()  # nobody may be waiting, which is no fault
+        self._tell()
+        self._owner.forget(self)
+
+    def pause_writing(self) -> None:
+        self._room = self.loop.create_future()
+
+    def resume_writing(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    # -- reading
+
+    def _read(self, data: bytes) -> None:
+        reader = self._reader
+        body = reader.feed(data)
+        self._ahead = reader.rest
+        try:
+            if self._delegate is None and reader.head is not None:
+                self._begin(reader.head)
+            if body and self._delegate is not None:
+                self._delegate.data_received(body)
+            if reader.complete and self._delegate is not None:
+                self._delegate.finish()
+        except HTTPInputError:
+            self._refuse(Fault(400, "the request line or a header is malformed"))
+            return
+        if reader.fault is not None and not self._lingers:
+            self._refuse(reader.fault)
+
+    def _begin(self, head: RequestHead) -> None:
+        """A head has come: find its handler."""
+        self._writer = ResponseWriter(head)
+        start = RequestStartLine(head.method, head.target, head.version)
+        self._delegate = self._application.start_request(self, self)
+        self._delegate.headers_received(start, cast(HTTPHeaders, RequestHeaders(head.pairs)))
+
+    def _refuse(self, fault: Fault) -> None:
+        """Answer a request that no handler can be asked about, and listen no more."""
+        log.info("malformed HTTP from a client", extra={"problem": fault.problem, "status": fault.status})
+        self._tell()
+        self._writer = ResponseWriter(self._reader.head or _UNREADABLE)
+        headers = HTTPHeaders({"Content-Type": "application/json"})
+        self.respond_and_linger(
+            fault.status, _REASONS[fault.status], headers, _REFUSED % fault.problem.encode()
+        )
+
+    def _tell(self) -> None:
+        """Tell the handler, if there is one, that its client is no more."""
+        tell, self._on_close, self._delegate = self._on_close, None, None
+        if tell is not None:
+            tell()
+
+    def _discard_input(self, data: bytes) -> None:
+        reader = self._reader
+        if reader.fault is None:
+            reader.feed(data)
+            if reader.complete or reader.fault is not None:
+                self._transport.close()
+
+    # -- writing: Tornado's interface
+
+    def set_close_callback(self, callback: Callable[[], object] | None) -> None:
+        """What to call when the client leaves (or is cut off) before its answer is complete."""
+        self._on_close = callback
+
+    def write_headers(
+        self,
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: HTTPHeaders,
+        chunk: bytes | None = None,
+    ) -> Future[None]:
+        """Send the head of an answer, and the first bytes of its body if there are any."""
+        assert isinstance(start_line, ResponseStartLine)
+        writer = self._writer
+        writer.keep &= self._owner.keep_alive
+        head = writer.head(start_line.code, start_line.reason, headers, say_close=self.say_close)
+        return self._send(head + writer.framed(chunk) if chunk else head)
+
+    def write(self, chunk: bytes) -> Future[None]:
+        """Send the next bytes of the body; an empty chunk is nothing. The future is done when the socket has taken
+        everything, or raises ``StreamClosedError``."""
+        return self._send(self._writer.framed(chunk))
+
+    def finish(self) -> None:
+        """The answer is complete. Raises ``HTTPOutputError`` if it is not, and cuts it."""
+        self._delegate = self._on_close = None
+        try:
+            self._send(self._writer.end())
+        except HTTPOutputError:
+            self.cut()
+            raise
+        if self._transport.is_closing():
+            return
+        if not self._reader.complete:
+            self._linger()
+        elif not (self._writer.keep and self._owner.keep_alive):
+            self._transport.close()
+        else:
+            self._next()
+
+    def _send(self, data: bytes) -> Future[None]:
+        if self._transport.is_closing():
+            closed: Future[None] = self.loop.create_future()
+            closed.set_exception(StreamClosedError())
+            closed.exception()  # nobody may be waiting, which is no fault
+            return closed
+        if data:
+            self._transport.write(data)
+        return self._room or self._owner.done
+
+    # -- writing: what Tornado's interface has no word for
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is between the end of its head and the end of its answer."""
+        return self._delegate is not None
+
+    def offer(self, data: bytes) -> bool:
+        """The next bytes of the body, unless the client is slow or gone: then false, and nothing was written."""
+        transport, writer = self._transport, self._writer
+        if self._room is not None or transport.is_closing():
+            return False
+        # A chunk is framed here: this is called for each token.
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if writer.chunked else writer.framed(data))
+        return True
+
+    @property
+    def head(self) -> RequestHead:
+        """The request's."""
+        assert self._reader.head is not None
+        return self._reader.head
+
+    def send_continue(self) -> None:
+        """The body is wanted: tell a client that waits to hear so."""
+        if self.head.expects_continue and not self._reader.complete:
+            self._transport.write(_CONTINUE)
+
+    def respond_and_linger(self, code: int, reason: str, headers: HTTPHeaders, body: bytes) -> None:
+        """Answer, and close, but not before the client had a chance to read it: what it still sends of its request is
+        read and thrown away."""
+        self._delegate = None
+        if self._transport.is_closing():
+            return
+        headers["Content-Length"] = str(len(body))
+        self._writer.keep = False
+        head = self._writer.head(code, reason, headers, say_close=True)
+        self._transport.write(head + self._writer.framed(body))
+        self._linger()
+
+    def _linger(self) -> None:
+        if self._reader.complete:
+            self._transport.close()
+            return
+        self._lingers = True
+        self._timer.cancel()
+        self._timer = self.loop.call_later(_LINGER, self._transport.abort)
+
+    def cut(self) -> None:
+        """Close without the end of the answer, so that a broken one looks broken to every client."""
+        if self._room is None:
+            self._transport.close()
+        else:
+            self._transport.abort()
+
+    def abort(self) -> None:
+        """Close at once, whatever is going on."""
+        self._transport.abort()
+
+    # -- between two requests
+
+    def _next(self) -> None:
+        self._reader = RequestReader()
+        self._since = self.loop.time()
+        self.say_close = True
+        if self._ahead:
+            self.loop.call_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        """The turn of what came ahead of it has come."""
+        data, self._ahead = self._ahead, b""
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._read(data)
+
+    def _look(self) -> None:
+        """From time to time: is this connection still good for anything?"""
+        owner, now = self._owner, self.loop.time()
+        again = now + owner.idle_timeout
+        if self._delegate is None:  # else the handler has its own limits
+            unread = self._transport.get_write_buffer_size()
+            if unread:
+                if unread == self._unread:
+                    self._transport.abort()
+                again = now + owner.write_timeout
+            elif now >= self._since + owner.idle_timeout:
+                self._transport.close()
+            else:
+                again = self._since + owner.idle_timeout
+            self._unread = unread
+        self._timer = self.loop.call_at(again, self._look)

@@ -1,0 +1,76 @@
+"""The header fields of a request, to be read, and those of an answer, to be written.
+
+Laws: pure; names are compared without regard to case, fields keep their order, and fields of one name are one list
+(RFC 9110, section 5.3). What Tornado's ``HTTPHeaders`` offers to a reader is here, made in a tenth of the time: a
+request has a dozen fields, and two of them are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from tornado.httputil import HTTPHeaders
+
+
+class RequestHeaders(Mapping[str, str]):
+    """``pairs``: names and values as they came."""
+
+    __slots__ = ("_found", "_pairs")
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self._pairs = pairs
+        found = {name.lower(): value for name, value in pairs}
+        if len(found) < len(pairs):
+            found = {name: ",".join(self._values(name)) for name in found}
+        self._found = found
+
+    def _values(self, name: str) -> list[str]:
+        return [value for other, value in self._pairs if other.lower() == name]
+
+    def __getitem__(self, name: str) -> str:
+        return self._found[name.lower()]
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]  # texts only
+        """The value of ``name``; several are joined by commas."""
+        return self._found.get(name.lower(), default)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def given(self, names: Iterable[str]) -> Iterator[str]:
+        """The values of those of ``names`` (in lower case) that are there."""
+        found = self._found
+        return (found[name] for name in names if name in found)
+
+    def get_list(self, name: str) -> list[str]:
+        """All values of ``name``."""
+        return self._values(name.lower())
+
+    def get_all(self) -> Iterator[tuple[str, str]]:
+        """All fields, names as they came."""
+        return iter(self._pairs)
+
+
+class ResponseHeaders(HTTPHeaders):
+    """Tornado's own, with a shorter way in for names that we write ourselves, and out. Made empty."""
+
+    def __init__(self) -> None:
+        # Instead of Tornado's own, which looks for what to begin with.
+        self._as_list: dict[str, list[str]] = {}
+        self._combined_cache: dict[str, str] = {}
+
+    def get_all(self) -> list[tuple[str, str]]:
+        """All fields, each value of its own."""
+        return [(name, value) for name, values in self._as_list.items() for value in values]
+
+    def put(self, name: str, value: str) -> None:
+        """Set ``name``, which must be spelled as Tornado would (``X-Request-Id``). That ``value`` has no line end is seen
+        to when the head is made."""
+        self._as_list[name] = [value]
+        self._combined_cache[name] = value

@@ -1,0 +1,203 @@
+"""The bytes of one HTTP/1.1 request, judged: a head, then body bytes, then an end or a fault.
+
+Laws: pure, no IO; ``feed`` never raises; what follows the request is handed back untouched, never read as part of it.
+llhttp (through httptools) judges the head, after its bytes were counted; which framing applies is decided here (RFC
+9112, section 6.3), and every request that two servers could read differently is refused. A new reader, with a new
+parser, serves each request. This module refuses to know what a request asks for.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from llm_proxy.clients.chunked_body import BadChunk, ChunkedBody
+
+#: Limits on one head. nginx's largest common setting is the same size, and no client sends so many fields.
+MAX_HEAD = 64 * 1024
+MAX_HEADERS = 200
+
+_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT"})
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a request is not read any further: a status for the client, and words without a value of the request."""
+
+    status: int
+    problem: str
+
+
+class RequestHead(NamedTuple):
+    """``target`` and header values are Latin-1 texts, as WSGI and Tornado have them. ``length`` is -1 for a chunked
+    body. ``keep_alive``: whether the client would send another request. (A tuple, because it is made for each request:
+    a frozen dataclass takes three times as long.)"""
+
+    method: str
+    target: str
+    version: str
+    pairs: list[tuple[str, str]]
+    length: int
+    keep_alive: bool
+    expects_continue: bool
+
+
+class _HeaderPairs:
+    """What the parser reports."""
+
+    __slots__ = ("pairs", "target")
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.pairs: list[tuple[str, str]] = []
+
+    def on_url(self, url: bytes) -> None:
+        self.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.pairs.append((name.decode("latin-1"), value.decode("latin-1")))
+
+
+class RequestReader:
+    """One request. State for the caller to look at after each ``feed``: ``head`` (None until it is complete),
+    ``complete``, ``fault``, and once complete ``rest``, the bytes that follow the request."""
+
+    __slots__ = ("_chunks", "_left", "_raw", "complete", "fault", "head", "rest")
+
+    def __init__(self) -> None:
+        self._raw = b""
+        self._left = 0
+        self._chunks: ChunkedBody | None = None
+        self.head: RequestHead | None = None
+        self.complete = False
+        self.fault: Fault | None = None
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """The bytes of the body that are in ``data``; may be empty."""
+        if self.head is None:
+            data = self._feed_head(data)
+            if self.head is None:
+                return b""
+        if self._chunks is not None:
+            return self._feed_chunks(data)
+        self._left -= len(data)
+        if self._left > 0:
+            return data
+        self.complete = True
+        if self._left:
+            self.rest = data[self._left :]
+            return data[: self._left]
+        return data
+
+    @property
+    def begun(self) -> bool:
+        """Whether a part of the head has come."""
+        return bool(self._raw)
+
+    def _feed_head(self, data: bytes) -> bytes:
+        """What follows the head in ``data``, once it is complete."""
+        old = len(self._raw)
+        # RFC 9112, section 2.2: empty lines before a request are ignored.
+        raw = self._raw + data if old else data.lstrip(b"\r\n")
+        found = raw.find(b"\r\n\r\n", max(0, old - 3))
+        size = len(raw) if found < 0 else found + 4
+        if size > MAX_HEAD or raw.count(b"\n", 0, size) > MAX_HEADERS + 2:
+            self.fault = Fault(431, "the head of the request is too large")
+        elif found >= 0:
+            try:
+                self.head = _parsed(raw[:size])
+            except _Refused as refused:
+                self.fault = refused.fault
+            else:
+                self._left = self.head.length
+                self._chunks = ChunkedBody() if self._left < 0 else None
+                self._raw = b""
+                return raw[size:]
+        elif b"\n\n" in raw or b"\n\r\n" in raw:
+            self.fault = Fault(400, "the lines of the head do not end with CRLF")
+        else:
+            self._raw = raw
+        return b""
+
+    def _feed_chunks(self, data: bytes) -> bytes:
+        assert self._chunks is not None
+        try:
+            body = self._chunks.feed(data)
+        except BadChunk as error:
+            self.fault = Fault(400, str(error))
+            return b""
+        if self._chunks.rest is not None:
+            self.rest = self._chunks.rest
+            self.complete = True
+        return body
+
+
+class _Refused(Exception):
+    def __init__(self, problem: str, status: int = 400) -> None:
+        super().__init__(problem)
+        self.fault = Fault(status, problem)
+
+
+def _parsed(raw: bytes) -> RequestHead:
+    """The head in ``raw``, which is exactly one. Raises ``_Refused``."""
+    method = raw[: raw.find(b" ")]
+    if method not in _METHODS:
+        # llhttp knows a fixed list, but a method that nobody implements is a 405, not malformed.
+        if not _TOKEN.fullmatch(method):
+            raise _Refused("the request line is malformed")
+        raw = b"GET" + raw[len(method) :]
+    fields = _HeaderPairs()
+    parser = HttpRequestParser(fields)
+    try:
+        parser.feed_data(raw)
+    except HttpParserUpgrade:
+        pass  # a wish, which a server may ignore (RFC 9110, section 7.8); Java's client has it in each request
+    except HttpParserError:
+        raise _Refused("the head of the request is malformed") from None
+    version = parser.get_http_version()
+    if version not in ("1.1", "1.0"):
+        raise _Refused("only HTTP/1.1 is spoken here", 505)
+    length, connection, expects = _framing(fields.pairs, version)
+    keep_alive = "close" not in connection and (version == "1.1" or "keep-alive" in connection)
+    return RequestHead(
+        method.decode("latin-1"),
+        fields.target.decode("latin-1"),
+        "HTTP/" + version,
+        fields.pairs,
+        length,
+        keep_alive,
+        expects and version == "1.1",
+    )
+
+
+def _framing(pairs: list[tuple[str, str]], version: str) -> tuple[int, str, bool]:
+    """The length of the body (-1: chunked), the options of the connection, and whether 100 is waited for."""
+    length, hosts, chunked, expects, connection = -1, 0, False, False, ""
+    for name, value in pairs:
+        if name[0] not in "cCeEhHtT":  # only these few can matter
+            continue
+        name = name.lower()
+        if name == "content-length":
+            if not (value.isascii() and value.isdigit()) or len(value) > 18 or length not in (-1, int(value)):
+                raise _Refused("a bad Content-Length")
+            length = int(value)
+        elif name == "transfer-encoding":
+            if chunked or value.lower() != "chunked" or version == "1.0":
+                raise _Refused("a Transfer-Encoding that is not served here")
+            chunked = True
+        elif name == "connection":
+            connection += "," + value.lower()
+        elif name == "expect":
+            expects = value.lower() == "100-continue"
+        elif name == "host":
+            hosts += 1
+    if chunked and length >= 0:
+        raise _Refused("two framings of the body")
+    if hosts > 1 or (not hosts and version == "1.1"):
+        raise _Refused("there must be one Host")
+    return -1 if chunked else max(length, 0), connection, expects

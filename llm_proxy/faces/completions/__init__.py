@@ -1,0 +1,1 @@
+"""OpenAI's legacy completions as clients speak them: requests read, answers written."""

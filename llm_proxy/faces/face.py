@@ -1,0 +1,94 @@
+"""A face: how one answer is written in the dialect that the client speaks.
+
+Laws: a face is pure and lives for one answer. It is told what happened (``event``, ``end``, ``failure``) and returns
+bytes; it never decides when. A terminator is written by ``end`` only, and the relay calls that only after the
+upstream's own. Bytes of the same dialect pass untouched.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from llm_proxy.errors import GatewayError, openai_face
+from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done
+from llm_proxy.wire.sse import dumps, sse_data
+
+
+class Face(ABC):
+    """One answer in one client dialect."""
+
+    #: Content type of a streamed answer.
+    stream_type: str = "text/event-stream"
+    #: Whether events that are canonical, whole and without usage are written as they came.
+    canonical: bool = False
+
+    @abstractmethod
+    def event(self, event: Chunk | Comment) -> bytes:
+        """The bytes for one event of the upstream; empty if this dialect has nothing to say about it."""
+
+    def events(self, events: Sequence[Chunk | Comment]) -> bytes:
+        """The bytes for events that arrived together, to be written at once."""
+        if len(events) == 1:
+            return self.event(events[0])
+        return b"".join(map(self.event, events))
+
+    @abstractmethod
+    def keep_alive(self) -> bytes:
+        """What the dialect's clients ignore; only ever written between events."""
+
+    @abstractmethod
+    def end(self) -> bytes:
+        """The dialect's terminator."""
+
+    def ending(self, done: Done) -> bytes:
+        """The dialect's terminator for an answer that its upstream has ended so."""
+        return self.end()
+
+    @abstractmethod
+    def failure(self, error: GatewayError, request_id: str) -> bytes:
+        """An error after the stream has begun; no terminator follows it."""
+
+    @abstractmethod
+    def whole(self, response: ChatResponse) -> bytes:
+        """The body of an answer that is not streamed (``application/json``)."""
+
+    @abstractmethod
+    def refusal(self, error: GatewayError, request_id: str) -> dict[str, Any]:
+        """The body of an error before anything was sent."""
+
+
+class OpenAIFace(Face):
+    """Chat completions: ``data: {chat.completion.chunk}`` events, then ``data: [DONE]``."""
+
+    canonical = True
+
+    def __init__(self, include_usage: bool = False) -> None:
+        #: Usage is always asked for upstream; the client sees it only if it asked.
+        self._include_usage = include_usage
+
+    def event(self, event: Chunk | Comment) -> bytes:
+        if type(event) is Comment:
+            return event.raw
+        data = event.data  # type: ignore[union-attr]  # nobody derives from either
+        if not self._include_usage and data.get("usage"):
+            if not data.get("choices"):
+                return b""
+            return sse_data({key: value for key, value in data.items() if key != "usage"})
+        return event.raw or sse_data(data)
+
+    def keep_alive(self) -> bytes:
+        return b": keep-alive\n\n"
+
+    def end(self) -> bytes:
+        return b"data: [DONE]\n\n"
+
+    def failure(self, error: GatewayError, request_id: str) -> bytes:
+        return sse_data(openai_face(error, request_id))
+
+    def whole(self, response: ChatResponse) -> bytes:
+        return response.raw or dumps(response.data)
+
+    def refusal(self, error: GatewayError, request_id: str) -> dict[str, Any]:
+        return openai_face(error, request_id)

@@ -1,0 +1,1 @@
+"""Ollama's native API as clients speak it: requests read, answers written."""

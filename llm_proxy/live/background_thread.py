@@ -1,0 +1,96 @@
+"""A thread of one's own for work that may block, or that takes long enough to be felt by the event loop.
+
+Laws: one job at a time, in order. The thread begins with the first job, so a process may fork before. It is a
+daemon: a file system that never answers must not keep the process from ending, and the threads of
+``concurrent.futures`` are joined at exit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: How long a thread may keep the interpreter from the event loop, in seconds. Python's own 5 ms are lost anew after
+#: every system call of the loop: with 20 busy streams they add up to a tenth of a second.
+_TURN = 0.0005
+_NEVER = 1_000_000
+
+
+class BackgroundThread:
+    """``await worker.run(function, *arguments)``."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._offered: asyncio.Future[None] | None = None
+
+    def run(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        """Begin ``function(*arguments)`` in the thread; the future has its result. Call on the running loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def job() -> None:
+            try:
+                result = function(*arguments)
+            except BaseException as error:  # noqa: BLE001 (whoever awaits the future gets it)
+                _tell(loop, _fail, future, error)
+            else:
+                _tell(loop, _succeed, future, result)
+
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+        return future
+
+    def offer(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Have ``function`` run, unless the last one that was offered still runs: it should raise nothing."""
+        if self._offered is None or self._offered.done():
+            self._offered = self.run(function, *arguments)
+
+    def close(self) -> None:
+        """End after the jobs that are queued, without waiting for them."""
+        self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            del job  # it holds its result, perhaps the last reference to an old snapshot
+
+
+def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop was closed while we worked
+        loop.call_soon_threadsafe(function, *arguments)
+
+
+def _succeed(future: asyncio.Future[T], result: T) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+@contextlib.contextmanager
+def yielding_gil() -> Iterator[None]:
+    """For work that computes much: other threads get the interpreter soon after they ask for it, and the garbage
+    collector makes no full pass, which would hold every thread until all objects of the process are visited."""
+    turn, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(_TURN)
+    gc.set_threshold(*thresholds[:2], _NEVER)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(turn)
+        gc.set_threshold(*thresholds)

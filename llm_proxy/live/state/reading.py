@@ -1,0 +1,122 @@
+"""One look at the files: what lay on disk, before anybody judges it.
+
+Laws: a ``Reading`` holds the bytes that are judged later, so that one state of the disk is hashed, judged and
+reported; equal marks mean equal content, whatever became of inodes and times. Blocking: for worker threads only. What
+the bytes mean is not known here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from llm_proxy.live.files import half_written, read_regular, reason
+from llm_proxy.live.prompts.library import PromptProblem, PromptSet, load_prompts
+from providers.base import BaseProvider
+
+#: A models-config.json above this size is not one. (5,000 models are about 1 MB.)
+MAX_CONFIG = 16 * 1024 * 1024
+MAX_SECRET = 64 * 1024
+
+Part = Literal["config", "prompts"]
+EVERYTHING: frozenset[Part] = frozenset({"config", "prompts"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a snapshot comes from. ``demo_host`` is asked at each load, because that address is ours to choose."""
+
+    models_config: Path
+    prompts_dir: Path
+    adapters: Mapping[str, BaseProvider]
+    env: Mapping[str, str] = field(repr=False)
+    max_total: float = 300.0
+    demo_host: Callable[[], str] = lambda: "http://127.0.0.1/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the files held, short: equal marks, equal content."""
+
+    config: str = ""
+    secrets: tuple[tuple[str, str], ...] = ()
+    prompts: str = ""
+    problems: tuple[PromptProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look at the files. ``secrets`` has the files that the configuration names, as far as that is known."""
+
+    data: bytes | OSError = field(repr=False)
+    secrets: Mapping[str, bytes | OSError] = field(repr=False)
+    prompts: PromptSet
+    prompts_digest: str
+    mark: Mark = Mark()
+    #: Whether the configuration file seems to be in the middle of being written.
+    torn: bool = False
+
+    @property
+    def file_hash(self) -> str:
+        """SHA-256 of the configuration file as it lies on disk; empty if it cannot be read."""
+        return self.mark.config if isinstance(self.data, bytes) else ""
+
+
+def read(
+    sources: Sources, last: Reading | None, served: PromptSet | None, parts: frozenset[Part] = EVERYTHING
+) -> Reading:
+    """Look at ``parts`` of the files; the others are as in ``last``.
+
+    ``served`` lends its texts for prompt files that cannot be read. Without it ``PromptDirMissing`` may be raised.
+    """
+    secrets: Mapping[str, bytes | OSError]
+    if last is None or "config" in parts:
+        data = look(sources.models_config, MAX_CONFIG)
+        secrets = {path: look(Path(path), MAX_SECRET) for path in (last.secrets if last else ())}
+    else:
+        data, secrets = last.data, last.secrets
+    if last is None or "prompts" in parts:
+        prompts, digest = load_prompts(sources.prompts_dir, served)
+    else:
+        prompts, digest = last.prompts, last.prompts_digest
+    return reading_of(data, secrets, prompts, digest, last)
+
+
+def look(path: Path, limit: int) -> bytes | OSError:
+    """The file's bytes, or why there are none."""
+    try:
+        return read_regular(path, limit)
+    except OSError as error:
+        return error.with_traceback(None)
+
+
+def reading_of(
+    data: bytes | OSError,
+    secrets: Mapping[str, bytes | OSError],
+    prompts: PromptSet,
+    digest: str,
+    last: Reading | None = None,
+) -> Reading:
+    """What was read, with its mark. What is as in ``last`` is not hashed again."""
+    if last is not None and isinstance(data, bytes) and data == last.data:
+        config, torn = last.mark.config, last.torn
+    else:
+        config, torn = _short(data), isinstance(data, bytes) and half_written(data)
+    mark = Mark(config, _shortened(secrets), digest, prompts.problems)
+    return Reading(data, secrets, prompts, digest, mark, torn)
+
+
+def with_secrets(reading: Reading, secrets: Mapping[str, bytes | OSError]) -> Reading:
+    """``reading`` with the secret files that the configuration turned out to name, instead of the old ones."""
+    return replace(reading, secrets=secrets, mark=replace(reading.mark, secrets=_shortened(secrets)))
+
+
+def _shortened(secrets: Mapping[str, bytes | OSError]) -> tuple[tuple[str, str], ...]:
+    return tuple((path, _short(secrets[path])) for path in sorted(secrets))
+
+
+def _short(found: bytes | OSError) -> str:
+    return hashlib.sha256(found).hexdigest() if isinstance(found, bytes) else f"! {reason(found)}"

@@ -1,0 +1,96 @@
+"""Keeps the watches what they should be: the part of the watcher that blocks.
+
+Laws: after each comparison every directory of the plan is watched, or the reason why not is told; what failed for want
+of resources is tried again later. Nothing here looks at contents, decides what follows, or logs. For one worker
+thread.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from llm_proxy.live.files import reason
+from llm_proxy.live.watching.mounts import mount_of, mounts
+from llm_proxy.live.watching.observer import EventLog, Watches
+from llm_proxy.live.watching.roots import Plan, make_plan, trace
+
+#: After inotify failed for want of resources it is tried again so much later, in seconds.
+_RETRY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchState:
+    """What a comparison of the watches with the disk has shown."""
+
+    #: Watches that were made, and watches that were dead before.
+    made: int = 0
+    dead: int = 0
+    #: Whether a path leads elsewhere than before.
+    moved: bool = False
+    #: Why inotify cannot be used, if so.
+    failure: str = ""
+    #: Whether changes can come from another machine.
+    remote: bool = False
+    #: Whether the configuration file is a mount of its own.
+    single: bool = False
+    #: Whether there is more than is watched.
+    cut: bool = False
+    #: Directories that are watched.
+    directories: int = 0
+
+
+class WatchMaintenance:
+    """``compare`` as often as need be, ``close`` in the end. Without ``watching`` it only gathers facts."""
+
+    def __init__(self, notes: EventLog, *, watching: bool) -> None:
+        self._notes = notes
+        self._watching = watching
+        self._eyes: Watches | None = None
+        self._failure, self._retry_at = "", 0.0
+        self._targets: frozenset[str] = frozenset()
+
+    def compare(self, files: list[str], tree: str, probe: bool) -> WatchState:
+        """Make the watches what they should be for ``files`` (the configuration first) and the prompt directory
+        ``tree``; with ``probe``, see whether the system's limits still allow all of them."""
+        plan = make_plan(files, tree)
+        table = mounts()
+        places = [mount_of(path, table) for path in (*plan.files, trace(tree).real)]
+        config = trace(files[0]).real
+        dead = made = 0
+        if self._watching and (self._eyes is not None or time.monotonic() >= self._retry_at):
+            try:
+                dead, made = self._follow(plan, probe)
+                self._failure = ""
+            except OSError as error:
+                self.close()
+                self._failure, self._retry_at = reason(error), time.monotonic() + _RETRY
+        moved, self._targets = plan.targets != self._targets, plan.targets
+        return WatchState(
+            made=made,
+            dead=dead,
+            moved=moved,
+            failure=self._failure,
+            remote=any(place is not None and place.is_remote for place in places),
+            single=any(mount.point == config for mount in table),
+            cut=plan.cut,
+            directories=self._eyes.directories if self._eyes else 0,
+        )
+
+    def close(self) -> None:
+        """End all watches. ``compare`` makes them anew."""
+        eyes, self._eyes = self._eyes, None
+        if eyes is not None:
+            eyes.stop()
+
+    def _follow(self, plan: Plan, probe: bool) -> tuple[int, int]:
+        lost = 0
+        if self._eyes is not None and not self._eyes.is_alive:
+            lost = self._eyes.directories
+            self.close()
+        if self._eyes is None:
+            self._eyes = Watches(self._notes)
+        dead, made = self._eyes.follow(plan)
+        if probe:
+            self._eyes.check_limit()
+        return lost + dead, made

@@ -1,0 +1,215 @@
+"""Notices that files change, and tells the registry to look.
+
+Laws: an event is a hint and never the truth; a slow sweep over the contents finds what no event told, and both only
+ever ``touch`` the registry. Watches are compared with the disk at each sweep and after each event that may have moved a
+directory, and made anew where they differ. Where inotify cannot be had or has proved blind, the sweep alone does the
+work, faster, and the report says so. What the files contain is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from typing import Any, Literal
+
+from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.live.state.registry import Registry
+from llm_proxy.live.watching.maintenance import WatchMaintenance, WatchState
+from llm_proxy.live.watching.observer import EventLog
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["auto", "inotify", "poll"]
+
+#: Seconds between two sweeps: as a net below inotify; where inotify sees only a part (network file systems); alone.
+SLOW, FAST, ALONE = 5.0, 1.0, 0.5
+#: A sweep may take this share of one core at most (5,000 prompt files: 0.1 s), and half of the time on a slow disk.
+_SHARE = 10
+#: An event belongs to a change that the sweep noticed if it came so long before or after, in seconds.
+_SAME = 0.5
+#: Between two comparisons of the watches with the disk, in seconds.
+_PAUSE = 0.02
+#: If the sweep noticed what inotify did not tell, everything is watched anew, but not for ever.
+_RENEWALS = 3
+
+_SINGLE = (
+    "the configuration file is a mount of its own: a file that is replaced outside (most editors do) is never seen "
+    "here; mount its directory instead"
+)
+_CUT = "there are more directories behind links, or files, than are watched; the sweep looks at the rest"
+
+
+class Watcher:
+    """``start()`` and ``stop()`` on the event loop; ``report()`` at any time."""
+
+    def __init__(self, registry: Registry, mode: Mode = "auto") -> None:
+        self._registry = registry
+        self._mode = mode
+        self._directory = os.getcwd()
+        self._worker = BackgroundThread("watch-manager")
+        self._notes = EventLog(self._call)
+        self._upkeep = WatchMaintenance(self._notes, watching=mode != "poll")
+        self._wake = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        #: Why the watches should be compared with the disk soon, if so: inotify said that names came or went, or the
+        #: files or the watches are others.
+        self._wanted: Literal["", "inotify", "start"] = ""
+        self._facts = WatchState()
+        self._checked_at: float | None = None
+        self._healed = 0
+        self._missed = 0
+
+    def start(self) -> None:
+        """Begin. A look after the watches stand finds what changed since the first load."""
+        self._loop = asyncio.get_running_loop()
+        self._registry.still_writing = lambda: self._notes.still_writing(self._registry.rhythm.patience)
+        self._registry.on_notice.append(self._on_notice)
+        self._registry.on_verdict.append(self._recheck)
+        self._task = self._loop.create_task(self._run())
+
+    async def ready(self) -> None:
+        """Wait until the watches stand."""
+        await self._ready.wait()
+
+    def stop(self) -> None:
+        """End; watchdog's threads end on their own soon after."""
+        if self._task is not None:
+            self._task.cancel()
+            self._worker.run(self._upkeep.close)
+        self._worker.close()
+
+    @property
+    def mode(self) -> str:
+        """How changes are noticed now: ``inotify`` (with a slow sweep) or ``poll``."""
+        return "poll" if self._mode == "poll" or self._facts.failure else "inotify"
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two sweeps."""
+        if self.mode == "poll":
+            usual = ALONE
+        elif self._mode == "auto" and (self._facts.remote or self._missed):
+            usual = FAST
+        else:
+            usual = SLOW
+        return max(usual, _SHARE * self._registry.look_cost, 2 * self._registry.look_seconds)
+
+    def report(self) -> dict[str, Any]:
+        """For the status endpoint. ``heartbeat``: seconds since watches and contents were last found, or made, good."""
+        notes, now = self._notes, time.monotonic()
+        looked = self._registry.looked_at
+        beats = [at for at in (self._checked_at, looked) if at is not None]
+        last = {"event": notes.last, "ago": round(now - notes.last_at, 3)} if notes.count else None
+        return {
+            "mode": self.mode,
+            "interval": round(self.interval, 3),
+            "heartbeat": round(now - min(beats), 3) if len(beats) == 2 else None,
+            "directories": self._facts.directories,
+            "events": notes.count,
+            "last_event": last,
+            "healed": self._healed,
+            "missed": self._missed,
+            "problems": self._problems(),
+        }
+
+    def _problems(self) -> list[str]:
+        facts, last_good = self._facts, self._registry.last_good
+        found = [facts.failure, _SINGLE if facts.single else "", _CUT if facts.cut else ""]
+        if self._missed:
+            found.append("the sweep has noticed changes that inotify did not tell")
+        if last_good is not None:
+            found.append(last_good.problem)
+        return [problem for problem in found if problem]
+
+    def _call(self) -> None:
+        """In watchdog's threads."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._heard)
+
+    def _heard(self) -> None:
+        told = self._notes.take()
+        if told.parts:
+            self._registry.touch("inotify", told.parts)
+        if told.names:
+            self._wanted = "inotify"
+            self._wake.set()
+
+    def _recheck(self) -> None:
+        if self.mode == "inotify":  # without watches the next sweep is soon enough
+            self._wanted = self._wanted or "start"
+            self._wake.set()
+
+    async def _run(self) -> None:
+        sweep_at, cause = 0.0, "start"
+        while True:
+            begun = time.monotonic()
+            full = begun >= sweep_at
+            try:
+                await self._check(cause if full else self._wanted or "start", full=full)
+                self._ready.set()
+            except Exception:  # the watcher must outlive every surprise
+                log.exception("the watcher stumbled")
+            if full:
+                sweep_at, cause = time.monotonic() + self.interval, "sweep"
+            await asyncio.sleep(max(_PAUSE, 4 * (time.monotonic() - begun)))
+            await self._sleep(sweep_at)
+
+    async def _sleep(self, until: float) -> None:
+        """Until then, or until the watches may have to be others."""
+        if not self._wanted:
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+
+    async def _check(self, cause: str, *, full: bool) -> None:
+        """Compare the watches with the disk, make them good, and have the files looked at: in any case if it is a
+        ``full`` check, else if a watch is new or a path leads elsewhere."""
+        self._wanted = ""
+        sources = self._registry.sources
+        files = [
+            os.path.join(self._directory, path)
+            for path in (str(sources.models_config), *self._registry.secret_files)
+        ]
+        tree = os.path.join(self._directory, sources.prompts_dir)
+        before = self._facts
+        self._facts = facts = await self._worker.run(self._upkeep.compare, files, tree, full)
+        self._checked_at = time.monotonic()
+        self._tell(before, facts, cause)
+        if full or facts.made or facts.moved:
+            self._registry.touch(cause)
+
+    def _tell(self, before: WatchState, facts: WatchState, cause: str) -> None:
+        """Log what is worth it."""
+        if facts.failure and not before.failure:
+            log.warning("inotify cannot be used, polling instead", extra={"problem": facts.failure})
+        if before.failure and not facts.failure:
+            log.info("inotify can be used again")
+        if facts.single and not before.single:
+            log.warning(_SINGLE)
+        if facts.dead:
+            self._healed += facts.dead
+            level = logging.WARNING if cause == "sweep" else logging.INFO
+            log.log(level, "watches were dead and have been renewed", extra={"count": facts.dead})
+
+    def _on_notice(self, cause: str) -> None:
+        if cause == "sweep" and self.mode == "inotify" and self._loop is not None:
+            self._loop.call_later(_SAME, self._doubt, time.monotonic(), self._healed)
+
+    def _doubt(self, noticed: float, healed: int) -> None:
+        """The sweep noticed a change. If inotify has said nothing around that time, it is blind."""
+        if self._notes.hint_at > noticed - _SAME or self._healed != healed or self._task is None:
+            return
+        self._missed += 1
+        log.warning("the sweep noticed a change that inotify did not tell", extra={"missed": self._missed})
+        if self._missed <= _RENEWALS and not self._task.done():
+            self._worker.run(self._upkeep.close)
+            self._recheck()

@@ -1,0 +1,467 @@
+"""Bytes to events to bytes: how one upstream answer becomes one client answer.
+
+Laws: one task reads, decides and writes, and awaits every write. Success is only what the upstream itself declared
+complete: its terminator was seen and its HTTP body ended whole. Before anything was written a failure is raised and
+keeps its status; afterwards it is one error event and a visible cut, never a clean end. The clocks ``first_byte`` and
+``idle`` watch events, because servers send headers and comments long before they have a token; they stand still while
+a slow client makes us pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+from llm_proxy.errors import ClientGone, UpstreamError, UpstreamTimeout
+from llm_proxy.faces.face import Face
+from llm_proxy.relay.assemble import collect, explode
+from llm_proxy.relay.upstream import PORTION, Exchange, Head
+from llm_proxy.wire.calls import Deployment, NativeRequest, Timeouts
+from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
+from llm_proxy.wire.schema import ChatRequest
+from providers.base import Adapter
+
+T = TypeVar("T")
+
+#: How much of an error body is read; what follows is not worth a connection.
+MAX_ERROR = 64 * 1024
+#: Largest answer that is collected whole. Larger ones should be streamed.
+MAX_WHOLE = 64 * 1024 * 1024
+#: After the terminator the HTTP body should end at once; a server that lingers is not waited for.
+LINGER = 1.0
+
+
+class Sink(Protocol):
+    """The client's side of a streamed answer, as the handler provides it."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the status line is out."""
+
+    async def send(self, data: bytes) -> None:
+        """Begin the answer if need be, write, and return when the client's socket has taken it."""
+
+    @property
+    def offer(self) -> Callable[[bytes], bool]:
+        """Writes to an answer that has begun, if that needs no waiting. False: nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """Seconds of silence before the answer is begun with a keep-alive, and between keep-alives."""
+
+    after: float = 10.0
+    interval: float = 15.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the log wants to know about one answer; filled in while it runs. Times are ``perf_counter`` seconds."""
+
+    first_event_at: float | None = None
+    last_event_at: float | None = None
+    events: int = 0
+    usage: dict[str, Any] = field(default_factory=dict)
+    #: The upstream streamed although it was not asked to, or the reverse.
+    other_form: bool = False
+    finish_reason: str | None = None
+    #: Seconds of the gateway's own work: reading the request, decoding, encoding, writing. A slow client's are in it.
+    own_seconds: float = 0.0
+
+    def chunk(self, data: dict[str, Any]) -> None:
+        """Count one chunk."""
+        self.events += 1
+        usage = data.get("usage")
+        if usage:
+            self.usage = usage
+
+
+class Clock:
+    """When an exchange must have made its next step, and which limit it breaks otherwise."""
+
+    __slots__ = ("_exchange", "_limits", "_loop", "last_event")
+
+    def __init__(self, exchange: Exchange, limits: Timeouts) -> None:
+        self._exchange = exchange
+        self._limits = limits
+        self._loop = exchange.loop
+        #: Loop time of the newest event; None until there was one.
+        self.last_event: float | None = None
+
+    def deadline(self) -> float:
+        """The nearest limit, as a loop time."""
+        total = self._exchange.started_at + self._limits.total
+        if self.last_event is not None:
+            return min(total, self.last_event + self._limits.idle)
+        if self._exchange.connected_at is not None:
+            return min(total, self._exchange.connected_at + self._limits.first_byte)
+        return total  # the transport watches ``connect``
+
+    def tick(self) -> None:
+        """An event has come."""
+        self.last_event = self._loop.time()
+
+    def check(self) -> None:
+        """Raises the ``UpstreamTimeout`` of a limit that has passed."""
+        now, limits = self._loop.time(), self._limits
+        if now >= self._exchange.started_at + limits.total:
+            raise UpstreamTimeout.of("total", limits.total)
+        if self.last_event is not None:
+            if now >= self.last_event + limits.idle:
+                raise UpstreamTimeout.of("idle", limits.idle)
+        elif (
+            self._exchange.connected_at is not None and now >= self._exchange.connected_at + limits.first_byte
+        ):
+            raise UpstreamTimeout.of("first_byte", limits.first_byte)
+
+
+async def await_head(exchange: Exchange, clock: Clock) -> Head:
+    """The head of the answer. Raises the exchange's failure or ``UpstreamTimeout``."""
+    while exchange.head is None:
+        if exchange.failure is not None:
+            raise exchange.failure
+        if not await exchange.wait(clock.deadline()):
+            clock.check()
+    return exchange.head
+
+
+async def read_whole(exchange: Exchange, clock: Clock, limit: int = MAX_WHOLE) -> bytes:
+    """The body to its end. Raises the exchange's failure, ``UpstreamTimeout`` or, above ``limit``, UpstreamError."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if data := exchange.take():
+            clock.tick()
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                raise UpstreamError("the upstream's answer is too large", phase="body", kind="too_large")
+        elif exchange.failure is not None:
+            raise exchange.failure
+        elif exchange.ended:
+            return b"".join(parts)
+        elif not await exchange.wait(clock.deadline()):
+            clock.check()
+
+
+async def read_error(exchange: Exchange, clock: Clock) -> bytes:
+    """The beginning of an error body: what could be had of it, at most ``MAX_ERROR`` bytes."""
+    loop = asyncio.get_running_loop()
+    body = b""
+    until = min(clock.deadline(), loop.time() + 2 * LINGER)
+    while len(body) < MAX_ERROR and not exchange.ended and exchange.failure is None:
+        body += exchange.take()
+        if not await exchange.wait(until):
+            break
+    body += exchange.take()
+    if isinstance(exchange.failure, ClientGone):
+        raise exchange.failure
+    return body[:MAX_ERROR]
+
+
+async def refuse_errors(exchange: Exchange, provider: Adapter, head: Head, clock: Clock) -> None:
+    """Raise the error that a status other than 2xx stands for; or that of a body which we told it not to compress:
+    nothing here decompresses, so there is no bomb to defuse."""
+    if not 200 <= head.status < 300:
+        raise provider.error(head.status, head.headers, await read_error(exchange, clock))
+    if head.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+        text = "the upstream compressed its answer although it was told not to"
+        raise UpstreamError(text, phase="body", kind="encoding")
+
+
+async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -> tuple[Head, bytes]:
+    """Head and body of an answer that is not streamed, from an entered exchange. Raises ``GatewayError``."""
+    clock = Clock(exchange, limits)
+    head = await await_head(exchange, clock)
+    await refuse_errors(exchange, provider, head, clock)
+    clock.tick()
+    return head, await read_whole(exchange, clock)
+
+
+@dataclass(slots=True)
+class Relay:
+    """One chat answer on its way from a deployment to a client."""
+
+    exchange: Exchange
+    provider: Adapter
+    request: ChatRequest | NativeRequest
+    deployment: Deployment
+    face: Face
+    tally: Tally
+    keep_alive: KeepAlive = KeepAlive()
+
+    async def whole(self) -> ChatResponse:
+        """The complete answer of a call that does not stream. Raises ``GatewayError``."""
+        async with self.exchange as exchange:
+            head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
+            began = perf_counter()
+            response = self._collected(head, body)
+        self.tally.first_event_at = began
+        self._count_whole(response)
+        self.tally.own_seconds += perf_counter() - began
+        return response
+
+    async def stream(self, sink: Sink) -> None:
+        """Relay a streamed answer into ``sink``, terminator included.
+
+        Raises ``GatewayError``; whether the client has seen anything by then, ``sink.begun`` tells.
+        """
+        async with self.exchange as exchange:
+            await _Stream(self, exchange, sink).run()
+
+    def _collected(self, head: Head, body: bytes) -> ChatResponse:
+        """A whole answer, also from a server that streams although it was not asked to."""
+        if not is_event_stream(head):
+            return self.provider.chat_response(body, self.request)
+        decoder = self.provider.stream_decoder(self.request)
+        events = [*decoder.feed(body), *decoder.close()]
+        if isinstance(events[-1], Failed):
+            raise events[-1].error
+        self.tally.other_form = True
+        return ChatResponse(collect([event.data for event in events if isinstance(event, Chunk)]))
+
+    def _count_whole(self, response: ChatResponse) -> None:
+        self.tally.chunk(response.data)
+        choices = response.data.get("choices") or [{}]
+        self.tally.finish_reason = choices[0].get("finish_reason")
+
+
+#: What an ordinary token is for the counts.
+_CHUNK = Chunk({})
+
+
+class _Stream:
+    """The loop of one streamed answer; see ``Relay.stream``.
+
+    The loop sleeps between two arrivals. The usual one, chunks for a client that keeps up, is relayed by ``_push``
+    without waking it; whatever needs a decision or a pause is left to the loop.
+    """
+
+    __slots__ = (
+        "canonical",
+        "clock",
+        "decoder",
+        "done",
+        "events",
+        "exchange",
+        "face",
+        "fault",
+        "heard_at",
+        "last_event_at",
+        "left",
+        "left_at",
+        "left_written",
+        "loop",
+        "offer",
+        "own_seconds",
+        "relay",
+        "silent_until",
+        "sink",
+    )
+
+    def __init__(self, relay: Relay, exchange: Exchange, sink: Sink) -> None:
+        self.relay = relay
+        self.exchange = exchange
+        self.sink = sink
+        #: The sink's, as it was after the newest write.
+        self.offer = sink.offer
+        self.face = relay.face
+        self.canonical = relay.face.canonical
+        self.decoder = relay.provider.stream_decoder(relay.request)
+        self.loop = exchange.loop
+        self.clock = Clock(exchange, relay.deployment.timeouts)
+        #: When the next keep-alive is due, as it was when the loop last slept; and when the newest event came (loop time).
+        self.silent_until = exchange.started_at + relay.keep_alive.after
+        self.heard_at: float | None = None
+        #: For the tally, which is told at the end.
+        self.events = 0
+        self.last_event_at = 0.0
+        self.own_seconds = 0.0
+        #: Events that ``_push`` could not relay, what the face has written for them, if it was asked (a second time it
+        #: would tell them as new ones), and when work on them began; or what ``_push`` raised.
+        self.left: Sequence[Event] = ()
+        self.left_written: bytes | None = None
+        self.left_at = 0.0
+        self.fault: Exception | None = None
+        #: The upstream's terminator, once it came.
+        self.done = Done()
+
+    async def run(self) -> None:
+        try:
+            await self._run()
+        finally:
+            tally = self.relay.tally
+            tally.events += self.events
+            tally.own_seconds += self.own_seconds
+            if self.events:
+                tally.last_event_at = self.last_event_at
+
+    async def _run(self) -> None:
+        head = await self._head()
+        await refuse_errors(self.exchange, self.relay.provider, head, self.clock)
+        if not (self.decoder.takes_documents or is_event_stream(head)):
+            await self._as_stream(head)
+            return
+        self.exchange.direct = self._push
+        while not await self._step():
+            pass
+        await self._whole_body()
+        await self._send(expressed(self.face.ending, self.done))
+
+    async def _head(self) -> Head:
+        while (head := self.exchange.head) is None:
+            if self.exchange.failure is not None:
+                raise self.exchange.failure
+            await self._pause()
+        return head
+
+    async def _step(self) -> bool:
+        """Relay what is there, or wait for more. True when the upstream's terminator was among it."""
+        exchange = self.exchange
+        if self.left:
+            events, self.left = self.left, ()
+            return await self._relay(events, self.left_at, self.left_written)
+        if self.fault is not None:
+            raise self.fault
+        if data := exchange.take(PORTION):
+            began = perf_counter()
+            return await self._relay(self.decoder.feed(data), began)
+        if exchange.failure is not None:
+            raise exchange.failure
+        if not exchange.ended:
+            await self._pause()
+            return False
+        if not await self._relay(self.decoder.close(), perf_counter()):
+            raise UpstreamError("the upstream ended its stream early", phase="body", kind="no_terminator")
+        return True
+
+    async def _pause(self) -> None:
+        """Wait for the upstream; keep the client's connection alive meanwhile. Raises ``UpstreamTimeout``."""
+        self._set_clocks()
+        if await self.exchange.wait(min(self.clock.deadline(), self.silent_until)):
+            return
+        self._set_clocks()
+        self.clock.check()
+        if self.loop.time() >= self.silent_until:
+            await self._send(self.face.keep_alive())
+            self.silent_until = self.loop.time() + self.relay.keep_alive.interval
+
+    def _set_clocks(self) -> None:
+        """By the newest event. Not done for each of them: a token is to touch as little as possible."""
+        if self.heard_at is not None and self.heard_at != self.clock.last_event:
+            self.clock.last_event = self.heard_at
+            self.silent_until = self.heard_at + self.relay.keep_alive.interval
+
+    async def _send(self, data: bytes) -> None:
+        await self.sink.send(data)
+        self.offer = self.sink.offer
+
+    def _push(self, data: bytes) -> bool:
+        """``Exchange.direct``: relay what has come while the loop sleeps; false wakes the loop."""
+        began = perf_counter()
+        try:
+            offer = self.offer
+            if self.canonical and (count := self.decoder.ordinary(data)):
+                if offer(data):
+                    self.events += count
+                    self._heard(began)
+                    return True
+                # As many events; nobody asks what is in them, since what is to be written for them is known.
+                self.left, self.left_written, self.left_at = (_CHUNK,) * count, data, began
+                return False
+            events = self.decoder.feed(data)
+            if not events:
+                return True
+            written = None
+            if type(events[-1]) is Chunk and (
+                len(events) == 1 or all(type(event) is Chunk for event in events)
+            ):
+                written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
+                if not written or offer(written):
+                    self._count(events, began)
+                    return True
+        except Exception as error:  # noqa: BLE001 - the loop raises it, where it can be told to the client
+            self.fault = error
+            return False
+        self.left, self.left_written, self.left_at = events, written, began
+        return False
+
+    def _count(self, events: Sequence[Event], began: float) -> None:
+        """``events`` were relayed: note what the log wants to know."""
+        tally = self.relay.tally
+        counted = 0
+        for event in events:
+            if type(event) is Chunk:
+                counted += 1
+                if usage := event.data.get("usage"):
+                    tally.usage = usage
+        if counted:
+            self.events += counted
+            if tally.first_event_at is None:
+                tally.first_event_at = began
+            self._heard(began)
+        else:
+            self.own_seconds += perf_counter() - began
+
+    def _heard(self, began: float) -> None:
+        """Chunks that were worked on since ``began`` (``perf_counter``) are relayed."""
+        # Taken after the write: time that a slow client cost is not the upstream's idle time.
+        self.heard_at = self.loop.time()
+        self.last_event_at = began
+        self.own_seconds += perf_counter() - began
+
+    async def _relay(self, events: Sequence[Event], began: float, written: bytes | None = None) -> bool:
+        """Write what arrived together at once. True when the upstream's terminator was among it. ``began``: when work
+        on these events did; ``written``: what the face has already made of them."""
+        if not events:
+            return False
+        last = events[-1]
+        ending = isinstance(last, (Done, Failed))
+        body: Sequence[Any] = events[:-1] if ending else events
+        if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
+            await self._send(expressed(self.face.events, body) if written is None else written)
+        self._count(body, began)
+        if isinstance(last, Failed):
+            raise last.error
+        if isinstance(last, Done):
+            self.done = last
+        return ending
+
+    async def _whole_body(self) -> None:
+        """After the terminator: the HTTP body must end whole too; a cut there means that something was lost."""
+        limit = self.loop.time() + LINGER
+        while not self.exchange.ended:
+            self.exchange.take()
+            if self.exchange.failure is not None:
+                raise self.exchange.failure
+            if not await self.exchange.wait(limit):
+                return
+
+    async def _as_stream(self, head: Head) -> None:
+        """A server that answers with one JSON object although a stream was asked for."""
+        body = await read_whole(self.exchange, self.clock)
+        began = perf_counter()
+        response = self.relay.provider.chat_response(body, self.relay.request)
+        self.relay.tally.other_form = True
+        chunks: list[Chunk | Comment] = [Chunk(data) for data in explode(response.data)]
+        await self._relay(chunks, began)
+        await self._send(self.face.end())
+
+
+def expressed(write: Callable[[T], bytes], said: T) -> bytes:
+    """What a face writes for ``said``. Raises ``UpstreamError`` if it cannot: ``1e999`` is legal JSON, and is read as
+    infinity, which is not. (A face of the upstream's own dialect does not look into it.)"""
+    try:
+        return write(said)
+    except ValueError as error:
+        text = "the upstream's answer holds a value that JSON cannot express"
+        raise UpstreamError(text, phase="body", kind="event") from error
+
+
+def is_event_stream(head: Head) -> bool:
+    """Whether the body consists of events; a missing type counts as one, a JSON document or a web page does not."""
+    kind = head.headers.get("content-type", "").split(";")[0].strip().lower()
+    return kind not in ("application/json", "text/html", "application/problem+json")

@@ -1,0 +1,321 @@
+"""One upstream call in progress: the only caller of the transport.
+
+Laws: whoever opens an ``Exchange`` leaves it through ``async with``; every way out gives the connection back (when the
+answer was read to its end) or aborts its socket at once. A fetch is never merely cancelled, because that stops
+nothing. Bytes wait here in a bounded buffer: when it is full the transport stops reading, so a slow client closes the
+upstream's TCP window. Every fault of the network becomes a ``GatewayError`` here, exactly once, and none of them
+names the upstream's address to a client.
+
+``Exchange`` is pull-based (``wait``, then ``take``) although the transport pushes: with pulling, one task owns the
+whole answer, deadlines need no task of their own, and what arrived together leaves together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from time import monotonic
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from llm_proxy.errors import (
+    GatewayError,
+    NoUpstream,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from llm_proxy.upstreams.http_client import PooledHTTPClient, TransportError
+from llm_proxy.upstreams.relayed_request import RelayedRequest
+from llm_proxy.upstreams.response_head import ResponseHead
+from llm_proxy.wire.calls import HttpCall
+
+#: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
+HIGH_WATER = 128 * 1024
+#: Bytes that are worked on at once: while a slow client is waited for they are there several times, as they came, as
+#: events, and as they were written.
+PORTION = 32 * 1024
+#: The largest read that ``Exchange.direct`` is asked to take: some fifty tokens.
+_DIRECT = 16 * 1024
+#: Seconds between two log lines about the same trouble.
+_TELL_EVERY = 60.0
+
+
+class Head(NamedTuple):
+    """Status and headers of an answer: ``pairs`` as they came, ``headers`` with lower-case names (last one wins)."""
+
+    status: int
+    pairs: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str]
+
+
+class Exchange:
+    """One call, on ``loop``. Public state: ``head`` (None until it came), ``connected_at`` (loop time, None until then), ``ended``
+    (the body is complete), ``failure`` (why it never will be), ``received`` (body bytes)."""
+
+    __slots__ = (
+        "_asleep",
+        "_buffer",
+        "_call",
+        "_http",
+        "_room",
+        "_size",
+        "_timer",
+        "_transfer",
+        "_until",
+        "_waiter",
+        "connected_at",
+        "direct",
+        "ended",
+        "failure",
+        "head",
+        "loop",
+        "received",
+        "retried",
+        "started_at",
+    )
+
+    def __init__(self, http: PooledHTTPClient, call: HttpCall) -> None:
+        self._http = http
+        self._call = call
+        self.loop = http.loop
+        self._buffer: list[bytes | memoryview] = []
+        self._size = 0
+        #: Resolved when the buffer has room again; the transport awaits it.
+        self._room: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        #: Whether there is a waiter that nobody has woken yet.
+        self._asleep = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._until = 0.0
+        self._transfer: RelayedRequest | None = None
+        self.head: Head | None = None
+        self.connected_at: float | None = None
+        self.ended = False
+        self.failure: GatewayError | None = None
+        self.received = 0
+        self.retried = False
+        #: Takes bytes that come while the owner waits, instead of the buffer; false as its result wakes the owner. So
+        #: a token is relayed without a change of tasks. Not asked for large reads: between them others have their turn.
+        self.direct: Callable[[bytes], bool] | None = None
+        self.started_at = self.loop.time()
+
+    async def __aenter__(self) -> Self:
+        call = self._call
+        if self.failure is None:  # it may have been aborted before it began
+            # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
+            self._transfer = self._http.transfer(
+                call.method, call.url, call.headers, call.body, call.timeouts.connect, self
+            )
+            self._transfer.begin()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self.over:
+            self.abort(UpstreamError("the call was given up"))
+        self.direct = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, one way or the other."""
+        return self.ended or self.failure is not None
+
+    @property
+    def phase(self) -> str:
+        """Where it stands: ``connect`` (also while it waits for its turn), ``head`` or ``body``."""
+        if self.head is not None:
+            return "body"
+        return "connect" if self.connected_at is None else "head"
+
+    def abort(self, reason: GatewayError) -> None:
+        """Close the upstream socket now; whoever waits is woken and finds ``failure`` set to ``reason``."""
+        if self.over:
+            return
+        self.failure = reason
+        if self._transfer is not None:
+            self._transfer.abort()
+        self._release()
+        self._wake()
+
+    def take(self, limit: int = sys.maxsize) -> bytes:
+        """Body bytes that have arrived and were not taken yet, at most ``limit`` of them; empty if there are none."""
+        buffer = self._buffer
+        if self._size <= limit:
+            data = b"".join(buffer)  # if it is only one, it is the same
+            buffer.clear()
+        else:
+            whole = 0  # pieces that fit in
+            while len(buffer[whole]) <= limit:
+                limit -= len(buffer[whole])
+                whole += 1
+            cut = memoryview(buffer[whole])
+            data = b"".join([*buffer[:whole], cut[:limit]])
+            buffer[: whole + 1] = [cut[limit:]]
+        self._size -= len(data)
+        if self._size < HIGH_WATER:
+            self._release()
+        return data
+
+    async def wait(self, until: float) -> bool:
+        """Sleep until something happened (bytes, the head, a connection, the end, a failure) or it is ``until``
+        (loop time). False if only time has passed. There is at most one waiter."""
+        if until <= self.loop.time():
+            return False
+        self._until = until
+        if self._timer is None or self._timer.when() > until:
+            # Armed once for many waits: in a running stream the deadline only ever moves away.
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self.loop.call_at(until, self._on_timer)
+        self._waiter = self.loop.create_future()
+        self._asleep = True
+        try:
+            await self._waiter
+        finally:
+            self._asleep = False
+            self._waiter = None
+        return self.loop.time() < until or bool(self._buffer) or self.ended or self.failure is not None
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self.loop.time() < self._until:
+            self._timer = self.loop.call_at(self._until, self._on_timer)
+        else:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._asleep = False
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _release(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        self._room = None
+
+    # -- called by the transport (``transfer.Receiver``)
+
+    def on_connected(self) -> None:
+        self.connected_at = self.loop.time()
+        self._wake()
+
+    def on_head(self, head: ResponseHead) -> None:
+        pairs = tuple(head.pairs())
+        self.head = Head(head.code, pairs, {name.lower(): value for name, value in pairs})
+        self._wake()
+
+    def on_data(self, data: bytes) -> asyncio.Future[None] | None:
+        if self.failure is not None:
+            return None
+        size = len(data)
+        self.received += size
+        direct = self.direct
+        if direct is not None and self._asleep and size <= _DIRECT:
+            if not direct(data):
+                self._wake()
+            return None
+        self._buffer.append(data)
+        self._size += size
+        self._wake()
+        if self._size < HIGH_WATER:
+            return None
+        if self._room is None:
+            self._room = self.loop.create_future()
+        return self._room
+
+    def on_finished(self, error: Exception | None, retried: bool) -> None:
+        self._transfer = None
+        self.retried = retried
+        if error is None:
+            self.ended = self.failure is None
+        elif self.failure is None:
+            self.failure = translate(error, self._call)
+        self._wake()
+
+
+class UpstreamClient:
+    """Opens exchanges over one ``AsyncHTTPClient`` (one for each process, so that connections are shared)."""
+
+    def __init__(self, http: PooledHTTPClient) -> None:
+        self._http = http
+        #: When each kind of trouble was last worth a line (monotonic seconds).
+        self._told: dict[tuple[str, str], float] = {}
+
+    def exchange(self, call: HttpCall) -> Exchange:
+        """The call, not yet begun: enter it with ``async with``."""
+        return Exchange(self._http, call)
+
+    def worth_a_line(self, provider: str, trouble: str) -> bool:
+        """Whether a lasting ``trouble`` with a provider should be logged beside the access line: once a minute."""
+        now = monotonic()
+        last = self._told.get((provider, trouble))
+        if last is not None and now < last + _TELL_EVERY:
+            return False
+        self._told[provider, trouble] = now
+        return True
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self._http.close()
+
+
+def translate(error: BaseException, call: HttpCall) -> GatewayError:
+    """The one place where a fault of the network becomes an answer. The address stays in ``detail`` (the log)."""
+    made = _named(error, call)
+    made.detail = f"{type(error).__name__}: {error}"
+    if isinstance(error, TransportError):
+        made.phase, made.kind = error.phase, error.kind
+    made.__cause__ = error
+    return made
+
+
+def _named(error: BaseException, call: HttpCall) -> GatewayError:
+    """The error of our tree, by where the call stood and what happened there."""
+    if not isinstance(error, TransportError):
+        return UpstreamError("the call to the upstream failed", phase="head", kind="unknown")
+    phase, kind = error.phase, error.kind
+    if phase == "pool":
+        return NoUpstream("too many requests wait for this upstream", retry_after="1")
+    if kind == "timeout":
+        return UpstreamTimeout.of("connect", call.timeouts.connect)
+    if phase == "tls":
+        return UpstreamUnreachable(_tls_words(kind, error))
+    if phase in ("resolve", "connect"):
+        return UpstreamUnreachable(f"the upstream is unreachable ({_WORDS.get(kind, kind)})")
+    if kind in ("eof", "reset", "stale", "truncated"):
+        if phase == "body":
+            return UpstreamError("the upstream broke off in the middle of its answer")
+        return UpstreamUnreachable("the upstream closed the connection without an answer")
+    return UpstreamError(f"the upstream's answer is not valid HTTP ({_WORDS.get(kind, kind)})")
+
+
+_WORDS: Mapping[str, str] = {
+    "refused": "connection refused",
+    "nxdomain": "its name does not resolve",
+    "too_large": "its head is too large",
+    "informational": "too many informational answers",
+    "framing": "bad framing",
+    "unreachable": "no route",
+    "exhausted": "too many names are being looked up",
+}
+
+
+def _tls_words(kind: str, error: TransportError) -> str:
+    """Which check of the certificate failed; OpenSSL's own words contain no address."""
+    if kind != "verify":
+        return "the TLS handshake with the upstream failed"
+    reason = getattr(error, "verify_message", "") or "verification failed"
+    # A host name mismatch quotes the name; the check is what matters.
+    reason = "it is for another host name" if "mismatch" in reason.lower() else reason
+    return f"the upstream's certificate was refused: {reason}"

@@ -1,0 +1,238 @@
+"""One process's parts: the application, what it needs, and how they begin and end.
+
+Laws: everything is built before the first connection is accepted; a stop first says so on ``/ping``, then stops
+accepting, lets running requests finish up to the drain limit and tells the rest honestly. Signals, and other
+processes, are not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import handlers
+import llm_proxy
+import providers
+from handlers import chat, conversation, documents, passthrough, ping, prompts, status, tags
+from handlers.base.gateway import Gateway
+from handlers.base.handler import BaseHandler, NotFoundHandler
+from handlers.faces import (
+    anthropic,
+    ollama,
+    openai,
+    openai_completions,
+    openai_files,
+    openai_media,
+    openai_responses,
+)
+from llm_proxy.clients.application import GatewayApplication
+from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
+from llm_proxy.errors import Draining
+from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.live.state.initial_state import open_state
+from llm_proxy.live.state.last_good import LastGood
+from llm_proxy.live.state.registry import Registry, Snapshot, Sources
+from llm_proxy.live.watching.watcher import Watcher
+from llm_proxy.openapi import operations
+from llm_proxy.relay.upstream import UpstreamClient
+from llm_proxy.service.demo import DemoServer
+from llm_proxy.service.heartbeat import Heartbeat
+from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.scoreboard import Scoreboard
+from llm_proxy.service.shared_state import SharedSnapshot, SharedState
+from llm_proxy.settings import Settings
+from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
+from providers.discovery import discover
+
+#: Nothing must have been going on for so long before what is left is closed, in seconds: a connection may be accepted
+#: and its request not parsed yet. Without it one of some 25,000 requests got an empty answer.
+_LAST_CALL = 0.25
+#: After a stream was ended by the drain, its error event should reach the client before the process is gone.
+_FAREWELL = 0.5
+#: How often a drain looks around, in seconds.
+_LOOK = 0.02
+
+
+def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
+    """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
+    modules: Iterable[Any] = (
+        *(ping, status, tags, prompts, documents),
+        *(chat, conversation, passthrough),
+        *(openai, openai_completions, openai_responses, openai_media, openai_files),
+        *(anthropic, ollama),
+    )
+    below = [(prefix + path, handler) for module in modules for path, handler in module.routes]
+    return below + [route for module in modules for route in getattr(module, "root_routes", ())]
+
+
+def ollama_routes() -> list[tuple[str, type[BaseHandler]]]:
+    """Ollama's API at the root, for a port of its own: there are tools that take no path."""
+    return [(path.removeprefix("/ollama"), handler) for path, handler in ollama.root_routes]
+
+
+def make_app(
+    gateway: Gateway, routes: Iterable[tuple[str, type[BaseHandler]]], default: type[BaseHandler]
+) -> GatewayApplication:
+    """An application that serves ``routes``; everything else is ``default``'s."""
+    shared = {"gateway": gateway}
+    return GatewayApplication([(path, handler, shared) for path, handler in routes], default, shared)
+
+
+def check_layout() -> None:
+    """The three packages must come from one place: their names are generic, and another distribution could shadow
+    one of them. Raises ``StartError`` naming the paths."""
+    homes = {
+        p.__name__: Path(p.__file__ or "").resolve().parent.parent for p in (llm_proxy, handlers, providers)
+    }
+    if len(set(homes.values())) > 1:
+        places = ", ".join(f"{name} from {home}" for name, home in homes.items())
+        raise StartError(f"the packages do not belong together: {places}; install llm-proxy-api on its own")
+
+
+class Service:
+    """One process's parts, in the order in which they start; ``stop`` takes them down in reverse.
+
+    ``shared`` is what a worker shares with the others, ``row`` its place among them.
+    """
+
+    def __init__(
+        self, settings: Settings, env: Mapping[str, str], shared: SharedState | None = None, row: int = 0
+    ) -> None:
+        self.settings = settings
+        self.demo = DemoServer()
+        sources = replace(sources_of(settings, env), demo_host=lambda: self.demo.host)
+        last_good = last_good_of(settings)
+        opened = shared.first_state(sources) if shared else open_state(sources, last_good)
+        self.registry = Registry(
+            sources,
+            opened.snapshot,
+            outcome=opened.outcome,
+            generations=shared.generations if shared else None,
+            last_good=last_good,
+        )
+        self.watcher = Watcher(self.registry, settings.watch)
+        client = PooledHTTPClient(
+            force_instance=True,
+            limits=PoolLimits(connections=settings.upstream_connections, idle_http=settings.upstream_idle),
+            pool_timeout=settings.upstream_wait,
+            proxies=proxies(env),
+        )
+        self.gateway = Gateway(
+            settings,
+            self.registry,
+            UpstreamClient(client),
+            watcher_report=self.watcher.report,
+            documents=partial(operations.documents, settings.ep_prefix),
+            hosts=accepted_hosts(settings),
+        )
+        self.server = Server(
+            limit=connection_cap(settings.max_connections),
+            idle_timeout=settings.header_timeout,
+            write_timeout=settings.write_timeout,
+            at_once=SHARED if shared else ALONE,
+        )
+        self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
+        if shared is not None:
+            self._hand_over(shared.states)
+        self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
+        self.gateway.reports = self.heartbeat.reports
+
+    def _hand_over(self, states: SharedSnapshot) -> None:
+        """Keep each new state for workers that start later."""
+        keeper = BackgroundThread("state-keeper")
+
+        def keep(snapshot: Snapshot) -> None:
+            keeper.run(states.keep, snapshot)
+
+        self.registry.on_swap.append(keep)
+
+    def start(self, listeners: Listeners) -> None:
+        """Accept. Call on the running loop."""
+        self.demo.sync(self.registry.current.config.uses_demo)
+        gateway = self.gateway
+        gateway.ollama_url = listeners.ollama_url
+        everything = make_app(gateway, routes_of(self.settings.ep_prefix), NotFoundHandler)
+        self.server.add_sockets(listeners.main, everything)
+        if listeners.ollama:
+            alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)
+            self.server.add_sockets(listeners.ollama, alone)
+        self.watcher.start()
+        self.heartbeat.start()
+
+    async def stop(self, at_once: asyncio.Event, *, refuse: bool = True) -> None:
+        """Drain and close. ``at_once`` cuts the wait short. Without ``refuse`` other processes go on serving, and what
+        still arrives on open connections is answered, as long as nobody sets ``gateway.draining``."""
+        gateway = self.gateway
+        gateway.draining |= refuse
+        self.server.retire()
+        self.heartbeat.leave()
+        if not await self._idle(max(self.settings.drain_seconds, _LAST_CALL), _LAST_CALL, at_once):
+            for running in list(gateway.running):
+                running.abort(Draining("the gateway is stopping", retry_after="1"))
+            await self._idle(_FAREWELL)
+        await self.server.close_all_connections()
+        self.heartbeat.stop()
+        gateway.upstream.close()
+        self.watcher.stop()
+        self.registry.close()
+        self.demo.close()
+
+    async def _idle(self, seconds: float, quiet: float = 0.0, at_once: asyncio.Event | None = None) -> bool:
+        """Wait until no request has been running for ``quiet`` seconds; False after ``seconds``, or at once."""
+        loop = asyncio.get_running_loop()
+        busy_at = loop.time()
+        limit = busy_at + seconds
+        # Three reasons to end; a look every 20 ms is nothing beside a drain.
+        while not (at_once is not None and at_once.is_set()):
+            now = loop.time()
+            if self.server.busy:
+                busy_at = now
+            elif now - busy_at >= quiet:
+                return True
+            if now >= limit:
+                return False
+            await asyncio.sleep(_LOOK)
+        return False
+
+
+def sources_of(settings: Settings, env: Mapping[str, str]) -> Sources:
+    """Where this service's configuration comes from."""
+    return Sources(settings.models_config, settings.prompts_dir, discover(), env, settings.timeout)
+
+
+def last_good_of(settings: Settings) -> LastGood | None:
+    """The copy of the last good configuration, if one is wanted."""
+    return LastGood(settings.last_good) if settings.last_good else None
+
+
+def accepted_hosts(settings: Settings) -> frozenset[str]:
+    """Host names that a request may carry; empty (any) unless we listen on loopback, where a web page could otherwise
+    reach us under a name of its own (DNS rebinding)."""
+    if not is_loopback(settings.host):
+        return frozenset()
+    names = {host.rsplit(":", 1)[0] if host.count(":") == 1 else host for host in settings.allowed_hosts}
+    return frozenset({"localhost", "127.0.0.1", "::1", "[::1]", settings.host.lower()} | names)
+
+
+def proxies(env: Mapping[str, str]) -> dict[str, str]:
+    """The usual proxy variables, in either case, as curl reads them. This machine is always reached directly: model
+    servers run on it, and so does the demo."""
+    found = {
+        scheme: env.get(f"{scheme}_proxy") or env.get(f"{scheme.upper()}_PROXY")
+        for scheme in ("http", "https", "no")
+    }
+    found["no"] = ",".join(filter(None, [found["no"], "localhost,127.0.0.1,::1"]))
+    return {scheme: value for scheme, value in found.items() if value}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

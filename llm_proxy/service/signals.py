@@ -1,0 +1,125 @@
+"""A process that serves: what signals and the parent's end mean to it.
+
+Laws: a process that stands alone drains at the first SIGTERM or SIGINT and leaves at once at the second. A worker
+drains at SIGTERM however often it comes, since a service manager sends it to each process of the service beside our
+own forwarding; SIGINT from a terminal is the parent's business; SIGQUIT, from the parent, means at once. A worker does
+not outlive its parent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.server import Service
+
+log = logging.getLogger(__name__)
+
+#: What the parent handles, and workers are forked with held back: see ``workers``.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
+#: Without a parent nobody would end a worker that hangs; it has so many seconds.
+_ORPHANED = 3.0
+#: Container objects made and not freed again before the garbage collector looks at the young ones; Python's own 700 is
+#: less than what a moment's requests hold. A request leaves no cycles behind: what the collector did was to find
+#: nothing, for 8 % of a request's time (benchmarks/RESULTS.md).
+_YOUNG = 10_000
+
+
+@dataclass(slots=True)
+class _StopRequests:
+    """What the signals have asked for so far."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    at_once: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def serve_alone(service: Service, listeners: Listeners) -> None:
+    """Run until a stop signal has been obeyed."""
+    loop = asyncio.get_running_loop()
+    orders = _StopRequests()
+
+    def on_stop() -> None:
+        if orders.stop.is_set():
+            orders.at_once.set()
+        orders.stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_stop)
+    loop.add_signal_handler(signal.SIGHUP, service.registry.touch, "signal")
+    # It would replace workers; by default it ends a process.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    urls = listeners.urls(service.settings.ep_prefix)
+    service.start(listeners)
+    freeze_garbage_collector()
+    current = service.registry.current
+    log.info("listening", extra={**urls, "generation": current.version, "models": len(current.models)})
+    await orders.stop.wait()
+    seconds = service.settings.drain_seconds
+    log.info("stopping", extra={"running": len(service.gateway.running), "drain_seconds": seconds})
+    await service.stop(orders.at_once)
+    log.info("stopped")
+
+
+async def serve_as_worker(
+    service: Service, listeners: Listeners, parent: int, is_stopping: Callable[[], bool]
+) -> None:
+    """Run until told to stop, or until the pipe ``parent`` says that there is no parent any more.
+
+    ``is_stopping`` says whether the whole service stops: otherwise other workers go on, and nobody is refused here.
+    """
+    loop = asyncio.get_running_loop()
+    orders = _StopRequests()
+
+    def on_stop() -> None:
+        service.gateway.draining |= is_stopping()
+        orders.stop.set()
+
+    def on_at_once() -> None:
+        service.gateway.draining = True
+        orders.at_once.set()
+        orders.stop.set()
+
+    def on_orphaned() -> None:
+        log.error("the parent process is gone, this worker ends")
+        on_at_once()
+
+    loop.add_signal_handler(signal.SIGTERM, on_stop)
+    loop.add_signal_handler(signal.SIGQUIT, on_at_once)
+    loop.add_signal_handler(signal.SIGHUP, service.registry.touch, "signal")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    # What has been sent since the fork arrives now, and finds its handler.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    watch = threading.Thread(
+        target=_watch_parent, args=(parent, loop, on_orphaned), name="parent", daemon=True
+    )
+    watch.start()
+    service.start(listeners)
+    freeze_garbage_collector()
+    await orders.stop.wait()
+    await service.stop(orders.at_once, refuse=service.gateway.draining)
+
+
+def freeze_garbage_collector() -> None:
+    """What a started process consists of lives as long as it does, and is not looked at again; the rest less often."""
+    gc.freeze()
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+
+
+def _watch_parent(parent: int, loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
+    """In a thread of its own, so that a loop that hangs does not keep an orphan alive."""
+    os.read(parent, 1)  # nobody writes: it returns when the last writer, the parent, is gone
+    try:
+        loop.call_soon_threadsafe(then)
+    except RuntimeError:
+        return  # the loop is closed: the worker is ending
+    time.sleep(_ORPHANED)
+    os._exit(1)

@@ -1,0 +1,154 @@
+"""Logging that can never hurt: structured, through a bounded queue, without secrets.
+
+Laws: a log call on the event loop only puts a record into a queue; one thread formats and writes. Constant messages,
+data in fields: ``log.info("request", extra={"status": 200})``. No prompt, token or credential is ever put into a field;
+third-party loggers that would do so are filtered here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from llm_proxy.telemetry.access_record import AccessRecord
+from llm_proxy.telemetry.log_lines import formatter
+from llm_proxy.telemetry.log_writer import (
+    FileSink,
+    NonBlockingSink,
+    Sink,
+    StreamSink,
+    Writer,
+    counters,
+    write,
+)
+
+__all__ = [
+    "AccessRecord",
+    "NoiseFilter",
+    "QueueHandler",
+    "counters",
+    "request_id",
+    "setup",
+    "setup_direct",
+    "stop",
+]
+
+#: The id of the request that is being handled; empty outside of requests.
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+class QueueHandler(logging.Handler):
+    """Hands records over to ``put``, which does not block."""
+
+    def __init__(self, put: Callable[[logging.LogRecord], None]) -> None:
+        super().__init__()
+        self._put = put
+
+    def createLock(self) -> None:  # noqa: N802 (the base class's name)
+        self.lock = None  # nothing here needs one
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        if type(record) is AccessRecord:  # one for each request, and nothing in it is to be looked at
+            self._put(record)
+            return True
+        # The base class's takes the lock; since Python 3.13 without asking whether there is one.
+        if passed := bool(self.filter(record)):
+            self.emit(record)
+        return passed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            # What the arguments are may change before the record is written.
+            record.msg, record.args = record.getMessage(), None
+        except Exception:  # noqa: BLE001 (a caller's mistake in a log call must not end its request)
+            counters.failed += 1
+            return
+        if not hasattr(record, "request_id") and (rid := request_id.get()):
+            record.request_id = rid
+        self._put(record)
+
+
+class NoiseFilter(logging.Filter):
+    """Third-party records that carry what a client sent: Tornado's parser quotes the offending header, and its access
+    lines contain the query string. We write our own access line. And watchdog calls it an error that its thread is
+    being stopped while an event arrives."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith("tornado."):
+            late = record.name.startswith("watchdog.") and "thread is inactive" in str(record.msg)
+            return not late
+        if record.name == "tornado.access":
+            return False
+        if (
+            record.name == "tornado.general"
+            and isinstance(record.msg, str)
+            and "Malformed HTTP" in record.msg
+        ):
+            record.msg, record.args = "malformed HTTP from a client", None
+        if record.name == "tornado.application" and isinstance(record.msg, str) and "%r" in record.msg:
+            # "Uncaught exception %s\n%r" prints the whole request with its query string.
+            record.msg, record.args = "uncaught exception in a handler", None
+        return True
+
+
+_writer: Writer | None = None
+
+_LEVELS = {
+    "DEBUG": logging.DEBUG,
+    "INFO": logging.INFO,
+    "WARN": logging.WARNING,
+    "ERROR": logging.ERROR,
+}
+
+
+def setup(level: str, kind: str, filename: str = "", *, turn: int | None = None) -> None:
+    """Route all logging through the queue to standard error and, if named, a file. Raises ``OSError`` if the file
+    cannot be opened.
+
+    Where several processes write, ``turn`` is a file that they share, and each line says who wrote it.
+    """
+    writer = Writer(
+        formatter(kind, processes=turn is not None), _sinks(StreamSink(sys.stderr, turn), filename)
+    )
+    _route(level, QueueHandler(writer.put))
+    writer.start()
+    global _writer
+    if _writer is None:
+        atexit.register(stop)
+    _writer = writer
+
+
+def setup_direct(level: str, kind: str, filename: str = "") -> None:
+    """The same without a thread, for a process that forks others: a thread may hold a lock at that moment. Raises
+    ``OSError``."""
+    form, sinks = formatter(kind, processes=True), _sinks(NonBlockingSink(sys.stderr), filename)
+    _route(level, QueueHandler(lambda record: write([record], form, sinks)))
+
+
+def _sinks(stderr: Sink, filename: str) -> list[Sink]:
+    return [stderr, FileSink(filename)] if filename else [stderr]
+
+
+def _route(level: str, front: QueueHandler) -> None:
+    """Make this the handler of everything."""
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    front.addFilter(NoiseFilter())
+    root.addHandler(front)
+    root.setLevel(_LEVELS[level])
+    for noisy in ("asyncio", "watchdog"):
+        logging.getLogger(noisy).setLevel(max(_LEVELS[level], logging.INFO))
+    logging.raiseExceptions = False
+    logging.captureWarnings(True)
+
+
+def stop() -> bool:
+    """Write what is queued, but not for ever. False if that is not possible: then the interpreter's own end, which
+    writes to standard error once more, would hang as well."""
+    global _writer
+    writer, _writer = _writer, None
+    return writer is None or writer.stop()

@@ -1,0 +1,126 @@
+"""From a log record to one line of text: JSON for machines, or words for people.
+
+Laws: whatever is in a record, the line is one line, finite and bounded; nothing in it can move a cursor. Both
+formatters may be called for each request, so what does not depend on the record is made once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+from typing import Any
+
+from pydantic_core import to_json
+from pythonjsonlogger.json import JsonFormatter
+
+from llm_proxy.telemetry.access_record import AccessRecord
+
+#: Longest text of one field. A hostile path or model name must not fill the disk.
+MAX_FIELD = 2_000
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def clean(value: Any) -> Any:
+    """``value`` fit for one line of log: cut to a limit, finite, no object of ours by accident."""
+    kind = type(value)
+    if kind is str and len(value) <= MAX_FIELD and value.isascii():
+        return value
+    if kind is int or kind is bool or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {clean(str(k)): clean(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(item) for item in value]
+    text = str(value)
+    if len(text) > MAX_FIELD:
+        text = text[:MAX_FIELD] + "..."
+    return text.encode("utf-8", "replace").decode()
+
+
+class JsonLines(JsonFormatter):
+    """One JSON object a line; ASCII only, so that no terminal or line splitter can be tricked."""
+
+    #: For the few lines that are not ASCII; ``json.dumps`` would make an encoder for each.
+    _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+    _second = -1
+    _stamp = ""
+
+    def __init__(self, processes: bool) -> None:
+        super().__init__("%(asctime)s")
+        #: Who writes; None if nobody else does. A formatter is made in the process that uses it.
+        self._process = os.getpid() if processes else None
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 (the base class's name)
+        second, rest = divmod(record.created, 1)
+        if second != self._second:
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = int(second)
+        return f"{self._stamp}.{int(rest * 1000):03d}Z"
+
+    def format(self, record: logging.LogRecord) -> str:
+        # Not the base class's way, which copies the fields four times.
+        line: dict[str, Any] = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": clean(record.getMessage()),
+        }
+        if self._process is not None:
+            line["process"] = self._process
+        if type(record) is AccessRecord and (plain := _plain({**line, **record.fields})) is not None:
+            return plain
+        if record.exc_info:
+            line["exc_info"] = clean(self.formatException(record.exc_info))
+        if record.stack_info:
+            line["stack_info"] = clean(self.formatStack(record.stack_info))
+        for name, value in record.__dict__.items():
+            if name not in _STANDARD:
+                line[name] = clean(value)
+        written = to_json(line)
+        return written.decode() if written.isascii() else self._encode(line)
+
+
+def _plain(line: dict[str, Any]) -> str | None:
+    """``line`` as JSON without a look at each of its fields, if none can be odd: in a short line none is long."""
+    try:
+        written = to_json(line)
+    except ValueError:
+        return None
+    odd = len(written) > MAX_FIELD or not written.isascii() or b"Infinity" in written or b"NaN" in written
+    return None if odd else written.decode()
+
+
+class TextLines(logging.Formatter):
+    """For people: time, level, message, then the fields as ``key=value``; control characters are escaped."""
+
+    def __init__(self, processes: bool) -> None:
+        super().__init__()
+        self._who = f"[{os.getpid()}] " if processes else ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
+        fields = {k: v for k, v in record.__dict__.items() if k not in _STANDARD and v not in (None, "")}
+        parts = [f"{stamp} {record.levelname:<5} {self._who}{_printable(record.getMessage())}"]
+        parts += [f"{key}={_printable(str(clean(value)))}" for key, value in fields.items()]
+        text = " ".join(parts)
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+def _printable(text: str) -> str:
+    """``text`` with everything that could move a cursor or begin a new line written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def formatter(kind: str, processes: bool = False) -> logging.Formatter:
+    """The formatter for ``json`` or ``text``; with ``processes`` each line says which one wrote it."""
+    return TextLines(processes) if kind == "text" else JsonLines(processes)

@@ -1,0 +1,286 @@
+"""One connection to an upstream: HTTP/1.1 on an asyncio transport, one request after the other.
+
+Laws: what a read brought is handed on in one piece, before any fault that came with it. When the receiver of a body is
+not ready (its callback gave an awaitable), reading stops until it is; at most one read waits here. A connection is
+reusable only after an answer that was read to its declared end with no byte more, with the request sent to its end;
+bytes that come between two requests spoil it. This module refuses to know about pools, names, timeouts and redirects,
+and leaves all judging of bytes to ``reader``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import cast
+
+from llm_proxy.net.faults import ConnectionLost
+from llm_proxy.upstreams.body_sender import Sender
+from llm_proxy.upstreams.early_response import EarlyResponse
+from llm_proxy.upstreams.flow_control import FlowControl
+from llm_proxy.upstreams.response_delegate import ResponseDelegate, Sink
+from llm_proxy.upstreams.response_reader import ResponseReader
+
+
+class Connection(asyncio.Protocol):
+    """A keep-alive connection. Its socket is closed by ``abort``, by any fault, and by an answer that forbids reuse."""
+
+    __slots__ = (
+        "_aside",
+        "_closed",
+        "_delegate",
+        "_early_response",
+        "_gate",
+        "_lost",
+        "_reader",
+        "_sender",
+        "_sink",
+        "_transport",
+        "_waits_for_continue",
+        "idle_closed",
+        "idle_until",
+        "served",
+    )
+
+    def __init__(self) -> None:
+        self._transport = cast(asyncio.Transport, None)
+        self._delegate: ResponseDelegate | None = None
+        self._sender: Sender | None = None
+        self._waits_for_continue = False
+        self._early_response: EarlyResponse | None = None
+        self._reader: ResponseReader | None = None
+        #: Where the body goes; None until the head is complete.
+        self._sink: Sink | None = None
+        #: Shut while the receiver of the body is not ready; None while it is.
+        self._gate: FlowControl | None = None
+        #: Bytes, and the transport's end, that came when nothing could be handed on.
+        self._aside: list[bytes] = []
+        self._lost: tuple[Exception | None] | None = None
+        self._closed = False
+        #: Called when the connection ends between two requests.
+        self.idle_closed: Callable[[Connection], object] | None = None
+        #: When the pool must not use it any more (loop time).
+        self.idle_until = 0.0
+        #: Requests begun.
+        self.served = 0
+
+    # -- called by the owner
+
+    def send(
+        self,
+        delegate: ResponseDelegate,
+        method: str,
+        head: bytes,
+        sender: Sender | None,
+        wait_for_continue: bool,
+    ) -> None:
+        """Send a request. ``head`` may include a small body; a larger one is ``sender``'s, begun at once or, with
+        ``wait_for_continue``, after an informational 100."""
+        self._delegate = delegate
+        self._sender = sender
+        self._waits_for_continue = wait_for_continue
+        self._reader = ResponseReader(method)
+        self._sink = None
+        self.served += 1
+        if self.alive:  # else its end is on its way to us, and uvloop would raise
+            self._transport.write(head)
+            if sender is not None:
+                self._early_response = EarlyResponse(self._transport)
+                if not wait_for_continue:
+                    sender.start(self._transport)
+        if self._aside or self._lost is not None:
+            self._catch_up()
+
+    def abort(self) -> None:
+        """Close the socket now. Nothing is reported."""
+        self._delegate = None
+        self.idle_closed = None
+        self._close()
+
+    def fail(self, error: Exception) -> None:
+        """End the request with ``error``, whatever it is doing."""
+        delegate, self._delegate = self._delegate, None
+        self._close()
+        if delegate is not None:
+            delegate.on_fault(error)
+
+    @property
+    def alive(self) -> bool:
+        """Whether a request may be sent, as far as we know."""
+        return not self._closed and not self._transport.is_closing()
+
+    @property
+    def answered(self) -> bool:
+        """Whether any byte of the present answer has come."""
+        return self._reader is not None and self._reader.begun
+
+    @property
+    def sending(self) -> bool:
+        """Whether a part of the request has not left yet."""
+        return (self._sender is not None and not self._sender.done) or bool(
+            self._transport.get_write_buffer_size()
+        )
+
+    # -- called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        reader = self._reader
+        if reader is None or self._gate is not None:
+            self._put_aside(data)
+            return
+        body = reader.feed(data)
+        sink = self._sink
+        if sink is None:
+            self._look_at_head(reader)
+            sink = self._sink
+        if body and sink is not None and not self._closed:  # else it was given up meanwhile
+            try:
+                result = sink(body)
+            except Exception as error:  # noqa: BLE001 - what callbacks raise ends this request
+                self.fail(error)
+            else:
+                if result is not None:
+                    self._hold(result)
+        if reader.outcome is not None:
+            self._conclude()
+
+    def eof_received(self) -> None:
+        self._ended(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended(exc)
+
+    def pause_writing(self) -> None:
+        if self._sender is not None:
+            self._sender.pause()
+
+    def resume_writing(self) -> None:
+        if self._sender is not None:
+            self._sender.resume()
+
+    # -- reading
+
+    def _put_aside(self, data: bytes) -> None:
+        """Bytes that cannot be handed on: the receiver is not ready, or there is no request."""
+        if self._gate is None and self.served:
+            self._close()  # nobody asked for them, so whatever they are, the connection is spoiled
+        elif not self._closed:
+            # TLS may still hold a record that it has decrypted. And a server may answer before it was asked ("503,
+            # too busy"); it is heard once the request is out.
+            self._aside.append(data)
+
+    def _look_at_head(self, reader: ResponseReader) -> None:
+        """Tell of the head, if it is complete."""
+        sender = self._sender
+        if reader.may_continue and self._waits_for_continue:
+            self._waits_for_continue = False
+            if sender is not None:
+                sender.start(self._transport)
+        if reader.head is None or self._delegate is None:
+            return
+        if reader.head.code >= 300 and sender is not None and not sender.done:
+            sender.stop()  # RFC 9112, section 9.3: a final answer makes the rest of the body pointless
+        try:
+            self._sink = self._delegate.on_head(reader.head)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.fail(error)
+
+    def _hold(self, result: object) -> None:
+        """Read no more before ``result`` is done, if it is something to wait for."""
+        if isawaitable(result) and self.alive:
+            gate = FlowControl()
+            if gate.hold(result, self._ready_again):
+                self._gate = gate
+                self._transport.pause_reading()
+
+    def _ready_again(self, error: Exception | None) -> None:
+        """The receiver is ready again, or has failed."""
+        self._gate = None
+        if error is not None:
+            self.fail(error)
+            return
+        self._catch_up()
+        if self.alive and self._gate is None:
+            self._transport.resume_reading()
+
+    def _catch_up(self) -> None:
+        """Treat what was put aside."""
+        while self._aside and self._gate is None and not self._closed:
+            self.data_received(self._aside.pop(0))
+        if self._delegate is not None and self._reader is not None and self._reader.outcome is not None:
+            self._conclude()
+        if self._lost is not None and self._gate is None:
+            self._ended(*self._lost)
+
+    # -- ending
+
+    def _conclude(self) -> None:
+        """The reader is done: end the request as soon as the receiver has taken all bytes."""
+        reader = self._reader
+        if reader is None or self._delegate is None or self._gate is not None:
+            return
+        if reader.outcome is not True:
+            assert reader.outcome is not None
+            self.fail(reader.outcome)
+            return
+        delegate, self._delegate = self._delegate, None
+        reusable = reader.reusable and self.alive and not (self.sending or self._aside or self._lost)
+        if reusable:
+            self._reader = self._sender = self._sink = None
+            self._drop_early_response()
+        else:
+            self._close()
+        delegate.on_end(reusable)
+
+    def _ended(self, error: Exception | None) -> None:
+        """The transport is at its end: cleanly (None), or by ``error``."""
+        if self._closed:
+            return
+        if self._gate is not None or not self.served:
+            self._lost = (error,)
+            return
+        if error is not None and self._early_response is not None and (said := self._early_response.read()):
+            self._drop_early_response()
+            self.data_received(said)
+            self._ended(error)
+            return
+        reader = self._reader
+        if reader is None or self._delegate is None:
+            self._close()
+            return
+        lost = reader.ended(error)
+        if lost is None:
+            delegate, self._delegate = self._delegate, None
+            self._close()
+            delegate.on_end(False)
+            return
+        if not reader.begun and self.sending:
+            lost = ConnectionLost("the upstream did not read the whole request", "write", lost.kind)
+        lost.__cause__ = error
+        if isinstance(error, OSError):
+            lost.errno = error.errno
+        self.fail(lost)
+
+    def _close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._gate is not None:
+            self._gate.drop()
+            self._gate = None
+        self._aside.clear()
+        if self._sender is not None:
+            self._sender.stop()
+        self._drop_early_response()
+        self._sink = self._sender = None  # which know the request
+        self._transport.abort()
+        if self.idle_closed is not None:
+            self.idle_closed(self)
+
+    def _drop_early_response(self) -> None:
+        if self._early_response is not None:
+            self._early_response.close()
+            self._early_response = None

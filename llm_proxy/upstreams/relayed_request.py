@@ -1,0 +1,99 @@
+"""A request of the relay: from a call as a value to its bytes, without Tornado's objects in between.
+
+Laws: what is sent is what ``plan`` would make of the same call as an ``HTTPRequest``; nothing is followed, nothing
+decoded, nothing collected, and there is no limit but the one for connecting: the relay watches events. Its receiver
+is told of each step in a plain call. How a request gets to its answer is ``carrier``'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Protocol
+
+from tornado.httpclient import HTTPRequest
+from tornado.httputil import HTTPHeaders
+
+from llm_proxy.upstreams.proxies import Proxies
+from llm_proxy.upstreams.request_lifecycle import Client, RequestLifecycle
+from llm_proxy.upstreams.request_plan import Options, Plan, make_plan
+from llm_proxy.upstreams.response_delegate import Sink
+from llm_proxy.upstreams.response_head import ResponseHead
+
+_LENGTH = b"\r\nContent-Length: 0\r\n"
+
+Planner = Callable[[str, str, tuple[tuple[str, str], ...], bytes | None], Plan]
+
+
+class Receiver(Protocol):
+    """Whom a transfer tells. Nothing follows ``on_finished``."""
+
+    def on_connected(self) -> None:
+        """There is a connection, and the request is about to be sent; again if it has to be sent again."""
+
+    def on_head(self, head: ResponseHead) -> None:
+        """The head of the answer."""
+
+    def on_data(self, data: bytes) -> object:
+        """Bytes of the body; an awaitable as the result means: nothing more until that is done."""
+
+    def on_finished(self, error: Exception | None, retried: bool) -> None:
+        """The body is complete, or ``error`` says why it never will be; ``retried``: it had to be sent again."""
+
+
+class RelayedRequest(RequestLifecycle):
+    """See the module."""
+
+    __slots__ = ("_make", "_receiver")
+
+    def __init__(
+        self, client: Client, make: Callable[[], Plan], connect_timeout: float, receiver: Receiver
+    ) -> None:
+        super().__init__(client, connect_timeout, 0)
+        self._make = make
+        self._receiver = receiver
+
+    def _make_plan(self) -> Plan:
+        return self._make()
+
+    def _told(self) -> None:
+        self._receiver.on_connected()
+
+    def _answered(self, head: ResponseHead) -> Sink:
+        self._receiver.on_head(head)
+        return self._receiver.on_data
+
+    def _completed(self) -> None:
+        self._close()
+        self._receiver.on_finished(None, bool(self.stale_retries))
+
+    def _failed(self, error: Exception) -> None:
+        self._receiver.on_finished(error, bool(self.stale_retries))
+
+
+def planner(proxies: Proxies, defaults: dict[str, Any]) -> Planner:
+    """``planner(...)(method, url, headers, body)`` is what to send. A deployment's calls differ in their bodies only,
+    so the rest is decided once."""
+
+    @lru_cache(maxsize=256)
+    def without_body(method: str, url: str, headers: tuple[tuple[str, str], ...], body: bool) -> Plan:
+        request = HTTPRequest(
+            url,
+            method=method,
+            headers=HTTPHeaders(dict(headers)),
+            body=b"" if body else None,
+            allow_nonstandard_methods=True,
+            follow_redirects=False,
+            decompress_response=False,
+        )
+        return make_plan(Options(request, defaults), proxies)
+
+    def plan(method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None) -> Plan:
+        made = without_body(method, url, headers, body is not None)
+        if not body:
+            return made
+        before, _, after = made.head.partition(_LENGTH)
+        head = b"%b\r\nContent-Length: %d\r\n%b" % (before, len(body), after)
+        return Plan(url, method, made.target, made.route, head, body, None, None, wait_for_continue=False)
+
+    return plan

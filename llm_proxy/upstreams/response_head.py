@@ -1,0 +1,105 @@
+"""The head of an answer: what it says about the body that follows.
+
+Laws: pure. llhttp has already validated the bytes (no bare CR or LF, no folded lines, no NUL), so splitting at CRLF is
+exact; what llhttp leaves to its user is decided here: which framing applies, and which combinations we refuse to read
+(RFC 9112, section 6.3). This module refuses to know about sockets.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from llm_proxy.net.faults import ProtocolError
+
+#: Limits on one head. 64 KiB is what Tornado's own parser and nginx's largest common setting accept.
+MAX_HEAD = 64 * 1024
+MAX_HEADERS = 200
+
+
+class Framing(IntEnum):  # whose members are hashed without a call
+    """How the end of a body is found."""
+
+    NONE = 0
+    LENGTH = 1
+    CHUNKED = 2
+    UNTIL_CLOSE = 3
+
+
+class ResponseHead:
+    """One answer's head. ``lines`` are the field lines as they came, without line ends; ``start`` is the status line."""
+
+    __slots__ = ("code", "content_encoding", "framing", "keep_alive", "length", "lines", "reason", "start")
+
+    def __init__(self, raw: bytes, code: int, method: str) -> None:
+        """``raw`` includes the final empty line. Raises ``ProtocolError``."""
+        lines = raw.decode("latin-1").lstrip("\r\n").split("\r\n")
+        del lines[-2:]
+        self.start = lines.pop(0)
+        if not self.start.startswith("HTTP/1."):
+            raise ProtocolError("the answer is not HTTP/1", "head", "protocol")
+        self.code = code
+        self.reason = self.start[13:]
+        self.lines = lines
+        self.length = -1
+        self.content_encoding = ""
+        self.keep_alive = not self.start.startswith("HTTP/1.0")
+        chunked = self._read_fields()
+        if method == "HEAD" or code == 204 or code == 304 or self.length == 0:
+            self.framing = Framing.NONE
+        elif chunked:
+            self.framing = Framing.CHUNKED
+        elif self.length > 0:
+            self.framing = Framing.LENGTH
+        else:
+            self.framing = Framing.UNTIL_CLOSE
+            self.keep_alive = False
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """All fields in order, names as they came, values stripped."""
+        found = []
+        for line in self.lines:
+            name, _, value = line.partition(":")
+            found.append((name, value.strip(" \t")))
+        return found
+
+    def location(self) -> str | None:
+        """The value of the ``Location`` field."""
+        for name, value in self.pairs():
+            if name.lower() == "location":
+                return value
+        return None
+
+    def rename(self, old: str, new: str) -> None:
+        """Give the fields called ``old`` (lower case) another name."""
+        size = len(old)
+        self.lines = [new + line[size:] if line[:size].lower() == old else line for line in self.lines]
+
+    def _read_fields(self) -> bool:
+        """Note the fields that decide about the body; true for a chunked one."""
+        chunked = False
+        connection = ""
+        for line in self.lines:
+            if line[0] not in "cCtT":  # only these few can matter; most lines are skipped by one comparison
+                continue
+            name, _, value = line.partition(":")
+            name, value = name.lower(), value.strip(" \t")
+            if name == "content-length":
+                if self.length >= 0 or not (value.isascii() and value.isdigit()) or len(value) > 18:
+                    raise ProtocolError("the answer has a bad Content-Length", "head", "framing")
+                self.length = int(value)
+            elif name == "transfer-encoding":
+                if chunked or value.lower() != "chunked" or self.start.startswith("HTTP/1.0"):
+                    raise ProtocolError(
+                        "the answer has a Transfer-Encoding that we refuse", "head", "framing"
+                    )
+                chunked = True
+            elif name == "content-encoding":
+                self.content_encoding = value.lower()
+            elif name == "connection":
+                connection += f",{value.lower()}"
+        if chunked and self.length >= 0:
+            raise ProtocolError("the answer has two framings", "head", "framing")
+        if connection:  # RFC 9112, section 9.3: "close" wins, "keep-alive" counts for HTTP/1.0
+            options = {option.strip() for option in connection.split(",")}
+            self.keep_alive = "close" not in options and (self.keep_alive or "keep-alive" in options)
+        return chunked

@@ -1,0 +1,197 @@
+"""A canonical conversation as Anthropic's ``system`` and ``messages`` (docs.anthropic.com/en/api/messages).
+
+Laws: only user and assistant turns remain, and neighbours of one role are merged; system texts move to the top; the
+results of tools stand before everything else in the turn after the calls, because the API refuses any other order.
+Texts that are empty or white space are left out: the API refuses them too. Thinking goes back with its signature or
+not at all. Parts that are not OpenAI's own pass as they are, and so does ``cache_control`` wherever it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llm_proxy.wire.schema import Message
+from providers.common.conversation import Calls, field_text, inline, part_url, parts, plain, refuse
+
+Block = dict[str, Any]
+
+#: OpenAI's parts for which this API has no counterpart.
+_FOREIGN_PARTS = frozenset({"input_audio", "audio_url", "video_url"})
+#: The API's own rule for ids; other vendors' ids hold dots and colons.
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """``thinking_lost``: the last turn's tool calls are being answered, but the thinking before them is missing."""
+
+    system: str | list[Block] | None
+    messages: list[dict[str, Any]]
+    thinking_lost: bool
+
+
+def conversation(messages: Sequence[Message]) -> Conversation:
+    """Translate all messages. Raises ``InvalidRequest``."""
+    calls = Calls()
+    system: list[Block] = []
+    turns: list[tuple[str, list[Block]]] = []
+    for at, message in enumerate(messages):
+        if message.role in ("system", "developer"):
+            system += _blocks(message, at)
+            continue
+        if message.role == "assistant":
+            role, blocks = "assistant", _assistant(message, at, calls)
+        elif message.role == "user":
+            role, blocks = "user", _blocks(message, at)
+        else:
+            role, blocks = "user", [_tool_result(message, at, calls)]
+        if turns and turns[-1][0] == role:
+            turns[-1][1].extend(blocks)
+        elif blocks:
+            turns.append((role, blocks))
+    if not turns:
+        refuse("messages", "must hold at least one message of a user or an assistant that is not empty")
+    native = [{"role": role, "content": _content(blocks)} for role, blocks in turns]
+    return Conversation(_system(system), native, thinking_lost(native))
+
+
+def _system(blocks: list[Block]) -> str | list[Block] | None:
+    if all(_is_plain(block) for block in blocks):
+        return "\n\n".join(block["text"] for block in blocks) or None
+    return blocks
+
+
+def _content(blocks: list[Block]) -> str | list[Block]:
+    """A single text in its short form; else blocks, the results of tools first."""
+    if len(blocks) == 1 and _is_plain(blocks[0]):
+        return str(blocks[0]["text"])
+    return sorted(blocks, key=lambda block: block["type"] != "tool_result")
+
+
+def _is_plain(block: Block) -> bool:
+    return block.keys() == {"type", "text"}
+
+
+def thinking_lost(turns: Any) -> bool:
+    """With a budget for thinking, the turn whose tool results are delivered must begin with a thinking block ("a final
+    assistant message must start with a thinking block"); most clients of OpenAI's dialect do not keep it. ``turns`` are
+    messages of the API, of whatever shape."""
+    if not isinstance(turns, list) or len(turns) < 2:
+        return False
+    before, last = map(_kinds, turns[-2:])
+    return "tool_result" in last and before[:1] not in (["thinking"], ["redacted_thinking"])
+
+
+def _kinds(turn: Any) -> list[Any]:
+    """The types of the blocks of a turn."""
+    content = turn.get("content") if isinstance(turn, dict) else None
+    return [b.get("type") for b in content if isinstance(b, dict)] if isinstance(content, list) else []
+
+
+def _assistant(message: Message, at: int, calls: Calls) -> list[Block]:
+    leading, later = _thinking(message)
+    uses = [
+        _marked(
+            {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": call.arguments},
+            call.source.model_extra,
+        )
+        for call in calls.asked(message, at)
+    ]
+    return [*leading, *_blocks(message, at), *later, *uses]
+
+
+def _thinking(message: Message) -> tuple[list[Block], list[Block]]:
+    """The signed thinking blocks of an earlier answer: those that began it, and those that came after its text.
+
+    ``index`` is where the block stood in Anthropic's content list; it is ours (see ``_anthropic_answer``) and is not
+    sent. Blocks of other origin have no signature and would be refused.
+    """
+    leading: list[Block] = []
+    later: list[Block] = []
+    entries = (message.model_extra or {}).get("thinking_blocks")
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and (entry.get("signature") or entry.get("data")):
+            in_front = entry.get("index", len(leading)) == len(leading) and not later
+            (leading if in_front else later).append({k: v for k, v in entry.items() if k != "index"})
+    return leading, later
+
+
+def _tool_result(message: Message, at: int, calls: Calls) -> Block:
+    call_id, _ = calls.answered(message, at)
+    block: Block = {"type": "tool_result", "tool_use_id": _id(call_id)}
+    content = _blocks(message, at, mark_last=False)
+    if content:
+        block["content"] = _content(content)
+    if (message.model_extra or {}).get("is_error") is True:
+        block["is_error"] = True
+    return _marked(block, message.model_extra)
+
+
+def _id(call_id: str) -> str:
+    return _NOT_IN_IDS.sub("_", call_id)
+
+
+def _marked(block: Block, source: dict[str, Any] | None) -> Block:
+    """``block`` with the ``cache_control`` that stands on its source."""
+    mark = (source or {}).get("cache_control")
+    return {**block, "cache_control": mark} if isinstance(mark, dict) else block
+
+
+def _blocks(message: Message, at: int, *, mark_last: bool = True) -> list[Block]:
+    """The content of one message. A ``cache_control`` on the message itself means its last block."""
+    blocks = [block for path, part in parts(message, at) if (block := _block(part, path)) is not None]
+    if blocks and mark_last:
+        blocks[-1] = _marked(blocks[-1], message.model_extra)
+    return blocks
+
+
+def _block(part: dict[str, Any], path: str) -> Block | None:
+    """One part; None if it is an empty text. Raises ``InvalidRequest``."""
+    kind = part["type"]
+    if kind in ("text", "refusal"):
+        text = field_text(part, kind, path)
+        # citations: what the API itself put on a text of its own.
+        extra = {"citations": part["citations"]} if isinstance(part.get("citations"), list) else {}
+        return _marked({"type": "text", "text": text, **extra}, part) if text.strip() else None
+    if kind == "image_url":
+        return _marked(_from_url(part_url(part, path), path), part)
+    if kind == "file":
+        return _marked(_file(part, path), part)
+    if kind in _FOREIGN_PARTS:
+        refuse(f"{path}.type", f"parts of type '{kind}' cannot be sent to this model")
+    return part
+
+
+def _from_url(url: str, path: str, title: str | None = None) -> Block:
+    """An image or document from a ``data:`` or web address. Raises ``InvalidRequest``."""
+    content = inline(url, path)
+    if content is None:
+        if not url.lower().startswith(("http://", "https://")):
+            refuse(path, "must be a data:, http: or https: URL")
+        return {"type": "image", "source": {"type": "url", "url": url}}
+    source = {"type": "base64", "media_type": content.media_type, "data": content.data}
+    if content.media_type.startswith("image/"):
+        # The API knows the registered name only.
+        source["media_type"] = content.media_type.replace("image/jpg", "image/jpeg")
+        return {"type": "image", "source": source}
+    named = {"title": title} if title else {}
+    if content.media_type == "application/pdf":
+        return {"type": "document", "source": source, **named}
+    if content.media_type.startswith("text/"):
+        source = {"type": "text", "media_type": "text/plain", "data": plain(content, path)}
+        return {"type": "document", "source": source, **named}
+    return refuse(path, f"content of type '{content.media_type}' cannot be sent to this model")
+
+
+def _file(part: dict[str, Any], path: str) -> Block:
+    inner = part.get("file")
+    if not isinstance(inner, dict):
+        refuse(f"{path}.file", "must be an object")
+    if isinstance(inner.get("file_id"), str):
+        return {"type": "document", "source": {"type": "file", "file_id": inner["file_id"]}}
+    title = inner.get("filename")
+    data = field_text(inner, "file_data", f"{path}.file")
+    return _from_url(data, f"{path}.file.file_data", title if isinstance(title, str) else None)

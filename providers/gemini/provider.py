@@ -1,0 +1,149 @@
+"""The dialect of Google's Gemini API (ai.google.dev/api/generate-content).
+
+Requests: messages in ``_gemini_contents``, parameters in ``_gemini_params`` and ``_gemini_tools``. Answers:
+``_gemini_stream`` and ``_gemini_answer``; embeddings: ``_gemini_embeddings``; errors: ``_gemini_errors``. This file only
+puts them together. The key goes into a header: in the URL it would end up in every log on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from llm_proxy.errors import GatewayError
+from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
+from llm_proxy.wire.sse import dumps
+from providers.base import BaseProvider, ChatResponse, StreamDecoder
+from providers.common.conversation import unheard
+from providers.common.errors_in_answers import not_an_answer
+from providers.common.headers import fixed_headers, json_headers
+from providers.common.json_objects import Malformed, loads
+from providers.common.sse_decoder import ChunkMaker, Refused
+from providers.gemini import errors
+from providers.gemini.answer import Answer, usage
+from providers.gemini.contents import conversation
+from providers.gemini.embeddings import embed_answer, embed_body
+from providers.gemini.params import body_fields
+from providers.gemini.stream import GeminiDecoder
+
+#: Collections that a model's name may carry; a bare name is one of ``models``.
+_COLLECTIONS = ("models", "tunedModels")
+
+
+class GeminiProvider(BaseProvider):
+    """``POST {host}/v1beta/models/{model}:generateContent``, ``:streamGenerateContent`` and ``:batchEmbedContents``."""
+
+    api_type: ClassVar[str] = "gemini"
+    default_host: ClassVar[str | None] = "https://generativelanguage.googleapis.com"
+
+    def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
+        history = conversation(request.messages, deployment.model)
+        fields, dropped = body_fields(request, deployment)
+        body = {"contents": history.contents, **fields}
+        if history.system is not None:
+            body["systemInstruction"] = history.system
+        stream = bool(request.stream)
+        method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        return HttpCall(
+            "POST",
+            f"{deployment.api_host}/v1beta/{_resource(deployment.model)}:{method}",
+            (*json_headers(stream), *self.auth_headers(deployment)),
+            dumps(body),
+            deployment.timeouts,
+            stream=stream,
+            dropped=(*dropped, *unheard(request.messages)),
+        )
+
+    def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
+        try:
+            value = loads(body)
+            error = errors.error_of(value)
+            if error is not None:
+                raise errors.from_error(error)
+            return ChatResponse(_completion(value if isinstance(value, list) else [value]))
+        except Refused as refused:
+            raise refused.error from refused
+        except Malformed as error:
+            raise not_an_answer(body, error) from error
+
+    def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
+        return GeminiDecoder()
+
+    def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
+        resource = _resource(deployment.model)
+        body, dropped = embed_body(request, resource)
+        return HttpCall(
+            "POST",
+            f"{deployment.api_host}/v1beta/{resource}:batchEmbedContents",
+            (*json_headers(False), *self.auth_headers(deployment)),
+            dumps(body),
+            deployment.timeouts,
+            dropped=dropped,
+        )
+
+    def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
+        try:
+            return dumps(embed_answer(body, request))
+        except Malformed as error:
+            raise not_an_answer(body, error) from error
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        return errors.from_status(status, headers, body)
+
+    def auth_headers(self, deployment: Deployment) -> tuple[tuple[str, str], ...]:
+        return fixed_headers(deployment, "x-goog-api-key")
+
+
+def _resource(model: str) -> str:
+    """``models/{model}`` for a path: lists of models give the names with it, people write them without."""
+    collection, slash, name = model.partition("/")
+    if not slash or collection not in _COLLECTIONS:
+        collection, name = "models", model
+    return f"{collection}/{quote(name, safe='')}"
+
+
+def _completion(responses: list[Any]) -> dict[str, Any]:
+    """A whole answer, in one response or (from servers that stream without being asked) in several, as a
+    ``chat.completion``. Raises ``Malformed`` and ``Refused``."""
+    answer = Answer()
+    messages: dict[int, dict[str, Any]] = {}
+    fields: dict[int, dict[str, Any]] = {}
+    for response in responses:
+        if not isinstance(response, dict):
+            raise Malformed("not a JSON object")
+        for piece in answer.read(response):
+            _add(messages.setdefault(piece.index, {}), piece.delta)
+            fields.setdefault(piece.index, {}).update(piece.more)
+    for piece in answer.last():
+        _add(messages[piece.index], piece.delta)
+    if not answer.complete():
+        raise Malformed("no candidate with a finish reason")
+    make = ChunkMaker()
+    make.id, make.model = answer.id, answer.model
+    choices = [
+        {
+            "index": index,
+            "message": {**messages[index], "content": messages[index]["content"] or None},
+            "logprobs": None,
+            "finish_reason": candidate.finish(),
+            **fields[index],
+        }
+        for index, candidate in sorted(answer.candidates.items())
+    ]
+    return make.whole(choices, usage(answer.counts) if answer.counts else None)
+
+
+def _add(message: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Join a delta to the message: texts are appended, lists extended."""
+    for name, value in delta.items():
+        if isinstance(value, list):
+            # ``index`` is there for the joining of streamed lists only.
+            message.setdefault(name, []).extend(
+                {k: v for k, v in item.items() if k != "index"} for item in value
+            )
+        elif name in ("content", "reasoning_content"):
+            message[name] = message.get(name, "") + value
+        else:
+            message[name] = value

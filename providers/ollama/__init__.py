@@ -1,0 +1,1 @@
+"""The dialect of Ollama's native API. Its door is ``provider``."""

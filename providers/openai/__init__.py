@@ -1,0 +1,1 @@
+"""OpenAI's dialect, which is the canonical one. Its door is ``provider``."""
