@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-all test-node torture soak fuzz-api bench schema matrix requirements build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node torture soak fuzz-api bench schema matrix requirements build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ lint: environment ## ruff
 types: environment ## mypy, strict
 	$(BIN)/mypy
 
-imports: environment ## the three import contracts
+imports: environment ## the import contracts
 	$(BIN)/lint-imports --no-cache --no-logo
 
 test: ## the tests
@@ -34,6 +34,9 @@ test: ## the tests
 
 test-others: environment ## the tests on the other Pythons of this machine
 	scripts/test-others.sh
+
+test-tornado: environment ## what touches Tornado, on the lowest and the newest version that setup.py allows
+	scripts/test-tornado.sh
 
 test-all: test-others test ## the tests on every Python of this machine
 

@@ -77,6 +77,12 @@ class BaseProvider(ABC):
     default_host: ClassVar[str | None] = None
     #: Whether servers of this type may have OpenAI's endpoints for audio, images, moderations and files, below the host.
     has_media: ClassVar[bool] = False
+    #: The vendors that it tells apart, by the names that the configuration has for them; empty where there is only one.
+    vendors: ClassVar[frozenset[str]] = frozenset()
+
+    def vendor_at(self, api_host: str) -> str:
+        """Which of ``vendors`` answers at ``api_host``; for an empty one, which is meant where nothing is known."""
+        return ""
 
     @abstractmethod
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:

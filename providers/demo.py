@@ -16,6 +16,7 @@ class DemoProvider(OpenAIProvider):
     api_type: ClassVar[str] = "demo"
     default_host: ClassVar[str | None] = None
     has_media: ClassVar[bool] = False
+    vendors: ClassVar[frozenset[str]] = frozenset()
 
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         raise NotSupported.by_upstream("the demo has no embeddings")

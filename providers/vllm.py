@@ -20,10 +20,9 @@ class VllmProvider(OpenAIProvider):
 
     api_type: ClassVar[str] = "vllm"
     default_host: ClassVar[str | None] = None
-    #: vLLM ignores them in silence, and silence is what we do not pass on.
-    inexpressible: ClassVar[frozenset[str]] = frozenset(
-        {"typical_p", "repeat_last_n", "num_ctx", "keep_alive"}
-    )
+
+    def vendor_at(self, api_host: str) -> str:
+        return "vllm"
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         said = from_body(body)

@@ -1,4 +1,4 @@
-"""Every command and JSON sample of the README, and of two pages below it, is executed."""
+"""Every command and JSON sample of the README, and of the pages below it, is executed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from llm_proxy.live.state.registry import Sources, api_types
 from providers.discovery import discover
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/faces.md", "docs/configuration.md")
+PAGES = ("README.md", "docs/endpoints.md", "docs/faces.md", "docs/configuration.md", "docs/settings.md")
 BLOCKS = [
     block
     for page in PAGES
@@ -136,7 +136,9 @@ def test_error_sample(origin: str) -> None:
     }
 
 
-@pytest.mark.parametrize("page", [*PAGES, "examples/README.md", "docs/matrix.md", "docs/failures.md"])
+@pytest.mark.parametrize(
+    "page", [*PAGES, "examples/README.md", "docs/matrix.md", "docs/failures.md", "docs/architecture.md"]
+)
 def test_links(page: str) -> None:
     """Each link to a file of the project leads somewhere."""
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text("utf-8"))

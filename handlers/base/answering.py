@@ -171,7 +171,7 @@ class AnsweringHandler(BaseHandler):
     async def _send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
         if len(body) > OFF_LOOP and not self.gone:
-            self._headers.put("Content-Length", str(len(body)))
+            self.answer_headers.put("Content-Length", str(len(body)))
             self.write(body)
             self._begun = True
             self._owed = 0
@@ -226,9 +226,9 @@ class AnsweringHandler(BaseHandler):
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""
-        self._headers.put("Content-Type", self.face.stream_type)
-        self._headers.put("Cache-Control", "no-cache, no-transform")
-        self._headers.put("X-Accel-Buffering", "no")
+        self.answer_headers.put("Content-Type", self.face.stream_type)
+        self.answer_headers.put("Cache-Control", "no-cache, no-transform")
+        self.answer_headers.put("X-Accel-Buffering", "no")
 
     def _say_who(
         self,
@@ -237,15 +237,15 @@ class AnsweringHandler(BaseHandler):
         prompt: UsedPrompt | None,
     ) -> None:
         self._upstream = deployment
-        self._headers.put("X-Llm-Provider", header_text(deployment.provider))
-        self._headers.put("X-Llm-Model", header_text(deployment.model))
+        self.answer_headers.put("X-Llm-Provider", header_text(deployment.provider))
+        self.answer_headers.put("X-Llm-Model", header_text(deployment.model))
         self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
         dropped = (*self.untranslated, *dropped)
         if prompt is not None:
-            self._headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
+            self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)
         if dropped:
-            self._headers.put("X-Dropped-Params", header_text(", ".join(dropped)[:1000]))
+            self.answer_headers.put("X-Dropped-Params", header_text(", ".join(dropped)[:1000]))
             self.facts["dropped"] = list(dropped)
             log.info(
                 "parameters dropped",

@@ -18,19 +18,13 @@ from time import perf_counter
 from typing import Any, ClassVar, cast
 from urllib.parse import quote
 
-from tornado.httputil import HTTPServerRequest, ResponseStartLine
 from tornado.iostream import StreamClosedError
-from tornado.web import (
-    Application,
-    HTTPError,
-    MissingArgumentError,
-    RequestHandler,
-    stream_request_body,
-)
+from tornado.web import HTTPError, MissingArgumentError, stream_request_body
 
 from handlers.base.gateway import Gateway
 from llm_proxy.clients.connection import ClientConnection
-from llm_proxy.clients.headers import RequestHeaders, ResponseHeaders
+from llm_proxy.clients.headers import RequestHeaders
+from llm_proxy.clients.tornado_internals import LeanRequestHandler, implements
 from llm_proxy.errors import (
     ClientGone,
     Draining,
@@ -65,7 +59,7 @@ OFF_LOOP = 64 * 1024
 
 
 @stream_request_body
-class BaseHandler(RequestHandler):
+class BaseHandler(LeanRequestHandler):
     """Base of all endpoints. Subclasses may set ``face`` to answer errors in another dialect."""
 
     #: Shown in the access log.
@@ -76,19 +70,6 @@ class BaseHandler(RequestHandler):
     gateway: Gateway
     snapshot: Snapshot
     request_id = ""
-
-    _headers: ResponseHeaders
-
-    def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
-        # Instead of Tornado's own, which makes name spaces for templates, for each request.
-        self.application = application
-        self.request = request
-        self._headers_written = self._finished = False
-        self._auto_finish = True
-        self._prepared_future = None
-        self.clear()
-        self.initialize(**kwargs)
-        self.connection.set_close_callback(self.on_connection_close)
 
     def initialize(self, gateway: Gateway) -> None:
         self.gateway = gateway
@@ -112,50 +93,17 @@ class BaseHandler(RequestHandler):
         self.body_at = self.started
         self.set_default_headers()
 
-    async def _execute(self, transforms: object, *args: bytes, **kwargs: bytes) -> None:
-        # Instead of Tornado's own, which looks for what no handler here has: cookies, transforms, forms.
-        self._transforms = []
-        try:
-            method = self.request.method
-            if method not in self.SUPPORTED_METHODS:
-                raise HTTPError(405)
-            self.path_args = [self.decode_argument(arg) for arg in args]
-            self.prepare()
-            if self._finished:
-                return
-            try:
-                await self.request._body_future
-            except StreamClosedError:
-                return
-            result = getattr(self, method.lower())(*self.path_args)
-            if result is not None:
-                await result
-            if self._auto_finish and not self._finished:
-                self.finish()
-        except asyncio.CancelledError:
-            # Whoever cancelled it, a client must neither wait for ever nor take half a stream for a whole one.
-            if self._headers_written and not self._finished:
-                self.cut()
-            elif not self._finished:
-                self.send_error(500)
-            raise
-        except Exception as error:  # noqa: BLE001 (each is answered)
-            self._handle_request_exception(error)
-
     def make_face(self) -> Face:
         """The dialect of this endpoint's answers."""
         return _PLAIN
 
     def clear(self) -> None:
-        # Instead of Tornado's own: it formats the date for each answer, and calls this before there is a request id.
-        self._headers = ResponseHeaders()
-        self._write_buffer: list[bytes] = []
-        self._status_code, self._reason = 200, "OK"
-        if self.request_id:
+        super().clear()
+        if self.request_id:  # it is called before there is one
             self.set_default_headers()
 
     def set_default_headers(self) -> None:
-        put = self._headers.put
+        put = self.answer_headers.put
         put("Content-Type", "application/json")
         put("X-Request-Id", self.request_id)
         put("X-Config-Generation", self.snapshot.version)
@@ -200,7 +148,7 @@ class BaseHandler(RequestHandler):
 
     def _whole(self) -> bool:
         """Whether the whole request has come."""
-        future: asyncio.Future[None] = self.request._body_future
+        future: asyncio.Future[None] = cast(Any, self.request).body_future
         return future.done()
 
     def _body_late(self) -> None:
@@ -222,7 +170,7 @@ class BaseHandler(RequestHandler):
         body = dumps(self.face.refusal(error, self.request_id))
         self._log_line()
         self.connection.respond_and_linger(
-            error.status, responses.get(error.status, "Unknown"), self._headers, body
+            error.status, responses.get(error.status, "Unknown"), self.answer_headers, body
         )
 
     def now(self) -> float:
@@ -301,11 +249,10 @@ class BaseHandler(RequestHandler):
 
     def allowed_methods(self) -> list[str]:
         """The methods that this class implements."""
-        unimplemented = RequestHandler._unimplemented_method
         return [
             method
             for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-            if getattr(type(self), method.lower()) is not unimplemented
+            if implements(type(self), method)
         ]
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
@@ -325,8 +272,8 @@ class BaseHandler(RequestHandler):
         """The client left (Tornado tells within a millisecond), or we cut the connection ourselves."""
         self.cancel_timer()
         # Tornado 6.6 forgets to tell the task that waits for the body, which would then wait for ever.
-        body: asyncio.Future[None] | None = getattr(self.request, "_body_future", None)
-        if body is not None and not body.done():
+        body: asyncio.Future[None] = cast(Any, self.request).body_future
+        if not body.done():
             body.set_exception(StreamClosedError())
             body.exception()  # nobody may be waiting, which is no fault
         if self._cut:
@@ -346,20 +293,6 @@ class BaseHandler(RequestHandler):
         if self._body_timer is not None:
             self._body_timer.cancel()
             self._body_timer = None
-
-    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
-        if type(chunk) is not bytes or self._headers_written or self.request.method == "HEAD":
-            return super().finish(chunk)
-        # The usual answer, whole and with a body: Tornado's way is longer by a copy and an entity tag.
-        assert not self._finished
-        self._headers.put("Content-Length", str(len(chunk)))
-        self._headers_written = self._finished = True
-        connection, start = self.connection, ResponseStartLine("HTTP/1.1", self._status_code, self._reason)
-        connection.set_close_callback(None)
-        sent = connection.write_headers(start, self._headers, chunk)
-        connection.finish()
-        self.on_finish()
-        return sent
 
     def on_finish(self) -> None:
         self.cancel_timer()
@@ -398,7 +331,7 @@ class NotFoundHandler(BaseHandler):
 
     def prepare(self) -> None:
         super().prepare()
-        if not self._finished and not self._cut:
+        if not self.answered and not self._cut:
             self.refuse(NotFound("there is no such path; see the README for the endpoints"))
 
 

@@ -65,7 +65,7 @@ class RelayingHandler(AnsweringHandler):
 
     def expect_length(self, status: int) -> None:
         """Remember how long the answer will be, if its headers say so."""
-        length = self._headers.get("Content-Length")
+        length = self.answer_headers.get("Content-Length")
         if length is not None and self.request.method != "HEAD" and status != 304:
             self._owed = int(length)
 

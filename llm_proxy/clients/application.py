@@ -27,6 +27,8 @@ from tornado.httputil import (
 )
 from tornado.web import Application, HTTPError, RequestHandler
 
+from llm_proxy.clients.tornado_internals import LeanRequestHandler
+
 #: What may stand in a Host field; no comma, which is how two of them look when they were joined.
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+;=%:\[\]-]*")
 
@@ -40,7 +42,7 @@ def _name_in(host: str) -> str:
 
 
 class Request(HTTPServerRequest):
-    """A request whose head has come. ``_body_future`` is done when its body has."""
+    """A request whose head has come. ``body_future`` is done when its body has."""
 
     def __init__(self, start: RequestStartLine, headers: HTTPHeaders, connection: HTTPConnection) -> None:
         """Raises ``HTTPInputError``."""
@@ -58,7 +60,7 @@ class Request(HTTPServerRequest):
         self.path, _, self.query = start.path.partition("?")
         #: The connection's; asking Python for the running one is a system call before 3.12.
         self.loop: asyncio.AbstractEventLoop = connection.loop  # type: ignore[attr-defined]
-        self._body_future: Future[None] = self.loop.create_future()
+        self.body_future: Future[None] = self.loop.create_future()
 
     @cached_property
     def query_arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]  # an attribute there
@@ -104,12 +106,12 @@ class GatewayApplication(Application):
         arguments: list[bytes] = []
         plain = self._plain.get(request.path)
         if plain is not None:
-            handler = plain[0](self, request, **plain[1])
+            handler = cast(LeanRequestHandler, plain[0](self, request, **plain[1]))
         else:
             found: Any = self.find_handler(request)
-            handler = found.handler_class(self, request, **found.handler_kwargs)
+            handler = cast(LeanRequestHandler, found.handler_class(self, request, **found.handler_kwargs))
             arguments = found.path_args
-        task = request.loop.create_task(handler._execute([], *arguments))
+        task = request.loop.create_task(handler.run(*arguments))
         return handler, task
 
 
@@ -130,7 +132,7 @@ class _Dispatch(HTTPMessageDelegate):
         request = Request(cast(RequestStartLine, start_line), headers, self._connection)
         # The task is kept here, since an event loop knows its tasks only weakly.
         handler, self._task = self._site.begin(request)
-        self._body: Future[None] = request._body_future
+        self._body: Future[None] = request.body_future
         self._take: Callable[[bytes], object] = handler.data_received
 
     def data_received(self, chunk: bytes) -> None:

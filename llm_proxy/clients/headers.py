@@ -1,4 +1,4 @@
-"""The header fields of a request, to be read, and those of an answer, to be written.
+"""The header fields of a request, to be read. Those of an answer: ``tornado_internals``.
 
 Laws: pure; names are compared without regard to case, fields keep their order, and fields of one name are one list
 (RFC 9110, section 5.3). What Tornado's ``HTTPHeaders`` offers to a reader is here, made in a tenth of the time: a
@@ -8,8 +8,6 @@ request has a dozen fields, and two of them are looked at.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-
-from tornado.httputil import HTTPHeaders
 
 
 class RequestHeaders(Mapping[str, str]):
@@ -55,22 +53,3 @@ class RequestHeaders(Mapping[str, str]):
     def get_all(self) -> Iterator[tuple[str, str]]:
         """All fields, names as they came."""
         return iter(self._pairs)
-
-
-class ResponseHeaders(HTTPHeaders):
-    """Tornado's own, with a shorter way in for names that we write ourselves, and out. Made empty."""
-
-    def __init__(self) -> None:
-        # Instead of Tornado's own, which looks for what to begin with.
-        self._as_list: dict[str, list[str]] = {}
-        self._combined_cache: dict[str, str] = {}
-
-    def get_all(self) -> list[tuple[str, str]]:
-        """All fields, each value of its own."""
-        return [(name, value) for name, values in self._as_list.items() for value in values]
-
-    def put(self, name: str, value: str) -> None:
-        """Set ``name``, which must be spelled as Tornado would (``X-Request-Id``). That ``value`` has no line end is seen
-        to when the head is made."""
-        self._as_list[name] = [value]
-        self._combined_cache[name] = value

@@ -66,6 +66,7 @@ class Deployment:
     ``name`` is the public model name, ``model`` the upstream's name for it. ``options`` are defaults that a client
     may override, with canonical (OpenAI) names or the upstream's own. ``weight`` is a share of the traffic of all
     deployments with the same ``name``. ``name`` is empty for a provider's bare ``defaults`` (passthrough only).
+    ``vendor`` names whose servers answer, where a dialect has many; empty: the host tells.
     """
 
     provider: str
@@ -85,6 +86,7 @@ class Deployment:
     prompt: str | None = None
     on_client_gone: Literal["cancel", "drain"] = "cancel"
     drain_seconds: float = 30.0
+    vendor: str = ""
 
     @property
     def identity(self) -> str:

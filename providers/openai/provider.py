@@ -1,7 +1,7 @@
 """The canonical dialect itself: OpenAI, and every server that speaks its chat completions.
 
-Requests pass as they were sent, with the configuration's defaults under them and the upstream's model name; answers
-pass untouched, and are read only as far as must be known. Streams: ``_openai_stream``.
+Requests pass as they were sent, with the configuration's defaults under them, the upstream's model name, and what the row
+of the vendor asks for (``vendors``); answers pass untouched, and are read only as far as must be known. Streams: ``_openai_stream``.
 
 Source: platform.openai.com/docs/api-reference/chat, and recordings of llama.cpp and vLLM in tests/data.
 """
@@ -9,9 +9,7 @@ Source: platform.openai.com/docs/api-reference/chat, and recordings of llama.cpp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
@@ -22,8 +20,10 @@ from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, ChatResponse, StreamDecoder
 from providers.common.defaults import effective
 from providers.common.errors import from_body, in_stream, refusal, reported
+from providers.openai.fit import fit
+from providers.openai.fit_params import fit_embeddings
 from providers.openai.stream import OpenAIDecoder, sound
-from providers.openai.strict import strict
+from providers.vendors import LENIENT, VENDORS, of_host, vendor_of
 
 
 class OpenAIProvider(BaseProvider):
@@ -32,24 +32,25 @@ class OpenAIProvider(BaseProvider):
     api_type: ClassVar[str] = "openai"
     default_host: ClassVar[str | None] = "https://api.openai.com/v1"
     has_media: ClassVar[bool] = True
-    #: Parameters that this dialect has no word for, although others have.
-    inexpressible: ClassVar[frozenset[str]] = frozenset()
+    vendors: ClassVar[frozenset[str]] = frozenset(VENDORS)
+
+    def vendor_at(self, api_host: str) -> str:
+        found = of_host(api_host) if api_host else LENIENT
+        return found.name if found else ""
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         body, dropped = effective(request.sent, deployment.options)
-        for name in self._unknown(deployment):
-            if body.pop(name, None) is not None:
-                dropped.append(name)
-        if _is_openai(deployment.api_host):
-            dropped += strict(body)
+        vendor = vendor_of(deployment)
+        streaming = body.pop("stream_options", None)
+        dropped += fit(body, vendor, deployment.model)
         body["model"] = deployment.model
-        if request.stream:
-            body["stream"] = True
-            # Usage is always wanted, for the log; a face that was not asked for it leaves it out.
-            body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-        else:
-            body["stream"] = False
-            body.pop("stream_options", None)
+        body["stream"] = bool(request.stream)
+        if request.stream and vendor.stream_options:
+            if not _says_no_usage(deployment):
+                # Usage is always wanted, for the log; a face that was not asked for it leaves it out.
+                body["stream_options"] = {**(streaming or {}), "include_usage": True}
+            elif request.wants_usage:
+                dropped.append("stream_options")
         accept = "text/event-stream" if request.stream else "application/json"
         headers = (("Content-Type", "application/json"), ("Accept", accept), *self.auth_headers(deployment))
         return HttpCall(
@@ -61,10 +62,6 @@ class OpenAIProvider(BaseProvider):
             bool(request.stream),
             tuple(sorted(dropped)),
         )
-
-    def _unknown(self, deployment: Deployment) -> frozenset[str]:
-        """Parameters to leave out. OpenAI itself answers 400 to any that it does not know; others take many more."""
-        return _NOT_AT_OPENAI if _is_openai(deployment.api_host) else self.inexpressible
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
         value = _object(body)
@@ -82,6 +79,7 @@ class OpenAIProvider(BaseProvider):
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         # The options of a deployment are sampling parameters: none of them is meant for embeddings.
         body, dropped = effective(request.sent, {})
+        dropped += fit_embeddings(body, vendor_of(deployment))
         body["model"] = deployment.model
         headers = (("Content-Type", "application/json"), *self.auth_headers(deployment))
         url = deployment.api_host + "/embeddings"
@@ -99,20 +97,10 @@ class OpenAIProvider(BaseProvider):
         return refusal(status, headers, from_body(body))
 
 
-#: Sampling parameters of other servers, and of our conversation endpoint.
-_NOT_AT_OPENAI = frozenset(
-    {
-        *("top_k", "min_p", "typical_p", "repetition_penalty", "repeat_penalty", "repeat_last_n", "num_ctx"),
-        *("num_predict", "keep_alive", "chat_template_kwargs", "max_new_tokens"),
-    }
-)
-
-
-@lru_cache(maxsize=1000)
-def _is_openai(api_host: str) -> bool:
-    """Whether OpenAI's own servers answer, at OpenAI or in Azure."""
-    host = urlsplit(api_host).hostname or ""
-    return host == "api.openai.com" or host.endswith(".openai.azure.com")
+def _says_no_usage(deployment: Deployment) -> bool:
+    """Whether the configuration says that the server is not to be asked for usage in streams: some refuse the question."""
+    asked = deployment.options.get("stream_options")
+    return isinstance(asked, Mapping) and asked.get("include_usage") is False
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ MAX_LINES = 50
 
 _PLAIN = (
     "api_type",
+    "vendor",
     "model",
     "keep_alive",
     "active",
@@ -68,6 +69,8 @@ def _models(old: list[Deployment], new: list[Deployment]) -> Iterator[str]:
 def _changes(old: Deployment, new: Deployment) -> Iterator[str]:
     for name in _PLAIN:
         before, after = getattr(old, name), getattr(new, name)
+        if name == "vendor" and old.api_host != new.api_host:
+            continue  # it follows from the host, and "api_host changed" is said
         if before != after:
             yield f"{name} {_text(before)} -> {_text(after)}"
     for name in _LIMITS:
@@ -105,7 +108,7 @@ def _hidden(label: str, old: Any, new: Any) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     """A value as it stands in the file; a missing one is ``unset``."""
-    if value is None or value == ():
+    if value is None or value in ((), ""):
         return "unset"
     if isinstance(value, float):
         return f"{value:g}"

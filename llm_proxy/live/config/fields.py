@@ -72,6 +72,12 @@ class Row(_Strict):
         description="The key for the upstream; from the environment or a file, so that it is not written here.",
         examples=["${OPENAI_API_KEY}", "${file:/run/secrets/openai}"],
     )
+    vendor: Name | None = Field(
+        None,
+        description="Whose servers these are, where the dialect has many vendors: their rules are obeyed. Default: what the "
+        "host or the provider's name implies, else lenient.",
+        examples=["azure", "groq", "llamacpp", "mistral", "openrouter", "strict"],
+    )
     model: Name | None = Field(
         None, description="The upstream's name of the model; default: the public name.", examples=["qwen3:8b"]
     )

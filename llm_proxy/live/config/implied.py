@@ -1,4 +1,4 @@
-"""What a provider's name implies: its dialect, its usual host, and where its key goes."""
+"""What a provider's name implies: its dialect, its usual host, where its key goes, and whose rules its servers have."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ def kind_of(provider: str, api_types: Mapping[str, ApiType]) -> Kind:
     if preset is not None and preset.api_type in api_types:
         return Kind(preset.api_type, preset.api_host, api_types, preset.key_header)
     return Kind(None, None, api_types)
+
+
+def vendor_of(row: Row, provider: str, api_types: Mapping[str, ApiType]) -> str:
+    """Whose servers a row's are, as far as its dialect tells vendors apart: what the row says, else what its host implies,
+    else what the provider is called. A dialect's own name says nothing here, because that is what one calls any server
+    of it."""
+    kind = api_types[row.api_type or ""]
+    if row.vendor or not kind.vendors:
+        return row.vendor or ""
+    named = provider if provider in kind.vendors and provider != kind.name else ""
+    return kind.vendor_at(row.api_host or "") or named or kind.vendor_at("")
 
 
 def credentials(row: Row, kind: Kind) -> dict[str, Any]:

@@ -29,9 +29,11 @@ PRESETS: dict[str, Preset] = {
         Preset("cerebras", "https://api.cerebras.ai/v1"),  # inference-docs.cerebras.ai
         Preset("deepinfra", "https://api.deepinfra.com/v1/openai"),  # deepinfra.com/docs
         Preset("deepseek", "https://api.deepseek.com"),  # api-docs.deepseek.com
+        Preset("github", "https://models.github.ai/inference"),  # docs.github.com/github-models
         Preset("fireworks", "https://api.fireworks.ai/inference/v1"),  # docs.fireworks.ai
         Preset("groq", "https://api.groq.com/openai/v1"),  # console.groq.com/docs/openai
         Preset("huggingface", "https://router.huggingface.co/v1"),  # huggingface.co/docs/inference-providers
+        Preset("litellm", None),  # docs.litellm.ai: a gateway like this one
         # llama-server's usual port is 8080, which is ours too: a guess could make the gateway call itself.
         Preset("llamacpp", None),
         Preset("lmstudio", "http://127.0.0.1:1234/v1"),  # lmstudio.ai/docs
@@ -41,9 +43,12 @@ PRESETS: dict[str, Preset] = {
         Preset("openrouter", "https://openrouter.ai/api/v1"),  # openrouter.ai/docs
         Preset("perplexity", "https://api.perplexity.ai"),  # docs.perplexity.ai
         Preset("sambanova", "https://api.sambanova.ai/v1"),  # docs.sambanova.ai
+        Preset("sglang", None),  # docs.sglang.ai
+        Preset("tgi", None),  # huggingface.co/docs/text-generation-inference
         Preset(
             "together", "https://api.together.ai/v1"
         ),  # docs.together.ai/docs/inference/openai-compatibility
         Preset("xai", "https://api.x.ai/v1"),  # docs.x.ai
+        Preset("zai", "https://api.z.ai/api/paas/v4"),  # docs.z.ai
     )
 }

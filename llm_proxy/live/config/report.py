@@ -8,7 +8,7 @@ value of the document; keys are shown escaped and cut.
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
@@ -55,10 +55,13 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ApiType:
-    """What the loader must know of an adapter. ``default_host`` is None where there is no usual one."""
+    """What the loader must know of an adapter. ``default_host`` is None where there is no usual one. ``vendors`` are
+    those that it tells apart, and ``vendor_at`` which of them a host implies (empty: none)."""
 
     name: str
     default_host: str | None = None
+    vendors: frozenset[str] = frozenset()
+    vendor_at: Callable[[str], str] = field(default=lambda api_host: "", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

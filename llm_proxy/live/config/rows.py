@@ -16,7 +16,7 @@ from typing import Any
 
 from llm_proxy.live.config import checks
 from llm_proxy.live.config.fields import Row, field_findings
-from llm_proxy.live.config.implied import Kind, credentials, kind_of
+from llm_proxy.live.config.implied import Kind, credentials, kind_of, vendor_of
 from llm_proxy.live.config.merge import Part, merge
 from llm_proxy.live.config.presets import PRESETS
 from llm_proxy.live.config.report import ApiType, Built, Report, did_you_mean, one_of
@@ -137,6 +137,12 @@ class _Provider:
             message = f"must be one of {one_of(known)}{did_you_mean(api_type, known)}"
             self.report.problem((*path, "api_type"), message)
             broken.add("api_type")
+        vendors = {name for kind in known.values() for name in kind.vendors}
+        vendor = value.get("vendor")
+        if vendor is not None and "vendor" not in broken and vendor not in vendors:
+            message = f"must be one of {one_of(vendors)}{did_you_mean(vendor, vendors)}"
+            self.report.problem((*path, "vendor"), message)
+            broken.add("vendor")
         fields = {key: field for key, field in value.items() if key not in broken}
         total = (fields.get("timeouts") or {}).get("total")
         if total is not None and total > self.max_total:
@@ -160,6 +166,10 @@ class _Provider:
         kind, host = self._type_and_host(part)
         if kind is None or host is None:
             return None
+        if part.fields.get("vendor") and not self.kind.api_types[kind].vendors:
+            self.report.problem(
+                part.path, f'"vendor" has no meaning, because {kind} has only one', at_key=True
+            )
         return replace(part, fields={**part.fields, "api_type": kind, "api_host": host})
 
     def _report_missing(self, parts: list[Part], sound: int) -> None:
@@ -203,6 +213,7 @@ class _Provider:
             api_type=row.api_type or "",
             api_host=row.api_host or "",
             model=row.model or name,
+            vendor=vendor_of(row, self.name, self.kind.api_types),
             **credentials(row, self.kind),
             options=MappingProxyType(row.options) if row.options else NOTHING,
             languages=tuple(row.languages or ()),

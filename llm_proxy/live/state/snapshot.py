@@ -169,7 +169,10 @@ def api_types(sources: Sources, demo_host: str | None = None) -> dict[str, ApiTy
     hosts = {name: adapter.default_host for name, adapter in sources.adapters.items()}
     if "demo" in hosts:
         hosts["demo"] = sources.demo_host() if demo_host is None else demo_host
-    return {name: ApiType(name=name, default_host=host) for name, host in hosts.items()}
+    kinds = sources.adapters
+    return {
+        name: ApiType(name, host, kinds[name].vendors, kinds[name].vendor_at) for name, host in hosts.items()
+    }
 
 
 class _Secrets:

@@ -82,8 +82,7 @@ async def test_everything_of_a_request(tmp_path: Path) -> None:
     assert got.headers["x-dropped-params"] == "max_tool_calls, truncation, input.8, tools.2, include"
     call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
     assert sent.pop("messages") == [
-        {"role": "system", "content": "i"},
-        {"role": "developer", "content": "d"},
+        {"role": "system", "content": "i\n\nd"},
         {"role": "user", "content": "a"},
         {
             "role": "assistant",

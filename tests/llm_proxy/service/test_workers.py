@@ -78,10 +78,10 @@ def test_restarts_become_slower() -> None:
 _DYING = """
 from llm_proxy.telemetry import log
 from llm_proxy.service.scoreboard import Scoreboard
-from llm_proxy.service.workers import Parent
+from llm_proxy.service.workers import Supervisor
 log.setup_direct("INFO", "json")
 nothing = lambda: None
-raise SystemExit(Parent(Scoreboard(2), lambda row: 3, 0.0, nothing, nothing).run())
+raise SystemExit(Supervisor(Scoreboard(2), lambda row: 3, 0.0, nothing, nothing).run())
 """
 
 

@@ -92,14 +92,14 @@ def test_a_request_passes_as_it_was_sent() -> None:
 
 
 def test_messages_pass_as_they_were_sent() -> None:
-    """Parts, names, reasoning and vendor fields of messages are none of our business here."""
+    """Parts, names, reasoning and vendor fields of messages are none of our business where nobody knows the server."""
     messages = [
-        {"role": "developer", "content": "x", "name": "n"},
+        {"role": "system", "content": "x", "name": "n"},
         {
             "role": "user",
             "content": [{"type": "image_url", "image_url": {"url": "http://x/y", "detail": "low"}}],
         },
-        {"role": "assistant", "content": None, "reasoning_content": "r", "vendor": 1},
+        {"role": "assistant", "content": "y", "reasoning_content": "r", "vendor": 1},
         {"role": "tool", "tool_call_id": "c", "content": "x"},
     ]
     body = body_of(OPENAI.chat_call(ask(messages=messages), row("openai", "up")))

@@ -1,0 +1,144 @@
+"""All that is taken of Tornado's private names, and nothing else: short forms of what its handlers do for each request.
+
+Tornado's own forms make name spaces for templates, look for cookies and forms, copy and hash each answer; here nobody
+asks for any of that, and it is most of what a small request costs (benchmarks/RESULTS.md). Laws: what a handler may see
+of itself is what Tornado documents; every private name stands in ``PRIVATE`` with the reason why it is needed, and a
+test asks the installed Tornado for each of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from tornado.concurrent import Future
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
+from tornado.iostream import StreamClosedError
+from tornado.web import Application, HTTPError, RequestHandler
+
+#: Whose name, which name, and what it is needed for.
+PRIVATE: tuple[tuple[type, str, str], ...] = (
+    (RequestHandler, "_headers", "set_header, flush and finish write to it and read it"),
+    (RequestHandler, "_headers_written", "flush and finish ask whether the head has gone out"),
+    (RequestHandler, "_finished", "write, flush and finish refuse to go on after the end"),
+    (RequestHandler, "_auto_finish", "finish_request asks whether a method's end is the answer's"),
+    (RequestHandler, "_prepared_future", "its __init__ sets it, which ours stands for"),
+    (RequestHandler, "_write_buffer", "write collects there what flush sends"),
+    (RequestHandler, "_status_code", "set_status writes it, flush sends it"),
+    (RequestHandler, "_reason", "set_status writes it, flush sends it"),
+    (RequestHandler, "_transforms", "flush applies them; there are none here"),
+    (RequestHandler, "_handle_request_exception", "it answers an exception by send_error"),
+    (RequestHandler, "_unimplemented_method", "a method that is this one is not served: for Allow"),
+    (HTTPHeaders, "_as_list", "the fields as lists: written without looking at each character again"),
+    (HTTPHeaders, "_combined_cache", "the fields as text, which must agree with the lists"),
+)
+
+
+class ResponseHeaders(HTTPHeaders):
+    """Tornado's own, with a shorter way in for names that we write ourselves, and out. Made empty."""
+
+    def __init__(self) -> None:
+        # Instead of Tornado's own, which looks for what to begin with.
+        self._as_list: dict[str, list[str]] = {}
+        self._combined_cache: dict[str, str] = {}
+
+    def get_all(self) -> list[tuple[str, str]]:
+        """All fields, each value of its own."""
+        return [(name, value) for name, values in self._as_list.items() for value in values]
+
+    def put(self, name: str, value: str) -> None:
+        """Set ``name``, which must be spelled as Tornado would (``X-Request-Id``). That ``value`` has no line end is seen
+        to when the head is made."""
+        self._as_list[name] = [value]
+        self._combined_cache[name] = value
+
+
+class LeanRequestHandler(RequestHandler):
+    """A ``RequestHandler`` that does only what is needed. ``answer_headers`` is where ``set_header`` writes.
+
+    Its request has ``body_future``, done when the whole body has come; whoever subclasses it gives ``data_received``.
+    """
+
+    answer_headers: ResponseHeaders
+
+    def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
+        self.application = application
+        self.request = request
+        self._headers_written = self._finished = False
+        self._auto_finish = True
+        self._prepared_future = None
+        self.clear()
+        self.initialize(**kwargs)
+        connection = cast(Any, request.connection)
+        connection.set_close_callback(self.on_connection_close)
+
+    @property
+    def head_sent(self) -> bool:
+        """Whether the head of the answer has gone out: the status is spent."""
+        return self._headers_written
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer is whole."""
+        return self._finished
+
+    def clear(self) -> None:
+        # Instead of Tornado's own: it formats the date for each answer.
+        self._headers = self.answer_headers = ResponseHeaders()
+        self._write_buffer: list[bytes] = []
+        self._status_code, self._reason = 200, "OK"
+
+    def cut(self) -> None:
+        """End the connection so that a broken answer looks broken."""
+        raise NotImplementedError
+
+    async def run(self, *args: bytes) -> None:
+        """Serve the request; ``args`` are what the path's pattern found. Instead of Tornado's ``_execute``, which looks
+        for what no handler here has: cookies, transforms, forms."""
+        self._transforms = []
+        try:
+            method = self.request.method
+            if method not in self.SUPPORTED_METHODS:
+                raise HTTPError(405)
+            self.path_args = [self.decode_argument(arg) for arg in args]
+            self.prepare()
+            if self._finished:
+                return
+            try:
+                await cast(Any, self.request).body_future
+            except StreamClosedError:
+                return
+            result = getattr(self, method.lower())(*self.path_args)
+            if result is not None:
+                await result
+            if self._auto_finish and not self._finished:
+                self.finish()
+        except asyncio.CancelledError:
+            # Whoever cancelled it, a client must neither wait for ever nor take half a stream for a whole one.
+            if self._headers_written and not self._finished:
+                self.cut()
+            elif not self._finished:
+                self.send_error(500)
+            raise
+        except Exception as error:  # noqa: BLE001 (each is answered)
+            self._handle_request_exception(error)
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
+        if type(chunk) is not bytes or self._headers_written or self.request.method == "HEAD":
+            return super().finish(chunk)
+        # The usual answer, whole and with a body: Tornado's way is longer by a copy and an entity tag.
+        assert not self._finished
+        self.answer_headers.put("Content-Length", str(len(chunk)))
+        self._headers_written = self._finished = True
+        connection = cast(Any, self.request.connection)
+        connection.set_close_callback(None)
+        start = ResponseStartLine("HTTP/1.1", self._status_code, self._reason)
+        sent: Future[None] = connection.write_headers(start, self.answer_headers, chunk)
+        connection.finish()
+        self.on_finish()
+        return sent
+
+
+def implements(handler: type[RequestHandler], method: str) -> bool:
+    """Whether ``handler`` has a method of its own for ``method`` (in capitals)."""
+    return getattr(handler, method.lower()) is not RequestHandler._unimplemented_method

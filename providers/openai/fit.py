@@ -1,0 +1,33 @@
+"""Makes a request of OpenAI's dialect what one vendor takes, as that vendor's row says.
+
+Laws: pure. The body's own object is changed, nothing in it is: what the client sent stays as it is, and what no rule
+concerns is the same object afterwards. What is taken out is named, unless it says nothing: a null, a default, a mere hint
+(see ``fit_params``), a mark for a cache. A rule that a row does not ask for costs a look at the row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from providers.openai.fit_calls import fit_ids
+from providers.openai.fit_fields import fit_fields
+from providers.openai.fit_messages import fit_content
+from providers.openai.fit_params import fit_params
+from providers.openai.fit_schemas import fit_tools
+from providers.openai.fit_turns import fit_turns
+from providers.openai.vendor import Vendor
+
+_Json = dict[str, Any]
+
+
+def fit(body: _Json, vendor: Vendor, model: str) -> list[str]:
+    """Change ``body``, a request for chat to ``model`` (the vendor's name for it); the names of what was lost."""
+    lost = dict.fromkeys(fit_params(body, vendor, model))
+    messages = fit_fields(body["messages"], vendor, lost)
+    if vendor.call_id is not None:
+        messages = fit_ids(messages, vendor.call_id, vendor.call_length)
+    messages = fit_content(messages, vendor, lost)
+    body["messages"] = fit_turns(messages, vendor)
+    if body.get("tools") is not None:
+        fit_tools(body, vendor, lost)
+    return list(lost)

@@ -1,0 +1,85 @@
+"""What messages may hold at a vendor: turns that say nothing, and pictures that a tool returned.
+
+Laws: a turn of nothing is left out where it is refused, and named by its place; a result of a tool is a text, and the
+pictures of results go into the user's turn behind them, with a word about whose they are, because in OpenAI's dialect a
+tool's message holds texts only (openai-python, types/chat/chat_completion_tool_message_param.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from providers.openai.vendor import Vendor
+
+_Json = dict[str, Any]
+_Lost = dict[str, None]
+_SAYS = ("tool_calls", "function_call", "audio", "refusal")
+
+
+def fit_content(messages: list[_Json], vendor: Vendor, lost: _Lost) -> list[_Json]:
+    """``messages`` with contents that ``vendor`` takes."""
+    found = messages
+    if any(map(_says_nothing, messages)):
+        found = _without_nothing(messages, vendor, lost)
+    if not vendor.pictures and any(map(_holds_pictures, found)):
+        found = _lifted(found)
+    return found
+
+
+def _says_nothing(message: _Json) -> bool:
+    """Whether it is an assistant's turn with neither text nor calls."""
+    if message["role"] != "assistant":
+        return False
+    content = message.get("content")
+    if isinstance(content, list):
+        content = any(part["type"] != "text" or part.get("text") for part in content)
+    return not content and not any(message.get(name) for name in _SAYS)
+
+
+def _without_nothing(messages: list[_Json], vendor: Vendor, lost: _Lost) -> list[_Json]:
+    found = []
+    for at, message in enumerate(messages):
+        if not _says_nothing(message):
+            found.append(message)
+        elif vendor.empty_turns or any(message.get(name) for name in vendor.thoughts):
+            found.append({**message, "content": ""})
+        else:
+            lost[f"messages.{at}"] = None
+    return found or messages
+
+
+def _is_text(part: _Json) -> bool:
+    return part["type"] in ("text", "refusal")
+
+
+def _holds_pictures(message: _Json) -> bool:
+    content = message.get("content")
+    return message["role"] == "tool" and isinstance(content, list) and not all(map(_is_text, content))
+
+
+def _lifted(messages: list[_Json]) -> list[_Json]:
+    """The same with the pictures of results in the user's turn behind the last of them, which is made if need be."""
+    found: list[_Json] = []
+    lifted: list[_Json] = []
+    for message in messages:
+        if lifted and message["role"] != "tool":
+            if message["role"] == "user":
+                message = {**message, "content": [*lifted, *parts(message.get("content"))]}
+            else:
+                found.append({"role": "user", "content": lifted})
+            lifted = []
+        if _holds_pictures(message):
+            content = message["content"]
+            texts = [part for part in content if _is_text(part)]
+            whose = f"Returned by the tool call {message.get('tool_call_id')}:"
+            lifted += [{"type": "text", "text": whose}, *(part for part in content if not _is_text(part))]
+            message = {**message, "content": texts or "What the tool returned follows."}
+        found.append(message)
+    return [*found, {"role": "user", "content": lifted}] if lifted else found
+
+
+def parts(content: Any) -> list[_Json]:
+    """``content`` as parts."""
+    if isinstance(content, list):
+        return content
+    return [{"type": "text", "text": content}] if content else []

@@ -1,0 +1,106 @@
+"""Declarations of tools as a vendor takes them: their fields, and what each subset of JSON Schema wants.
+
+Laws: a schema that is taken stays the same object; what is added says nothing new (an object without properties has none, an
+array without a word about its items holds anything), and what cannot be said is named. The cost is that of one walk.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from providers.openai.fit_fields import unmarked
+from providers.openai.vendor import Vendor
+
+_Json = dict[str, Any]
+_Lost = dict[str, None]
+_FUNCTION = frozenset({"name", "description", "parameters", "strict"})
+_COMBINED = ("anyOf", "oneOf", "allOf")
+
+
+def fit_tools(body: _Json, vendor: Vendor, lost: _Lost) -> None:
+    """Change ``tools`` of ``body``."""
+    if isinstance(body["tools"], list):
+        body["tools"] = [_tool(tool, at, vendor, lost) for at, tool in enumerate(body["tools"])]
+
+
+def _tool(tool: _Json, at: int, vendor: Vendor, lost: _Lost) -> _Json:
+    found = tool if vendor.marks else unmarked(tool)
+    function = found.get("function")
+    if found.get("type", "function") != "function" or not isinstance(function, dict):
+        return found
+    if vendor.strict and not found.keys() <= {"type", "function"}:
+        found = {"type": "function", "function": function}
+    changed = function
+    if vendor.strict and not function.keys() <= _FUNCTION:
+        changed = {name: value for name, value in function.items() if name in _FUNCTION}
+    if not vendor.strict_tools and "strict" in changed:
+        if changed["strict"]:
+            lost["tools.strict"] = None
+        changed = {name: value for name, value in changed.items() if name != "strict"}
+    given = function.get("parameters")
+    if isinstance(given, dict):
+        schema = _parameters(given, f"tools.{at}.function.parameters", vendor, lost)
+        if schema is not given:
+            changed = {**changed, "parameters": schema}
+    return found if changed is function else {**found, "function": changed}
+
+
+def _parameters(schema: _Json, path: str, vendor: Vendor, lost: _Lost) -> _Json:
+    """A schema of arguments. OpenAI's newer models want an object with its properties ("object schema missing
+    properties"), and none of the words that combine schemas, in the outermost one."""
+    found = schema
+    if vendor.items and any(isinstance(schema.get(word), list) for word in _COMBINED):
+        found = _one_object(found)
+        lost.update((f"{path}.{word}", None) for word in _COMBINED if word in schema)
+    if found.get("type", "object") == "object" and "$ref" not in found:
+        if "type" not in found and not any(word in found for word in _COMBINED):
+            found = {"type": "object", **found}
+        if "properties" not in found and found.get("type") == "object":
+            found = {**found, "properties": {}}
+    return _walked(found, vendor) if vendor.items or vendor.any_of_alone else found
+
+
+def _one_object(schema: _Json) -> _Json:
+    """One object for a choice of several: each may have its properties, and only what all of them require is required."""
+    choices = [
+        choice for word in ("anyOf", "oneOf") for choice in schema.get(word) or () if isinstance(choice, dict)
+    ]
+    parts = [choice for choice in schema.get("allOf") or () if isinstance(choice, dict)]
+    properties: _Json = {}
+    for part in (*choices, *parts, schema):
+        if isinstance(part.get("properties"), dict):
+            properties.update(part["properties"])
+    required = set.intersection(*map(_required, choices)) if choices else set()
+    required = required.union(*map(_required, (*parts, schema)))
+    rest = {name: value for name, value in schema.items() if name not in _COMBINED}
+    asked = {"required": [name for name in properties if name in required]} if required else {}
+    return {**rest, "type": "object", "properties": properties, **asked}
+
+
+def _required(schema: _Json) -> set[str]:
+    return {name for name in schema.get("required") or () if isinstance(name, str)}
+
+
+def _walked(value: Any, vendor: Vendor) -> Any:
+    """``value`` with the rules of ``vendor`` for schemas within schemas; the same object if it keeps them."""
+    if isinstance(value, list):
+        items = [_walked(item, vendor) for item in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    if not isinstance(value, dict):
+        return value
+    found = value
+    for name, inner in value.items():
+        if isinstance(inner, dict | list) and name not in ("enum", "const", "default", "examples"):
+            walked = _walked(inner, vendor)
+            if walked is not inner:
+                found = {**found, name: walked}
+    if vendor.items and found.get("type") == "array" and "items" not in found and "prefixItems" not in found:
+        found = {**found, "items": {}}
+    choices = found.get("anyOf")
+    if vendor.any_of_alone and isinstance(choices, list) and isinstance(found.get("type"), str | list):
+        kind = found["type"]
+        typed = [
+            {"type": kind, **one} if isinstance(one, dict) and "$ref" not in one else one for one in choices
+        ]
+        found = {**{name: inner for name, inner in found.items() if name != "type"}, "anyOf": typed}
+    return found
