@@ -74,7 +74,7 @@ class App:
     speaks: str
     job: str
     start: Callable[[Place], Start]
-    mcp: bool = False  # its agent can be given an MCP server, and shows the model the pictures in results
+    mcp: str = ""  # what an MCP tool's result is for its model: a "picture", or the "words" beside it alone
     quick: bool = False
     model: str = (
         "m"  # how the public name begins: a name that the program knows where that changes its manners

@@ -107,7 +107,8 @@ def _judge(
     made = place.work / "hello.txt"
     missing = ""
     if pictures:
-        missing = "" if f"{done(mark)} with a picture" in output else "no picture arrived"
+        wanted = "with a picture" if app.mcp == "picture" else "with the words alone"
+        missing = "" if f"{done(mark)} {wanted}" in output else "the tool's picture did not arrive"
     elif app.job == "file" and not (made.exists() and made.read_text().strip() == mark):
         missing = "no file was written"
     if (
@@ -130,5 +131,5 @@ def _refusals(lane: Lane) -> list[str]:
 
 def _last_words(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    told = [line for line in lines if re.search(r"error|fail|[45]\d\d", line, re.I)]
+    told = [line for line in lines if re.search(r"error|fail|[45]\d\d", line, re.IGNORECASE)]
     return (told or lines or ["nothing"])[-1][:300]

@@ -94,7 +94,10 @@ def _settings(place: Place, security: dict[str, object]) -> dict[str, object]:
     servers = {"pictures": {"command": command, "args": arguments, "trust": True}} if place.mcp else {}
     general = {"disableAutoUpdate": True, "enableAutoUpdate": False, "disableUpdateNag": True}
     quiet = {"privacy": {"usageStatisticsEnabled": False}, "telemetry": {"enabled": False}}
-    return {"security": security, "general": general, **quiet, "mcpServers": servers}
+    sees = {
+        "model": {"generationConfig": {"modalities": {"image": True}}}
+    }  # Qwen Code's; the other ignores it
+    return {**sees, "security": security, "general": general, **quiet, "mcpServers": servers}
 
 
 #: Qwen Code asks a proxy for loopback too, whatever NO_PROXY says.
@@ -161,7 +164,7 @@ def _copilot(place: Place, env: dict[str, str]) -> Start:
 
 _MESSAGES, _CHAT, _RESPONSES = "Anthropic", "chat", "Responses"
 APPS = (
-    App("Claude Code", "claude", "", _MESSAGES, "file", claude, mcp=True, quick=True),
+    App("Claude Code", "claude", "", _MESSAGES, "file", claude, mcp="picture", quick=True),
     App(
         "Claude Code",
         "claude",
@@ -172,12 +175,12 @@ APPS = (
         model="claude-sonnet-4-5",
     ),
     App("Claude Code", "claude", "at the Ollama port", _MESSAGES, "file", claude_ollama),
-    App("Codex", "codex", "", _RESPONSES, "file", codex, mcp=True, quick=True),
-    App("Codex", "codex", "a model that it knows", _RESPONSES, "file", codex, mcp=True, model="gpt-5.5"),
+    App("Codex", "codex", "", _RESPONSES, "file", codex, mcp="picture", quick=True),
+    App("Codex", "codex", "a model that it knows", _RESPONSES, "file", codex, mcp="picture", model="gpt-5.5"),
     App("Codex", "codex", "--oss", "Ollama's port", "file", codex_oss),
-    App("Gemini CLI", "gemini", "", "Gemini", "file", gemini, mcp=True, quick=True),
-    App("Qwen Code", "qwen", "openai", _CHAT, "file", qwen_openai, mcp=True),
-    App("Qwen Code", "qwen", "anthropic", _MESSAGES, "file", qwen_anthropic, mcp=True),
-    App("Copilot CLI", "copilot", "openai", _CHAT, "file", copilot_openai, mcp=True),
-    App("Copilot CLI", "copilot", "anthropic", _MESSAGES, "file", copilot_anthropic, mcp=True),
+    App("Gemini CLI", "gemini", "", "Gemini", "file", gemini, mcp="picture", quick=True),
+    App("Qwen Code", "qwen", "openai", _CHAT, "file", qwen_openai, mcp="picture"),
+    App("Qwen Code", "qwen", "anthropic", _MESSAGES, "file", qwen_anthropic, mcp="picture"),
+    App("Copilot CLI", "copilot", "openai", _CHAT, "file", copilot_openai, mcp="words"),
+    App("Copilot CLI", "copilot", "anthropic", _MESSAGES, "file", copilot_anthropic, mcp="words"),
 )

@@ -7,6 +7,9 @@ from typing import Any
 
 from tests.apps.places import KEY, App, Place, Start
 
+#: A model of opencode's own configuration sees only what it is said to see.
+_SIGHTED = {"name": "m", "attachment": True, "modalities": {"input": ["text", "image"], "output": ["text"]}}
+
 
 def _opencode(package: str, base: str) -> Any:
     def start(place: Place) -> Start:
@@ -15,7 +18,7 @@ def _opencode(package: str, base: str) -> Any:
             "npm": package,
             "name": "gateway",
             "options": options,
-            "models": {place.model: {"name": "m"}},
+            "models": {place.model: _SIGHTED},
         }
         command, arguments = place.server
         server = {"type": "local", "command": [command, *arguments], "enabled": True}
@@ -214,9 +217,11 @@ APPS = (
         "chat",
         "file",
         _opencode("@ai-sdk/openai-compatible", _V1),
-        mcp=True,
+        mcp="picture",
     ),
-    App("opencode", "opencode", "openai", "Responses", "file", _opencode("@ai-sdk/openai", _V1), mcp=True),
+    App(
+        "opencode", "opencode", "openai", "Responses", "file", _opencode("@ai-sdk/openai", _V1), mcp="picture"
+    ),
     App(
         "opencode",
         "opencode",
@@ -224,13 +229,13 @@ APPS = (
         "Anthropic",
         "file",
         _opencode("@ai-sdk/anthropic", _V1),
-        mcp=True,
+        mcp="picture",
     ),
     App("pi", "pi", "chat", "chat", "file", _pi("openai-completions", _V1)),
     App("pi", "pi", "Responses", "Responses", "file", _pi("openai-responses", _V1)),
     App("pi", "pi", "Anthropic", "Anthropic", "file", _pi("anthropic-messages", "{url}")),
-    App("Cline CLI", "cline", "", "chat", "file", cline, mcp=True),
-    App("Continue CLI", "continue", "openai", "chat", "file", _continue("openai", _V1), mcp=True),
+    App("Cline CLI", "cline", "", "chat", "file", cline, mcp="words"),
+    App("Continue CLI", "continue", "openai", "chat", "file", _continue("openai", _V1), mcp="words"),
     App(
         "Continue CLI",
         "continue",
@@ -238,7 +243,7 @@ APPS = (
         "Anthropic",
         "file",
         _continue("anthropic", "{url}/v1/"),
-        mcp=True,
+        mcp="picture",
     ),
     App(
         "Continue CLI",
@@ -247,7 +252,7 @@ APPS = (
         "Ollama's port",
         "file",
         _continue("ollama", "{ollama}"),
-        mcp=True,
+        mcp="picture",
     ),
     App("aider", "aider", "openai/", "chat", "file", _aider("openai/"), quick=True),
     App("aider", "aider", "ollama_chat/", "Ollama", "file", _aider("ollama_chat/")),

@@ -14,7 +14,7 @@ from typing import Any
 from anthropic.types.beta.message_create_params import MessageCreateParamsBase as BetaParams
 from anthropic.types.message_create_params import MessageCreateParamsBase
 
-from tests.apps.scripted.mind import Offer, Said, Seen
+from tests.apps.scripted.mind import Offer, Said, Seen, fresh
 from tests.apps.scripted.openai_chat import halves
 from tests.apps.scripted.typed import check, need
 
@@ -143,10 +143,10 @@ def whole(said: Said, body: dict[str, Any]) -> dict[str, Any]:
         content.append({"type": "thinking", "thinking": said.thought, "signature": signature(said.thought)})
     if said.text:
         content.append({"type": "text", "text": said.text})
-    for number, call in enumerate(said.calls):
-        use = {"id": f"toolu_01Scripted{number}", "name": call.offer.name, "input": call.arguments}
+    for call in said.calls:
+        use = {"id": f"toolu_01{fresh()}", "name": call.offer.name, "input": call.arguments}
         content.append({"type": "tool_use", **use})
-    head = {"id": "msg_scripted", "type": "message", "role": "assistant", "model": body["model"]}
+    head = {"id": f"msg_01{fresh()}", "type": "message", "role": "assistant", "model": body["model"]}
     end = "tool_use" if said.calls else "end_turn"
     return {**head, "content": content, "stop_reason": end, "stop_sequence": None, "usage": USAGE}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,8 @@ SHELLS = re.compile(
     r"(exec_command|shell_command|run_shell_command|execute_command|run_commands?|local_shell|shell|bash|terminal)",
     re.IGNORECASE,
 )
+#: What the tool says beside its picture (``pictures_mcp``).
+BESIDE = "A red picture."
 SEARCHES = re.compile(r"(tool_?search\w*)", re.IGNORECASE)
 #: Names that a parameter for a path, for a text and for a command has in the wild.
 PATHS = re.compile(r"(absolute_?|file_?|target_?)?(path|name|file)", re.IGNORECASE)
@@ -54,6 +57,7 @@ class Seen:
     calls: tuple[str, ...] = ()
     results: int = 0
     pictures: int = 0
+    told: bool = False  # the words that stand beside the picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,11 @@ def decide(seen: Seen) -> Said:
         if found := WORD.search(text):
             return _word(found[1], seen)
     return Said(text="Nothing to do.")
+
+
+def fresh() -> str:
+    """Something for an id that no answer had yet: programs take a call with a known id for a repetition."""
+    return secrets.token_hex(8)
 
 
 def done(mark: str) -> str:
@@ -130,7 +139,7 @@ def write(offer: Offer, path: str, mark: str) -> dict[str, Any]:
 
 def _picture(tool: str, mark: str, seen: Seen) -> Said:
     if any(name.endswith(tool) for name in seen.calls) and seen.results:
-        return Said(THOUGHT, text=f"{done(mark)} {'with' if seen.pictures else 'without'} a picture")
+        return Said(THOUGHT, text=f"{done(mark)} {_came(seen)}")
     offer = next((one for one in seen.offers if one.name.endswith(tool)), None)
     if offer is None and len(seen.calls) < 3:
         offer = next(
@@ -141,6 +150,11 @@ def _picture(tool: str, mark: str, seen: Seen) -> Said:
     if offer is None:
         return Said(THOUGHT, text=f"no tool {tool} is offered")
     return Said(THOUGHT, calls=(Call(offer, fill(offer.schema, {})),))
+
+
+def _came(seen: Seen) -> str:
+    """What arrived of the tool's result."""
+    return "with a picture" if seen.pictures else "with the words alone" if seen.told else "with nothing"
 
 
 def pick(offers: Iterable[Offer], names: re.Pattern[str], *parameters: re.Pattern[str]) -> Offer | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
-from tests.apps.scripted.mind import Call, Offer, Said, Seen
+from tests.apps.scripted.mind import Call, Offer, Said, Seen, fresh
 from tests.apps.scripted.typed import check, fields, need
 
 #: ``stream`` stands in the client's two other classes.
@@ -167,7 +167,7 @@ def whole(said: Said, body: dict[str, Any], manners: Manners) -> dict[str, Any]:
     """The answer at once."""
     message: dict[str, Any] = {"role": "assistant", "content": said.text or None, "refusal": None}
     if said.calls:
-        message["tool_calls"] = [_call(number, call) for number, call in enumerate(said.calls)]
+        message["tool_calls"] = [_call(call) for call in said.calls]
     if manners.thought and said.thought:
         message[manners.thought] = said.thought
     choice = {"index": 0, "message": message, "finish_reason": _end(said), "logprobs": None}
@@ -181,7 +181,7 @@ def stream(said: Said, body: dict[str, Any], manners: Manners) -> list[dict[str,
         deltas.append({manners.thought: said.thought})
     deltas += [{"content": piece} for piece in halves(said.text)]
     for number, call in enumerate(said.calls):
-        first = _call(number, call)
+        first = _call(call)
         pieces = halves(first["function"]["arguments"])
         first["function"]["arguments"] = ""
         deltas.append({"tool_calls": [{"index": number, **first}]})
@@ -211,6 +211,6 @@ def _end(said: Said) -> str:
     return "tool_calls" if said.calls else "stop"
 
 
-def _call(number: int, call: Call) -> dict[str, Any]:
+def _call(call: Call) -> dict[str, Any]:
     function = {"name": call.offer.name, "arguments": arguments(call)}
-    return {"id": f"call_Scripted{number}", "type": "function", "function": function}
+    return {"id": f"call_{fresh()}", "type": "function", "function": function}

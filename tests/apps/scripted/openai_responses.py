@@ -13,7 +13,7 @@ from typing import Any
 
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 
-from tests.apps.scripted.mind import Call, Offer, Said, Seen
+from tests.apps.scripted.mind import Call, Offer, Said, Seen, fresh
 from tests.apps.scripted.openai_chat import halves
 from tests.apps.scripted.typed import check, fields, need
 
@@ -105,25 +105,25 @@ def items(said: Said) -> list[dict[str, Any]]:
         found.append(
             {
                 "type": "reasoning",
-                "id": "rs_scripted",
+                "id": f"rs_{fresh()}",
                 "summary": summary,
                 "encrypted_content": "gAAAscripted",
             }
         )
     if said.text:
         part = {"type": "output_text", "text": said.text, "annotations": [], "logprobs": []}
-        message = {"type": "message", "id": "msg_scripted", "role": "assistant", "status": "completed"}
+        message = {"type": "message", "id": f"msg_{fresh()}", "role": "assistant", "status": "completed"}
         found.append({**message, "content": [part]})
-    return [*found, *(_call(number, call) for number, call in enumerate(said.calls))]
+    return [*found, *(_call(call) for call in said.calls)]
 
 
-def _call(number: int, call: Call) -> dict[str, Any]:
-    kind, called = call.offer.kind, {"call_id": f"call_Scripted{number}", "status": "completed"}
+def _call(call: Call) -> dict[str, Any]:
+    kind, called = call.offer.kind, {"call_id": f"call_{fresh()}", "status": "completed"}
     if kind == "custom":
         text = call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments)
         return {
             "type": "custom_tool_call",
-            "id": f"ctc_{number}",
+            "id": f"ctc_{fresh()}",
             **called,
             "name": call.offer.name,
             "input": text,
@@ -132,16 +132,16 @@ def _call(number: int, call: Call) -> dict[str, Any]:
         command = call.arguments["command"] if isinstance(call.arguments, dict) else call.arguments
         doing = {"type": "exec", "command": ["bash", "-lc", command], "env": {}}
         action = doing if kind == "local_shell" else {"commands": [command], "timeout_ms": 10_000}
-        return {"type": f"{kind}_call", "id": f"ls_{number}", **called, "action": action}
+        return {"type": f"{kind}_call", "id": f"ls_{fresh()}", **called, "action": action}
     if kind == "tool_search":
         return {
             "type": "tool_search_call",
-            "id": f"ts_{number}",
+            "id": f"ts_{fresh()}",
             **called,
             "execution": "client",
             "arguments": call.arguments,
         }
-    made = {"type": "function_call", "id": f"fc_{number}", **called, "name": call.offer.name}
+    made = {"type": "function_call", "id": f"fc_{fresh()}", **called, "name": call.offer.name}
     space = {"namespace": call.offer.space} if call.offer.space else {}
     return {**made, **space, "arguments": json.dumps(call.arguments)}
 

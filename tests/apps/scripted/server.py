@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.apps.scripted import anthropic_messages, gemini_content, ollama_chat, openai_chat, openai_responses
-from tests.apps.scripted.mind import decide
+from tests.apps.scripted.mind import BESIDE, decide
 from tests.apps.scripted.openai_chat import Manners
 from tests.apps.scripted.typed import Refused
 from tests.support import scripts
@@ -97,14 +97,14 @@ class ScriptedModel(Peer):
             return scripts.answer_json(_embeddings(body))
         if path == "/v1/responses" and self.kind.responses:
             openai_responses.judge(body)
-            said = decide(openai_responses.read(body))
+            said = decide(replace(openai_responses.read(body), told=_told(exchange)))
             if not body.get("stream"):
                 return scripts.answer_json(openai_responses.whole(said, body))
             return scripts.stream(*_named(openai_responses.stream(said, body)))
         if path != "/v1/chat/completions":
             return None
         openai_chat.judge(body, self.kind.manners)
-        said = decide(openai_chat.read(body))
+        said = decide(replace(openai_chat.read(body), told=_told(exchange)))
         if not body.get("stream"):
             return scripts.answer_json(openai_chat.whole(said, body, self.kind.manners))
         return scripts.stream(*scripts.sse(*openai_chat.stream(said, body, self.kind.manners)))
@@ -122,7 +122,7 @@ class ScriptedModel(Peer):
         if path != "/v1/messages":
             return None
         anthropic_messages.judge(body, betas)
-        said = decide(anthropic_messages.read(body))
+        said = decide(replace(anthropic_messages.read(body), told=_told(exchange)))
         if not body.get("stream"):
             return scripts.answer_json(anthropic_messages.whole(said, body))
         return scripts.stream(*_named(anthropic_messages.stream(said, body)))
@@ -140,7 +140,7 @@ class ScriptedModel(Peer):
         if path != "/api/chat":
             return None
         ollama_chat.judge(body, self.kind.thinks)
-        said = decide(ollama_chat.read(body))
+        said = decide(replace(ollama_chat.read(body), told=_told(exchange)))
         if body.get("stream") is False:
             return scripts.answer_json(ollama_chat.whole(said, body, self.kind.thinks))
         lines = ollama_chat.lines(said, body, self.kind.thinks)
@@ -160,7 +160,7 @@ class ScriptedModel(Peer):
         if method == "batchEmbedContents":
             return scripts.answer_json({"embeddings": [{"values": [0.6, 0.8]} for _ in body["requests"]]})
         gemini_content.judge(body)
-        said = decide(gemini_content.read(body))
+        said = decide(replace(gemini_content.read(body), told=_told(exchange)))
         if method == "generateContent":
             return scripts.answer_json(gemini_content.whole(said, body, model))
         return scripts.stream(*scripts.sse(*gemini_content.stream(said, body, model), done=False))
@@ -175,6 +175,11 @@ class ScriptedModel(Peer):
         }
         plain = {"message": words, "type": "invalid_request_error", "param": refused.at or None, "code": None}
         return scripts.answer_json(forms.get(self.kind.api_type, {"error": plain}), status)
+
+
+def _told(exchange: Exchange) -> bool:
+    """Whether the words of the picture's tool came back."""
+    return BESIDE.encode() in exchange.request.body
 
 
 def _named(events: list[dict[str, Any]]) -> list[bytes]:
