@@ -1,1 +1,1 @@
-"""Tornado request handlers, one file for each family of endpoints."""
+"""Tornado request handlers: one file for each family of endpoints, on what stands in ``base``."""

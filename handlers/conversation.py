@@ -94,7 +94,7 @@ class ConversationHandler(AnsweringHandler):
         deployment = self.deployment(form.model_name)
         system, used = self._system(form, deployment)
         request = canonical(form, body, system)
-        self.face = OpenAIFace(request.wants_usage)
+        self.face = OpenAIFace(request.wants_usage, request.model)
         await self.answer(request, deployment, used)
 
     def _system(self, form: ConversationRequest, deployment: Deployment) -> tuple[str, UsedPrompt | None]:

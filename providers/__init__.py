@@ -1,1 +1,1 @@
-"""One file for each wire dialect; pure translators without any input or output of their own."""
+"""A package or a module for each wire dialect; pure translators without any input or output of their own."""

@@ -138,6 +138,14 @@ class NativeCall(ABC):
     def __init__(self, provider: BaseProvider) -> None:
         self.provider = provider
 
+    def serves(self, deployment: Deployment) -> bool:
+        """Whether that upstream has the call: not every server of a dialect has all of it."""
+        return True
+
+    def keeps(self, deployment: Deployment) -> bool:
+        """Whether that upstream keeps its answers, for later requests to refer to, unless it is told not to."""
+        return False
+
     @abstractmethod
     def chat_call(self, request: NativeRequest, deployment: Deployment) -> HttpCall:
         """The upstream call. Raises ``InvalidRequest``."""

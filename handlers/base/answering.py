@@ -83,7 +83,7 @@ class AnsweringHandler(BaseHandler):
         if body.get("stream") is None:
             body["stream"] = stream
         request = ChatRequest.of(body)
-        self.face = OpenAIFace(request.wants_usage)
+        self.face = OpenAIFace(request.wants_usage, request.model)
         await self.answer(request, self.deployment(request.model))
 
     async def answer(
@@ -95,14 +95,14 @@ class AnsweringHandler(BaseHandler):
     ) -> None:
         """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish. ``native``: the call that a
         ``NativeRequest`` is for."""
-        request, withheld = without_addresses(request)
+        request, removed = without_addresses(request)
         adapter: Adapter = native or self.snapshot.adapter(deployment)
         if self._size < OFF_LOOP:
             call = adapter.chat_call(request, deployment)
         else:
             loop = asyncio.get_running_loop()
             call = await loop.run_in_executor(None, adapter.chat_call, request, deployment)
-        self._say_who(deployment, (*call.dropped, *withheld), prompt)
+        self._say_who(deployment, (*call.dropped, *removed), prompt)
         tally = Tally()
         self.exchange = exchange = self.gateway.upstream.exchange(call)
         relay = Relay(
@@ -146,10 +146,10 @@ class AnsweringHandler(BaseHandler):
 
     async def embed(self, request: EmbeddingsRequest, deployment: Deployment) -> None:
         """Answer an embeddings request and finish."""
-        request, withheld = without_addresses(request)
+        request, removed = without_addresses(request)
         adapter = self.snapshot.adapter(deployment)
         call = adapter.embeddings_call(request, deployment)
-        self._say_who(deployment, (*call.dropped, *withheld), None)
+        self._say_who(deployment, (*call.dropped, *removed), None)
         self.exchange = exchange = self.gateway.upstream.exchange(call)
         self.gateway.running.add(self)
         try:

@@ -16,6 +16,7 @@ from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
 from llm_proxy.relay.relay import KeepAlive
 from llm_proxy.relay.upstream import UpstreamClient
+from llm_proxy.routing.lacking import Lacking
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.process_report import ProcessReport
 
@@ -54,6 +55,8 @@ class Gateway:
     #: True from the stop signal on: no new work is accepted.
     draining: bool = False
     running: set[Running] = field(default_factory=set)
+    #: Endpoints that upstreams turned out not to have.
+    lacking: Lacking = field(default_factory=Lacking)
     #: What the status endpoint says about the watcher.
     watcher_report: Callable[[], dict[str, Any]] = dict
     #: What each process of the service says of itself, this one among them, for the status endpoint.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import ClassVar, TypeVar
 
@@ -45,6 +45,8 @@ class MediaHandler(RelayingHandler):
 
     #: What a 400 says about a missing model.
     no_model: ClassVar[str] = "is required, because several upstreams are configured that could be meant"
+    #: What an upstream must speak.
+    what: ClassVar[str] = "OpenAI's API"
     #: The end of what was sent of an event stream: between two events there is room for one of ours.
     _tail = b""
     _is_stream = False
@@ -58,12 +60,21 @@ class MediaHandler(RelayingHandler):
         rows = self.snapshot.models.get(model)
         if not rows:
             raise unknown_model(model, self.snapshot.models)
-        able = [row for row in rows if self.snapshot.adapter(row).has_media]
+        able = [row for row in rows if self.able(row)]
         if not able:
-            kinds = " and ".join(sorted({row.api_type for row in rows}))
-            text = f"upstreams of the type {kinds} have no such endpoint; those that speak OpenAI's API may have it"
-            raise NotSupported.by_upstream(text)
+            raise NotSupported.by_upstream(self.not_there(rows))
         return choose(able, self.share())
+
+    def able(self, row: Deployment) -> bool:
+        """Whether that upstream may have such endpoints."""
+        return self.snapshot.adapter(row).has_media
+
+    def not_there(self, rows: Iterable[Deployment]) -> str:
+        """Why none of ``rows`` will do."""
+        kinds = " and ".join(sorted({row.api_type for row in rows}))
+        return (
+            f"upstreams of the type {kinds} have no such endpoint; those that speak {self.what} may have it"
+        )
 
     def share(self) -> float:
         """Which of several deployments: a point from 0 to below 1 of their weights."""
@@ -72,11 +83,11 @@ class MediaHandler(RelayingHandler):
     def _only_provider(self) -> Deployment:
         """The bare row of the one provider that has such endpoints."""
         rows = [row for found in self.snapshot.models.values() for row in found]
-        names = {row.provider for row in rows if self.snapshot.adapter(row).has_media}
+        names = {row.provider for row in rows if self.able(row)}
         if not names:
-            raise NotSupported.by_upstream("no upstream is configured that speaks OpenAI's API")
+            raise NotSupported.by_upstream(f"no upstream is configured that speaks {self.what}")
         bare = self.snapshot.config.providers.get(next(iter(names)))
-        if len(names) > 1 or bare is None or not self.snapshot.adapter(bare).has_media:
+        if len(names) > 1 or bare is None or not self.able(bare):
             raise InvalidRequest.of([Problem("model", self.no_model)])
         return bare
 
@@ -87,13 +98,13 @@ class MediaHandler(RelayingHandler):
         a model that stands in it is taken out."""
         headers = [("Accept", self._accept())]
         data: bytes | None = None
-        withheld: list[str] = []
+        removed: list[str] = []
         if body is not None:
-            withheld = sorted(ADDRESSES & body.names)
-            without = withheld if model is not None else [*withheld, "model"]
+            removed = sorted(ADDRESSES & body.names)
+            without = removed if model is not None else [*removed, "model"]
             data = await self.off_loop(lambda: body.written(model, without))
             headers.append(("Content-Type", body.content_type))
-        self._say_who(deployment, tuple(withheld), None)
+        self._say_who(deployment, tuple(removed), None)
         own = self.snapshot.adapter(deployment).auth_headers(deployment)
         url = deployment.api_host + target
         call = HttpCall(method, url, (*headers, *own), data, deployment.timeouts)

@@ -1,19 +1,21 @@
 """A request in a dialect that its upstream speaks too is not translated: it is sent on, and the answer relayed.
 
 One rule for all faces: the endpoint names its call by the path of its API; if the provider of the chosen deployment has
-that call, it is made natively. The answer names the model as the upstream does, on every face.
+that call, it is made natively. An upstream that turns out to have no such endpoint is asked in the canonical dialect
+instead, and not tried again for a while (``llm_proxy.routing.lacking``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel
 
 from handlers.base.answering import AnsweringHandler
-from llm_proxy.errors import InvalidRequest
+from llm_proxy.errors import GatewayError, InvalidRequest, UpstreamRefused
+from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
 from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.schema import M, validated
@@ -28,6 +30,8 @@ class NativeFirstHandler(AnsweringHandler):
     #: Headers (in lower case) and parameters of the query that belong to the dialect.
     native_headers: ClassVar[tuple[str, ...]] = ()
     native_query: ClassVar[tuple[str, ...]] = ()
+    #: How the request is answered if the upstream has no such endpoint; None: it is an error then.
+    _instead: Callable[[], Awaitable[None]] | None = None
 
     def judged(self, body: Mapping[str, Any], least: type[M], whole: type[BaseModel]) -> M:
         """``body`` as far as any upstream needs it to be sound: one of the same dialect judges the rest itself. Raises
@@ -40,14 +44,45 @@ class NativeFirstHandler(AnsweringHandler):
 
     def native_call(self, deployment: Deployment) -> NativeCall | None:
         """The call, if that upstream has it itself."""
-        return self.snapshot.adapter(deployment).native(self.native_path)
+        call = self.snapshot.adapter(deployment).native(self.native_path)
+        if call is None or not call.serves(deployment):
+            return None
+        return None if self.gateway.lacking.has(deployment, self.native_path) else call
+
+    def relay_face(self, own: Face) -> NativeFace:
+        """The face of an answer that is relayed; ``own`` writes what nobody but the gateway can say."""
+        return NativeFace(own)
 
     async def answer_natively(
-        self, call: NativeCall, body: Mapping[str, Any], stream: bool, deployment: Deployment
+        self,
+        call: NativeCall,
+        body: Mapping[str, Any],
+        stream: bool,
+        deployment: Deployment,
+        instead: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Answer ``body`` as it is and finish."""
+        """Answer ``body`` as it is and finish. ``instead`` answers it if the upstream has no such endpoint."""
+        self._instead = instead
         headers = self.request.headers
         sent = {name: headers[name] for name in self.native_headers if name in headers}
         query = urlencode([(k, v) for k, v in parse_qsl(self.request.query) if k in self.native_query])
-        self.face = NativeFace(self.face)
+        self.face = self.relay_face(self.face)
         await self.answer(NativeRequest(body, stream, sent, query), deployment, native=call)
+
+    async def _ended_badly(self, error: GatewayError) -> None:
+        instead, self._instead = self._instead, None
+        if instead is None or self._begun or self.gone or not _no_such_endpoint(error):
+            await super()._ended_badly(error)
+            return
+        assert self._upstream is not None
+        self.gateway.lacking.note(self._upstream, self.native_path)
+        self.clear()
+        self.untranslated = ()
+        await instead()
+
+
+def _no_such_endpoint(error: GatewayError) -> bool:
+    """Whether it is the path that is unknown, and not the model."""
+    if not isinstance(error, UpstreamRefused) or error.status not in (404, 405):
+        return False
+    return error.code != "model_not_found" and error.param != "model"

@@ -1,29 +1,65 @@
-"""``POST /v1/responses``: OpenAI's Responses API over any upstream, without keeping anything between requests."""
+"""``POST /v1/responses``: OpenAI's Responses API, to upstreams that have it as it is, to any other as chat, without keeping
+anything between requests.
+
+An answer that an upstream keeps is known only there. So a request that may be kept, or refers to what was, goes to the first
+upstream in use of those that have the API, like everything with an id (``handlers.faces.openai_kept``).
+"""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from handlers.base.answering import AnsweringHandler
+from handlers.base.native import NativeFirstHandler
+from llm_proxy.faces.face import Face
+from llm_proxy.faces.native import NativeFace
 from llm_proxy.faces.responses.face import ResponsesFace
-from llm_proxy.faces.responses.request import canonical, read
+from llm_proxy.faces.responses.native import Asked, ResponsesRelayFace, refers
+from llm_proxy.faces.responses.request import ResponsesRequest, canonical, read
+from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest
 
 
-class ResponsesHandler(AnsweringHandler):
+class ResponsesHandler(NativeFirstHandler):
     """``stream`` defaults to false, as in that API."""
 
     endpoint = "/v1/responses"
+    native_path = endpoint
+    native_headers = ("openai-beta",)
 
     async def post(self) -> None:
         body = await self.json_body()
+        asked = self.judged(body, Asked, ResponsesRequest)
+        deployment = self._where(asked, body)
+        if call := self.native_call(deployment):
+            form = ResponsesRequest.model_construct(model=asked.model, input="")
+            self.face = ResponsesFace(form, int(time.time()))
+            # What is kept nowhere else cannot be told in a chat.
+            instead = None if refers(body) else lambda: self._translate(body, deployment)
+            await self.answer_natively(call, body, bool(asked.stream), deployment, instead)
+        else:
+            await self._translate(body, deployment)
+
+    def relay_face(self, own: Face) -> NativeFace:
+        return ResponsesRelayFace(own)
+
+    def _where(self, asked: Asked, body: dict[str, Any]) -> Deployment:
+        """One of the model's deployments. Raises as ``deployment`` does."""
+        rows = self.snapshot.models.get(asked.model, ())
+        if len(rows) > 1 and asked.store is not False:
+            able = [(row, call) for row in rows if row.weight > 0 and (call := self.native_call(row))]
+            if able and (refers(body) or asked.store or any(call.keeps(row) for row, call in able)):
+                self.facts["model"] = asked.model
+                return able[0][0]
+        return self.deployment(asked.model)
+
+    async def _translate(self, body: dict[str, Any], deployment: Deployment) -> None:
+        self.face = self.make_face()  # errors are OpenAI's
         form = read(body)
         self.face = ResponsesFace(form, int(time.time()))
         chat = canonical(form, body)
         self.untranslated = tuple(chat.dropped)
-        request = ChatRequest.of(chat.sent)
-        await self.answer(request, self.deployment(form.model))
+        await self.answer(ChatRequest.of(chat.sent), deployment)
 
 
 routes: list[tuple[str, Any]] = [("/v1/responses", ResponsesHandler)]

@@ -122,8 +122,8 @@ def _silent(handler: RequestHandler) -> None:
 class _Dispatch(HTTPMessageDelegate):
     """One request on its way to its handler."""
 
-    def __init__(self, site: GatewayApplication, connection: HTTPConnection) -> None:
-        self._site = site
+    def __init__(self, application: GatewayApplication, connection: HTTPConnection) -> None:
+        self._application = application
         self._connection = connection
 
     def headers_received(
@@ -131,7 +131,7 @@ class _Dispatch(HTTPMessageDelegate):
     ) -> None:
         request = Request(cast(RequestStartLine, start_line), headers, self._connection)
         # The task is kept here, since an event loop knows its tasks only weakly.
-        handler, self._task = self._site.begin(request)
+        handler, self._task = self._application.begin(request)
         self._body: Future[None] = request.body_future
         self._take: Callable[[bytes], object] = handler.data_received
 

@@ -2,7 +2,7 @@
 
 Tornado documents how a server is put under an application: ``HTTPConnection`` is what a handler writes to,
 ``HTTPServerConnectionDelegate`` what a server reads for. Its own implementation costs more than all else that a
-request does here (benchmarks/RESULTS.md), so this is ours, as ``transport`` is on the other side.
+request does here (benchmarks/RESULTS.md), so this is ours, as ``upstreams.http_client`` is on the other side.
 
 Laws: the next request is begun when the last is answered; what was sent ahead of its turn waits here, bounded; reading
 goes on meanwhile, because it is how a client's leaving is noticed. A write goes to the socket at once; the future of a

@@ -127,7 +127,7 @@ class Acceptor:
 class Server:
     """The connections of a process, whatever is served on them: capped, counted, and ended together.
 
-    ``idle_timeout``, ``write_timeout``: see ``front.Owner``. ``at_once``: connections accepted in one turn of the loop.
+    ``idle_timeout``, ``write_timeout``: see ``connection.Owner``. ``at_once``: connections accepted in one turn of the loop.
     """
 
     def __init__(
@@ -181,11 +181,11 @@ class Server:
             await asyncio.sleep(0)
 
     def remember(self, connection: ClientConnection) -> None:
-        """``connection`` has begun (``front.Owner``)."""
+        """``connection`` has begun (``connection.Owner``)."""
         self._connections.add(connection)
 
     def forget(self, connection: ClientConnection) -> None:
-        """``connection`` is no more (``front.Owner``)."""
+        """``connection`` is no more (``connection.Owner``)."""
         self._connections.discard(connection)
         self.open -= 1
 

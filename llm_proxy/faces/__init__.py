@@ -1,1 +1,1 @@
-"""The dialects that clients speak besides the canonical one: a form that is read, a face that is written."""
+"""The dialects that clients speak besides the canonical one: requests that are read, faces that are written."""

@@ -8,10 +8,11 @@ upstream's own. Bytes of the same dialect pass untouched.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llm_proxy.errors import GatewayError, openai_face
+from llm_proxy.wire.asked_name import Retold, differs, renamed
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done
 from llm_proxy.wire.sse import dumps, sse_data
 
@@ -23,6 +24,8 @@ class Face(ABC):
     stream_type: str = "text/event-stream"
     #: Whether events that are canonical, whole and without usage are written as they came.
     canonical: bool = False
+    #: What is written for them instead (of so many): nothing, if that has to be seen event by event. None: as they came.
+    retold: Callable[[bytes, int], bytes] | None = None
 
     @abstractmethod
     def event(self, event: Chunk | Comment) -> bytes:
@@ -64,19 +67,34 @@ class OpenAIFace(Face):
 
     canonical = True
 
-    def __init__(self, include_usage: bool = False) -> None:
+    def __init__(self, include_usage: bool = False, asked: str = "") -> None:
         #: Usage is always asked for upstream; the client sees it only if it asked.
         self._include_usage = include_usage
+        #: The model's name that the client used; empty: names stay as they are.
+        self._asked = asked
+        self._names: Retold | None = None
 
     def event(self, event: Chunk | Comment) -> bytes:
         if type(event) is Comment:
             return event.raw
         data = event.data  # type: ignore[union-attr]  # nobody derives from either
+        raw = event.raw
         if not self._include_usage and data.get("usage"):
             if not data.get("choices"):
                 return b""
-            return sse_data({key: value for key, value in data.items() if key != "usage"})
-        return event.raw or sse_data(data)
+            data, raw = {key: value for key, value in data.items() if key != "usage"}, None
+        if (told := data.get("model")) and told != self._asked and self._asked:
+            return self._other_name(data, raw)
+        return raw or sse_data(data)
+
+    def _other_name(self, data: dict[str, Any], raw: bytes | None) -> bytes:
+        """An event that calls the model by another name than the client."""
+        if not raw:
+            return sse_data({**data, "model": self._asked})
+        if self._names is None:
+            self._names = Retold(self._asked)
+            self.retold = self._names.tokens
+        return self._names.event(data, raw)
 
     def keep_alive(self) -> bytes:
         return b": keep-alive\n\n"
@@ -88,7 +106,10 @@ class OpenAIFace(Face):
         return sse_data(openai_face(error, request_id))
 
     def whole(self, response: ChatResponse) -> bytes:
-        return response.raw or dumps(response.data)
+        data, asked = response.data, self._asked
+        if not asked or not differs(data, asked):
+            return response.raw or dumps(data)
+        return renamed(response.raw, data, asked) if response.raw else dumps({**data, "model": asked})
 
     def refusal(self, error: GatewayError, request_id: str) -> dict[str, Any]:
         return openai_face(error, request_id)

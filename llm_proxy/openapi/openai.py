@@ -65,7 +65,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/v1/responses",
         GROUP,
-        "A response, kept nowhere",
+        "A response",
         (
             Answer(
                 "The answer, or its stream.",
@@ -74,7 +74,8 @@ OPERATIONS: tuple[Operation, ...] = (
             ),
         ),
         (ROOT, PREFIX),
-        "What refers to something kept (`previous_response_id`, `conversation`, `prompt`, `background`) is a 400.",
+        "Relayed to an upstream that has this API. Over any other, what refers to something kept (`previous_response_id`, "
+        "`conversation`, `prompt`, `background`) is a 400.",
         ResponsesRequest,
         example={"model": "demo", "input": "Hello"},
         asks=True,

@@ -7,7 +7,7 @@ from functools import cache
 
 from handlers.base.gateway import Document
 from llm_proxy import __version__
-from llm_proxy.openapi import anthropic, media, ollama, openai, openai_shapes, own, service
+from llm_proxy.openapi import anthropic, media, ollama, openai, openai_kept, openai_shapes, own, service
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
 from llm_proxy.openapi.values import Operation, Schema
@@ -16,6 +16,7 @@ from llm_proxy.wire.sse import dumps
 OPERATIONS: tuple[Operation, ...] = (
     *own.OPERATIONS,
     *openai.OPERATIONS,
+    *openai_kept.OPERATIONS,
     *media.OPERATIONS,
     *anthropic.OPERATIONS,
     *ollama.OPERATIONS,
@@ -24,6 +25,7 @@ OPERATIONS: tuple[Operation, ...] = (
 GROUPS: dict[str, str] = {
     **own.GROUPS,
     **openai.GROUPS,
+    **openai_kept.GROUPS,
     **media.GROUPS,
     **anthropic.GROUPS,
     **ollama.GROUPS,

@@ -258,6 +258,7 @@ class _Stream:
         "offer",
         "own_seconds",
         "relay",
+        "retold",
         "silent_until",
         "sink",
     )
@@ -270,6 +271,8 @@ class _Stream:
         self.offer = sink.offer
         self.face = relay.face
         self.canonical = relay.face.canonical
+        #: The face's, as it was after the newest write.
+        self.retold = relay.face.retold
         self.decoder = relay.provider.stream_decoder(relay.request)
         self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
@@ -358,6 +361,7 @@ class _Stream:
     async def _send(self, data: bytes) -> None:
         await self.sink.send(data)
         self.offer = self.sink.offer
+        self.retold = self.face.retold
 
     def _push(self, data: bytes) -> bool:
         """``Exchange.direct``: relay what has come while the loop sleeps; false wakes the loop."""
@@ -365,13 +369,15 @@ class _Stream:
         try:
             offer = self.offer
             if self.canonical and (count := self.decoder.ordinary(data)):
-                if offer(data):
-                    self.events += count
-                    self._heard(began)
-                    return True
-                # As many events; nobody asks what is in them, since what is to be written for them is known.
-                self.left, self.left_written, self.left_at = (_CHUNK,) * count, data, began
-                return False
+                plain = data if self.retold is None else self.retold(data, count)
+                if plain:
+                    if offer(plain):
+                        self.events += count
+                        self._heard(began)
+                        return True
+                    # As many events; nobody asks what is in them, since what is to be written for them is known.
+                    self.left, self.left_written, self.left_at = (_CHUNK,) * count, plain, began
+                    return False
             events = self.decoder.feed(data)
             if not events:
                 return True
@@ -380,6 +386,7 @@ class _Stream:
                 len(events) == 1 or all(type(event) is Chunk for event in events)
             ):
                 written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
+                self.retold = self.face.retold
                 if not written or offer(written):
                     self._count(events, began)
                     return True

@@ -35,8 +35,8 @@ def choose(deployments: Sequence[Deployment], point: float) -> Deployment:
 
 def unknown_model(name: str, known: Iterable[str]) -> ModelNotFound:
     """The 404 for a model name, with up to three near ones."""
-    near = close_matches(name, sorted(known))
-    hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /tags lists the models"
+    meant = close_matches(name, sorted(known))
+    hint = f"; did you mean {' or '.join(meant)}?" if meant else "; GET /tags lists the models"
     return ModelNotFound(f"the model '{_shown(name)}' does not exist{hint}", param="model")
 
 

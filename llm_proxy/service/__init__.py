@@ -1,1 +1,1 @@
-"""One process or several: workers, what they share, signals, and what each says of itself to the others."""
+"""The process and its workers: parts that begin and end, sockets, signals, shared memory. ``server`` is the door."""

@@ -27,6 +27,7 @@ from handlers.faces import (
     openai,
     openai_completions,
     openai_files,
+    openai_kept,
     openai_media,
     openai_responses,
 )
@@ -63,7 +64,7 @@ def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     modules: Iterable[Any] = (
         *(ping, status, tags, prompts, documents),
         *(chat, conversation, passthrough),
-        *(openai, openai_completions, openai_responses, openai_media, openai_files),
+        *(openai, openai_completions, openai_responses, openai_kept, openai_media, openai_files),
         *(anthropic, ollama),
     )
     below = [(prefix + path, handler) for module in modules for path, handler in module.routes]

@@ -38,7 +38,7 @@ def restart_delay(deaths: int) -> float:
 
 @dataclass(slots=True)
 class _Place:
-    """One worker of the crew and its successors. ``pid`` is 0 between two of them."""
+    """One worker of the service and its successors. ``pid`` is 0 between two of them."""
 
     row: int
     pid: int = 0

@@ -1,1 +1,1 @@
-"""The parts of the log: how a line looks, and the thread that writes it. ``log.py`` is the door."""
+"""What the service tells of itself: the log (``log`` is the door), the access record, a process's report."""

@@ -132,13 +132,13 @@ def _sinks(stderr: Sink, filename: str) -> list[Sink]:
     return [stderr, FileSink(filename)] if filename else [stderr]
 
 
-def _route(level: str, front: QueueHandler) -> None:
+def _route(level: str, queue_handler: QueueHandler) -> None:
     """Make this the handler of everything."""
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
-    front.addFilter(NoiseFilter())
-    root.addHandler(front)
+    queue_handler.addFilter(NoiseFilter())
+    root.addHandler(queue_handler)
     root.setLevel(_LEVELS[level])
     for noisy in ("asyncio", "watchdog"):
         logging.getLogger(noisy).setLevel(max(_LEVELS[level], logging.INFO))

@@ -1,4 +1,1 @@
-"""The parts of the transport: from a call as a value to bytes on a connection and back.
-
-``transport.py`` is the door: nothing outside of it and of ``upstream.py`` calls what stands here.
-"""
+"""The upstreams' side: from a call as a value to bytes on a connection and back. ``http_client`` is the door."""

@@ -1,7 +1,7 @@
 """A request as Tornado's ``AsyncHTTPClient`` knows it: from an ``HTTPRequest`` to an ``HTTPResponse``.
 
 Laws: exactly one response (or error) is reported. A redirect that is to be followed is another request in the same
-place. How a request gets to its answer is ``carrier``'s business.
+place. How a request gets to its answer is ``request``'s business.
 """
 
 from __future__ import annotations

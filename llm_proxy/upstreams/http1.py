@@ -4,7 +4,7 @@ Laws: what a read brought is handed on in one piece, before any fault that came 
 not ready (its callback gave an awaitable), reading stops until it is; at most one read waits here. A connection is
 reusable only after an answer that was read to its declared end with no byte more, with the request sent to its end;
 bytes that come between two requests spoil it. This module refuses to know about pools, names, timeouts and redirects,
-and leaves all judging of bytes to ``reader``.
+and leaves all judging of bytes to ``response_reader``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
         "_closed",
         "_delegate",
         "_early_response",
-        "_gate",
+        "_flow",
         "_lost",
         "_reader",
         "_sender",
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
         #: Where the body goes; None until the head is complete.
         self._sink: Sink | None = None
         #: Shut while the receiver of the body is not ready; None while it is.
-        self._gate: FlowControl | None = None
+        self._flow: FlowControl | None = None
         #: Bytes, and the transport's end, that came when nothing could be handed on.
         self._aside: list[bytes] = []
         self._lost: tuple[Exception | None] | None = None
@@ -128,7 +128,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
-        if reader is None or self._gate is not None:
+        if reader is None or self._flow is not None:
             self._put_aside(data)
             return
         body = reader.feed(data)
@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
 
     def _put_aside(self, data: bytes) -> None:
         """Bytes that cannot be handed on: the receiver is not ready, or there is no request."""
-        if self._gate is None and self.served:
+        if self._flow is None and self.served:
             self._close()  # nobody asked for them, so whatever they are, the connection is spoiled
         elif not self._closed:
             # TLS may still hold a record that it has decrypted. And a server may answer before it was asked ("503,
@@ -191,28 +191,28 @@ class Connection(asyncio.Protocol):
     def _hold(self, result: object) -> None:
         """Read no more before ``result`` is done, if it is something to wait for."""
         if isawaitable(result) and self.alive:
-            gate = FlowControl()
-            if gate.hold(result, self._ready_again):
-                self._gate = gate
+            flow = FlowControl()
+            if flow.hold(result, self._ready_again):
+                self._flow = flow
                 self._transport.pause_reading()
 
     def _ready_again(self, error: Exception | None) -> None:
         """The receiver is ready again, or has failed."""
-        self._gate = None
+        self._flow = None
         if error is not None:
             self.fail(error)
             return
         self._catch_up()
-        if self.alive and self._gate is None:
+        if self.alive and self._flow is None:
             self._transport.resume_reading()
 
     def _catch_up(self) -> None:
         """Treat what was put aside."""
-        while self._aside and self._gate is None and not self._closed:
+        while self._aside and self._flow is None and not self._closed:
             self.data_received(self._aside.pop(0))
         if self._delegate is not None and self._reader is not None and self._reader.outcome is not None:
             self._conclude()
-        if self._lost is not None and self._gate is None:
+        if self._lost is not None and self._flow is None:
             self._ended(*self._lost)
 
     # -- ending
@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
     def _conclude(self) -> None:
         """The reader is done: end the request as soon as the receiver has taken all bytes."""
         reader = self._reader
-        if reader is None or self._delegate is None or self._gate is not None:
+        if reader is None or self._delegate is None or self._flow is not None:
             return
         if reader.outcome is not True:
             assert reader.outcome is not None
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
         """The transport is at its end: cleanly (None), or by ``error``."""
         if self._closed:
             return
-        if self._gate is not None or not self.served:
+        if self._flow is not None or not self.served:
             self._lost = (error,)
             return
         if error is not None and self._early_response is not None and (said := self._early_response.read()):
@@ -268,9 +268,9 @@ class Connection(asyncio.Protocol):
         if self._closed:
             return
         self._closed = True
-        if self._gate is not None:
-            self._gate.drop()
-            self._gate = None
+        if self._flow is not None:
+            self._flow.drop()
+            self._flow = None
         self._aside.clear()
         if self._sender is not None:
             self._sender.stop()

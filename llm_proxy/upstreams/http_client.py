@@ -116,8 +116,8 @@ class PooledHTTPClient(AsyncHTTPClient):
     def close(self) -> None:
         """Abort what is in progress, close all connections."""
         super().close()
-        for carrier in list(self._running):
-            carrier.abort("the client was closed")
+        for request in list(self._running):
+            request.abort("the client was closed")
         self.pool.close()
         if not (self.loop.is_running() or self.loop.is_closed()):
             # Tornado's blocking HTTPClient: sockets are closed in the loop's next round, and there will be none.
@@ -163,9 +163,9 @@ class PooledHTTPClient(AsyncHTTPClient):
         self._running.add(made)
         return made
 
-    def forget(self, carrier: RequestLifecycle) -> None:
-        """``carrier`` is done."""
-        self._running.discard(carrier)
+    def forget(self, request: RequestLifecycle) -> None:
+        """``request`` is done."""
+        self._running.discard(request)
 
 
 def _with_total(limits: PoolLimits, max_clients: int) -> PoolLimits:

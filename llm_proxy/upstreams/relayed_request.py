@@ -1,8 +1,8 @@
 """A request of the relay: from a call as a value to its bytes, without Tornado's objects in between.
 
-Laws: what is sent is what ``plan`` would make of the same call as an ``HTTPRequest``; nothing is followed, nothing
+Laws: what is sent is what ``request_plan`` would make of the same call as an ``HTTPRequest``; nothing is followed, nothing
 decoded, nothing collected, and there is no limit but the one for connecting: the relay watches events. Its receiver
-is told of each step in a plain call. How a request gets to its answer is ``carrier``'s business.
+is told of each step in a plain call. How a request gets to its answer is ``request``'s business.
 """
 
 from __future__ import annotations

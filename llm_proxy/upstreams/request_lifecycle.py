@@ -44,8 +44,8 @@ class Client(Protocol):
     pool_timeout: float
     max_body_size: int
 
-    def forget(self, carrier: RequestLifecycle) -> None:
-        """``carrier`` is done."""
+    def forget(self, request: RequestLifecycle) -> None:
+        """``request`` is done."""
 
 
 class RequestLifecycle(ABC):

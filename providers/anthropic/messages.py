@@ -106,7 +106,7 @@ def _assistant(message: Message, at: int, calls: Calls) -> list[Block]:
 def _thinking(message: Message) -> tuple[list[Block], list[Block]]:
     """The signed thinking blocks of an earlier answer: those that began it, and those that came after its text.
 
-    ``index`` is where the block stood in Anthropic's content list; it is ours (see ``_anthropic_answer``) and is not
+    ``index`` is where the block stood in Anthropic's content list; it is ours (see ``answer``) and is not
     sent. Blocks of other origin have no signature and would be refused.
     """
     leading: list[Block] = []

@@ -1,8 +1,8 @@
 """The dialect of Anthropic's Messages API (docs.anthropic.com/en/api/messages).
 
-Requests: messages in ``_anthropic_messages``, parameters in ``_anthropic_params`` and ``_anthropic_thinking``. Answers:
-``_anthropic_stream`` and ``_anthropic_answer``; errors: ``_anthropic_errors``; requests that are in this dialect already:
-``_anthropic_native``. This file only puts them together.
+Requests: messages in ``messages``, parameters in ``params`` and ``thinking``. Answers:
+``stream`` and ``answer``; errors: ``errors``; requests that are in this dialect already:
+``native``. This file only puts them together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The frame of a decoder for streams of JSON objects, one a line. Its laws are those of ``_native_stream``."""
+"""The frame of a decoder for streams of JSON objects, one a line. Its laws are those of ``sse_decoder``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The dialect of Google's Gemini API (ai.google.dev/api/generate-content).
 
-Requests: messages in ``_gemini_contents``, parameters in ``_gemini_params`` and ``_gemini_tools``. Answers:
-``_gemini_stream`` and ``_gemini_answer``; embeddings: ``_gemini_embeddings``; errors: ``_gemini_errors``. This file only
+Requests: messages in ``contents``, parameters in ``params`` and ``tools``. Answers:
+``stream`` and ``answer``; embeddings: ``embeddings``; errors: ``errors``. This file only
 puts them together. The key goes into a header: in the URL it would end up in every log on the way.
 """
 

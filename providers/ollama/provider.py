@@ -67,7 +67,8 @@ class OllamaProvider(BaseProvider):
 
     def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
         try:
-            return dumps(answer.embeddings(body, base64=request.encoding_format == "base64"))
+            found = answer.embeddings(body, base64=request.encoding_format == "base64")
+            return dumps({**found, "model": request.model})
         except Refused as refused:
             raise refused.error from refused
         except (Malformed, ValueError) as error:

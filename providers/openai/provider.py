@@ -1,7 +1,7 @@
 """The canonical dialect itself: OpenAI, and every server that speaks its chat completions.
 
 Requests pass as they were sent, with the configuration's defaults under them, the upstream's model name, and what the row
-of the vendor asks for (``vendors``); answers pass untouched, and are read only as far as must be known. Streams: ``_openai_stream``.
+of the vendor asks for (``vendors``); answers pass untouched, and are read only as far as must be known. Streams: ``stream``.
 
 Source: platform.openai.com/docs/api-reference/chat, and recordings of llama.cpp and vLLM in tests/data.
 """
@@ -14,14 +14,17 @@ from typing import Any, ClassVar
 from pydantic_core import from_json
 
 from llm_proxy.errors import GatewayError, UpstreamError
+from llm_proxy.wire.asked_name import renamed
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
-from providers.base import BaseProvider, ChatResponse, StreamDecoder
+from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.defaults import effective
 from providers.common.errors import from_body, in_stream, refusal, reported
+from providers.openai.completions import NativeCompletions
 from providers.openai.fit import fit
 from providers.openai.fit_params import fit_embeddings
+from providers.openai.responses_native import NativeResponses
 from providers.openai.stream import OpenAIDecoder, sound
 from providers.vendors import LENIENT, VENDORS, of_host, vendor_of
 
@@ -33,6 +36,15 @@ class OpenAIProvider(BaseProvider):
     default_host: ClassVar[str | None] = "https://api.openai.com/v1"
     has_media: ClassVar[bool] = True
     vendors: ClassVar[frozenset[str]] = frozenset(VENDORS)
+
+    def __init__(self) -> None:
+        self._native: dict[str, NativeCall] = {
+            "/v1/completions": NativeCompletions(self),
+            "/v1/responses": NativeResponses(self),
+        }
+
+    def native(self, path: str) -> NativeCall | None:
+        return self._native.get(path)
 
     def vendor_at(self, api_host: str) -> str:
         found = of_host(api_host) if api_host else LENIENT
@@ -91,7 +103,7 @@ class OpenAIProvider(BaseProvider):
             raise in_stream(reported(value))
         if value is None or not isinstance(value.get("data"), list):
             raise _no_answer("holds no embeddings")
-        return body
+        return renamed(body, value, request.model)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return refusal(status, headers, from_body(body))

@@ -29,15 +29,21 @@ from tests.support.scripts import answer_json, sse, stream
 from tests.support.secrets import CLIENT_KEY, UPSTREAM_KEY, assert_no_secret
 
 
+def asked(data: bytes) -> bytes:
+    """``data`` of the upstream with the model's name that the client used: all that is changed."""
+    return data.replace(b'"up"', b'"m"')
+
+
 async def test_streaming_is_the_default_and_bytes_are_untouched(tmp_path: Path) -> None:
-    """Without ``stream`` the answer is SSE: the upstream's own bytes, minus the usage chunk nobody asked for."""
+    """Without ``stream`` the answer is SSE: the upstream's own bytes but for the model's name, minus the usage chunk
+    nobody asked for."""
     pieces = sse(*EVENTS)
     async with Peer(stream(*pieces)) as peer, gateway(tmp_path, peer.url) as proxy:
         answer = await proxy.request("POST", "/chat", CHAT)
 
     assert answer.status == 200
     assert answer.complete
-    assert answer.body == b"".join(pieces[:4]) + b"data: [DONE]\n\n"
+    assert answer.body == asked(b"".join(pieces[:4])) + b"data: [DONE]\n\n"
     assert answer.headers["content-type"] == "text/event-stream"
     assert answer.headers["cache-control"] == "no-cache, no-transform"
     assert answer.headers["x-accel-buffering"] == "no"
@@ -52,7 +58,7 @@ async def test_usage_chunk_is_there_if_asked_for(tmp_path: Path) -> None:
     async with Peer(stream(*pieces)) as peer, gateway(tmp_path, peer.url) as proxy:
         answer = await proxy.request("POST", "/chat", {**CHAT, "stream_options": {"include_usage": True}})
 
-    assert answer.body == b"".join(pieces)
+    assert answer.body == asked(b"".join(pieces))
 
 
 async def test_usage_on_the_last_content_chunk_is_taken_off(tmp_path: Path) -> None:
@@ -61,7 +67,7 @@ async def test_usage_on_the_last_content_chunk_is_taken_off(tmp_path: Path) -> N
     async with Peer(stream(*sse(*events))) as peer, gateway(tmp_path, peer.url) as proxy:
         answer = await proxy.request("POST", "/chat", CHAT)
 
-    assert answer.events() == [chunk({"content": "x"}, "stop"), "[DONE]"]
+    assert answer.events() == [{**chunk({"content": "x"}, "stop"), "model": "m"}, "[DONE]"]
 
 
 async def test_each_token_arrives_when_it_was_sent(tmp_path: Path) -> None:
@@ -72,9 +78,9 @@ async def test_each_token_arrives_when_it_was_sent(tmp_path: Path) -> None:
     async with Peer(script) as peer, gateway(tmp_path, peer.url) as proxy, Connection(proxy.url) as client:
         await client.send("POST", "/chat", CHAT)
         answer = await client.head()
-        assert await client.piece(answer) == pieces[0]
+        assert await client.piece(answer) == asked(pieces[0])
         gates[0].set()
-        assert await client.piece(answer) == pieces[1]
+        assert await client.piece(answer) == asked(pieces[1])
         gates[1].set()
         await client.rest(answer)
 
@@ -90,7 +96,7 @@ async def test_non_streaming_is_a_real_non_streaming_call(tmp_path: Path) -> Non
     assert not sent.get("stream")
     assert "stream_options" not in sent
     assert answer.headers["content-type"] == "application/json"
-    assert answer.body == json.dumps(COMPLETION).encode()
+    assert answer.body == asked(json.dumps(COMPLETION).encode())
 
 
 async def test_what_the_upstream_gets(tmp_path: Path) -> None:

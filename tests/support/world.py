@@ -43,7 +43,7 @@ class World:
         env: Mapping[str, str] | None = None,
         last_good: LastGood | None = None,
         make: bool = True,
-        rhythm: DebounceTimes = PATIENT,
+        debounce: DebounceTimes = PATIENT,
     ) -> None:
         self.folder = folder
         self.mode: Mode = mode
@@ -51,7 +51,7 @@ class World:
         self.prompts = prompts or folder / "prompts"
         self.env = dict(env or {})
         self.last_good = last_good
-        self.rhythm = rhythm
+        self.debounce = debounce
         if make:
             put(self.config, document(1))
             put(self.prompt("en/a"), "one")
@@ -71,7 +71,7 @@ class World:
     def open(self) -> Registry:
         """The registry alone, without a watcher."""
         self.registry = Registry(self.sources, load_snapshot(self.sources), last_good=self.last_good)
-        self.registry.rhythm = self.rhythm
+        self.registry.debounce = self.debounce
         self.registry.on_verdict.append(self._count)
         self.registry.on_swap.append(lambda snapshot: self.swaps.append(self.weight))
         return self.registry

@@ -18,12 +18,14 @@ _Json = dict[str, Any]
 
 
 class CompletionsFace(OpenAIFace):
-    """One answer; ``model`` is the name that the client asked for, ``created`` in seconds since 1970."""
+    """One answer; ``model`` is the name that the client asked for, ``created`` in seconds since 1970, ``echoed`` what each
+    choice begins with."""
 
     canonical = False
 
-    def __init__(self, model: str, created: int, include_usage: bool = False) -> None:
+    def __init__(self, model: str, created: int, include_usage: bool = False, echoed: str = "") -> None:
         super().__init__(include_usage)
+        self._echoed = echoed
         self._frame: _Json = {
             "id": f"cmpl-{uuid4().hex}",
             "object": "text_completion",
@@ -61,6 +63,8 @@ class CompletionsFace(OpenAIFace):
     def _choice(self, choice: _Json, said: _Json) -> _Json:
         index = count(choice.get("index"))
         text = string(said.get("content"))
+        if index not in self._offsets:
+            text = self._echoed + text
         finish = string(choice.get("finish_reason"))
         logprobs = objects(obj(choice.get("logprobs")).get("content"))
         found = {

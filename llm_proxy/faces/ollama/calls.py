@@ -1,4 +1,4 @@
-"""Tool calls for a dialect that has them whole, from pieces in the canonical form (see ``pieces``)."""
+"""Tool calls for a dialect that has them whole, from pieces in the canonical form (see ``chunk_reading``)."""
 
 from __future__ import annotations
 

@@ -182,10 +182,10 @@ def _likeliest(word: str, known: Iterable[str], *, top: bool) -> str:
         return did_you_mean(word, known)
     if word in _ALIASES:
         return f'; did you mean "{_ALIASES[word]}"?'
-    near = nearest(word[:100].lower(), (*known, *sorted(_OPTIONS)))
-    if near in _OPTIONS:
-        return f'; did you mean "{near}" in "options"?'
-    return f'; did you mean "{near}"?' if near else ""
+    meant = nearest(word[:100].lower(), (*known, *sorted(_OPTIONS)))
+    if meant in _OPTIONS:
+        return f'; did you mean "{meant}" in "options"?'
+    return f'; did you mean "{meant}"?' if meant else ""
 
 
 def _twins(headers: dict[str, Any]) -> Iterator[Finding]:

@@ -132,8 +132,8 @@ def path_text(path: Path) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean "x"?``, or nothing. Only a known name is shown."""
-    near = nearest(word[:100].lower(), tuple(known))
-    return f'; did you mean "{near}"?' if near else ""
+    meant = nearest(word[:100].lower(), tuple(known))
+    return f'; did you mean "{meant}"?' if meant else ""
 
 
 @lru_cache(maxsize=100)

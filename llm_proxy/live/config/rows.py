@@ -185,9 +185,9 @@ class _Provider:
         if "api_type" in part.broken or (kind and (host or "api_host" in part.broken)):
             return None
         if kind is None:
-            near = did_you_mean(self.name, {*self.kind.api_types, *PRESETS})
+            meant = did_you_mean(self.name, {*self.kind.api_types, *PRESETS})
             known = one_of(self.kind.api_types)
-            return f'"api_type" is required, because the provider\'s name implies none: one of {known}{near}'
+            return f'"api_type" is required, because the provider\'s name implies none: one of {known}{meant}'
         if self.kind.api_type in (None, kind):
             return f'"api_host" is required, because {kind} has no usual one'
         return (

@@ -1,1 +1,1 @@
-"""The parts of the prompt directory: its files, their texts and their earlier versions. ``prompts.py`` is the door."""
+"""The parts of the prompt directory: its files, their texts and their earlier versions. ``library`` is the door."""

@@ -102,8 +102,8 @@ class PromptSet:
         if name in self.languages:
             text = f"prompt '{name}' exists in {', '.join(self.languages[name])} only"
         else:
-            near = close_matches(name, tuple(self.languages))
-            hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /prompts lists the prompts"
+            meant = close_matches(name, tuple(self.languages))
+            hint = f"; did you mean {' or '.join(meant)}?" if meant else "; GET /prompts lists the prompts"
             text = f"prompt '{shown(name)}' does not exist{hint}"
         return PromptNotFound(text, param="prompt")
 

@@ -1,4 +1,1 @@
-"""The parts of the registry: how files become a snapshot, how a reload ends, and what is kept of it.
-
-``registry.py`` is the door.
-"""
+"""How files become a snapshot, how a reload ends, and what is kept of it. ``registry`` is the door."""

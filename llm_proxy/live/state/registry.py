@@ -71,7 +71,7 @@ class Registry:
         self.current = first
         self.last_good = last_good
         self._looker = ReloadSteps(sources, generations)
-        self.rhythm = DebounceTimes()
+        self.debounce = DebounceTimes()
         #: Whether ``current`` comes from the last good copy and not from the operator's files.
         self.on_last_good = outcome is not None
         self._settled = outcome or Outcome(
@@ -157,7 +157,7 @@ class Registry:
         if self._change is None:
             return None
         doubtful = self._doubtful or self.still_writing()
-        return due(self._change, self.rhythm, doubtful=doubtful, urgent=self._hints.urgent)
+        return due(self._change, self.debounce, doubtful=doubtful, urgent=self._hints.urgent)
 
     async def _pause(self, until: float) -> None:
         """Sleep until then, or until the next touch."""
@@ -209,7 +209,7 @@ class Registry:
         change, urgent = self._change, self._hints.urgent
         assert change is not None
         began = _now()
-        at_any_rate = began >= change.first + self.rhythm.storm
+        at_any_rate = began >= change.first + self.debounce.storm
         found = await self._in_thread(self._looker.verdict, self._known(), at_any_rate)
         self.looked_at = time.monotonic()
         if isinstance(found, Look):

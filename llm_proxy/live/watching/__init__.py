@@ -1,1 +1,1 @@
-"""The parts of the watcher: what tells of a change, what can fail there, and when to look. ``watcher.py`` is the door."""
+"""The parts of the watcher: what tells of a change, what can fail there, and when to look. ``watcher`` is the door."""

@@ -42,11 +42,11 @@ class Change:
         return replace(self, last=now)
 
 
-def due(change: Change, rhythm: DebounceTimes, *, doubtful: bool, urgent: bool) -> float:
+def due(change: Change, debounce: DebounceTimes, *, doubtful: bool, urgent: bool) -> float:
     """When to judge. ``urgent``: somebody asked for it; then only doubt is a reason to wait."""
-    quiet = rhythm.unseen if change.cause == "sweep" else rhythm.quiet
-    settled = change.last if urgent else min(change.last + quiet, change.first + rhythm.storm)
-    return max(settled, change.last + rhythm.patience) if doubtful else settled
+    quiet = debounce.unseen if change.cause == "sweep" else debounce.quiet
+    settled = change.last if urgent else min(change.last + quiet, change.first + debounce.storm)
+    return max(settled, change.last + debounce.patience) if doubtful else settled
 
 
 def doubts(now: Reading, judged: Reading) -> Iterator[str]:

@@ -43,10 +43,10 @@ class WatchState:
 class WatchMaintenance:
     """``compare`` as often as need be, ``close`` in the end. Without ``watching`` it only gathers facts."""
 
-    def __init__(self, notes: EventLog, *, watching: bool) -> None:
-        self._notes = notes
+    def __init__(self, event_log: EventLog, *, watching: bool) -> None:
+        self._event_log = event_log
         self._watching = watching
-        self._eyes: Watches | None = None
+        self._watches: Watches | None = None
         self._failure, self._retry_at = "", 0.0
         self._targets: frozenset[str] = frozenset()
 
@@ -58,7 +58,7 @@ class WatchMaintenance:
         places = [mount_of(path, table) for path in (*plan.files, trace(tree).real)]
         config = trace(files[0]).real
         dead = made = 0
-        if self._watching and (self._eyes is not None or time.monotonic() >= self._retry_at):
+        if self._watching and (self._watches is not None or time.monotonic() >= self._retry_at):
             try:
                 dead, made = self._follow(plan, probe)
                 self._failure = ""
@@ -74,23 +74,23 @@ class WatchMaintenance:
             remote=any(place is not None and place.is_remote for place in places),
             single=any(mount.point == config for mount in table),
             cut=plan.cut,
-            directories=self._eyes.directories if self._eyes else 0,
+            directories=self._watches.directories if self._watches else 0,
         )
 
     def close(self) -> None:
         """End all watches. ``compare`` makes them anew."""
-        eyes, self._eyes = self._eyes, None
-        if eyes is not None:
-            eyes.stop()
+        watches, self._watches = self._watches, None
+        if watches is not None:
+            watches.stop()
 
     def _follow(self, plan: Plan, probe: bool) -> tuple[int, int]:
         lost = 0
-        if self._eyes is not None and not self._eyes.is_alive:
-            lost = self._eyes.directories
+        if self._watches is not None and not self._watches.is_alive:
+            lost = self._watches.directories
             self.close()
-        if self._eyes is None:
-            self._eyes = Watches(self._notes)
-        dead, made = self._eyes.follow(plan)
+        if self._watches is None:
+            self._watches = Watches(self._event_log)
+        dead, made = self._watches.follow(plan)
         if probe:
-            self._eyes.check_limit()
+            self._watches.check_limit()
         return lost + dead, made

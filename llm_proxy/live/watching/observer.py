@@ -63,7 +63,7 @@ class EventLog:
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._lock = threading.Lock()
-        self._told = PendingEvents()
+        self._pending = PendingEvents()
         self._woken = False
         self._open: dict[str, float] = {}
         #: Real paths of files that matter, beside all prompt files.
@@ -78,8 +78,8 @@ class EventLog:
     def take(self) -> PendingEvents:
         """Everything since the last call."""
         with self._lock:
-            told, self._told, self._woken = self._told, PendingEvents(), False
-        return told
+            pending, self._pending, self._woken = self._pending, PendingEvents(), False
+        return pending
 
     def still_writing(self, seconds: float) -> bool:
         """Whether one of our files was written to within the last ``seconds``, and has not been closed since."""
@@ -96,7 +96,7 @@ class EventLog:
             if root.parts:
                 self.hint_at = self.last_at
             self._note_writer(event)
-            self._told = PendingEvents(self._told.parts | root.parts, self._told.names or names)
+            self._pending = PendingEvents(self._pending.parts | root.parts, self._pending.names or names)
             wake, self._woken = not self._woken, True
         if wake:
             self._wake()
@@ -104,7 +104,7 @@ class EventLog:
     def lost(self) -> None:
         """The kernel has dropped events: anything may have happened."""
         with self._lock:
-            self._told = PendingEvents(EVERYTHING, names=True)
+            self._pending = PendingEvents(EVERYTHING, names=True)
             wake, self._woken = not self._woken, True
         if wake:
             self._wake()
@@ -121,14 +121,14 @@ class EventLog:
 
 
 class _EventHandler(FileSystemEventHandler):
-    def __init__(self, notes: EventLog, root: Root) -> None:
-        self._notes, self._root = notes, root
+    def __init__(self, event_log: EventLog, root: Root) -> None:
+        self._event_log, self._root = event_log, root
 
     def dispatch(self, event: FileSystemEvent) -> None:
         if event.is_directory and event.event_type == "modified":
             return  # watchdog adds one to each event in a directory
         try:
-            self._notes.hear(event, self._root)
+            self._event_log.hear(event, self._root)
         except Exception:  # noqa: BLE001, S110 (whatever it is, the thread must live; the sweep is the net)
             pass
 
@@ -143,11 +143,11 @@ class _Watched:
 class Watches:
     """Watches the directories of a plan. Raises ``OSError`` when the system's limits do not allow it."""
 
-    def __init__(self, notes: EventLog) -> None:
+    def __init__(self, event_log: EventLog) -> None:
         # One RuntimeWarning of several kilobytes for each directory that is made and filled at once.
         warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.observers")
-        self._notes = notes
-        self._observer = _observer(notes)
+        self._event_log = event_log
+        self._observer = _observer(event_log)
         self._observer.start()
         self._watched: dict[str, _Watched] = {}
 
@@ -164,7 +164,7 @@ class Watches:
     def follow(self, plan: Plan) -> tuple[int, int]:
         """Watch what ``plan`` says: how many watches were dead, or on a directory that is no longer the one at that
         path, and how many were made."""
-        self._notes.files = plan.files
+        self._event_log.files = plan.files
         living = {emitter.watch for emitter in self._observer.emitters if emitter.is_alive()}
         dead = [
             path
@@ -181,7 +181,7 @@ class Watches:
         before = identity(path)  # if it is replaced now, the next comparison sees it
         try:
             watch = self._observer.schedule(
-                _EventHandler(self._notes, root),
+                _EventHandler(self._event_log, root),
                 path,
                 recursive=root.recursive,
                 event_filter=_CONTENT if root.parts else _NAMES,
@@ -205,11 +205,11 @@ class Watches:
         self._observer.join()
 
 
-def _observer(notes: EventLog) -> BaseObserver:
+def _observer(event_log: EventLog) -> BaseObserver:
     """On Linux the one that bears a flood; elsewhere what watchdog has for the system."""
     if sys.platform == "linux":
         from llm_proxy.live.watching.rate_limited_inotify import RateLimitedObserver
 
-        return RateLimitedObserver(notes.lost)
+        return RateLimitedObserver(event_log.lost)
     else:
         return Observer()

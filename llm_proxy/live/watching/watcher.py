@@ -50,8 +50,8 @@ class Watcher:
         self._mode = mode
         self._directory = os.getcwd()
         self._worker = BackgroundThread("watch-manager")
-        self._notes = EventLog(self._call)
-        self._upkeep = WatchMaintenance(self._notes, watching=mode != "poll")
+        self._event_log = EventLog(self._call)
+        self._maintenance = WatchMaintenance(self._event_log, watching=mode != "poll")
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,7 +67,7 @@ class Watcher:
     def start(self) -> None:
         """Begin. A look after the watches stand finds what changed since the first load."""
         self._loop = asyncio.get_running_loop()
-        self._registry.still_writing = lambda: self._notes.still_writing(self._registry.rhythm.patience)
+        self._registry.still_writing = lambda: self._event_log.still_writing(self._registry.debounce.patience)
         self._registry.on_notice.append(self._on_notice)
         self._registry.on_verdict.append(self._recheck)
         self._task = self._loop.create_task(self._run())
@@ -80,7 +80,7 @@ class Watcher:
         """End; watchdog's threads end on their own soon after."""
         if self._task is not None:
             self._task.cancel()
-            self._worker.run(self._upkeep.close)
+            self._worker.run(self._maintenance.close)
         self._worker.close()
 
     @property
@@ -101,16 +101,16 @@ class Watcher:
 
     def report(self) -> dict[str, Any]:
         """For the status endpoint. ``heartbeat``: seconds since watches and contents were last found, or made, good."""
-        notes, now = self._notes, time.monotonic()
+        event_log, now = self._event_log, time.monotonic()
         looked = self._registry.looked_at
         beats = [at for at in (self._checked_at, looked) if at is not None]
-        last = {"event": notes.last, "ago": round(now - notes.last_at, 3)} if notes.count else None
+        last = {"event": event_log.last, "ago": round(now - event_log.last_at, 3)} if event_log.count else None
         return {
             "mode": self.mode,
             "interval": round(self.interval, 3),
             "heartbeat": round(now - min(beats), 3) if len(beats) == 2 else None,
             "directories": self._facts.directories,
-            "events": notes.count,
+            "events": event_log.count,
             "last_event": last,
             "healed": self._healed,
             "missed": self._missed,
@@ -133,10 +133,10 @@ class Watcher:
             self._loop.call_soon_threadsafe(self._heard)
 
     def _heard(self) -> None:
-        told = self._notes.take()
-        if told.parts:
-            self._registry.touch("inotify", told.parts)
-        if told.names:
+        pending = self._event_log.take()
+        if pending.parts:
+            self._registry.touch("inotify", pending.parts)
+        if pending.names:
             self._wanted = "inotify"
             self._wake.set()
 
@@ -181,7 +181,7 @@ class Watcher:
         ]
         tree = os.path.join(self._directory, sources.prompts_dir)
         before = self._facts
-        self._facts = facts = await self._worker.run(self._upkeep.compare, files, tree, full)
+        self._facts = facts = await self._worker.run(self._maintenance.compare, files, tree, full)
         self._checked_at = time.monotonic()
         self._tell(before, facts, cause)
         if full or facts.made or facts.moved:
@@ -206,10 +206,10 @@ class Watcher:
 
     def _doubt(self, noticed: float, healed: int) -> None:
         """The sweep noticed a change. If inotify has said nothing around that time, it is blind."""
-        if self._notes.hint_at > noticed - _SAME or self._healed != healed or self._task is None:
+        if self._event_log.hint_at > noticed - _SAME or self._healed != healed or self._task is None:
             return
         self._missed += 1
         log.warning("the sweep noticed a change that inotify did not tell", extra={"missed": self._missed})
         if self._missed <= _RENEWALS and not self._task.done():
-            self._worker.run(self._upkeep.close)
+            self._worker.run(self._maintenance.close)
             self._recheck()

@@ -302,9 +302,9 @@ async def test_pings_fill_the_silence(tmp_path: Path) -> None:
     gate = asyncio.Event()
     ping = b'event: ping\ndata: {"type": "ping"}\n\n'
     script = stream(PARTS[0], ping, PARTS[1], gate, *PARTS[2:])
-    rhythm = {"keepalive_after": 0.02, "keepalive_interval": 0.02}
+    debounce = {"keepalive_after": 0.02, "keepalive_interval": 0.02}
     async with (
-        native(tmp_path, "anthropic", script, settings=rhythm) as (proxy, _),
+        native(tmp_path, "anthropic", script, settings=debounce) as (proxy, _),
         Connection(proxy.origin) as client,
     ):
         await client.send("POST", PATH, LIVE)

@@ -250,10 +250,10 @@ async def test_errors_before_the_stream(status: int, ours: int, streaming: bool,
 async def test_lines_fill_the_silence(tmp_path: Path) -> None:
     """Where the upstream says nothing there are lines without content, between its own, and no client sees them."""
     gate = asyncio.Event()
-    rhythm = {"keepalive_after": 0.02, "keepalive_interval": 0.02}
+    debounce = {"keepalive_after": 0.02, "keepalive_interval": 0.02}
     script = stream(LINES[0], gate, *LINES[1:], content_type=NDJSON)
     async with (
-        native(tmp_path, "ollama", script, settings=rhythm) as (proxy, _),
+        native(tmp_path, "ollama", script, settings=debounce) as (proxy, _),
         Connection(proxy.origin) as sdk,
     ):
         await sdk.send("POST", CHAT, ASK)

@@ -46,13 +46,13 @@ async def test_nothing_is_read_while_the_receiver_is_not_ready(tls: bool) -> Non
         await wire.send(b"0\r\n\r\n")
         await wire.closed()
 
-    gate = asyncio.Event()
+    flow = asyncio.Event()
     received = 0
 
     async def receive(data: bytes) -> None:
         nonlocal received
         received += len(data)
-        await gate.wait()
+        await flow.wait()
 
     async with RawPeer(push, tls=server_tls() if tls else None) as peer, Client() as http:
         future = http.fetch(peer.url, streaming_callback=receive, ca_certs=CA, request_timeout=30)
@@ -63,7 +63,7 @@ async def test_nothing_is_read_while_the_receiver_is_not_ready(tls: bool) -> Non
             await asyncio.sleep(0.05)
         assert received <= 512 * 1024
         assert sent < 20 * MEGA
-        gate.set()
+        flow.set()
         await future
         assert received == total
 
@@ -114,18 +114,18 @@ async def test_a_future_that_is_done_stops_nothing() -> None:
 
 async def test_a_fault_that_came_meanwhile_waits_for_the_receiver() -> None:
     """Good bytes and a fault in one read, with a receiver that is slow: first it gets ready, then the fault is told."""
-    gate = asyncio.Event()
+    flow = asyncio.Event()
     got: list[bytes] = []
 
     async def receive(data: bytes) -> None:
         got.append(data)
-        await gate.wait()
+        await flow.wait()
 
     async with RawPeer(answers(CHUNKED + b"3\r\nabc\r\nxyz")) as peer, Client() as http:
         future = http.fetch(peer.url, streaming_callback=receive)
         await wait_until(lambda: got)
         assert not future.done()
-        gate.set()
+        flow.set()
         with pytest.raises(Exception, match="bad chunk"):
             await future
         assert got == [b"abc"]
@@ -133,12 +133,12 @@ async def test_a_fault_that_came_meanwhile_waits_for_the_receiver() -> None:
 
 async def test_a_close_that_came_meanwhile_is_noticed_afterwards() -> None:
     """An upstream that goes away while reading is paused: the fault is reported as soon as the receiver is ready."""
-    gate = asyncio.Event()
+    flow = asyncio.Event()
     got: list[bytes] = []
 
     async def receive(data: bytes) -> None:
         got.append(data)
-        await gate.wait()
+        await flow.wait()
 
     async def script(wire: Wire) -> None:
         await wire.exchange(CHUNKED + b"3\r\nabc\r\n")
@@ -147,7 +147,7 @@ async def test_a_close_that_came_meanwhile_is_noticed_afterwards() -> None:
     async with RawPeer(script) as peer, Client() as http:
         future = http.fetch(peer.url, streaming_callback=receive)
         await wait_until(lambda: got)
-        gate.set()
+        flow.set()
         with pytest.raises(ConnectionLost) as caught:
             await future
         assert (caught.value.phase, caught.value.kind) == ("body", "truncated")

@@ -233,13 +233,13 @@ async def test_a_body_that_cannot_be_repeated_is_not() -> None:
         assert peer.connections == 1
 
 
-def blocked(gate: asyncio.Event, order: list[bytes]) -> Callable[[Wire], Awaitable[None]]:
-    """Answers only when ``gate`` is open, and notes the paths it served."""
+def blocked(flow: asyncio.Event, order: list[bytes]) -> Callable[[Wire], Awaitable[None]]:
+    """Answers only when ``flow`` is open, and notes the paths it served."""
 
     async def script(wire: Wire) -> None:
         while True:
             order.append((await wire.head()).split(b" ")[1])
-            await gate.wait()
+            await flow.wait()
             await wire.send(ok())
 
     return script
@@ -247,12 +247,12 @@ def blocked(gate: asyncio.Event, order: list[bytes]) -> Callable[[Wire], Awaitab
 
 async def test_requests_above_the_limit_wait_in_order() -> None:
     """With one connection allowed, requests are served one after the other in the order in which they came."""
-    gate, order = asyncio.Event(), list[bytes]()
-    async with RawPeer(blocked(gate, order)) as peer, Client(limits=PoolLimits(connections=1)) as http:
+    flow, order = asyncio.Event(), list[bytes]()
+    async with RawPeer(blocked(flow, order)) as peer, Client(limits=PoolLimits(connections=1)) as http:
         futures = [http.fetch(f"{peer.url}{i}") for i in range(5)]
         await wait_until(lambda: order)
         assert (http.pool.taken, http.pool.waiting) == (1, 4)
-        gate.set()
+        flow.set()
         await asyncio.gather(*futures)
         assert order == [b"/0", b"/1", b"/2", b"/3", b"/4"]
         assert peer.connections == 1
@@ -260,35 +260,35 @@ async def test_requests_above_the_limit_wait_in_order() -> None:
 
 async def test_a_wait_that_is_too_long_is_an_error_of_its_own() -> None:
     """When no connection becomes free in time, PoolTimeout (phase "pool") is raised and the place in the queue freed."""
-    gate, order = asyncio.Event(), list[bytes]()
+    flow, order = asyncio.Event(), list[bytes]()
     limits = PoolLimits(connections=1)
-    async with RawPeer(blocked(gate, order)) as peer, Client(limits=limits, pool_timeout=0.05) as http:
+    async with RawPeer(blocked(flow, order)) as peer, Client(limits=limits, pool_timeout=0.05) as http:
         first = http.fetch(peer.url + "first")
         with pytest.raises(PoolTimeout) as caught:
             await http.fetch(peer.url)
         assert (caught.value.phase, caught.value.kind) == ("pool", "timeout")
         assert http.pool.waiting == 0
-        gate.set()
+        flow.set()
         await first
 
 
 async def test_request_timeout_counts_while_waiting() -> None:
     """The total limit runs in the queue as well."""
-    gate, order = asyncio.Event(), list[bytes]()
-    async with RawPeer(blocked(gate, order)) as peer, Client(limits=PoolLimits(connections=1)) as http:
+    flow, order = asyncio.Event(), list[bytes]()
+    async with RawPeer(blocked(flow, order)) as peer, Client(limits=PoolLimits(connections=1)) as http:
         first = http.fetch(peer.url)
         with pytest.raises(PoolTimeout):
             await http.fetch(peer.url, request_timeout=0.05)
-        gate.set()
+        flow.set()
         await first
 
 
 async def test_a_full_queue_refuses_at_once() -> None:
     """PoolExhausted, at once, when too many wait for a host already; other hosts are not affected."""
-    gate, order = asyncio.Event(), list[bytes]()
+    flow, order = asyncio.Event(), list[bytes]()
     limits = PoolLimits(connections=1, waiting=1)
     async with (
-        RawPeer(blocked(gate, order)) as peer,
+        RawPeer(blocked(flow, order)) as peer,
         RawPeer(answers(ok(b"other"))) as other,
         Client(limits=limits) as http,
     ):
@@ -297,14 +297,14 @@ async def test_a_full_queue_refuses_at_once() -> None:
             await http.fetch(peer.url)
         assert (caught.value.phase, caught.value.kind) == ("pool", "exhausted")
         assert (await http.fetch(other.url)).body == b"other"
-        gate.set()
+        flow.set()
         await asyncio.gather(*futures)
 
 
 async def test_an_aborted_waiter_leaves_the_queue() -> None:
     """Whoever is aborted while waiting neither gets nor costs a slot."""
-    gate, order = asyncio.Event(), list[bytes]()
-    async with RawPeer(blocked(gate, order)) as peer, Client(limits=PoolLimits(connections=1)) as http:
+    flow, order = asyncio.Event(), list[bytes]()
+    async with RawPeer(blocked(flow, order)) as peer, Client(limits=PoolLimits(connections=1)) as http:
         first = http.fetch(peer.url + "first")
         request = StreamRequest(peer.url + "aborted")
         waiting = http.fetch(request)
@@ -313,7 +313,7 @@ async def test_an_aborted_waiter_leaves_the_queue() -> None:
         with pytest.raises(Aborted) as caught:
             await waiting
         assert caught.value.phase == "pool"
-        gate.set()
+        flow.set()
         await asyncio.gather(first, last)
         assert order == [b"/first", b"/last"]
 
@@ -334,16 +334,16 @@ async def test_a_failed_request_frees_its_slot_for_the_next() -> None:
 
 async def test_max_clients_limits_all_hosts_together() -> None:
     """``max_clients`` counts requests over all hosts, as Tornado documents; further ones wait."""
-    gate, order = asyncio.Event(), list[bytes]()
+    flow, order = asyncio.Event(), list[bytes]()
     async with (
-        RawPeer(blocked(gate, order)) as one,
-        RawPeer(blocked(gate, order)) as two,
+        RawPeer(blocked(flow, order)) as one,
+        RawPeer(blocked(flow, order)) as two,
         Client(max_clients=2, limits=PoolLimits(waiting=0)) as http,
     ):
         futures = [http.fetch(peer.url + name) for peer in (one, two) for name in ("a", "b")]
         await wait_until(lambda: len(order) == 2)
         assert (http.pool.taken, http.pool.waiting) == (2, 2)
-        gate.set()
+        flow.set()
         await asyncio.gather(*futures)
         assert sorted(order) == [b"/a", b"/a", b"/b", b"/b"]
 
@@ -386,8 +386,8 @@ async def test_nothing_of_a_request_outlives_it() -> None:
 
 async def test_closing_the_client_ends_everything() -> None:
     """close() closes idle connections and aborts what is in progress or waits."""
-    gate, order = asyncio.Event(), list[bytes]()
-    async with RawPeer(blocked(gate, order)) as peer, RawPeer(answers(ok())) as other:
+    flow, order = asyncio.Event(), list[bytes]()
+    async with RawPeer(blocked(flow, order)) as peer, RawPeer(answers(ok())) as other:
         http = Client(limits=PoolLimits(connections=1))
         await http.fetch(other.url)
         futures = [http.fetch(peer.url) for _ in range(2)]
@@ -399,4 +399,4 @@ async def test_closing_the_client_ends_everything() -> None:
         await other.left()
         with pytest.raises(RuntimeError):
             await http.fetch(peer.url)
-        gate.set()
+        flow.set()

@@ -138,7 +138,7 @@ async def test_two_registries(tmp_path: Path) -> None:
         Registry(world.sources, load_snapshot(world.sources, generations=page), generations=page)
         for _ in range(2)
     )
-    first.rhythm = second.rhythm = QUICK
+    first.debounce = second.debounce = QUICK
     for weight in (2, 1):
         replace(world.config, document(weight))
         await first.reload("test")

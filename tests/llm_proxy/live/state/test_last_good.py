@@ -98,7 +98,7 @@ async def test_a_start_with_a_broken_file(tmp_path: Path, store: LastGood) -> No
         opened = open_state(world.sources, store)
     assert opened.outcome is not None
     registry = Registry(world.sources, opened.snapshot, outcome=opened.outcome, last_good=store)
-    registry.rhythm = QUICK
+    registry.debounce = QUICK
     at_start = registry.outcome, registry.on_last_good, registry.current.prompts.prompts["a", "en"].text
     await registry.reload("test")  # the same verdict on the same file: not said again
     untouched = world.config.read_bytes()
@@ -124,7 +124,7 @@ async def test_mended_to_exactly_the_copy(tmp_path: Path, store: LastGood) -> No
     with expect_log("llm_proxy", "last good copy serves"):
         opened = open_state(world.sources, store)
     registry = Registry(world.sources, opened.snapshot, outcome=opened.outcome)
-    registry.rhythm = QUICK
+    registry.debounce = QUICK
     put(world.config, document(1))
     await registry.reload("test")
     registry.close()

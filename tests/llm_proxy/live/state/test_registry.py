@@ -31,7 +31,7 @@ REJECTED = "configuration rejected"
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Files and a registry; nobody watches."""
-    made = World(tmp_path, rhythm=QUICK)
+    made = World(tmp_path, debounce=QUICK)
     made.open()
     return made
 
@@ -273,7 +273,7 @@ async def test_no_edit_is_lost_during_a_load(world: World, monkeypatch: pytest.M
 
 async def test_asked_for_twice_at_once(world: World) -> None:
     """Two signals, one of them during the load: the same verdict for both, one ERROR, no quiet moment waited for."""
-    world.registry.rhythm = type(QUICK)(quiet=3600)
+    world.registry.debounce = type(QUICK)(quiet=3600)
     put(world.config, "{}")
     with expect_log("llm_proxy.live.state.registry", REJECTED) as lines:
         first, second = await asyncio.gather(world.registry.reload("signal"), world.registry.reload("signal"))
@@ -296,7 +296,7 @@ async def test_asked_for_without_need(world: World, caplog: pytest.LogCaptureFix
 
 async def test_a_change_that_is_taken_back_at_once(world: World) -> None:
     """Content that is as before when the moment of judgement comes is no change."""
-    world.registry.rhythm = type(QUICK)(quiet=0.2)
+    world.registry.debounce = type(QUICK)(quiet=0.2)
     replace(world.config, document(2))
     task = world.registry.touch("inotify")
     await wait_until(lambda: world.state == "pending")
@@ -336,7 +336,7 @@ async def test_a_prompt_file_that_is_only_bad(world: World) -> None:
 
 async def test_secrets(tmp_path: Path) -> None:
     """A secret file that vanishes rejects the state by name; when it is back, whatever its value, it serves."""
-    world = World(tmp_path, env={"PLANTED": UPSTREAM_KEY}, rhythm=QUICK)
+    world = World(tmp_path, env={"PLANTED": UPSTREAM_KEY}, debounce=QUICK)
     put(tmp_path / "key", "first")
     put(world.config, document(1, api_token=f"${{file:{tmp_path}/key}}", headers={"X-Key": "${PLANTED}"}))
     world.open()

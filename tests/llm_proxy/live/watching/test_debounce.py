@@ -8,12 +8,12 @@ from llm_proxy.live.state.reading import Reading, read
 from llm_proxy.live.watching.debounce import Change, DebounceTimes, doubts, due
 from tests.support.world import World, document, put
 
-RHYTHM = DebounceTimes(quiet=1, unseen=5, storm=10, patience=20)
+DEBOUNCE = DebounceTimes(quiet=1, unseen=5, storm=10, patience=20)
 
 
 def at(*, last: float, cause: str = "inotify", doubtful: bool = False, urgent: bool = False) -> float:
     """When a change is judged that began at 100."""
-    return due(Change(100, last, cause, 0), RHYTHM, doubtful=doubtful, urgent=urgent)
+    return due(Change(100, last, cause, 0), DEBOUNCE, doubtful=doubtful, urgent=urgent)
 
 
 def test_a_quiet_moment_after_the_last_change() -> None:

@@ -104,10 +104,10 @@ class Ear(FileSystemEventHandler):
 
 async def test_a_flood(tmp_path: Path) -> None:
     """A hundred thousand events of a neighbour become few, and a rename in their middle is told soon."""
-    ear, stop = Ear(), threading.Event()
+    handler, stop = Ear(), threading.Event()
     observer = RateLimitedObserver(lambda: None)
     observer.start()
-    observer.schedule(ear, str(tmp_path))
+    observer.schedule(handler, str(tmp_path))
     written = [0]
 
     def write() -> None:
@@ -123,7 +123,7 @@ async def test_a_flood(tmp_path: Path) -> None:
         await wait_until(lambda: written[0] > 3000, 20)
         (tmp_path / "new").write_text("x")
         os.replace(tmp_path / "new", tmp_path / "target")
-        await wait_until(lambda: ear.moved == [str(tmp_path / "target")])
+        await wait_until(lambda: handler.moved == [str(tmp_path / "target")])
     finally:
         stop.set()
         writer.join()
@@ -132,17 +132,17 @@ async def test_a_flood(tmp_path: Path) -> None:
         observer.join()
 
     # Each read brings at most: opened, modified, closed, of the file and its directory; the bound is the reads'.
-    assert ear.count < (8 + elapsed / 0.01) * 8 + 20
+    assert handler.count < (8 + elapsed / 0.01) * 8 + 20
 
 
 async def test_a_file_that_is_moved_away_holds_nothing_up(tmp_path: Path) -> None:
     """Stock watchdog keeps all later events of a directory for half a second after one file was moved out of it."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a").write_text("x")
-    ear = Ear()
+    handler = Ear()
     observer = RateLimitedObserver(lambda: None)
     observer.start()
-    observer.schedule(ear, str(tmp_path / "in"))
+    observer.schedule(handler, str(tmp_path / "in"))
     (emitter,) = observer.emitters
     assert isinstance(emitter, InotifyEmitter)
     assert emitter._inotify is not None
@@ -151,7 +151,7 @@ async def test_a_file_that_is_moved_away_holds_nothing_up(tmp_path: Path) -> Non
         os.rename(tmp_path / "in" / "a", tmp_path / "out")
         (tmp_path / "in" / "b").write_text("x")
         os.rename(tmp_path / "in" / "b", tmp_path / "in" / "c")
-        await wait_until(lambda: ear.moved)
+        await wait_until(lambda: handler.moved)
     finally:
         observer.stop()
         observer.join()

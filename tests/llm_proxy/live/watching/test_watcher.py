@@ -214,7 +214,7 @@ async def test_new_sub_directories(tmp_path: Path, mode: Mode) -> None:
 
 async def test_prompts_that_go(tmp_path: Path, mode: Mode) -> None:
     """A file that is deleted for good is gone, after a moment of grace."""
-    async with World(tmp_path, mode, rhythm=QUICK) as world:
+    async with World(tmp_path, mode, debounce=QUICK) as world:
         put(world.prompt("en/b"), "kept")
         await once(world, b="kept")
         world.prompt("en/a").unlink()

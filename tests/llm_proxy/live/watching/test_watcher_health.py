@@ -20,7 +20,7 @@ from watchdog.events import FileModifiedEvent
 from watchdog.observers import inotify_c
 from watchdog.observers.inotify_c import InotifyFD
 
-from llm_proxy.live.watching import maintenance as upkeep
+from llm_proxy.live.watching import maintenance as maintenance
 from llm_proxy.live.watching import mounts, watcher
 from llm_proxy.live.watching import observer as inotify
 from llm_proxy.live.watching.mounts import Mount
@@ -35,9 +35,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent.parent.parent
 
 def threads(world: World) -> Any:
     """The watcher's eyes, which only a test may look into."""
-    eyes = world.watcher._upkeep._eyes
-    assert eyes is not None
-    return eyes
+    watches = world.watcher._maintenance._watches
+    assert watches is not None
+    return watches
 
 
 async def test_the_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ async def test_no_more_watches(
         await world.sees(lambda: world.text("d29/p") == "new")
         cause = world.registry.outcome.cause
         limit[0] = 1000
-        monkeypatch.setattr(world.watcher._upkeep, "_retry_at", 0.0)
+        monkeypatch.setattr(world.watcher._maintenance, "_retry_at", 0.0)
         await wait_until(lambda: world.watcher.mode == "inotify")
 
         assert (report["mode"], report["problems"]) == ("poll", ["inotify watch limit reached"])
@@ -260,7 +260,7 @@ async def test_a_file_that_is_a_mount(
 ) -> None:
     """``docker -v file:file`` and Kubernetes' subPath: a warning at start and in the report says what to do instead."""
     table = [Mount("/", "ext4"), Mount(str(tmp_path / "conf" / "models-config.json"), "ext4")]
-    monkeypatch.setattr(upkeep, "mounts", lambda: table)
+    monkeypatch.setattr(maintenance, "mounts", lambda: table)
     async with World(tmp_path, "auto") as world:
         report = world.watcher.report()
 
@@ -270,7 +270,7 @@ async def test_a_file_that_is_a_mount(
 
 async def test_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where changes can come from elsewhere, ``auto`` sweeps often from the start."""
-    monkeypatch.setattr(upkeep, "mounts", lambda: [Mount("/", "nfs4")])
+    monkeypatch.setattr(maintenance, "mounts", lambda: [Mount("/", "nfs4")])
     async with World(tmp_path / "a", "auto") as world:
         auto = world.watcher.interval
     async with World(tmp_path / "b", "inotify") as world:
@@ -405,7 +405,7 @@ async def test_the_watcher_stumbles(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 failed.set()
                 raise ZeroDivisionError
 
-            patch.setattr(upkeep, "make_plan", broken)
+            patch.setattr(maintenance, "make_plan", broken)
             await wait_until(failed.is_set)
         replace(world.config, document(2))
         await world.shows(2)
@@ -445,7 +445,7 @@ async def test_lost_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(watcher, "SLOW", 3600.0)
     async with World(tmp_path) as world:
         looked = world.registry.looked_at
-        world.watcher._notes.lost()
+        world.watcher._event_log.lost()
         await wait_until(lambda: world.registry.looked_at != looked)
 
 

@@ -119,7 +119,7 @@ async def test_any_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: 
     dice = random.Random(seed)
     served: list[tuple[float, str | None]] = []
     with expect_log("llm_proxy.live.state.registry", "configuration rejected", required=False):
-        async with World(tmp_path, mode, rhythm=QUICK) as world:
+        async with World(tmp_path, mode, debounce=QUICK) as world:
             world.registry.on_swap.append(lambda snapshot: served.append((world.weight, world.text())))
             editor = Editor(world, dice)
             for number in range(EDITS):

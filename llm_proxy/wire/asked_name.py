@@ -1,0 +1,131 @@
+"""The model's name in an answer that is relayed: the one that was asked for, whatever its upstream calls the model.
+
+Clients compare them: Claude Code throws the thoughts of any other model away, AutoGen warns at each call. Only these few
+bytes are changed; the upstream's name stands in the header ``X-LLM-Model``.
+
+Laws: an answer that names the model as it was asked for, or not at all, stays as it is, and so does every byte that is
+not the name. Which bytes these are is proven, not guessed. Without a backslash in a JSON text every quote begins or ends
+a string, so that a single ``"model"`` in it is the key that was read; where there are several, or escapes, the text is
+read again after the change. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from llm_proxy.wire.sse import SSEEvent, dumps, sse_event
+
+_KEY = b'"model"'
+_VALUE = re.compile(rb'"model"\s*+:\s*+("(?:[^"\\]|\\.)*+")')
+#: How many places are tried; an answer with more is written anew.
+_TRIES = 8
+
+
+def differs(value: Any, asked: str, *path: str) -> bool:
+    """Whether the object at ``path`` of ``value`` names another model than ``asked``."""
+    told = _named(value, path)
+    return bool(told) and told != asked
+
+
+def renamed(text: bytes, value: Any, asked: str, *path: str) -> bytes:
+    """``text``, which was read as ``value``, with ``asked`` as the model's name in the object at ``path``."""
+    told = _named(value, path)
+    if not told or told == asked:
+        return text
+    only = b"\\" not in text and text.count(_KEY) == 1
+    for number, found in enumerate(_VALUE.finditer(text)):
+        if number == _TRIES:
+            break
+        start, end = found.span(1)
+        made = text[:start] + json.dumps(asked).encode() + text[end:]
+        if only or _reads(made, asked, path):
+            return made
+    try:
+        return dumps(_with_name(value, asked, path))
+    except ValueError:  # 1e999 is legal, and is read as infinity, which is not
+        return text
+
+
+def renamed_event(event: SSEEvent, value: Any, asked: str, *path: str) -> bytes:
+    """The bytes of ``event``, whose data were read as ``value``, with that name; see ``renamed``."""
+    data = event.data or b""
+    made = renamed(data, value, asked, *path)
+    if made == data:
+        return event.raw
+    if event.raw.count(data) == 1:
+        return event.raw.replace(data, made)
+    # Data in several lines, which nobody writes: the event is written anew.
+    name = event.name.decode("latin-1")
+    return sse_event(name, from_json(made)) if name else b"data: " + dumps(from_json(made)) + b"\n\n"
+
+
+class Retold:
+    """The events of one stream of OpenAI's chat or completions with the name that was asked for.
+
+    Tokens are alike but for their text (``StreamDecoder.ordinary``): once an event with another name was seen, the usual
+    token costs no more than to look for these bytes in it.
+    """
+
+    __slots__ = ("_asked", "_new", "_old")
+
+    def __init__(self, asked: str) -> None:
+        self._asked = asked
+        #: The member as it stands in each event so far, and in its place; empty if they are not alike.
+        self._old: bytes | None = None
+        self._new = b""
+
+    def event(self, value: Mapping[str, Any], raw: bytes) -> bytes:
+        """``raw``, an event whose data were decoded to ``value``."""
+        if not differs(value, self._asked):
+            if value.get("model") is None and _KEY in raw:
+                self._old = b""  # it would be another one than the model's name
+            return raw
+        start, end = raw.find(b"{"), raw.rfind(b"}") + 1
+        text = raw[start:end]
+        made = renamed(text, value, self._asked)
+        self._learn(text)
+        if b"\n" in text or b"\r" in text:  # data in several lines, which nobody writes
+            return b"data: %b\n\n" % dumps(from_json(made))
+        return raw[:start] + made + raw[end:]
+
+    def tokens(self, data: bytes, count: int) -> bytes:
+        """``data`` of ``count`` events, all of them alike but for their texts, which have neither quotes nor escapes, and
+        like one that ``event`` was asked about. Empty if that is not enough to know what to change."""
+        old = self._old
+        if not old or b"\\" in data or data.count(_KEY) != count or data.count(old) != count:
+            return b""
+        return data.replace(old, self._new)
+
+    def _learn(self, text: bytes) -> None:
+        found = _VALUE.search(text)
+        old = found.group() if found and text.count(_KEY) == 1 else b""
+        if found and self._old is None:
+            self._old = old
+            self._new = old[: found.start(1) - found.start()] + json.dumps(self._asked).encode()
+        elif self._old != old:
+            self._old = b""
+
+
+def _named(value: Any, path: tuple[str, ...]) -> str | None:
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    told = value.get("model") if isinstance(value, dict) else None
+    return told if type(told) is str else None
+
+
+def _reads(text: bytes, asked: str, path: tuple[str, ...]) -> bool:
+    try:
+        return _named(from_json(text), path) == asked
+    except ValueError:
+        return False
+
+
+def _with_name(value: Any, asked: str, path: tuple[str, ...]) -> Any:
+    if not path:
+        return {**value, "model": asked}
+    return {**value, path[0]: _with_name(value[path[0]], asked, path[1:])}
