@@ -16,6 +16,7 @@ class Pin:
     registry: str
     packages: tuple[str, ...]
     program: str
+    heavy: bool = False  # several gigabytes: only when asked for
 
     @property
     def version(self) -> str:
@@ -54,6 +55,6 @@ PINS = {
         _pip("llm", "llm", "llm==0.36", "llm-ollama==0.19.1", "llm-anthropic==0.30"),
         _pip("gptme", "gptme", "gptme==0.35.1"),
         _pip("mini", "mini", "mini-swe-agent==2.4.6"),
-        _pip("open-webui", "open-webui", "open-webui==0.12.4"),
+        Pin("open-webui", "pip", ("open-webui==0.12.4",), "bin/open-webui", heavy=True),
     )
 }

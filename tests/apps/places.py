@@ -84,9 +84,14 @@ class App:
     needs: str = ""  # what must be on the machine besides
 
     @property
+    def version(self) -> str:
+        """The version that is pinned."""
+        return PINS[self.pin].version
+
+    @property
     def title(self) -> str:
         """The row of the table."""
-        return f"{self.name} {PINS[self.pin].version}" + (f", {self.route}" if self.route else "")
+        return f"{self.name} {self.version}" + (f", {self.route}" if self.route else "")
 
     @property
     def id(self) -> str:

@@ -243,7 +243,7 @@ APPS = (
         "Anthropic",
         "file",
         _continue("anthropic", "{url}/v1/"),
-        mcp="picture",
+        mcp="words",
     ),
     App(
         "Continue CLI",
@@ -252,7 +252,7 @@ APPS = (
         "Ollama's port",
         "file",
         _continue("ollama", "{ollama}"),
-        mcp="picture",
+        mcp="words",
     ),
     App("aider", "aider", "openai/", "chat", "file", _aider("openai/"), quick=True),
     App("aider", "aider", "ollama_chat/", "Ollama", "file", _aider("ollama_chat/")),

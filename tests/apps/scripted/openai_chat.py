@@ -27,7 +27,8 @@ class Manners:
 
     lenient: bool = False  # unknown fields are not looked at (vLLM)
     reasons: bool = True  # knows reasoning_effort
-    present: bool = False  # OpenAI's models of today: no max_tokens, no tools together with reasoning in chat
+    thinker: bool = False  # OpenAI's models that reason: no max_tokens, no samplers
+    elsewhere: bool = False  # those of today: tools together with reasoning are for Responses only
     thought: str = ""  # the field of a delta that thoughts come in
 
 
@@ -67,19 +68,21 @@ def judge(body: dict[str, Any], manners: Manners) -> None:
     if not manners.reasons:
         words = "Unsupported parameter: 'reasoning_effort' is not supported with this model."
         need("reasoning_effort" not in body, words, "reasoning_effort")
-    if manners.present:
-        _present(body)
+    if manners.thinker:
+        _thinker(body, manners)
 
 
-def _present(body: dict[str, Any]) -> None:
+def _thinker(body: dict[str, Any], manners: Manners) -> None:
     words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
     need("max_tokens" not in body, words, "max_tokens")
-    effort = body.get("reasoning_effort", "medium")
+    effort = body.get(
+        "reasoning_effort", "none" if manners.elsewhere else "medium"
+    )  # from 5.1 on none is the default
     words = (
         "Function tools with reasoning_effort are not supported for this model in /v1/chat/completions. "
         "Please use /v1/responses or set reasoning_effort to 'none'."
     )
-    need(not body.get("tools") or effort == "none", words, "reasoning_effort")
+    need(not manners.elsewhere or not body.get("tools") or effort == "none", words, "reasoning_effort")
     for name in ("temperature", "top_p"):
         unsaid = body.get(name, 1) == 1 or effort == "none"
         need(unsaid, f"Unsupported value: '{name}' does not support {body.get(name)} with this model.", name)

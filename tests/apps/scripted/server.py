@@ -32,19 +32,21 @@ class Kind:
     options: tuple[tuple[str, Any], ...] = ()  # more fields of the row in the gateway's configuration
 
 
+def _openai(model: str, **manners: bool) -> Kind:
+    return Kind("openai", model, Manners(**manners), responses=True, options=(("vendor", "openai"),))
+
+
 KINDS = {
-    "openai": Kind("openai", "gpt-4.1-scripted", Manners(), responses=True),
+    "openai": _openai("o4-mini", thinker=True),
+    "gpt5": _openai("gpt-5.5", thinker=True, elsewhere=True),
+    "plain-openai": _openai("gpt-4o", reasons=False),
+    "strict": Kind("openai", "strict-scripted", Manners(reasons=False), options=(("vendor", "strict"),)),
     "vllm": Kind("vllm", "qwen3-scripted", Manners(lenient=True, thought="reasoning")),
     "ollama": Kind("ollama", "qwen3:8b"),
-    "anthropic": Kind("anthropic", "claude-sonnet-4-5-scripted"),
-    "gemini": Kind("gemini", "gemini-3-scripted"),
-    "strict": Kind("openai", "strict-scripted", Manners(reasons=False)),
-    "gpt5": Kind("openai", "gpt-5.5", Manners(present=True), responses=True),
-    "plain-openai": Kind("openai", "gpt-4o-scripted", Manners(reasons=False)),
     "plain-ollama": Kind("ollama", "llama3.2:3b", thinks=False),
+    "anthropic": Kind("anthropic", "claude-sonnet-4-5"),
+    "gemini": Kind("gemini", "gemini-3-scripted"),
 }
-
-Answer = tuple[dict[str, Any] | list[dict[str, Any]], str]
 
 
 class ScriptedModel(Peer):
@@ -96,7 +98,7 @@ class ScriptedModel(Peer):
         if path == "/v1/embeddings":
             return scripts.answer_json(_embeddings(body))
         if path == "/v1/responses" and self.kind.responses:
-            openai_responses.judge(body)
+            openai_responses.judge(body, reasons=self.kind.manners.reasons)
             said = decide(replace(openai_responses.read(body), told=_told(exchange)))
             if not body.get("stream"):
                 return scripts.answer_json(openai_responses.whole(said, body))
