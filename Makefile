@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node torture soak fuzz-api bench schema matrix requirements build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node torture soak fuzz-api bench schema matrix requirements vendors build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ PINS := --universal --python-version 3.11 --generate-hashes --custom-compile-com
 matrix: environment ## prove each client dialect over each upstream dialect, then write docs/matrix.md
 	$(BIN)/python -m pytest -q tests/matrix --deselect tests/matrix/test_table.py::test_the_page_is_current
 	$(BIN)/python -m tests.matrix.table
+
+vendors: environment ## write docs/vendors.md from the rows of the vendors
+	$(BIN)/python -m tests.support.vendors_page
 
 build: environment ## wheel and sdist, in dist/
 	$(BIN)/python -m build

@@ -20,6 +20,7 @@ RUNTIME = [
     "watchdog>=7.1,<8",
     "python-json-logger>=4,<5",
     "httptools>=0.6,<1",
+    'backports.zstd>=1,<2; python_version < "3.14"',  # Codex compresses its requests so
     'uvloop>=0.21; sys_platform != "win32"',
 ]
 TEST = [
@@ -32,6 +33,7 @@ TEST = [
     # The official clients judge the faces; llama.cpp and the tools that write its model file are the real upstream.
     "openai>=1.60",
     "anthropic>=0.60",
+    "google-genai>=1.60",
     "ollama>=0.4",
     "langchain-openai>=1",
     "langchain-ollama>=1",

@@ -152,6 +152,7 @@ class RawPassthroughHandler(PassthroughHandler):
     """``/passthrough/<provider>/<path>``: method, query and body bytes as they came."""
 
     endpoint = "/passthrough/"
+    unpacks = False
 
     async def post(self, *_: str) -> None:
         prefix = self.gateway.settings.ep_prefix + "/passthrough/"

@@ -58,7 +58,7 @@ class StatusHandler(BaseHandler):
             "warnings": [str(warning) for warning in snapshot.config.warnings],
             "models": len(snapshot.models),
             "running": len(gateway.running),
-            "log": {"dropped": logs.counters.dropped, "failed": logs.counters.failed},
+            "log": logs.report(),
             "ollama": gateway.ollama_url,
             "workers": [facts.shown() for facts in workers],
         }

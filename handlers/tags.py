@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from handlers.base.handler import BaseHandler
-from llm_proxy.faces.ollama.models import listed
+from handlers.base.listing import listing
 from llm_proxy.wire.calls import Deployment
 
 
@@ -15,21 +15,20 @@ class TagsHandler(BaseHandler):
 
     endpoint = "/tags"
 
-    def get(self) -> None:
-        loaded_at = self.snapshot.loaded_at
-        models = [tag(name, rows, loaded_at) for name, rows in sorted(self.snapshot.models.items())]
+    async def get(self) -> None:
+        found = await listing(self.snapshot, self.gateway.knowledge)
+        models = [{**told, **tag(self.snapshot.models[told["name"]])} for told in found]
         self.send_json({"models": models})
 
     head = get
 
 
-def tag(name: str, rows: Sequence[Deployment], loaded_at: float) -> dict[str, Any]:
-    """One model, as Ollama lists it and with what that has no field for; ``rows`` are its active deployments, of which the
-    first speaks for all where they differ."""
+def tag(rows: Sequence[Deployment]) -> dict[str, Any]:
+    """What Ollama's list has no field for; ``rows`` are the model's active deployments, of which the first speaks for all
+    where they differ."""
     first = rows[0]
     sizes = [row.input_size for row in rows if row.input_size is not None]
     return {
-        **listed(name, rows, loaded_at),
         "provider": first.provider,
         "providers": [row.provider for row in rows],
         "api_type": first.api_type,

@@ -15,6 +15,8 @@ from llm_proxy.errors import GatewayError, NotSupported
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
+from providers.common.about import About, of_list
+from providers.common.thoughtless import refuses_thinking, without_thinking
 
 __all__ = [
     "Adapter",
@@ -107,6 +109,25 @@ class BaseProvider(ABC):
         """How a request in this dialect itself, by the path of its API, is sent on as it is; None if it has to be
         translated. The canonical dialect needs none: its requests are no other."""
         return None
+
+    def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
+        """What to ask this upstream to hear about its models; nothing where there is nobody to ask."""
+        return ()
+
+    def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
+        """What the answer to one of these calls says, by the upstream's names of its models. Never raises."""
+        return of_list(body)
+
+    def without_thinking(
+        self, request: ChatRequest, deployment: Deployment
+    ) -> tuple[ChatRequest, Deployment, tuple[str, ...]] | None:
+        """``request`` and ``deployment`` asking for no thoughts, and what was given up of the request by name; None if they
+        do not ask for any."""
+        return without_thinking(request, deployment)
+
+    def refuses_thinking(self, error: GatewayError) -> bool:
+        """Whether ``error`` says that the model does not think at all."""
+        return refuses_thinking(error)
 
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         """The upstream call for ``request``. Raises ``NotSupported`` where the dialect has no embeddings."""

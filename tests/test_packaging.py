@@ -32,7 +32,13 @@ NOT_OURS = shutil.ignore_patterns(
     ".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.egg-info", "node_modules"
 )
 #: Where a name that is imported is not the name of its distribution.
-DISTRIBUTIONS = {"pydantic_core": "pydantic", "pythonjsonlogger": "python-json-logger"}
+DISTRIBUTIONS = {
+    "pydantic_core": "pydantic",
+    "pythonjsonlogger": "python-json-logger",
+    "backports": "backports-zstd",
+}
+#: Modules that newer Pythons have themselves.
+NEWER = {"compression"}
 
 
 @dataclass(frozen=True)
@@ -191,7 +197,7 @@ def test_every_import_is_declared(built: Built) -> None:
                 imported.update(alias.name.partition(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add((node.module or "").partition(".")[0])
-    foreign = imported - sys.stdlib_module_names - set(PACKAGES)
+    foreign = imported - sys.stdlib_module_names - NEWER - set(PACKAGES)
     runtime = {canonicalize_name(r.name) for r in built.requirements() if "extra" not in str(r.marker)}
 
     assert {"pydantic", "tornado"} <= foreign

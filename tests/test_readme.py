@@ -22,7 +22,14 @@ from llm_proxy.live.state.registry import Sources, api_types
 from providers.discovery import discover
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/endpoints.md", "docs/faces.md", "docs/configuration.md", "docs/settings.md")
+PAGES = (
+    "README.md",
+    "docs/endpoints.md",
+    "docs/faces.md",
+    "docs/configuration.md",
+    "docs/settings.md",
+    "docs/vendors.md",
+)
 BLOCKS = [
     block
     for page in PAGES

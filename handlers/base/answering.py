@@ -29,6 +29,9 @@ from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter
 
+#: How many characters the names of what was dropped may take.
+_NAMES = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class UsedPrompt:
@@ -95,7 +98,11 @@ class AnsweringHandler(BaseHandler):
     ) -> None:
         """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish. ``native``: the call that a
         ``NativeRequest`` is for."""
+        given, asked = request, deployment
         request, removed = without_addresses(request)
+        if native is None:
+            request, deployment, given_up = self._without_thinking(request, deployment)
+            removed = (*removed, *given_up)
         adapter: Adapter = native or self.snapshot.adapter(deployment)
         if self._size < OFF_LOOP:
             call = adapter.chat_call(request, deployment)
@@ -135,7 +142,10 @@ class AnsweringHandler(BaseHandler):
             if not request.stream:
                 await self._send_whole(expressed(self.face.whole, response))
         except GatewayError as error:
-            await self._ended_badly(error)
+            if native is None and self._refuses_thinking(error, asked):
+                await self.answer(given, asked, prompt)  # once: now it is known
+            else:
+                await self._ended_badly(error)
         except Exception as error:
             if not self._begun:
                 raise
@@ -143,6 +153,26 @@ class AnsweringHandler(BaseHandler):
             await self._ended_badly(GatewayError("an internal error occurred"))
         finally:
             self.gateway.running.discard(self)
+
+    def _without_thinking(
+        self, request: Any, deployment: Deployment
+    ) -> tuple[Any, Deployment, tuple[str, ...]]:
+        """The same, but for thinking that is asked of a model that is known to have none; what that was, by name."""
+        adapter = self.snapshot.adapter(deployment)
+        found = adapter.without_thinking(request, deployment)
+        if found is not None and self.gateway.knowledge.thinks_not(deployment, adapter):
+            return found
+        return request, deployment, ()
+
+    def _refuses_thinking(self, error: GatewayError, deployment: Deployment) -> bool:
+        """Whether the request is worth a second try without thinking; then that is remembered."""
+        adapter, knowledge = self.snapshot.adapter(deployment), self.gateway.knowledge
+        if self._begun or self.gone or not adapter.refuses_thinking(error):
+            return False
+        if knowledge.thinks_not(deployment, adapter):
+            return False  # it was not asked for
+        knowledge.refused_thinking(deployment)
+        return knowledge.thinks_not(deployment, adapter)
 
     async def embed(self, request: EmbeddingsRequest, deployment: Deployment) -> None:
         """Answer an embeddings request and finish."""
@@ -240,12 +270,12 @@ class AnsweringHandler(BaseHandler):
         self.answer_headers.put("X-Llm-Provider", header_text(deployment.provider))
         self.answer_headers.put("X-Llm-Model", header_text(deployment.model))
         self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
-        dropped = (*self.untranslated, *dropped)
+        dropped = _few((*self.untranslated, *dropped))
         if prompt is not None:
             self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)
         if dropped:
-            self.answer_headers.put("X-Dropped-Params", header_text(", ".join(dropped)[:1000]))
+            self.answer_headers.put("X-Dropped-Params", header_text(", ".join(dropped)))
             self.facts["dropped"] = list(dropped)
             log.info(
                 "parameters dropped",
@@ -347,6 +377,16 @@ class AnsweringHandler(BaseHandler):
             upstream_bytes=exchange.received,
             retried=exchange.retried or None,
         )
+
+
+def _few(names: tuple[str, ...]) -> tuple[str, ...]:
+    """As many of ``names`` as a header and a log line should hold, each of them whole, and how many more there are."""
+    room = _NAMES
+    for at, name in enumerate(names):
+        room -= len(name) + 2
+        if room < 0:
+            return (*names[:at], f"and {len(names) - at} more")
+    return names
 
 
 def _ms(seconds: float) -> float:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self
 
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
+from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.relay import KeepAlive
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.lacking import Lacking
@@ -51,6 +52,8 @@ class Gateway:
     settings: Settings
     registry: Registry
     upstream: UpstreamClient
+    #: What the upstreams say of their models.
+    knowledge: Knowledge = field(init=False)
     started_at: float = field(default_factory=time.time)
     #: True from the stop signal on: no new work is accepted.
     draining: bool = False
@@ -67,6 +70,9 @@ class Gateway:
     documents: Callable[[], tuple[Document, ...]] = tuple
     #: Host names that a request may carry; empty = any (not listening on loopback).
     hosts: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.knowledge = Knowledge(self.upstream)
 
     @property
     def keep_alive(self) -> KeepAlive:

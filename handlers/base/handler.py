@@ -25,6 +25,7 @@ from handlers.base.gateway import Gateway
 from llm_proxy.clients.connection import ClientConnection
 from llm_proxy.clients.headers import RequestHeaders
 from llm_proxy.clients.tornado_internals import LeanRequestHandler, implements
+from llm_proxy.clients.unpacking import ACCEPTED, codings_of, unpacked
 from llm_proxy.errors import (
     ClientGone,
     Draining,
@@ -66,6 +67,10 @@ class BaseHandler(LeanRequestHandler):
     endpoint: ClassVar[str] = ""
     #: Whether it is served while the process drains.
     during_drain: ClassVar[bool] = False
+    #: Whether a body that came compressed is read, not sent on as it is.
+    unpacks: ClassVar[bool] = True
+    #: How the body is compressed, once that is known to be something that can be undone.
+    _codings: tuple[str, ...] = ()
 
     gateway: Gateway
     snapshot: Snapshot
@@ -113,8 +118,8 @@ class BaseHandler(LeanRequestHandler):
 
     def prepare(self) -> None:
         logs.request_id.set(self.request_id)
-        if self._cut:
-            return  # the body came with the head, and was too large
+        if self._cut or self.gone:
+            return  # the body came with the head, and was too large or malformed: that was the answer
         if refusal := self._refusal():
             self.refuse(refusal)
         elif not self._whole():
@@ -129,8 +134,13 @@ class BaseHandler(LeanRequestHandler):
             return Draining("the gateway is stopping", retry_after="1")
         if self.gateway.hosts and self.request.host_name.lower() not in self.gateway.hosts:
             return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
-        if headers.get("Content-Encoding", "identity").lower() != "identity":
-            return UnsupportedMedia("the body must not be compressed (Content-Encoding: identity)")
+        coding = headers.get("Content-Encoding")
+        if coding is not None and self.unpacks and self.connection.head.length:
+            try:
+                self._codings = codings_of(coding)
+            except UnsupportedMedia as error:
+                self.set_header("Accept-Encoding", ACCEPTED)  # RFC 9110, section 15.5.16
+                return error
         limit = self.gateway.settings.max_body_size
         if self.connection.head.length > limit:
             return RequestTooLarge(f"the body must not be larger than {limit} bytes")
@@ -178,16 +188,33 @@ class BaseHandler(LeanRequestHandler):
         return asyncio.get_running_loop().time()
 
     def body(self) -> bytes:
-        """The whole request body, once: it is not kept here."""
+        """The whole request body as it came, once: it is not kept here."""
         self._reading = False
         self.body_at = perf_counter()
         self.cancel_timer()
         chunks, self._chunks = self._chunks, []
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    async def plain_body(self) -> bytes:
+        """The same, unpacked: beside the loop unless that is little work. Raises ``RequestTooLarge`` or
+        ``RequestError``."""
+        data, codings = self.body(), self._codings
+        if not codings:
+            return data
+        limit = self.gateway.settings.max_body_size
+        try:
+            if len(data) > OFF_LOOP:
+                raise RequestTooLarge("for the loop")
+            data = unpacked(data, codings, min(OFF_LOOP, limit))
+        except RequestTooLarge:
+            loop = asyncio.get_running_loop()
+            data = await loop.run_in_executor(None, unpacked, data, codings, limit)
+        self._size = len(data)
+        return data
+
     async def json_body(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises ``InvalidJson`` or ``UnsupportedMedia``."""
-        data = self.body()
+        """The body as a JSON object. Raises ``InvalidJson``, ``UnsupportedMedia``, and as ``plain_body`` does."""
+        data = await self.plain_body()
         kind = self.request.headers.get("Content-Type", "").lower()
         if kind.startswith("multipart/"):
             raise UnsupportedMedia("the body must be JSON (Content-Type: application/json)")
@@ -242,7 +269,7 @@ class BaseHandler(LeanRequestHandler):
             self.set_header("Allow", allowed)
             return MethodNotAllowed(f"this path takes {allowed}")
         if status == 404:
-            return NotFound("there is no such path; see the README for the endpoints")
+            return NotFound("there is no such path; GET /docs lists all of them")
         if isinstance(error, HTTPError | MissingArgumentError) and status < 500:
             return RequestError("the request line is malformed", status=status)
         return GatewayError("an internal error occurred; the request id leads to it in the log")
@@ -325,14 +352,18 @@ class BaseHandler(LeanRequestHandler):
 
 
 class NotFoundHandler(BaseHandler):
-    """Any path that nobody else serves."""
+    """Any path that nobody else serves; told before a body is read."""
 
     endpoint = "unknown"
 
     def prepare(self) -> None:
         super().prepare()
-        if not self.answered and not self._cut:
-            self.refuse(NotFound("there is no such path; see the README for the endpoints"))
+        if not (self.answered or self._cut or self.gone):
+            self.refuse(NotFound(self.message()))
+
+    def message(self) -> str:
+        """What the 404 says."""
+        return "there is no such path; GET /docs lists all of them"
 
 
 @lru_cache(maxsize=1000)

@@ -127,7 +127,7 @@ class MediaHandler(RelayingHandler):
 
     async def media_body(self) -> MediaBody:
         """The request's body. Raises ``InvalidJson``, ``InvalidRequest`` or ``UnsupportedMedia``."""
-        data = self.body()
+        data = await self.plain_body()
         kind = self.request.headers.get("Content-Type", "")
         try:
             return await self.off_loop(lambda: read_body(data, kind))

@@ -1,6 +1,8 @@
-"""The configured models as OpenAI lists them, and as Anthropic does for a client that says so: both have ``/v1/models``.
+"""The configured models as OpenAI lists them, and as Anthropic or Google does for a client that says so: all of them have
+``/v1/models``.
 
-Anthropic's clients send ``anthropic-version`` with every request, and nobody else does.
+Anthropic's clients send ``anthropic-version`` with every request, Google's ``x-goog-api-key`` or ``x-goog-api-client``,
+and nobody else does.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from handlers.base.handler import BaseHandler
 from llm_proxy.faces.anthropic.face import AnthropicFace
 from llm_proxy.faces.anthropic.models import Paging, described, page
 from llm_proxy.faces.face import Face
+from llm_proxy.faces.gemini import models as gemini_models
+from llm_proxy.faces.gemini.face import GeminiFace
 from llm_proxy.routing.choice import unknown_model
 from llm_proxy.wire.calls import Deployment
 
@@ -22,12 +26,19 @@ class CatalogueHandler(BaseHandler):
         """Whether the client speaks Anthropic's dialect."""
         return "anthropic-version" in self.request.headers
 
+    def for_google(self) -> bool:
+        """Whether the client speaks Gemini's dialect."""
+        headers = self.request.headers
+        return "x-goog-api-key" in headers or "x-goog-api-client" in headers
+
     def make_face(self) -> Face:
-        return AnthropicFace("") if self.for_anthropic() else super().make_face()
+        if self.for_anthropic():
+            return AnthropicFace("")
+        return GeminiFace() if self.for_google() else super().make_face()
 
 
 class ModelsHandler(CatalogueHandler):
-    """``GET /v1/models``: all of them; Anthropic's form comes in pages."""
+    """``GET /v1/models``: all of them; Anthropic's and Google's forms come in pages."""
 
     endpoint = "/v1/models"
 
@@ -35,6 +46,8 @@ class ModelsHandler(CatalogueHandler):
         models, loaded_at = self.snapshot.models, self.snapshot.loaded_at
         if self.for_anthropic():
             self.send_json(page(models, loaded_at, Paging.of(self.get_query_argument)))
+        elif self.for_google():
+            self.send_json(gemini_models.page(models, gemini_models.Page.of(self.get_query_argument)))
         else:
             data = [entry(name, rows, int(loaded_at)) for name, rows in sorted(models.items())]
             self.send_json({"object": "list", "data": data})
@@ -48,12 +61,17 @@ class ModelHandler(CatalogueHandler):
     endpoint = "/v1/models/"
 
     def get(self, name: str) -> None:
+        if self.for_google() and not self.for_anthropic():
+            name = gemini_models.known_name(name, self.snapshot.models)
         rows, loaded_at = self.snapshot.models.get(name), self.snapshot.loaded_at
         if not rows:
             raise unknown_model(name, self.snapshot.models)
-        self.send_json(
-            described(name, rows, loaded_at) if self.for_anthropic() else entry(name, rows, int(loaded_at))
-        )
+        if self.for_anthropic():
+            self.send_json(described(name, rows, loaded_at))
+        elif self.for_google():
+            self.send_json(gemini_models.described(name, rows))
+        else:
+            self.send_json(entry(name, rows, int(loaded_at)))
 
     head = get
 
@@ -69,6 +87,30 @@ class AnthropicModelHandler(ModelHandler):
     """``GET /anthropic/v1/models/<id>``."""
 
     def for_anthropic(self) -> bool:
+        return True
+
+
+class GeminiModelsHandler(ModelsHandler):
+    """``GET /v1beta/models``."""
+
+    endpoint = "/v1beta/models"
+
+    def for_anthropic(self) -> bool:
+        return False
+
+    def for_google(self) -> bool:
+        return True
+
+
+class GeminiModelHandler(ModelHandler):
+    """``GET /v1beta/models/<id>``."""
+
+    endpoint = "/v1beta/models/"
+
+    def for_anthropic(self) -> bool:
+        return False
+
+    def for_google(self) -> bool:
         return True
 
 

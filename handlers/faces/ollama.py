@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any, ClassVar, Literal
 
-from handlers.base.handler import BaseHandler, NotFoundHandler
+from handlers.base.handler import BaseHandler
+from handlers.base.listing import listing
 from handlers.base.native import NativeFirstHandler
+from handlers.base.unknown import NoSuchPathHandler
 from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Problem
-from llm_proxy.faces.face import Face
+from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.faces.ollama.embed import OllamaEmbed, OllamaEmbeddings, canonical_embed, embed_answer
 from llm_proxy.faces.ollama.face import OllamaFace
-from llm_proxy.faces.ollama.models import known_name, listed, shown
+from llm_proxy.faces.ollama.models import known_name, shown
 from llm_proxy.faces.ollama.request import Asked, OllamaChat, OllamaGenerate, canonical
 from llm_proxy.routing.choice import unknown_model
 from llm_proxy.wire.calls import Deployment
@@ -77,10 +80,8 @@ class ListHandler(OllamaHandler):
 
     endpoint = "/ollama/api/tags"
 
-    def get(self) -> None:
-        loaded_at = self.snapshot.loaded_at
-        models = [listed(name, rows, loaded_at) for name, rows in sorted(self.snapshot.models.items())]
-        self.send_json({"models": models})
+    async def get(self) -> None:
+        self.send_json({"models": await listing(self.snapshot, self.gateway.knowledge)})
 
     head = get
 
@@ -107,7 +108,9 @@ class ShowHandler(OllamaHandler):
         if not isinstance(asked, str):
             raise InvalidRequest.of([Problem("model", "is required, and must be a string")])
         name, rows = self.rows(asked)
-        self.send_json(shown(name, rows, self.snapshot.loaded_at))
+        snapshot, about = self.snapshot, self.gateway.knowledge.about
+        known = await asyncio.gather(*(about(row, snapshot.adapter(row)) for row in rows))
+        self.send_json(shown(name, rows, known, snapshot.loaded_at))
 
 
 class GeneratingHandler(OllamaHandler, NativeFirstHandler):
@@ -201,10 +204,14 @@ class ManagementHandler(OllamaHandler):
     put = delete = head = post
 
 
-class OllamaNotFoundHandler(OllamaHandler, NotFoundHandler):
-    """Any other path below ``/ollama``."""
+class OllamaNotFoundHandler(NoSuchPathHandler):
+    """Any other path below ``/ollama``, and on Ollama's own port; below ``/v1`` a real one answers as OpenAI does too."""
 
     endpoint = "/ollama/"
+    everything = "GET /docs, at the gateway's main address,"
+
+    def other_face(self, path: str) -> Face:
+        return OpenAIFace() if path.removeprefix("/ollama").startswith("/v1/") else face_for("")
 
 
 #: Nothing of this is below the prefix.

@@ -56,10 +56,14 @@ class ResponsesHandler(NativeFirstHandler):
     async def _translate(self, body: dict[str, Any], deployment: Deployment) -> None:
         self.face = self.make_face()  # errors are OpenAI's
         form = read(body)
-        self.face = ResponsesFace(form, int(time.time()))
         chat = canonical(form, body)
+        self.face = ResponsesFace(form, _now(), chat.tools, _now)
         self.untranslated = tuple(chat.dropped)
         await self.answer(ChatRequest.of(chat.sent), deployment)
+
+
+def _now() -> int:
+    return int(time.time())
 
 
 routes: list[tuple[str, Any]] = [("/v1/responses", ResponsesHandler)]

@@ -97,6 +97,8 @@ class GatewayApplication(Application):
             found = next(route for route in routes if re.fullmatch(route[0], path))
             if path == found[0]:
                 self._plain.setdefault(path, found[1:])
+        #: Those of the routes that are plain paths.
+        self.paths = tuple(self._plain)
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         return _Dispatch(self, request_conn)

@@ -210,13 +210,13 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def finish(self) -> None:
         """The answer is complete. Raises ``HTTPOutputError`` if it is not, and cuts it."""
         self._delegate = self._on_close = None
+        if self._lingers or self._transport.is_closing():
+            return  # it was answered, or cut: whether the answer is whole is no question any more
         try:
             self._send(self._writer.end())
         except HTTPOutputError:
             self.cut()
             raise
-        if self._transport.is_closing():
-            return
         if not self._reader.complete:
             self._linger()
         elif not (self._writer.keep and self._owner.keep_alive):
@@ -225,7 +225,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._next()
 
     def _send(self, data: bytes) -> Future[None]:
-        if self._transport.is_closing():
+        if self._lingers or self._transport.is_closing():  # after the last words nothing more is said
             closed: Future[None] = self.loop.create_future()
             closed.set_exception(StreamClosedError())
             closed.exception()  # nobody may be waiting, which is no fault
@@ -265,7 +265,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """Answer, and close, but not before the client had a chance to read it: what it still sends of its request is
         read and thrown away."""
         self._delegate = None
-        if self._transport.is_closing():
+        if self._lingers or self._transport.is_closing():
             return
         headers["Content-Length"] = str(len(body))
         self._writer.keep = False

@@ -21,6 +21,9 @@ MAX_HEAD = 64 * 1024
 MAX_HEADERS = 200
 
 _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT"})
+#: Behind something: a line of nothing else is another matter.
+_WHITE = re.compile(rb"(?<=[^ \t\r\n])[ \t]++\r\n")
+_VERSION = re.compile(rb" HTTP/([0-9])\.[0-9]")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 
 
@@ -146,6 +149,11 @@ class _Refused(Exception):
 def _parsed(raw: bytes) -> RequestHead:
     """The head in ``raw``, which is exactly one. Raises ``_Refused``."""
     method = raw[: raw.find(b" ")]
+    raw = _of_our_version(raw)
+    if b" \r\n" in raw or b"\t\r\n" in raw:
+        # White space behind a value is no part of it (RFC 9110, section 5.5); llhttp leaves it, or trips over it.
+        start = raw.find(b"\r\n")
+        raw = raw[:start] + _WHITE.sub(b"\r\n", raw[start:])
     if method not in _METHODS:
         # llhttp knows a fixed list, but a method that nobody implements is a 405, not malformed.
         if not _TOKEN.fullmatch(method):
@@ -173,6 +181,20 @@ def _parsed(raw: bytes) -> RequestHead:
         keep_alive,
         expects and version == "1.1",
     )
+
+
+def _of_our_version(raw: bytes) -> bytes:
+    """``raw`` as a server of HTTP/1.1 reads it: a higher minor version is served as the highest one that it knows (RFC
+    9110, section 2.5), of which llhttp knows nothing. Raises ``_Refused`` for another major version."""
+    end = raw.find(b"\r\n")
+    if raw.startswith((b" HTTP/1.1", b" HTTP/1.0"), end - 9):
+        return raw
+    version = _VERSION.fullmatch(raw, end - 9, end)
+    if version is None:
+        return raw
+    if version[1] != b"1":
+        raise _Refused("only HTTP/1.1 is spoken here", 505)
+    return b"%b HTTP/1.1%b" % (raw[: end - 9], raw[end:])
 
 
 def _framing(pairs: list[tuple[str, str]], version: str) -> tuple[int, str, bool]:

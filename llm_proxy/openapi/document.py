@@ -7,6 +7,7 @@ event or line, as 3.2 writes it below ``itemSchema`` and as tools read it. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -90,7 +91,7 @@ def _operation(operation: Operation, path: str, prefix: str) -> _Json:
 
 def _identifier(method: str, path: str) -> str:
     words = [word.strip("{}") for word in path.split("/") if word]
-    return "_".join([method.lower(), *words]).replace(".", "_").replace("-", "_")
+    return re.sub(r"\W", "_", "_".join([method.lower(), *words]).replace("}", ""))
 
 
 def _parameter(parameter: Parameter) -> _Json:

@@ -12,6 +12,7 @@ NAMES: dict[Dialect, str] = {
     "openai": "Error",
     "ollama": "OllamaError",
     "anthropic": "AnthropicError",
+    "gemini": "GeminiError",
     "either": "EitherError",
 }
 
@@ -39,9 +40,25 @@ SCHEMAS: dict[str, Schema] = {
         {"type": const("error"), "error": record({"type": STRING, "message": STRING}), "request_id": STRING},
         what="Anthropic's form.",
     ),
+    "GeminiError": record(
+        {
+            "error": record(
+                {
+                    "code": {"type": "integer"},
+                    "message": STRING,
+                    "status": STRING,
+                    "details": many(record({})),
+                },
+                {"debug": record({}, what="Only with LLM_PROXY_API_IN_DEBUG.")},
+            )
+        },
+        what="Google's form. `details` hold our own code (`ErrorInfo`), every fault of a request with its path "
+        "(`BadRequest`), when to come back (`RetryInfo`) and the request's id.",
+    ),
     "EitherError": {
-        "description": "OpenAI's form; Anthropic's for a request with `anthropic-version`.",
-        "anyOf": [ref("Error"), ref("AnthropicError")],
+        "description": "OpenAI's form; Anthropic's for a request with `anthropic-version`, Google's for one with "
+        "`x-goog-api-key`.",
+        "anyOf": [ref("Error"), ref("AnthropicError"), ref("GeminiError")],
     },
 }
 

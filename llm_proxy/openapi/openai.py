@@ -100,8 +100,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "The configured models",
         (
             Answer(
-                "All of them; in Anthropic's form for a request with `anthropic-version`.",
-                {JSON: {"anyOf": [ref("Models"), ref("AnthropicModels")]}},
+                "All of them; in Anthropic's form for a request with `anthropic-version`, in Google's for one with "
+                "`x-goog-api-key`.",
+                {JSON: {"anyOf": [ref("Models"), ref("AnthropicModels"), ref("GeminiModels")]}},
             ),
         ),
         (ROOT, PREFIX),
@@ -115,8 +116,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "One configured model",
         (
             Answer(
-                "The model; in Anthropic's form for a request with `anthropic-version`.",
-                {JSON: {"anyOf": [ref("Model"), ref("AnthropicModel")]}},
+                "The model; in Anthropic's form for a request with `anthropic-version`, in Google's for one with "
+                "`x-goog-api-key`.",
+                {JSON: {"anyOf": [ref("Model"), ref("AnthropicModel"), ref("GeminiModel")]}},
             ),
         ),
         (ROOT, PREFIX),

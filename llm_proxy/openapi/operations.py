@@ -3,22 +3,43 @@ with the paths that are served, both ways."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 from handlers.base.gateway import Document
 from llm_proxy import __version__
-from llm_proxy.openapi import anthropic, media, ollama, openai, openai_kept, openai_shapes, own, service
+from llm_proxy.openapi import (
+    anthropic,
+    gemini,
+    media,
+    ollama,
+    openai,
+    openai_kept,
+    openai_shapes,
+    own,
+    service,
+)
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
-from llm_proxy.openapi.values import Operation, Schema
+from llm_proxy.openapi.values import OLLAMA, OPENAI, ROOT, Operation, Schema
 from llm_proxy.wire.sse import dumps
+
+
+def _also(operation: Operation, *places: str) -> Operation:
+    """The same operation at ``places`` too, if it is one of ``/v1`` at the root."""
+    if ROOT in operation.places and operation.path.startswith("/v1/"):
+        return replace(operation, places=(*operation.places, *places))
+    return operation
+
+
+_OF_OPENAI = (*openai.OPERATIONS, *openai_kept.OPERATIONS, *media.OPERATIONS)
+
 
 OPERATIONS: tuple[Operation, ...] = (
     *own.OPERATIONS,
-    *openai.OPERATIONS,
-    *openai_kept.OPERATIONS,
-    *media.OPERATIONS,
-    *anthropic.OPERATIONS,
+    *(_also(operation, OLLAMA, OPENAI) for operation in _OF_OPENAI),
+    *(_also(operation, OLLAMA) for operation in anthropic.OPERATIONS),
+    *gemini.OPERATIONS,
     *ollama.OPERATIONS,
     *service.OPERATIONS,
 )
@@ -28,6 +49,7 @@ GROUPS: dict[str, str] = {
     **openai_kept.GROUPS,
     **media.GROUPS,
     **anthropic.GROUPS,
+    **gemini.GROUPS,
     **ollama.GROUPS,
     **service.GROUPS,
 }
@@ -35,6 +57,7 @@ SHAPES: dict[str, Schema] = {
     **openai_shapes.SHAPES,
     **own.SHAPES,
     **anthropic.SHAPES,
+    **gemini.SHAPES,
     **ollama.SHAPES,
     **service.SHAPES,
 }

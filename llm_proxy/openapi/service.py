@@ -24,7 +24,18 @@ GROUPS = {GROUP: "What the service says of itself."}
 _STATE = one_of("applied", "rejected", "pending", "mixed")
 
 SHAPES: dict[str, Schema] = {
-    "BackgroundThread": record(
+    "Front": record(
+        {
+            "service": const("llm-proxy-api"),
+            "version": STRING,
+            "documentation": STRING,
+            "openapi": STRING,
+            "status": STRING,
+            "models": STRING,
+            "base_urls": OBJECT,
+        }
+    ),
+    "Worker": record(
         {
             "pid": INTEGER,
             "hash": STRING,
@@ -53,8 +64,8 @@ SHAPES: dict[str, Schema] = {
             "warnings": many(STRING),
             "models": INTEGER,
             "running": INTEGER,
-            "log": record({"dropped": INTEGER, "failed": INTEGER}),
-            "workers": many(ref("BackgroundThread")),
+            "log": record({"dropped": INTEGER, "failed": INTEGER, "problems": many(STRING)}),
+            "workers": many(ref("Worker")),
             "ollama": maybe(STRING),
         },
         {"file_hash": maybe(STRING), "last_good": BOOLEAN, "noticed": OBJECT},
@@ -86,6 +97,28 @@ OPERATIONS: tuple[Operation, ...] = (
             Answer("`pong`", {TEXT: const("pong")}),
             Answer("`draining`: it is about to stop.", {TEXT: const("draining")}, "503"),
         ),
+    ),
+    Operation(
+        "GET",
+        "/",
+        GROUP,
+        "Who is here",
+        (Answer("Its name, its version, and where everything stands.", {JSON: ref("Front")}),),
+        (ROOT,),
+    ),
+    *(
+        Operation(
+            "GET",
+            path,
+            GROUP,
+            "Is the process alive, where other servers' clients look",
+            (
+                Answer("It is.", {JSON: record({"status": const("ok")})}),
+                Answer("It is about to stop.", {JSON: record({"status": const("draining")})}, "503"),
+            ),
+            (place,),
+        )
+        for path, place in (("/health", ROOT), ("/hello", PREFIX))
     ),
     Operation(
         "GET",

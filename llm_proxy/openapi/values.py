@@ -14,11 +14,14 @@ from pydantic import BaseModel
 
 Schema = dict[str, Any]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-#: In whose form errors are told; ``either``: OpenAI's, or Anthropic's for a request with ``anthropic-version``.
-Dialect = Literal["openai", "ollama", "anthropic", "either"]
+#: In whose form errors are told; ``either``: OpenAI's, Anthropic's for a request with ``anthropic-version``, Google's for one
+#: with ``x-goog-api-key``.
+Dialect = Literal["openai", "ollama", "anthropic", "gemini", "either"]
 
 #: Where an operation stands: below the prefix of the settings, or at the path itself.
 PREFIX, ROOT = "{prefix}", ""
+#: Where ``/v1`` stands once more: an Ollama has those of the others, and Groq has OpenAI's so.
+OLLAMA, OPENAI = "/ollama", "/openai"
 
 JSON = "application/json"
 EVENTS = "text/event-stream"

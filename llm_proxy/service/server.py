@@ -20,9 +20,11 @@ import llm_proxy
 import providers
 from handlers import chat, conversation, documents, passthrough, ping, prompts, status, tags
 from handlers.base.gateway import Gateway
-from handlers.base.handler import BaseHandler, NotFoundHandler
+from handlers.base.handler import BaseHandler
+from handlers.base.unknown import NoSuchPathHandler
 from handlers.faces import (
     anthropic,
+    gemini,
     ollama,
     openai,
     openai_completions,
@@ -59,21 +61,39 @@ _FAREWELL = 0.5
 _LOOK = 0.02
 
 
+#: The endpoints of OpenAI's API, which stands in several places.
+_OF_OPENAI: tuple[Any, ...] = (
+    *(openai, openai_completions, openai_responses),
+    *(openai_kept, openai_media, openai_files),
+)
+
+
 def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
     modules: Iterable[Any] = (
         *(ping, status, tags, prompts, documents),
         *(chat, conversation, passthrough),
-        *(openai, openai_completions, openai_responses, openai_kept, openai_media, openai_files),
+        gemini,  # whose calls hold a model's name, before those that end with one
+        *_OF_OPENAI,
         *(anthropic, ollama),
     )
     below = [(prefix + path, handler) for module in modules for path, handler in module.routes]
-    return below + [route for module in modules for route in getattr(module, "root_routes", ())]
+    beside = [("/ollama" + path, handler) for path, handler in _ollamas_others()]
+    # As Groq has them: its own client takes a host and nothing else.
+    beside += [("/openai" + path, handler) for module in _OF_OPENAI for path, handler in module.root_routes]
+    return below + beside + [route for module in modules for route in getattr(module, "root_routes", ())]
+
+
+def _ollamas_others() -> list[tuple[str, type[BaseHandler]]]:
+    """What an Ollama serves below ``/v1``: OpenAI's API and Anthropic's (github.com/ollama/ollama, server/routes.go)."""
+    found = [route for module in (*_OF_OPENAI, anthropic) for route in module.root_routes]
+    return [(path, handler) for path, handler in found if path.startswith("/v1/")]
 
 
 def ollama_routes() -> list[tuple[str, type[BaseHandler]]]:
-    """Ollama's API at the root, for a port of its own: there are tools that take no path."""
-    return [(path.removeprefix("/ollama"), handler) for path, handler in ollama.root_routes]
+    """All that an Ollama serves, at the root, for a port of its own: there are tools that take no path."""
+    own = [(path.removeprefix("/ollama"), handler) for path, handler in ollama.root_routes]
+    return [("/health", ping.HealthHandler), *_ollamas_others(), *own]
 
 
 def make_app(
@@ -157,7 +177,7 @@ class Service:
         self.demo.sync(self.registry.current.config.uses_demo)
         gateway = self.gateway
         gateway.ollama_url = listeners.ollama_url
-        everything = make_app(gateway, routes_of(self.settings.ep_prefix), NotFoundHandler)
+        everything = make_app(gateway, routes_of(self.settings.ep_prefix), NoSuchPathHandler)
         self.server.add_sockets(listeners.main, everything)
         if listeners.ollama:
             alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)

@@ -12,12 +12,14 @@ import logging
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 from llm_proxy.telemetry.access_record import AccessRecord
 from llm_proxy.telemetry.log_lines import formatter
 from llm_proxy.telemetry.log_writer import (
     FileSink,
     NonBlockingSink,
+    Outlet,
     Sink,
     StreamSink,
     Writer,
@@ -30,6 +32,7 @@ __all__ = [
     "NoiseFilter",
     "QueueHandler",
     "counters",
+    "report",
     "request_id",
     "setup",
     "setup_direct",
@@ -110,9 +113,8 @@ def setup(level: str, kind: str, filename: str = "", *, turn: int | None = None)
 
     Where several processes write, ``turn`` is a file that they share, and each line says who wrote it.
     """
-    writer = Writer(
-        formatter(kind, processes=turn is not None), _sinks(StreamSink(sys.stderr, turn), filename)
-    )
+    form = formatter(kind, processes=turn is not None, dated=_dated(filename))
+    writer = Writer(form, _outlets(StreamSink(sys.stderr, turn), filename))
     _route(level, QueueHandler(writer.put))
     writer.start()
     global _writer
@@ -124,12 +126,25 @@ def setup(level: str, kind: str, filename: str = "", *, turn: int | None = None)
 def setup_direct(level: str, kind: str, filename: str = "") -> None:
     """The same without a thread, for a process that forks others: a thread may hold a lock at that moment. Raises
     ``OSError``."""
-    form, sinks = formatter(kind, processes=True), _sinks(NonBlockingSink(sys.stderr), filename)
-    _route(level, QueueHandler(lambda record: write([record], form, sinks)))
+    form = formatter(kind, processes=True, dated=_dated(filename))
+    outlets = _outlets(NonBlockingSink(sys.stderr), filename)
+    _route(level, QueueHandler(lambda record: write([record], form, outlets)))
 
 
-def _sinks(stderr: Sink, filename: str) -> list[Sink]:
-    return [stderr, FileSink(filename)] if filename else [stderr]
+def _outlets(stderr: Sink, filename: str) -> list[Outlet]:
+    shown = Outlet(stderr, "standard error")
+    return [shown, Outlet(FileSink(filename), "the log file")] if filename else [shown]
+
+
+def _dated(filename: str) -> bool:
+    """Whether lines may be read on another day, or elsewhere: everywhere but on a terminal alone."""
+    return bool(filename) or not sys.stderr.isatty()
+
+
+def report() -> dict[str, Any]:
+    """What the status endpoint says about the log: records that were lost, and what is wrong with it now."""
+    problems = _writer.problems() if _writer else []
+    return {"dropped": counters.dropped, "failed": counters.failed, "problems": problems}
 
 
 def _route(level: str, queue_handler: QueueHandler) -> None:

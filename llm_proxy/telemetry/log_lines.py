@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import time
+from itertools import islice
 from typing import Any
 
 from pydantic_core import to_json
@@ -18,29 +19,55 @@ from pythonjsonlogger.json import JsonFormatter
 
 from llm_proxy.telemetry.access_record import AccessRecord
 
-#: Longest text of one field. A hostile path or model name must not fill the disk.
+#: Longest text of one field, in characters. A hostile path or model name must not fill the disk.
 MAX_FIELD = 2_000
+#: Most items of a list or an object in a field, and how deep they may lie in each other.
+MAX_ITEMS = 50
+MAX_DEPTH = 5
+#: Longest line in characters, before it is escaped; the fields of a longer one are cut to a tenth of what they may be.
+MAX_LINE = 32_000
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
-def clean(value: Any) -> Any:
-    """``value`` fit for one line of log: cut to a limit, finite, no object of ours by accident."""
+def clean(value: Any, text: int = MAX_FIELD, items: int = MAX_ITEMS, depth: int = MAX_DEPTH) -> Any:
+    """``value`` fit for one line of log: cut to limits, finite, no object of ours by accident."""
     kind = type(value)
-    if kind is str and len(value) <= MAX_FIELD and value.isascii():
+    if kind is str and len(value) <= text and value.isascii():
         return value
     if kind is int or kind is bool or value is None:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, dict | list | tuple) and not depth:
+        return "..."
     if isinstance(value, dict):
-        return {clean(str(k)): clean(v) for k, v in value.items()}
+        some = islice(value.items(), items)
+        short = {clean(str(k), text): clean(v, text, items, depth - 1) for k, v in some}
+        return {**short, "...": f"{len(value) - items} more"} if len(value) > items else short
     if isinstance(value, list | tuple):
-        return [clean(item) for item in value]
-    text = str(value)
-    if len(text) > MAX_FIELD:
-        text = text[:MAX_FIELD] + "..."
-    return text.encode("utf-8", "replace").decode()
+        first = [clean(item, text, items, depth - 1) for item in value[:items]]
+        return [*first, f"... and {len(value) - items} more"] if len(value) > items else first
+    written = str(value)
+    if len(written) > text:
+        written = written[:text] + "..."
+    return written.encode("utf-8", "replace").decode()
+
+
+def bounded(fields: dict[str, Any]) -> dict[str, Any]:
+    """``fields``, clean, and together no more than a line may hold."""
+    shown = {name: clean(value) for name, value in fields.items()}
+    if sum(map(_weight, shown.values())) <= MAX_LINE:
+        return shown
+    shown = {name: clean(value, MAX_FIELD // 10, MAX_ITEMS // 10) for name, value in shown.items()}
+    return {**dict(islice(shown.items(), MAX_ITEMS)), "cut": True}
+
+
+def _weight(value: Any) -> int:
+    """Characters of a clean value, more or less."""
+    if isinstance(value, dict):
+        return sum(len(k) + _weight(v) for k, v in value.items())
+    return sum(map(_weight, value)) if isinstance(value, list) else len(str(value))
 
 
 class JsonLines(JsonFormatter):
@@ -79,9 +106,7 @@ class JsonLines(JsonFormatter):
             line["exc_info"] = clean(self.formatException(record.exc_info))
         if record.stack_info:
             line["stack_info"] = clean(self.formatStack(record.stack_info))
-        for name, value in record.__dict__.items():
-            if name not in _STANDARD:
-                line[name] = clean(value)
+        line |= bounded({name: value for name, value in record.__dict__.items() if name not in _STANDARD})
         written = to_json(line)
         return written.decode() if written.isascii() else self._encode(line)
 
@@ -97,17 +122,20 @@ def _plain(line: dict[str, Any]) -> str | None:
 
 
 class TextLines(logging.Formatter):
-    """For people: time, level, message, then the fields as ``key=value``; control characters are escaped."""
+    """For people: time, level, message, then the fields as ``key=value``; control characters are escaped. ``dated``: the
+    time with its day and its offset from UTC, for whoever reads it elsewhere."""
 
-    def __init__(self, processes: bool) -> None:
+    def __init__(self, processes: bool, dated: bool) -> None:
         super().__init__()
         self._who = f"[{os.getpid()}] " if processes else ""
+        self._stamp = "%Y-%m-%dT%H:%M:%S%z" if dated else "%H:%M:%S"
 
     def format(self, record: logging.LogRecord) -> str:
-        stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
+        stamp = time.strftime(self._stamp, time.localtime(record.created))
         fields = {k: v for k, v in record.__dict__.items() if k not in _STANDARD and v not in (None, "")}
-        parts = [f"{stamp} {record.levelname:<5} {self._who}{_printable(record.getMessage())}"]
-        parts += [f"{key}={_printable(str(clean(value)))}" for key, value in fields.items()]
+        message = clean(record.getMessage())
+        parts = [f"{stamp} {record.levelname:<5} {self._who}{_printable(message)}"]
+        parts += [f"{key}={_printable(str(value))}" for key, value in bounded(fields).items()]
         text = " ".join(parts)
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
@@ -121,6 +149,7 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def formatter(kind: str, processes: bool = False) -> logging.Formatter:
-    """The formatter for ``json`` or ``text``; with ``processes`` each line says which one wrote it."""
-    return TextLines(processes) if kind == "text" else JsonLines(processes)
+def formatter(kind: str, processes: bool = False, dated: bool = True) -> logging.Formatter:
+    """The formatter for ``json`` or ``text``; with ``processes`` each line says which one wrote it; ``dated`` is about
+    text only."""
+    return TextLines(processes, dated) if kind == "text" else JsonLines(processes)

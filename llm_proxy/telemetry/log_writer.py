@@ -2,19 +2,21 @@
 
 Laws: ``put`` never blocks and never raises; what does not fit is counted. The thread takes what has gathered for a
 moment and writes it at once: to be woken for each record would cost a request more than its record does
-(benchmarks/RESULTS.md). A sink that fails is counted, never raised, and never prints a traceback of its own. What a
-line looks like is not known here.
+(benchmarks/RESULTS.md). A sink that fails is counted and says why, never raised, and never prints a traceback of its
+own; it is tried again with the next lines, and the others go on. The thread ends when it is told to, and by nothing
+else. What a line looks like is not known here.
 """
 
 from __future__ import annotations
 
 import fcntl
 import logging
-import logging.handlers
+import os
 import select
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 #: Records waiting for the writer. About 10 MB at the worst; a stalled sink must not grow the process.
@@ -79,23 +81,84 @@ class NonBlockingSink(StreamSink):
 
 
 class FileSink:
-    """A file, opened again when a rotation has moved it. Raises ``OSError`` if it cannot be opened."""
+    """A file, opened again when a rotation has moved it, or when it could not be opened or written. Raises ``OSError`` if
+    it cannot be opened at first."""
 
     def __init__(self, path: str) -> None:
-        self._file = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
+        self._path = path
+        self._file = -1
+        self._identity = (0, 0)
+        #: Whether the last line is only half there: then the next begins with a line end.
+        self._torn = False
+        self._open()
 
     def write(self, lines: str) -> None:
-        self._file.reopenIfNeeded()
-        stream: Any = self._file.stream
-        stream.write(lines)
-        stream.flush()
+        if self._file >= 0 and self._moved():
+            self._close()
+        if self._file < 0:
+            self._open()
+        data = memoryview((b"\n" if self._torn else b"") + lines.encode("utf-8", "backslashreplace"))
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+        except OSError:
+            if written:
+                self._torn = data[written - 1] != ord("\n")
+            self._close()
+            raise
+        self._torn = False
+
+    def _open(self) -> None:
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        found = os.fstat(self._file)
+        self._identity = (found.st_dev, found.st_ino)
+
+    def _moved(self) -> bool:
+        """Whether another file, or none, lies at the path now."""
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return True
+        return (found.st_dev, found.st_ino) != self._identity
+
+    def _close(self) -> None:
+        file, self._file = self._file, -1
+        with suppress(OSError):  # a full disk may say so only now, of what was counted already
+            os.close(file)
 
     def close(self) -> None:
-        self._file.close()
+        if self._file >= 0:
+            self._close()
 
 
-def write(records: Sequence[logging.LogRecord], form: logging.Formatter, sinks: Sequence[Sink]) -> None:
-    """Write ``records`` to each of ``sinks``; whatever fails is counted."""
+class Outlet:
+    """A sink that does not raise. ``problem`` says in a sentence why the last lines did not arrive, empty if they did."""
+
+    def __init__(self, sink: Sink, name: str) -> None:
+        self._sink = sink
+        self._name = name
+        self.problem = ""
+
+    def write(self, text: str, lines: int) -> None:
+        """Write ``text``, or count its ``lines``."""
+        try:
+            self._sink.write(text)
+        except Exception as error:  # noqa: BLE001 (whatever a sink raises, the service and the other sinks go on)
+            counters.failed += lines
+            reason = error.strerror if isinstance(error, OSError) else None
+            self.problem = f"{self._name} cannot be written: {reason or type(error).__name__}"
+        else:
+            self.problem = ""
+
+    def close(self) -> None:
+        """The last lines were written."""
+        with suppress(Exception):
+            self._sink.close()
+
+
+def write(records: Sequence[logging.LogRecord], form: logging.Formatter, outlets: Sequence[Outlet]) -> None:
+    """Write ``records`` to each of ``outlets``; whatever fails is counted."""
     lines = []
     for record in records:
         try:
@@ -103,19 +166,16 @@ def write(records: Sequence[logging.LogRecord], form: logging.Formatter, sinks: 
         except Exception:  # noqa: BLE001 (a field whose str() fails must not take the others with it)
             counters.failed += 1
     text = "".join(lines)
-    for sink in sinks:
-        try:
-            sink.write(text)
-        except (OSError, ValueError):  # ValueError: the stream is closed
-            counters.failed += len(lines)
+    for outlet in outlets if lines else ():
+        outlet.write(text, len(lines))
 
 
 class Writer:
     """``start()``, any number of ``put(record)`` from any thread, ``stop()``."""
 
-    def __init__(self, form: logging.Formatter, sinks: Sequence[Sink], size: int = QUEUE_SIZE) -> None:
+    def __init__(self, form: logging.Formatter, outlets: Sequence[Outlet], size: int = QUEUE_SIZE) -> None:
         self._form = form
-        self._sinks = sinks
+        self._outlets = outlets
         self._size = size
         self._records: deque[logging.LogRecord] = deque()
         self._wake = threading.Event()
@@ -142,9 +202,15 @@ class Writer:
         self._thread.join(_PATIENCE)
         if self._thread.is_alive():
             return False
-        for sink in self._sinks:
-            sink.close()
+        for outlet in self._outlets:
+            outlet.close()
         return True
+
+    def problems(self) -> list[str]:
+        """What is wrong with the log now, in sentences."""
+        dead = ["the log is not written any more: its thread has ended"]
+        ended = self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set()
+        return [*(outlet.problem for outlet in self._outlets if outlet.problem), *(dead if ended else [])]
 
     def _run(self) -> None:
         last = False
@@ -152,5 +218,8 @@ class Writer:
             self._wake.wait()
             last = self._stopping.wait(_GATHER)
             self._wake.clear()  # before the records are taken: what comes from now on wakes us again
-            taken = [self._records.popleft() for _ in range(len(self._records))]
-            write(taken, self._form, self._sinks)
+            try:
+                taken = [self._records.popleft() for _ in range(len(self._records))]
+                write(taken, self._form, self._outlets)
+            except Exception:  # noqa: BLE001 (no memory, say: without this thread nothing would be told ever again)
+                counters.failed += 1

@@ -11,6 +11,7 @@ close, HEAD, 1xx, and a second message on the same connection, which it would re
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from typing import Literal
 
@@ -41,6 +42,10 @@ _MODES = {
     Framing.CHUNKED: _CHUNKED,
     Framing.UNTIL_CLOSE: _UNTIL_CLOSE,
 }
+
+
+#: A higher minor version is read as the highest one that we know (RFC 9110, section 2.5); llhttp knows none.
+_LATER = re.compile(rb"HTTP/1\.[2-9]")
 
 
 class _Events:
@@ -161,6 +166,9 @@ class ResponseReader:
             while data:
                 old = len(self._raw)
                 raw = self._raw + data if old else data
+                if old <= 7 < len(raw) and raw[7] != 49 and _LATER.match(raw):
+                    raw = raw[:7] + b"1" + raw[8:]
+                    data = raw[old:]
                 found = raw.find(b"\r\n\r\n", max(0, old - 3))
                 size = len(raw) if found < 0 else found + 4
                 if size > MAX_HEAD or raw.count(b"\n", 0, size) > MAX_HEADERS + 2:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from llm_proxy.wire.schema import Message
@@ -193,3 +194,42 @@ def _file(part: dict[str, Any], path: str) -> Part:
     if isinstance(inner.get("file_id"), str):
         return {"fileData": {"fileUri": inner["file_id"]}}
     return _from_url(field_text(inner, "file_data", f"{path}.file"), f"{path}.file.file_data")
+
+
+def with_any_signature(body: dict[str, Any], model: str) -> dict[str, Any]:
+    """``body``, a request of this very API, with the vendor's word for calls without a signature where a turn of the
+    model has lost all of its own: another vendor's model may have made it. ``body`` itself if there is no such turn."""
+    contents = body.get("contents")
+    if not isinstance(contents, list) or _UNSIGNED_MODELS.search(model) is not None:
+        return body
+    made = list(contents)
+    for is_model, run in groupby(range(len(made)), key=lambda at: _is_of_model(made[at])):
+        calls = [(at, place) for at in run for place in _calls_in(made[at])] if is_model else []
+        if calls and not any(_is_signed(made[at]["parts"][place]) for at, place in calls):
+            at, place = calls[0]
+            parts = list(made[at]["parts"])
+            parts[place] = {**parts[place], "thoughtSignature": _NO_SIGNATURE}
+            made[at] = {**made[at], "parts": parts}
+    return (
+        body
+        if all(new is old for new, old in zip(made, contents, strict=True))
+        else {**body, "contents": made}
+    )
+
+
+def _is_of_model(content: Any) -> bool:
+    return isinstance(content, dict) and content.get("role") == "model"
+
+
+def _calls_in(content: Any) -> list[int]:
+    """The places of the calls among the parts of a content."""
+    parts = content.get("parts")
+    return [
+        place
+        for place, part in enumerate(parts if isinstance(parts, list) else [])
+        if isinstance(part, dict) and ("functionCall" in part or "function_call" in part)
+    ]
+
+
+def _is_signed(part: dict[str, Any]) -> bool:
+    return bool(part.get("thoughtSignature") or part.get("thought_signature"))

@@ -14,6 +14,7 @@ from typing import Any
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest
 from providers.common.conversation import refuse
+from providers.common.native_calls import of_defaults
 from providers.common.params import Params
 from providers.gemini.tools import tool_config, tools
 
@@ -77,7 +78,11 @@ _BUDGET_MODELS = re.compile(r"gemini-2\b")
 
 def body_fields(request: ChatRequest, deployment: Deployment) -> tuple[Body, tuple[str, ...]]:
     """The fields besides contents and systemInstruction, and the names of what could not be expressed."""
-    params = Params(_flat(request.sent), _flat(deployment.options), _SAME)
+    return _fields(_flat(request.sent), deployment)
+
+
+def _fields(sent: Body, deployment: Deployment) -> tuple[Body, tuple[str, ...]]:
+    params = Params(sent, _flat(deployment.options), _SAME)
     declared = tools(params)
     config_of_tools = tool_config(params, declared)
     config: Body = {}
@@ -100,6 +105,19 @@ def body_fields(request: ChatRequest, deployment: Deployment) -> tuple[Body, tup
     }
     params.drop_rest()
     return {name: value for name, value in body.items() if value not in ({}, [])}, tuple(params.dropped)
+
+
+def default_fields(sent: Mapping[str, Any], deployment: Deployment) -> tuple[Body, Body, tuple[str, ...]]:
+    """What the options of ``deployment`` add to ``sent``, the ``generationConfig`` of a request of this very API; what they
+    add beside it; and the names of those that could not be expressed."""
+    own = _flat(sent)
+    fields, dropped = _fields(own, deployment)
+    config = fields.pop("generationConfig", {})
+    return (
+        {name: value for name, value in config.items() if name not in own},
+        fields,
+        of_defaults(dropped, own),
+    )
 
 
 def _flat(layer: Mapping[str, Any]) -> Body:

@@ -1,21 +1,21 @@
 """The dialect of Google's Gemini API (ai.google.dev/api/generate-content).
 
-Requests: messages in ``contents``, parameters in ``params`` and ``tools``. Answers:
-``stream`` and ``answer``; embeddings: ``embeddings``; errors: ``errors``. This file only
-puts them together. The key goes into a header: in the URL it would end up in every log on the way.
+Requests: messages in ``contents``, parameters in ``params`` and ``tools``. Answers: ``stream`` and ``answer``; embeddings:
+``embeddings``; errors: ``errors``; requests that are sent on as they are: ``native``. This file only puts them together. The
+key goes into a header: in the URL it would end up in every log on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from llm_proxy.errors import GatewayError
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
-from providers.base import BaseProvider, ChatResponse, StreamDecoder
+from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
+from providers.common.about import About, object_in, of_entry
 from providers.common.conversation import unheard
 from providers.common.errors_in_answers import not_an_answer
 from providers.common.headers import fixed_headers, json_headers
@@ -25,11 +25,9 @@ from providers.gemini import errors
 from providers.gemini.answer import Answer, usage
 from providers.gemini.contents import conversation
 from providers.gemini.embeddings import embed_answer, embed_body
+from providers.gemini.native import calls, resource
 from providers.gemini.params import body_fields
 from providers.gemini.stream import GeminiDecoder
-
-#: Collections that a model's name may carry; a bare name is one of ``models``.
-_COLLECTIONS = ("models", "tunedModels")
 
 
 class GeminiProvider(BaseProvider):
@@ -37,6 +35,12 @@ class GeminiProvider(BaseProvider):
 
     api_type: ClassVar[str] = "gemini"
     default_host: ClassVar[str | None] = "https://generativelanguage.googleapis.com"
+
+    def __init__(self) -> None:
+        self._native = calls(self)
+
+    def native(self, path: str) -> NativeCall | None:
+        return self._native.get(path)
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         history = conversation(request.messages, deployment.model)
@@ -48,13 +52,20 @@ class GeminiProvider(BaseProvider):
         method = "streamGenerateContent?alt=sse" if stream else "generateContent"
         return HttpCall(
             "POST",
-            f"{deployment.api_host}/v1beta/{_resource(deployment.model)}:{method}",
+            f"{deployment.api_host}/v1beta/{resource(deployment.model)}:{method}",
             (*json_headers(stream), *self.auth_headers(deployment)),
             dumps(body),
             deployment.timeouts,
             stream=stream,
             dropped=(*dropped, *unheard(request.messages)),
         )
+
+    def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
+        url = f"{deployment.api_host}/v1beta/{resource(deployment.model)}"
+        return (HttpCall("GET", url, self.auth_headers(deployment)),)
+
+    def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
+        return {deployment.model: of_entry(object_in(body))}
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
         try:
@@ -72,11 +83,11 @@ class GeminiProvider(BaseProvider):
         return GeminiDecoder()
 
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
-        resource = _resource(deployment.model)
-        body, dropped = embed_body(request, resource)
+        name = resource(deployment.model)
+        body, dropped = embed_body(request, name)
         return HttpCall(
             "POST",
-            f"{deployment.api_host}/v1beta/{resource}:batchEmbedContents",
+            f"{deployment.api_host}/v1beta/{name}:batchEmbedContents",
             (*json_headers(False), *self.auth_headers(deployment)),
             dumps(body),
             deployment.timeouts,
@@ -94,14 +105,6 @@ class GeminiProvider(BaseProvider):
 
     def auth_headers(self, deployment: Deployment) -> tuple[tuple[str, str], ...]:
         return fixed_headers(deployment, "x-goog-api-key")
-
-
-def _resource(model: str) -> str:
-    """``models/{model}`` for a path: lists of models give the names with it, people write them without."""
-    collection, slash, name = model.partition("/")
-    if not slash or collection not in _COLLECTIONS:
-        collection, name = "models", model
-    return f"{collection}/{quote(name, safe='')}"
 
 
 def _completion(responses: list[Any]) -> dict[str, Any]:

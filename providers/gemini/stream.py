@@ -27,7 +27,7 @@ class GeminiDecoder(JsonEventDecoder):
 
     def _event(self, event: SSEEvent) -> Iterator[Event]:
         if event.data is None:
-            _refuse_bare(event.raw)
+            refuse_bare(event.raw)
             return
         value = loads(event.data)
         error = errors.error_of(value)
@@ -39,7 +39,7 @@ class GeminiDecoder(JsonEventDecoder):
             yield self._chunk(piece)
 
     def _end(self) -> Iterator[Event]:
-        _refuse_bare(self._sse.pending)
+        refuse_bare(self._sse.pending)
         if not self._answer.complete():
             yield no_terminator()
             return
@@ -57,7 +57,7 @@ class GeminiDecoder(JsonEventDecoder):
         return self._make.delta(piece.delta, piece.index, **piece.more)
 
 
-def _refuse_bare(raw: bytes) -> None:
+def refuse_bare(raw: bytes) -> None:
     """Raises ``Refused`` if ``raw``, which is no event with data, is an error object."""
     if raw.lstrip()[:1] not in (b"{", b"["):
         return

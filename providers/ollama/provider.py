@@ -13,6 +13,7 @@ from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
+from providers.common.about import About, of_ollama
 from providers.common.errors import Reported, from_body, refusal
 from providers.common.json_objects import Malformed
 from providers.common.sse_decoder import Refused
@@ -58,6 +59,14 @@ class OllamaProvider(BaseProvider):
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
         return answer.OllamaDecoder()
+
+    def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
+        headers = (("Content-Type", "application/json"), *self.auth_headers(deployment))
+        body = dumps({"model": deployment.model})
+        return (HttpCall("POST", deployment.api_host + "/api/show", headers, body),)
+
+    def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
+        return {deployment.model: of_ollama(body)}
 
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         body, dropped = request_form.embed_body(request, deployment)

@@ -12,6 +12,7 @@ from typing import Any
 from providers.openai.fit_calls import fit_ids
 from providers.openai.fit_fields import fit_fields
 from providers.openai.fit_messages import fit_content
+from providers.openai.fit_names import fit_names, new_names
 from providers.openai.fit_params import fit_params
 from providers.openai.fit_schemas import fit_tools
 from providers.openai.fit_turns import fit_turns
@@ -30,4 +31,6 @@ def fit(body: _Json, vendor: Vendor, model: str) -> list[str]:
     body["messages"] = fit_turns(messages, vendor)
     if body.get("tools") is not None:
         fit_tools(body, vendor, lost)
+    if vendor.tool_names and (new := new_names(body)):
+        fit_names(body, new)
     return list(lost)

@@ -18,6 +18,7 @@ DEEPSEEK = Vendor(
     thoughts=("reasoning_content",),
     must_think=True,  # api-docs.deepseek.com/guides/thinking_mode: with calls it "must be passed back"
     responses=True,
+    tool_names=True,
 )
 OPENROUTER = Vendor(
     "openrouter",
@@ -31,6 +32,7 @@ OPENROUTER = Vendor(
     thoughts=("reasoning", "reasoning_content"),
     responses=True,
     completions=True,
+    tool_names=True,
 )
 XAI = Vendor(
     "xai",
@@ -68,6 +70,7 @@ MOONSHOT = Vendor(
     must_think=True,  # "reasoning_content is missing in assistant tool call message" (continuedev/continue#11600)
     strict_tools=False,
     any_of_alone=True,  # "when using anyOf, type should be defined in anyOf items instead of the parent schema"
+    tool_names=True,
 )
 ZAI = Vendor(
     "zai",
@@ -79,6 +82,7 @@ ZAI = Vendor(
     user_length=128,
     system="apart",
     thoughts=("reasoning_content",),
+    tool_names=True,
 )
 DEEPINFRA = Vendor(
     "deepinfra", "DeepInfra", ("api.deepinfra.com",), limit="max_tokens", completions=True, system="apart"

@@ -9,7 +9,9 @@ Source: platform.openai.com/docs/api-reference/chat, and recordings of llama.cpp
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
@@ -23,6 +25,7 @@ from providers.common.defaults import effective
 from providers.common.errors import from_body, in_stream, refusal, reported
 from providers.openai.completions import NativeCompletions
 from providers.openai.fit import fit
+from providers.openai.fit_names import OwnNames, own_names, with_own_names
 from providers.openai.fit_params import fit_embeddings
 from providers.openai.responses_native import NativeResponses
 from providers.openai.stream import OpenAIDecoder, sound
@@ -83,10 +86,20 @@ class OpenAIProvider(BaseProvider):
             raise in_stream(reported(value))
         if "choices" not in value or not sound(value, "message"):
             raise _no_answer("is not a chat completion")
+        if (own := own_names(request.sent)) and with_own_names(value, "message", own):
+            body = dumps(value)
         return ChatResponse(value, body)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
-        return OpenAIDecoder()
+        own = own_names(request.sent)
+        return OwnNames(OpenAIDecoder(), own) if own else OpenAIDecoder()
+
+    def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
+        host, headers = deployment.api_host, self.auth_headers(deployment)
+        calls = [HttpCall("GET", host + "/models", headers)]
+        if _is_at_home(host):  # LM Studio's list in OpenAI's form has names only
+            calls.append(HttpCall("GET", host.removesuffix("/v1") + "/api/v0/models", headers))
+        return tuple(calls)
 
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         # The options of a deployment are sampling parameters: none of them is meant for embeddings.
@@ -113,6 +126,13 @@ def _says_no_usage(deployment: Deployment) -> bool:
     """Whether the configuration says that the server is not to be asked for usage in streams: some refuse the question."""
     asked = deployment.options.get("stream_options")
     return isinstance(asked, Mapping) and asked.get("include_usage") is False
+
+
+@lru_cache(maxsize=1000)
+def _is_at_home(api_host: str) -> bool:
+    """Whether a program on some machine answers, and not a vendor."""
+    url = urlsplit(api_host)
+    return url.scheme == "http" or url.port not in (None, 443)
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

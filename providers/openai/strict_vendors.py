@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from providers.openai.vendor import COMMON, PARAMS, Vendor, models
 
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SAMPLING = "temperature top_p presence_penalty frequency_penalty logit_bias logprobs top_logprobs"
 _EMBEDDINGS = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
 
@@ -20,7 +19,7 @@ OPENAI = Vendor(
     models=models(
         (r"(gpt-3|gpt-4|chatgpt|gpt-5(\.\d+)?-chat)", "reasoning_effort"),
         # platform.openai.com/docs/guides/latest-model: from 5.1 on these pass where the effort is none.
-        (r"(o[134](-|$)|gpt-5(-(mini|nano|codex|pro))?(-\d|$))", _SAMPLING),
+        (r"(o1|o3|o4|gpt-5(-mini|-nano|-codex|-pro)?)(-(?!chat)|$)", _SAMPLING),
     ),
     cache_keys=True,
     strict=True,
@@ -31,7 +30,7 @@ OPENAI = Vendor(
     thoughts=(),
     # An id that is longer is refused: "string too long. Expected a string with maximum length 40".
     call_id=re.compile(r".{1,40}", re.DOTALL),
-    tool_name=_NAME,
+    tool_names=True,
     items=True,
     embeddings=_EMBEDDINGS,
     responses=True,
@@ -61,6 +60,7 @@ GROQ = Vendor(
     names=False,
     system="apart",
     thoughts=(),
+    tool_names=True,
     responses=True,
 )
 MISTRAL = Vendor(
@@ -89,7 +89,7 @@ MISTRAL = Vendor(
     # "Tool call id was ... but must be a-z, A-Z, 0-9, with a length of 9." (HKUDS/nanobot#1293)
     call_id=re.compile(r"[a-zA-Z0-9]{9}"),
     call_length=9,
-    tool_name=_NAME,
+    tool_names=True,
     embeddings=frozenset(
         {"model", "input", "metadata", "output_dimension", "output_dtype", "encoding_format"}
     ),
@@ -132,6 +132,7 @@ CEREBRAS = Vendor(
     fields=frozenset({"reasoning"}),
     system="apart",
     thoughts=("reasoning",),
+    tool_names=True,
     completions=True,
 )
 NVIDIA = Vendor(
@@ -189,9 +190,14 @@ GITHUB = Vendor(
     system="apart",
     thoughts=(),
     call_id=re.compile(r".{1,40}", re.DOTALL),
-    tool_name=_NAME,
+    tool_names=True,
     items=True,
 )
 STRICT = Vendor(
-    "strict", "any server that takes OpenAI's fields only", params=COMMON, strict=True, thoughts=()
+    "strict",
+    "any server that takes OpenAI's fields only",
+    params=PARAMS,
+    strict=True,
+    thoughts=(),
+    tool_names=True,
 )

@@ -90,8 +90,8 @@ class Vendor:
     #: The grammar of a call's id, and how long a new one is.
     call_id: re.Pattern[str] | None = None
     call_length: int = 24
-    #: The grammar of a tool's name.
-    tool_name: re.Pattern[str] | None = None
+    #: Whether a tool's name must be one that OpenAI takes: 64 letters, digits, ``_`` and ``-``.
+    tool_names: bool = False
     #: Whether tools may be declared as strict.
     strict_tools: bool = True
     #: Whether arrays in schemas need ``items``, and whether ``anyOf`` may stand beside a ``type``.

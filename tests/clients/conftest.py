@@ -46,4 +46,4 @@ async def _double(kind: str, folder: Path) -> AsyncIterator[Served]:
 async def _real(running: LlamaCpp, folder: Path) -> AsyncIterator[Served]:
     rows = {"here": {"defaults": {"api_type": "openai", "api_host": running.base}, "m": {"model": "tiny"}}}
     async with RunningGateway(folder, rows) as gateway:
-        yield Served(gateway, " ".join(f"w{number:04d}" for number in range(WORDS)))
+        yield Served(gateway, " ".join(f"w{number:04d}" for number in range(WORDS)), is_real=True)

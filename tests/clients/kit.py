@@ -22,6 +22,8 @@ class Served:
 
     gateway: RunningGateway
     text: str
+    #: A real model, which says what it likes.
+    is_real: bool = False
 
     @property
     def openai(self) -> str:
@@ -32,6 +34,11 @@ class Served:
     def ollama(self) -> str:
         """The base URL for Ollama's clients."""
         return self.gateway.origin + "/ollama"
+
+    @property
+    def google(self) -> str:
+        """The base URL for Google's clients."""
+        return self.gateway.origin + "/gemini"
 
     @property
     def anthropic(self) -> str:

@@ -49,7 +49,8 @@ class Cell:
 
     def must_say(self, ask: str) -> Said:
         """What the client must get: everything but what its dialect has no field for."""
-        said = reduced(self.upstream.says[ask], ask)
+        says = self.upstream.says
+        said = reduced(says.get((ask, self.face.name), says[ask]), ask)
         unsaid = {loss.field for loss in self.losses(ask) if loss.how == "unsaid"}
         counts = replace(said.counts, **dict.fromkeys(unsaid & _COUNTS, 0))
         gone: Any = dict.fromkeys(unsaid - _COUNTS, "")
@@ -83,10 +84,8 @@ class Running:
     connection: Connection
 
     async def send(self, body: Json, stream: bool) -> None:
-        whole = {"model": "m", **body, "stream": stream}
-        if stream and self.face.name == "openai":
-            whole["stream_options"] = {"include_usage": True}
-        await self.connection.send("POST", self.face.path, whole, self.face.headers)
+        path, whole = self.face.sent(body, stream)
+        await self.connection.send("POST", path, whole, self.face.headers)
 
     async def ask(self, body: Json, stream: bool) -> Answer:
         await self.send(body, stream)

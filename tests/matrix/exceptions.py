@@ -39,16 +39,16 @@ def _unsaid(upstreams: str, ask: str, field: str, shown: str, faces: str = "olla
 
 
 LOSSES = (
-    _dropped("openai ollama", "anthropic", "plain", "seed"),
-    _dropped("openai ollama", "anthropic", "plain", "presence_penalty"),
+    _dropped("openai ollama gemini", "anthropic", "plain", "seed"),
+    _dropped("openai ollama gemini", "anthropic", "plain", "presence_penalty"),
     _dropped("openai anthropic", "ollama gemini", "plain", "user"),
     _dropped("ollama", "openai vllm anthropic gemini", "plain", "num_ctx"),
     _dropped("ollama", "openai vllm anthropic gemini", "plain", "keep_alive"),
-    _dropped("openai anthropic", "ollama", "tools", "tool_choice"),
+    _dropped("openai anthropic gemini", "ollama", "tools", "tool_choice"),
     _dropped("openai anthropic", "ollama gemini", "tools", "parallel_tool_calls"),
     _dropped("anthropic", "openai vllm ollama", "results again", "is_error"),
     _dropped(
-        "openai ollama",
+        "openai ollama gemini",
         "anthropic",
         "JSON without a schema",
         "response_format",
@@ -56,13 +56,18 @@ LOSSES = (
         "JSON without a schema (`response_format`)",
     ),
     Loss(
-        ("openai", "anthropic"), ("ollama",), "image by URL", "refused", "image by URL", "must be a data: URL"
+        ("openai", "anthropic", "gemini"),
+        ("ollama",),
+        "image by URL",
+        "refused",
+        "image by URL",
+        "must be a data: URL",
     ),
     _unsaid("anthropic gemini", "reasoning", "signature", "signatures of thinking"),
     _unsaid("anthropic gemini", "reasoning again", "signature", "signatures of thinking"),
     _unsaid("gemini", "reasoning again", "signature", "the signature of a text", "anthropic"),
     _unsaid("openai vllm anthropic gemini", "usage", "cached", "tokens from a cache"),
-    _unsaid("anthropic", "usage", "written", "tokens written to a cache"),
+    _unsaid("anthropic", "usage", "written", "tokens written to a cache", "ollama gemini"),
     _unsaid("openai anthropic gemini", "usage", "thoughts", "tokens of thinking"),
 )
 

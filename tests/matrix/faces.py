@@ -49,6 +49,10 @@ class Face(ABC):
     #: How the first text begins, in JSON without blanks.
     first: ClassVar[bytes] = b'"content":"H'
 
+    def sent(self, body: Json, stream: bool) -> tuple[str, Json]:
+        """The path and the body that ``body`` is sent as."""
+        return self.path, {"model": "m", **body, "stream": stream}
+
     @abstractmethod
     def got(self, answer: Answer, stream: bool) -> Got:
         """Read a complete answer. ``AssertionError`` for whatever is not as the dialect has it."""
@@ -77,6 +81,10 @@ class OpenAI(Face):
     asks = asks.OPENAI
     lacks = frozenset({"num_ctx", "keep_alive"})
     headers = {"Authorization": "Bearer x"}
+
+    def sent(self, body: Json, stream: bool) -> tuple[str, Json]:
+        usage = {"stream_options": {"include_usage": True}} if stream else {}
+        return self.path, {"model": "m", **body, "stream": stream, **usage}
 
     def got(self, answer: Answer, stream: bool) -> Got:
         if not stream:
@@ -184,7 +192,3 @@ class Anthropic(Face):
         assert body["type"] == "error"
         assert body["error"]["type"] == ANTHROPIC_KINDS[refusal.status]
         assert refusal.message in body["error"]["message"]
-
-
-_ALL: tuple[Face, ...] = (OpenAI(), Ollama(), Anthropic())
-FACES: Mapping[str, Face] = {face.name: face for face in _ALL}

@@ -15,7 +15,7 @@ _JSONS = ("schema", "JSON without a schema")
 
 def answers(
     ids: tuple[str, str], prompt: Counts, counts: Mapping[str, int], thinks: tuple[str, int], *signed: str
-) -> dict[str, Said]:
+) -> dict[str | tuple[str, str], Said]:
     """The answers of a double: ``counts`` are the tokens of each answer, ``thinks`` its thoughts and how many it counts
     as such; ``signed`` its signatures of a call's and of a text's thinking."""
     thought = replace(prompt, thoughts=thinks[1])

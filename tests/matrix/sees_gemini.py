@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.matrix.asks import CITY, PIXEL, QUESTION, RESULTS, SCHEMA, SYSTEM, TIME, URL, WEATHER
 from tests.matrix.sees_openai import ARGUMENTS, Json, Seen
+from tests.support.gemini_double import THOUGHTS
 from tests.support.gemini_rules import ANY_SIGNATURE, signature
 
 _ASKED: Json = {"role": "user", "parts": [{"text": QUESTION}]}
@@ -50,6 +51,21 @@ def _round(signed: str) -> Json:
     return _ask(_WEATHER, contents=[_ASKED, thought, _AFTER], config=_THINKING)
 
 
+def _own_results() -> Json:
+    calls = [{"functionCall": {"name": name, "args": ARGUMENTS}} for name in ("get_weather", "get_time")]
+    results = [
+        {"functionResponse": {"name": name, "response": {"output": result}}}
+        for name, result in zip(("get_weather", "get_time"), RESULTS, strict=True)
+    ]
+    return _ask(_WEATHER, _TIME, contents=[_ASKED, _turn("model", *calls), _turn("user", *results)])
+
+
+def _own_round() -> Json:
+    call = _call("fc-0", "get_weather", thoughtSignature=signature("get_weather"))
+    turn = _turn("model", {"text": "".join(THOUGHTS), "thought": True}, call)
+    return _ask(_WEATHER, contents=[_ASKED, turn, _AFTER], config=_THINKING)
+
+
 GEMINI_SEES: Seen = {
     "hello": _ask(),
     "plain": _ask(
@@ -75,6 +91,9 @@ GEMINI_SEES: Seen = {
     ),
     "reasoning": _ask(_WEATHER, config=_THINKING),
     "reasoning again": _round(signature("get_weather")),
+    # Its own clients' requests go along as they are: calls without ids stay so, and thoughts come back.
+    ("results again", "gemini"): _own_results(),
+    ("reasoning again", "gemini"): _own_round(),
     # Without its signature a call must say so.
     ("reasoning again", "ollama"): _round(ANY_SIGNATURE),
     "schema": _ask(config={**_LIMIT, "responseMimeType": "application/json", "responseJsonSchema": SCHEMA}),

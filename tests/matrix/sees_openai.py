@@ -56,6 +56,6 @@ VLLM_SEES.update(
     {
         (ask, face): {**VLLM_SEES[ask], **_SWITCH}
         for ask in ("reasoning", "reasoning again", "usage")
-        for face in ("ollama", "anthropic")
+        for face in ("ollama", "anthropic", "gemini")
     }
 )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from tests.matrix.all_faces import FACES
 from tests.matrix.exceptions import LOSSES, Loss
-from tests.matrix.faces import FACES
 from tests.matrix.features import FEATURES, Feature
 from tests.matrix.upstreams import UPSTREAMS
 
@@ -20,6 +20,7 @@ _TITLES = {
     "openai": "OpenAI's clients (`/v1/chat/completions`)",
     "ollama": "Ollama's clients (`/ollama/api/chat`)",
     "anthropic": "Anthropic's clients (`/v1/messages`)",
+    "gemini": "Google's clients (`/v1beta/models/...:generateContent`, `:streamGenerateContent`)",
 }
 _HOW = {
     "dropped": "is not sent, because the upstream has no such field; the answer's `X-Dropped-Params` names it",

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.matrix.all_faces import FACES
 from tests.matrix.cells import Cell
-from tests.matrix.faces import FACES, Face
+from tests.matrix.faces import Face
 from tests.matrix.features import FEATURES, Feature
 from tests.matrix.proofs import PROOFS
 from tests.matrix.upstreams import UPSTREAMS, Upstream

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.matrix import exceptions
+from tests.matrix.all_faces import FACES
 from tests.matrix.cells import Cell
 from tests.matrix.exceptions import LOSSES, Loss
-from tests.matrix.faces import FACES
 from tests.matrix.features import FEATURES
 from tests.matrix.proofs import PROOFS
 from tests.matrix.table import PAGE, cell_losses, page

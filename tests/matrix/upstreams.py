@@ -37,7 +37,7 @@ class Upstream:
     form: Callable[[Received, bool], Json]
     sees: Seen
     places: Mapping[str, str]
-    says: Mapping[str, Said]
+    says: Mapping[str | tuple[str, str], Said]
     refuses: Mapping[str, Refusal]
     breaks: Mapping[str, tuple[str, Refusal]]
 
@@ -188,6 +188,15 @@ GEMINI = Upstream(
             gemini_rules.signature("get_weather"),
             gemini_rules.signature(""),
         ),
+        # What names no call gets its name from the gateway, but for its own clients.
+        **{
+            (ask, "gemini"): Said(
+                calls=tuple(Call("", name) for name in ("get_weather", "get_time")[:number]),
+                finish="tool_calls",
+                counts=Counts(9, 4, answer=1),
+            )
+            for ask, number in (("tools", 1), ("parallel", 2), ("results", 2))
+        },
         # The newer model, which thinks, names its calls.
         "reasoning": Said(
             thought="".join(gemini_double.THOUGHTS),

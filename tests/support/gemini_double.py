@@ -17,7 +17,16 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.support import scripts
-from tests.support.gemini_rules import Refused, check, check_embed, need, signature
+from tests.support.gemini_rules import (
+    Refused,
+    check,
+    check_count,
+    check_embed,
+    check_one,
+    need,
+    signature,
+    spelled,
+)
 from tests.support.peer import Exchange, Peer, Script
 
 EMBEDDING = "gemini-embedding-double"
@@ -39,7 +48,7 @@ ERRORS = {
     503: ("UNAVAILABLE", "The model is overloaded. Please try again later."),
 }
 
-_METHODS = "generateContent|streamGenerateContent|batchEmbedContents"
+_METHODS = "generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents"
 _PATH = re.compile(rf"/v1beta/models/([^/:]+):({_METHODS})(\?.*)?")
 
 
@@ -69,14 +78,16 @@ class GeminiDouble(Peer):
             return scripts.answer(b"<html>404. That's an error.</html>", 404, content_type="text/html")
         model = unquote(found[1])
         try:
-            body = request.json()
+            body = spelled(request.json())
             if model.startswith("error-"):
                 return failure(int(model.removeprefix("error-")))
-            if found[2] == "batchEmbedContents" and model == EMBEDDING:
-                check_embed(body, model)
-                return scripts.answer_json({"embeddings": [vector(one) for one in body["requests"]]})
-            if model not in MODELS or found[2] == "batchEmbedContents":
+            if "mbedContent" in found[2] and model == EMBEDDING:
+                return self._embed(found[2], body, model)
+            if model not in MODELS or "mbedContent" in found[2]:
                 return failure(404, f"models/{model} is not found for API version v1beta.")
+            if found[2] == "countTokens":
+                check_count(body, model)
+                return scripts.answer_json({"totalTokens": 9})
             check(body, model)
             if found[2] == "generateContent":
                 return scripts.answer_json(whole(body, model))
@@ -88,6 +99,13 @@ class GeminiDouble(Peer):
         parts = [sse(response) for response in _broken(model, list(responses(body, model)))]
         pieces = parts if self.gate is None else [parts[0], self.gate, *parts[1:]]
         return scripts.stream(*pieces)
+
+    def _embed(self, method: str, body: dict[str, Any], model: str) -> Script:
+        if method == "embedContent":
+            check_one("body", body, model)
+            return scripts.answer_json({"embedding": vector(body)})
+        check_embed(body, model)
+        return scripts.answer_json({"embeddings": [vector(one) for one in body["requests"]]})
 
 
 def vector(request: dict[str, Any]) -> dict[str, Any]:

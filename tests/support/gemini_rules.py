@@ -7,12 +7,15 @@ that are not exactly one thing, results that do not match their calls, calls of 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable
 from typing import Any
 
 #: What the vendor documents for calls that the model did not make itself.
 ANY_SIGNATURE = "skip_thought_signature_validator"
+
+_STANDARD = str.maketrans("-_", "+/")
 
 Check = Callable[[str, Any], None]
 
@@ -29,7 +32,7 @@ def need(sound: bool, message: str) -> None:
 
 def signature(name: str) -> str:
     """What the double signs a call of ``name`` with (or a text, by the empty name)."""
-    return "Ci" + hashlib.sha256(name.encode()).hexdigest()[:22] + "=="
+    return base64.b64encode(b"\n\x24" + hashlib.sha256(name.encode()).digest()).decode()
 
 
 def _is(kind: str, *types: type) -> Check:
@@ -85,6 +88,61 @@ def _of(**known: Check) -> Check:
     return lambda at, value: fields(at, value, known)
 
 
+#: What holds the client's own names.
+_OF_THE_CLIENT = frozenset(
+    {
+        "args",
+        "response",
+        "parameters",
+        "parametersJsonSchema",
+        "responseSchema",
+        "responseJsonSchema",
+        "labels",
+    }
+)
+
+
+def spelled(value: Any) -> Any:
+    """A request in camelCase: the API takes both spellings (protobuf.dev/programming-guides/json), and Google's own
+    client for Python sends both."""
+    if isinstance(value, list):
+        return [spelled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named = {_camel(name): inner for name, inner in value.items()}
+    return {name: inner if name in _OF_THE_CLIENT else spelled(inner) for name, inner in named.items()}
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+_KINDS = ("STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")
+
+
+def _subset(at: str, value: Any) -> None:
+    """A schema of the API's own: a subset of OpenAPI's, its types in either case."""
+    _schema(at, value)
+    need(str(value.get("type", "STRING")).upper() in _KINDS, f"Invalid value at '{at}.type' (TYPE_ENUM)")
+    known = set(
+        "type format title description nullable enum maxItems minItems properties required minProperties".split()
+    )
+    known |= set(
+        "maxProperties minLength maxLength pattern example anyOf propertyOrdering default items".split()
+    )
+    known |= {"minimum", "maximum", "additionalProperties", "$defs", "$ref", "defs", "ref"}
+    for name, inner in spelled({k: v for k, v in value.items() if k != "properties"}).items():
+        need(
+            name in known,
+            f"Invalid JSON payload received. Unknown name \"{name}\" at '{at}': Cannot find field.",
+        )
+        if name == "items":
+            _subset(f"{at}.{name}", inner)
+    for name, inner in value.get("properties", {}).items():
+        _subset(f"{at}.properties.{name}", inner)
+
+
 def _schema(at: str, value: Any) -> None:
     _object(at, value)
     need("type" in value or "anyOf" in value or "$ref" in value, f"* {at}: schema must say a type")
@@ -114,6 +172,7 @@ _CONFIG: dict[str, Check] = {
     "responseLogprobs": _boolean,
     "logprobs": _within(_integer, 0, 20),
     "responseMimeType": _one_of("TEXT/PLAIN", "APPLICATION/JSON", "TEXT/X.ENUM"),
+    "responseSchema": _subset,
     "responseJsonSchema": _schema,
     "responseModalities": _each(_one_of("TEXT", "IMAGE", "AUDIO")),
     "thinkingConfig": _thinking,
@@ -130,7 +189,13 @@ def _config(at: str, value: Any) -> None:
     )
 
 
-_FUNCTION = _of(name=_text, description=_text, parametersJsonSchema=_object)
+_FUNCTION = _of(
+    name=_text,
+    description=_text,
+    parameters=_subset,
+    parametersJsonSchema=_object,
+    responseJsonSchema=_object,
+)
 _CALLING = _of(mode=_one_of("AUTO", "ANY", "NONE", "VALIDATED"), allowedFunctionNames=_each(_text))
 
 
@@ -176,7 +241,9 @@ def check(body: Any, model: str) -> None:
     for number, content in enumerate(body["contents"]):
         at = f"contents[{number}]"
         fields(at, content, {"role": _one_of("USER", "MODEL"), "parts": _list})
-        need(content["role"] != last, f"{at}: please ensure that roles alternate between user and model")
+        # Google's clients keep each response of a stream as a content of its own.
+        again = content["role"] == last != "model"
+        need(not again, f"{at}: please ensure that roles alternate between user and model")
         last = content["role"]
         need(
             bool(content["parts"]), f"* GenerateContentRequest.{at}.parts: contents.parts must not be empty."
@@ -202,21 +269,32 @@ def _turn(
 ) -> list[tuple[Any, Any]]:
     """Check a turn's results against the calls before it; its own calls, which the next turn must answer."""
     given = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]
-    need(
-        sorted(map(repr, waiting)) == sorted(repr((one.get("id"), one.get("name"))) for one in given),
-        "Please ensure that the number of function response parts is equal to the number of function call parts "
-        "of the function call turn.",
-    )
+    of_model = content["role"] == "model"
+    need(not (of_model and given), f"{at}: function responses belong to the user")
+    if not of_model:
+        # Google's client for Python gives no ids back.
+        named = {(one["id"], one["name"]) for one in given if "id" in one}
+        unnamed = sorted(one["name"] for one in given if "id" not in one)
+        need(
+            named <= set(waiting)
+            and len(given) == len(waiting)
+            and unnamed == sorted(name for call_id, name in waiting if (call_id, name) not in named),
+            "Please ensure that the number of function response parts is equal to the number of function call parts "
+            "of the function call turn.",
+        )
+        waiting = []
     calls = [part for part in content["parts"] if "functionCall" in part]
-    need(not calls or content["role"] == "model", f"{at}: function calls belong to the model")
+    need(of_model or not calls, f"{at}: function calls belong to the model")
     if calls and model.startswith("gemini-3"):
         name, found = calls[0]["functionCall"]["name"], calls[0].get("thoughtSignature")
         need(
             found is not None,
             f"Function call `{name}` in the {at} content block is missing a `thought_signature`.",
         )
-        need(found in (ANY_SIGNATURE, signature(name)), f"{at}: Thought signature is not valid")
-    return [(part["functionCall"].get("id"), part["functionCall"]["name"]) for part in calls]
+        # Bytes in JSON are read in either alphabet of base64.
+        sound = found == ANY_SIGNATURE or found.translate(_STANDARD) == signature(name)
+        need(sound, f"{at}: Thought signature is not valid")
+    return [*waiting, *((part["functionCall"].get("id"), part["functionCall"]["name"]) for part in calls)]
 
 
 _TASKS = _one_of(
@@ -224,7 +302,7 @@ _TASKS = _one_of(
 )
 _EMBED: dict[str, Check] = {
     "model": _text,
-    "content": _of(parts=_each(_of(text=_text))),
+    "content": _of(role=_text, parts=_each(_of(text=_text))),
     "taskType": _TASKS,
     "title": _text,
     "outputDimensionality": _within(_integer, 1, 3072),
@@ -236,8 +314,32 @@ def check_embed(body: Any, model: str) -> None:
     fields("body", body, {"requests": _each(_of(**_EMBED), 100)})
     need(bool(body.get("requests")), "* BatchEmbedContentsRequest.requests: must not be empty")
     for number, one in enumerate(body["requests"]):
-        at = f"requests[{number}]"
-        need(one.get("model") == f"models/{model}", f"* {at}.model: must be the model of the batch")
-        need(bool(one.get("content", {}).get("parts")), f"* {at}.content: content is not set")
-        named = "title" in one and one.get("taskType") != "RETRIEVAL_DOCUMENT"
-        need(not named, f"* {at}.title: only allowed when task_type is RETRIEVAL_DOCUMENT")
+        check_one(f"requests[{number}]", one, model)
+        need("model" in one, f"* requests[{number}].model: must be the model of the batch")
+
+
+def check_one(at: str, one: Any, model: str) -> None:
+    """The same for one content (``embedContent``), which need not repeat the model. Raises ``Refused``."""
+    fields(at, one, _EMBED)
+    need(
+        one.get("model", f"models/{model}") == f"models/{model}",
+        f"* {at}.model: must be the model of the batch",
+    )
+    need(bool(one.get("content", {}).get("parts")), f"* {at}.content: content is not set")
+    named = "title" in one and one.get("taskType") != "RETRIEVAL_DOCUMENT"
+    need(not named, f"* {at}.title: only allowed when task_type is RETRIEVAL_DOCUMENT")
+
+
+def check_count(body: Any, model: str) -> None:
+    """The same for ``countTokens`` (ai.google.dev/api/tokens). Raises ``Refused``."""
+    fields("body", body, {"contents": _list, "generateContentRequest": _object})
+    need(len(body) == 1, "* CountTokensRequest: contents, or a whole request")
+    if "contents" in body:
+        check(body, model)
+        return
+    request = dict(body["generateContentRequest"])
+    need(
+        request.pop("model", None) == f"models/{model}",
+        "* generate_content_request.model: must be that of the path",
+    )
+    check(request, model)

@@ -19,6 +19,10 @@ TEXTS = {
 }
 
 
+#: The same for calls: its field.
+CALLS = {"response.function_call_arguments": "arguments", "response.custom_tool_call_input": "input"}
+
+
 def parsed(data: bytes) -> list[dict[str, Any]]:
     events = []
     for block in filter(None, data.decode().split("\n\n")):
@@ -64,7 +68,7 @@ class Reader:
         if kind == "response.output_item.done":
             assert self.part is None
             done = event["item"]
-            told = {"status", "encrypted_content", "extra_content"}
+            told = {"status", "encrypted_content", "extra_content", "result", "output_format"}
             assert {k: v for k, v in done.items() if k not in told} == {
                 k: v for k, v in self.item.items() if k not in told
             }
@@ -72,13 +76,21 @@ class Reader:
             self.output.append(done)
             self.item = None
             return
-        assert event["item_id"] == self.item["id"]
         stem, _, verb = kind.rpartition(".")
-        if stem == "response.function_call_arguments":
+        if stem == "response.shell_call_command":
+            self._command(verb, event)
+            return
+        assert event["item_id"] == self.item["id"]
+        if stem in CALLS:
+            field = CALLS[stem]
             if verb == "delta":
-                self.item["arguments"] += event["delta"]
+                self.item[field] += event["delta"]
             else:
-                assert event["arguments"] == self.item["arguments"]
+                assert event[field] == self.item[field]
+        elif stem == "response.output_text.annotation":
+            assert self.part is not None
+            assert event["annotation_index"] == len(self.part["annotations"])
+            self.part["annotations"].append(event["annotation"])
         elif verb == "added":
             assert self.part is None
             self.part = event["part"]
@@ -98,3 +110,14 @@ class Reader:
             assert (stem in [text[3] for text in TEXTS.values()], verb) == (True, "done")
             assert event["part"] == self.part
             self.part = None
+
+    def _command(self, verb: str, event: dict[str, Any]) -> None:
+        assert self.item is not None
+        commands = self.item["action"]["commands"]
+        if verb == "added":
+            assert event["command_index"] == len(commands)
+            commands.append(event["command"])
+        elif verb == "delta":
+            commands[event["command_index"]] += event["delta"]
+        else:
+            assert event["command"] == commands[event["command_index"]]

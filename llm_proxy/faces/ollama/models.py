@@ -1,7 +1,8 @@
 """Configured models as Ollama describes its own (github.com/ollama/ollama, docs/api.md, "List Local Models").
 
-Laws: nothing is made up: what a file on disk would have and a gateway has not is empty or zero. Capabilities are what the
-gateway can carry to a model; whether the model can, its upstream says. No hosts, no tokens.
+Laws: nothing is made up: what a file on disk would have and a gateway has not is empty or zero. Capabilities are what is
+known of the model; where nothing is known of tools and pictures they are what the gateway can carry, and thinking is only
+told where it is known, because a client that reads it asks for it in every request. No hosts, no tokens.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from llm_proxy.wire.calls import Deployment
 
@@ -23,8 +24,19 @@ def known_name(asked: str, known: Mapping[str, Any]) -> str:
     return other if asked not in known and other in known else asked
 
 
-def listed(name: str, rows: Sequence[Deployment], loaded_at: float) -> dict[str, Any]:
-    """One entry of Ollama's list; ``loaded_at`` (seconds) is when the configuration was loaded."""
+class Known(Protocol):
+    """What is known of the model of one deployment, by the names of ``_ALL``: yes, no, or nobody says (None)."""
+
+    @property
+    def embedding(self) -> bool | None: ...
+
+    @property
+    def context(self) -> int | None: ...
+
+
+def listed(name: str, rows: Sequence[Deployment], known: Sequence[Known], loaded_at: float) -> dict[str, Any]:
+    """One entry of Ollama's list; ``known``: of each of ``rows``; ``loaded_at`` (seconds) is when the configuration was
+    loaded."""
     return {
         "name": name,
         "model": name,
@@ -32,17 +44,17 @@ def listed(name: str, rows: Sequence[Deployment], loaded_at: float) -> dict[str,
         "size": 0,
         "digest": hashlib.sha256(name.encode()).hexdigest(),
         "details": _details(rows),
-        "capabilities": _capabilities(rows),
+        "capabilities": _capabilities(rows, known),
     }
 
 
-def shown(name: str, rows: Sequence[Deployment], loaded_at: float) -> dict[str, Any]:
+def shown(name: str, rows: Sequence[Deployment], known: Sequence[Known], loaded_at: float) -> dict[str, Any]:
     """The answer of ``/api/show``. The context is the smallest, since any of the deployments may be chosen."""
     architecture = rows[0].api_type
-    sizes = [row.input_size for row in rows if row.input_size is not None]
+    sizes = [row.input_size or about.context for row, about in zip(rows, known, strict=True)]
     about: dict[str, Any] = {"general.architecture": architecture, "general.basename": name}
-    if sizes:
-        about[f"{architecture}.context_length"] = min(sizes)
+    if any(sizes):
+        about[f"{architecture}.context_length"] = min(filter(None, sizes))
     return {
         "license": "",
         "modelfile": f"FROM {name}\n",
@@ -50,7 +62,7 @@ def shown(name: str, rows: Sequence[Deployment], loaded_at: float) -> dict[str, 
         "template": "",
         "details": _details(rows),
         "model_info": about,
-        "capabilities": _capabilities(rows),
+        "capabilities": _capabilities(rows, known),
         "modified_at": _time(loaded_at),
     }
 
@@ -66,12 +78,21 @@ def _details(rows: Sequence[Deployment]) -> dict[str, Any]:
     }
 
 
-def _capabilities(rows: Sequence[Deployment]) -> list[str]:
-    """Not ``thinking``: a client that reads it asks for thinking in every request (cmd/interactive.go), which a model
-    without it answers with an error."""
+def _capabilities(rows: Sequence[Deployment], known: Sequence[Known]) -> list[str]:
+    """In Ollama's order. Of several deployments any may be chosen: what one of them cannot is not told."""
     if all(row.api_type == "demo" for row in rows):
         return ["completion"]
-    return ["completion", "tools", "vision"]
+    embeds = all(about.embedding is True for about in known)
+    carried = {"completion": not embeds, "tools": not embeds, "vision": not embeds}
+    return [name for name in _ALL if all(_can(about, name, carried) for about in known)]
+
+
+_ALL = ("completion", "tools", "insert", "vision", "embedding", "thinking")
+
+
+def _can(about: Known, name: str, carried: Mapping[str, bool]) -> bool:
+    said: bool | None = getattr(about, name)
+    return carried.get(name, False) if said is None else said
 
 
 def _time(seconds: float) -> str:

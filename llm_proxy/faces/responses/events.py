@@ -7,31 +7,48 @@ after the other. Bytes are not known here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 from llm_proxy.faces.chunk_reading import Numbers, delta, obj, objects, string
 from llm_proxy.faces.responses.items import Items
-from llm_proxy.faces.responses.response_object import INCOMPLETE, usage
+from llm_proxy.faces.responses.response_object import INCOMPLETE, annotation, usage
+from llm_proxy.faces.responses.toolbox import Toolbox
 
 _Json = dict[str, Any]
 #: A delta with its log probabilities.
 _Waiting = list[tuple[_Json, list[_Json]]]
 #: What a delta says besides its calls.
-_SAID = ("reasoning_content", "reasoning", "thinking_blocks", "content", "refusal", "extra_content")
+_SAID = (
+    *("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"),
+    *("content", "refusal", "annotations", "images", "extra_content"),
+)
 
 
 class Events:
     """The events of one answer; each method returns those that follow.
 
-    ``frame`` is the response object without ``status`` and ``output``; ``thoughts`` the kind of part for thinking.
+    ``frame`` is the response object without ``status`` and ``output``; ``thoughts`` the kind of part for thinking;
+    ``tools`` are the client's own, ``clock`` tells the time in seconds since 1970, ``seals_calls`` whether signatures of
+    calls are wanted in ``encrypted_content`` too.
     """
 
-    def __init__(self, frame: _Json, thoughts: str = "reasoning_text") -> None:
+    def __init__(
+        self,
+        frame: _Json,
+        tools: Toolbox,
+        clock: Callable[[], int],
+        thoughts: str = "reasoning_text",
+        *,
+        seals_calls: bool = False,
+    ) -> None:
         self._key = uuid4().hex
         self._frame = {"id": f"resp_{self._key}", **frame}
         self._thoughts = thoughts
-        self._items = Items(self._key)
+        self._tools = tools
+        self._clock = clock
+        self._items = Items(self._key, seals_calls)
         #: The canonical index of each call so far, the newest last; what waits for its end.
         self._calls: list[int] = []
         self._numbers = Numbers()
@@ -43,6 +60,8 @@ class Events:
         """What one canonical chunk leads to."""
         self._start()
         self._usage = data.get("usage") or self._usage
+        if isinstance(data.get("service_tier"), str):
+            self._frame["service_tier"] = data["service_tier"]
         for choice in data.get("choices") or ():
             if choice.get("index", 0) == 0:  # this API has one answer
                 logprobs = objects(obj(choice.get("logprobs")).get("content"))
@@ -59,6 +78,7 @@ class Events:
                 self._items.close("completed")
             self._delta(late, logprobs)
         self._items.close("incomplete" if self._finish in INCOMPLETE else "completed")
+        self._items.give_out_kept()
         response = self.response()
         self._items.emit(f"response.{response['status']}", response=response)
         return self._items.taken()
@@ -68,7 +88,8 @@ class Events:
         reason = INCOMPLETE.get(self._finish)
         why = {"reason": reason} if reason else None
         found = self._response("incomplete" if reason else "completed")
-        return {**found, "incomplete_details": why, "usage": usage(self._usage)}
+        ended = {} if reason else {"completed_at": self._clock()}
+        return {**found, **ended, "incomplete_details": why, "usage": usage(self._usage)}
 
     def failed(self, code: str, message: str) -> list[_Json]:
         """The last event of an answer that broke off; what is open stays open."""
@@ -107,12 +128,18 @@ class Events:
         thought = said.get("reasoning_content") or said.get("reasoning")
         if thought:
             self._items.say(self._thoughts, thought)
+        if said.get("reasoning_details"):
+            self._items.keep(objects(said["reasoning_details"]))
         for block in said.get("thinking_blocks") or ():
             self._items.seal(block)
         if said.get("content"):
             self._items.say("output_text", said["content"], logprobs)
         if said.get("refusal"):
             self._items.say("refusal", said["refusal"])
+        for source in objects(said.get("annotations")):
+            self._items.annotate(annotation(source))
+        for picture in objects(said.get("images")):
+            self._items.picture(string(obj(picture.get("image_url")).get("url")))
         if said.get("extra_content"):
             self._items.mark(said["extra_content"])
 
@@ -127,7 +154,8 @@ class Events:
             self._waiting.append(({"tool_calls": [call]}, []))
         else:
             self._calls.append(index)
-            self._items.call(call["id"] or f"call_{self._key}{index}", call["function"]["name"])
+            declared = self._tools.declared(call["function"]["name"])
+            self._items.call(call["id"] or f"call_{self._key}{index}", declared)
             self._items.arguments(call)
 
 

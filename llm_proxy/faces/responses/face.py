@@ -7,7 +7,7 @@ clients raise. Events: ``responses_events``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llm_proxy.errors import GatewayError, openai_face
@@ -16,16 +16,29 @@ from llm_proxy.faces.face import Face
 from llm_proxy.faces.responses.events import Events
 from llm_proxy.faces.responses.request import ResponsesRequest
 from llm_proxy.faces.responses.response_object import frame
+from llm_proxy.faces.responses.toolbox import Toolbox
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
 from llm_proxy.wire.sse import dumps, sse_event
 
 
 class ResponsesFace(Face):
-    """One answer to ``form``; ``created`` in seconds since 1970."""
+    """One answer to ``form``, whose tools are ``tools``; ``created`` in seconds since 1970, and ``clock`` tells them."""
 
-    def __init__(self, form: ResponsesRequest, created: int) -> None:
+    def __init__(
+        self,
+        form: ResponsesRequest,
+        created: int,
+        tools: Toolbox | None = None,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
         thoughts = "summary_text" if form.wants_summary else "reasoning_text"
-        self._events = Events(frame(form, created), thoughts)
+        self._events = Events(
+            frame(form, created),
+            tools or Toolbox(),
+            clock or (lambda: created),
+            thoughts,
+            seals_calls=form.wants_sealed,
+        )
 
     def event(self, event: Chunk | Comment) -> bytes:
         if isinstance(event, Comment):
@@ -48,7 +61,8 @@ class ResponsesFace(Face):
         for delta in _deltas(choices[0].get("message") or {}):
             self._events.chunk({"choices": [{"delta": delta, "logprobs": choices[0].get("logprobs")}]})
         last = {"finish_reason": choices[0].get("finish_reason")}
-        self._events.chunk({"choices": [last], "usage": response.data.get("usage")})
+        told = {name: response.data.get(name) for name in ("usage", "service_tier")}
+        self._events.chunk({"choices": [last], **told})
         self._events.end()
         return dumps(self._events.response())
 

@@ -2,7 +2,8 @@
 
 Laws: nothing that the canonical form can carry is lost, and what it cannot carry is named: as dropped where the answer
 makes sense without it, as a 400 where it does not. A gateway keeps no answers, so whatever refers to a kept one is such a
-400. Fields that are not known pass as they are. The turns of ``input`` are read in ``responses_input``.
+400. Fields that are not known pass as they are: vendors have more of them than we know. The turns of ``input`` are read in
+``responses_input``, the tools in ``responses_toolbox``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from llm_proxy.errors import InvalidRequest, Problem
+from llm_proxy.faces.responses.choice import offer
 from llm_proxy.faces.responses.input import Turns
+from llm_proxy.faces.responses.toolbox import Toolbox
 from llm_proxy.wire.schema import MaybeNumber, Open, validated
 
 _Json = dict[str, Any]
@@ -71,12 +74,18 @@ class ResponsesRequest(Open):
         wanted = self.reasoning or {}
         return bool(wanted.get("summary") or wanted.get("generate_summary"))
 
+    @property
+    def wants_sealed(self) -> bool:
+        """Whether the client keeps what must come back in ``encrypted_content``; Codex keeps no other field for it."""
+        return _SEALED in (self.include or ())
+
 
 @dataclass(slots=True)
 class Canonical:
-    """``sent`` is the body of a chat request, ``dropped`` names what is not in it."""
+    """``sent`` is the body of a chat request with the functions of ``tools``; ``dropped`` names what is not in it."""
 
     sent: _Json
+    tools: Toolbox
     dropped: list[str] = field(default_factory=list)
 
 
@@ -84,13 +93,15 @@ class Canonical:
 _SAME = ("model", "temperature", "top_p", "user")
 #: Fields that have no meaning there. ``store`` and ``metadata`` are answered, but kept nowhere.
 _ANSWERED = frozenset({"store", "metadata", "stream_options", "background"})
+#: What a client says of itself to OpenAI's servers: no chat API knows it, and no answer differs without it.
+_HINTS = frozenset({"client_metadata"})
 _NOT_IN_CHAT = (
     *("max_tool_calls", "context_management", "background_options", "moderation", "image", "access_programs"),
 )
 #: What refers to something that is kept between requests.
 _KEPT = ("previous_response_id", "conversation", "prompt")
 _LOGPROBS = "message.output_text.logprobs"
-_ALWAYS_INCLUDED = "reasoning.encrypted_content"
+_SEALED = "reasoning.encrypted_content"
 
 
 def read(body: Mapping[str, Any]) -> ResponsesRequest:
@@ -110,71 +121,51 @@ def read(body: Mapping[str, Any]) -> ResponsesRequest:
 
 def canonical(form: ResponsesRequest, body: Mapping[str, Any]) -> Canonical:
     """The chat request for ``form``, which was read from ``body``. Raises ``InvalidRequest`` with every problem."""
-    unknown = body.keys() - ResponsesRequest.model_fields.keys() - _ANSWERED - {*_NOT_IN_CHAT, *_KEPT}
-    result = Canonical({name: value for name, value in body.items() if name in unknown and value is not None})
+    elsewhere = {*ResponsesRequest.model_fields, *_ANSWERED, *_HINTS, *_NOT_IN_CHAT, *_KEPT}
+    passing = {name: value for name, value in body.items() if name not in elsewhere and value is not None}
+    tools = Toolbox(form.tools or (), () if isinstance(form.input, str) else form.input)
+    result = Canonical(passing, tools)
     result.sent.update((name, body[name]) for name in _SAME if body.get(name) is not None)
     result.sent["stream"] = bool(form.stream)
     result.dropped += [name for name in _NOT_IN_CHAT if body.get(name) is not None]
     if form.truncation not in (None, "disabled"):
         result.dropped.append("truncation")
-    turns = Turns(form.instructions, form.input)
-    problems = turns.problems
+    turns = Turns(form.instructions, form.input, tools)
     result.sent["messages"] = turns.messages
-    result.dropped += turns.dropped
-    problems += _tools(form, result)
-    problems += _output(form, result)
+    result.dropped += [*turns.dropped, *tools.dropped]
+    problems = [*turns.problems, *tools.problems]
+    _tools(form, result)
+    problems += _output(form, turns.settings, result)
     if problems:
         raise InvalidRequest.of(problems)
     return result
 
 
-def _tools(form: ResponsesRequest, result: Canonical) -> list[Problem]:
-    problems: list[Problem] = []
-    tools: list[_Json] = []
-    for number, tool in enumerate(form.tools or ()):
-        if tool.get("type") != "function":
-            result.dropped.append(f"tools.{number}")  # they run on OpenAI's side
-        elif not isinstance(tool.get("name"), str):
-            problems.append(Problem(f"tools.{number}.name", "must be a string"))
-        elif not isinstance(tool.get("parameters"), dict | None):
-            problems.append(Problem(f"tools.{number}.parameters", "must be an object"))
-        else:
-            names = ("name", "description", "parameters", "strict")
-            function = {name: tool[name] for name in names if tool.get(name) is not None}
-            tools.append({"type": "function", "function": function})
-    choice = form.tool_choice
-    if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-        allowed = [tool.get("name") for tool in choice.get("tools") or () if isinstance(tool, dict)]
-        tools = [tool for tool in tools if tool["function"]["name"] in allowed]
-        choice = choice.get("mode", "auto")
-    elif isinstance(choice, dict) and choice.get("type") == "function":
-        choice = {"type": "function", "function": {"name": choice.get("name")}}
-    elif isinstance(choice, dict):
+def _tools(form: ResponsesRequest, result: Canonical) -> None:
+    offered = offer(result.tools, form.tool_choice)
+    if offered.dropped:
         result.dropped.append("tool_choice")
-        choice = None
-    if tools:  # OpenAI refuses the other two without it
-        result.sent["tools"] = tools
-        if choice is not None:
-            result.sent["tool_choice"] = choice
-        if form.parallel_tool_calls is not None:
-            result.sent["parallel_tool_calls"] = form.parallel_tool_calls
-    elif choice not in (None, "none", "auto"):
-        result.dropped.append("tool_choice")
-    return problems
+    if not offered.tools:  # OpenAI refuses the other two without it
+        return
+    result.sent["tools"] = offered.tools
+    if offered.choice is not None:
+        result.sent["tool_choice"] = offered.choice
+    if form.parallel_tool_calls is not None:
+        result.sent["parallel_tool_calls"] = form.parallel_tool_calls
 
 
-def _output(form: ResponsesRequest, result: Canonical) -> list[Problem]:
-    """Limits, thinking, the format, log probabilities."""
+def _output(form: ResponsesRequest, settings: _Json, result: Canonical) -> list[Problem]:
+    """Limits, thinking, the format, log probabilities; ``settings`` are newer than the form's."""
     problems: list[Problem] = []
     sent = result.sent
     if form.max_output_tokens is not None:
         sent["max_completion_tokens"] = form.max_output_tokens
-    effort = (form.reasoning or {}).get("effort")
+    effort = {**(form.reasoning or {}), **settings.get("reasoning", {})}.get("effort")
     if isinstance(effort, str):
         sent["reasoning_effort"] = effort
     elif effort is not None:
         problems.append(Problem("reasoning.effort", "must be a string"))
-    text = form.text or {}
+    text = {**(form.text or {}), **settings.get("text", {})}
     if text.get("verbosity") is not None:
         sent["verbosity"] = text["verbosity"]
     wanted = text.get("format")
@@ -193,6 +184,6 @@ def _output(form: ResponsesRequest, result: Canonical) -> list[Problem]:
         sent["logprobs"] = True
         if form.top_logprobs is not None:
             sent["top_logprobs"] = form.top_logprobs
-    if set(include) - {_LOGPROBS, _ALWAYS_INCLUDED}:
+    if set(include) - {_LOGPROBS, _SEALED}:
         result.dropped.append("include")
     return problems

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_proxy.faces.chunk_reading import count, obj
+from llm_proxy.faces.responses.kind import integer
 from llm_proxy.faces.responses.request import ResponsesRequest
 
 _Json = dict[str, Any]
@@ -18,31 +19,67 @@ INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 def frame(form: ResponsesRequest, created: int) -> _Json:
-    """The response object without ``id``, ``status`` and ``output``; ``created`` in seconds since 1970."""
+    """The response object without ``id``, ``status`` and ``output``; ``created`` in seconds since 1970. Every field is
+    there, with OpenAI's own default if need be: the Open Responses suite (openresponses.org) wants them all."""
+    extra = form.model_extra or {}
     return {
         "object": "response",
         "created_at": created,
+        "completed_at": None,
         "model": form.model,
         "error": None,
         "incomplete_details": None,
         "instructions": form.instructions,
         "max_output_tokens": form.max_output_tokens,
+        "max_tool_calls": None,
         "metadata": form.metadata or {},
         "parallel_tool_calls": form.parallel_tool_calls is not False,
         "previous_response_id": None,
         "reasoning": {"effort": None, "summary": None, **(form.reasoning or {})},
         "background": False,
         "store": False,
-        "temperature": form.temperature,
+        "presence_penalty": _number(extra.get("presence_penalty"), 0),
+        "frequency_penalty": _number(extra.get("frequency_penalty"), 0),
+        "prompt_cache_key": _text(extra.get("prompt_cache_key")),
+        "safety_identifier": _text(extra.get("safety_identifier")),
+        "service_tier": "default",
+        "temperature": _number(form.temperature, 1),
         "text": {"format": {"type": "text"}, **(form.text or {})},
         "tool_choice": "auto" if form.tool_choice is None else form.tool_choice,
-        "tools": form.tools or [],
+        "tools": [_tool(tool) for tool in form.tools or ()],
         "top_logprobs": form.top_logprobs or 0,
-        "top_p": form.top_p,
+        "top_p": _number(form.top_p, 1),
         "truncation": "disabled",
         "usage": None,
         "user": form.user,
     }
+
+
+def _number(given: Any, usual: float) -> Any:
+    return given if isinstance(given, int | float) else usual
+
+
+def _text(given: Any) -> str | None:
+    return given if isinstance(given, str) else None
+
+
+def _tool(tool: _Json) -> _Json:
+    """A tool with every field that its type has."""
+    if tool.get("type") != "function":
+        return tool
+    return {"description": None, "parameters": None, "strict": None, **tool}
+
+
+def annotation(given: _Json) -> _Json:
+    """A source of a text: a chat API has its fields one level deeper, under the name of its type."""
+    kind = str(given.get("type") or "url_citation")
+    inner = given.get(kind)
+    found: _Json = {**(inner if isinstance(inner, dict) else given), "type": kind}
+    if kind != "url_citation":
+        return found
+    places = {name: integer(found.get(name)) or 0 for name in ("start_index", "end_index")}
+    texts = {name: str(found.get(name) or "") for name in ("url", "title")}
+    return {**found, **places, **texts}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ _PLAIN = (
     "weight",
     "languages",
     "input_size",
+    "capabilities",
     "prompt",
     "on_client_gone",
     "drain_seconds",

@@ -63,7 +63,7 @@ class Row(_Strict):
     api_host: ApiHost | None = Field(
         None,
         description="Base URL of the API, http or https: with /v1 for openai and vllm, without a path for ollama, "
-        "anthropic and gemini. Nothing else is added.",
+        "anthropic and gemini (whose /v1, /v1beta or /api at the end is taken off). Nothing else is added.",
         examples=["http://127.0.0.1:11434", "https://api.openai.com/v1", "${MY_HOST}"],
     )
     api_token: HeaderValue | None = Field(
@@ -101,6 +101,14 @@ class Row(_Strict):
     )
     input_size: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = Field(
         None, description="Size of the context window, in tokens; for information only."
+    )
+    capabilities: list[Literal["completion", "tools", "insert", "vision", "embedding", "thinking"]] | None = (
+        Field(
+            None,
+            description="What the model can do, as /api/show tells it; all that is not listed it cannot. Default: what its "
+            "upstream and its name say.",
+            examples=[["completion", "tools", "thinking"]],
+        )
     )
     timeouts: TimeoutFields | None = Field(None, description="Limits of one upstream call, in seconds.")
     headers: dict[HeaderName, HeaderValue | None] | None = Field(

@@ -14,7 +14,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from llm_proxy.live.config import checks
+from llm_proxy.live.config import base_urls, checks
 from llm_proxy.live.config.fields import Row, field_findings
 from llm_proxy.live.config.implied import Kind, credentials, kind_of, vendor_of
 from llm_proxy.live.config.merge import Part, merge
@@ -65,6 +65,8 @@ class _Provider:
         self.kind = kind
         self.report = report
         self.max_total = max_total
+        #: The type of a model that names none.
+        self.usual_type = kind.api_type
 
     def build(self, value: Any, last: Built | None) -> tuple[list[Deployment], Deployment | None, Built]:
         self._check_name((self.name,), checks.provider_name)
@@ -76,6 +78,7 @@ class _Provider:
         defaults = Part((self.name,), {})
         if DEFAULTS in value:
             defaults = self._part((self.name, DEFAULTS), value[DEFAULTS])
+            self.usual_type = defaults.fields.get("api_type") or self.usual_type
         texts = {name: _text(fields) for name, fields in value.items() if name != DEFAULTS}
         base = (self.kind, self.max_total, _text(value.get(DEFAULTS)))
         known = last.rows if last is not None and last.base == base else {}
@@ -148,6 +151,9 @@ class _Provider:
         if total is not None and total > self.max_total:
             message = f"is cut to LLM_PROXY_API_TIMEOUT ({self.max_total:g} s)"
             self.report.warn((*path, "timeouts", "total"), message)
+        host, kind = fields.get("api_host"), fields.get("api_type") or self.usual_type
+        if host is not None and kind is not None and (doubt := base_urls.doubt(kind, checks.api_host(host))):
+            self.report.warn((*path, "api_host"), doubt)
         return Part(path, fields, frozenset(broken))
 
     def _type_and_host(self, part: Part) -> tuple[str | None, str | None]:
@@ -206,12 +212,13 @@ class _Provider:
             "prompt": row.prompt,
             "on_client_gone": row.on_client_gone,
             "drain_seconds": row.drain_seconds,
+            "capabilities": None if row.capabilities is None else tuple(row.capabilities),
         }
         return Deployment(
             provider=self.name,
             name=name,
             api_type=row.api_type or "",
-            api_host=row.api_host or "",
+            api_host=base_urls.base_url(row.api_type or "", row.api_host or ""),
             model=row.model or name,
             vendor=vendor_of(row, self.name, self.kind.api_types),
             **credentials(row, self.kind),

@@ -25,7 +25,18 @@ _DIGITS = 6
 _MASKED = "masked"
 #: Texts in these fields are names that requests and listings show anyway.
 _PLAIN = frozenset(
-    {"provider", "name", "api_type", "vendor", "model", "keep_alive", "languages", "prompt", "on_client_gone"}
+    {
+        "provider",
+        "name",
+        "api_type",
+        "vendor",
+        "model",
+        "keep_alive",
+        "languages",
+        "capabilities",
+        "prompt",
+        "on_client_gone",
+    }
 )
 
 

@@ -104,7 +104,9 @@ class Watcher:
         event_log, now = self._event_log, time.monotonic()
         looked = self._registry.looked_at
         beats = [at for at in (self._checked_at, looked) if at is not None]
-        last = {"event": event_log.last, "ago": round(now - event_log.last_at, 3)} if event_log.count else None
+        last = (
+            {"event": event_log.last, "ago": round(now - event_log.last_at, 3)} if event_log.count else None
+        )
         return {
             "mode": self.mode,
             "interval": round(self.interval, 3),

@@ -79,7 +79,9 @@ async def test_everything_of_a_request(tmp_path: Path) -> None:
         sent = peer.requests[0].json()
 
     assert got.json()["tools"] == body["tools"]
-    assert got.headers["x-dropped-params"] == "max_tool_calls, truncation, input.8, tools.2, include"
+    assert got.headers["x-dropped-params"] == (
+        "max_tool_calls, truncation, input.8 (web_search_call), tools.2 (web_search), include"
+    )
     call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
     assert sent.pop("messages") == [
         {"role": "system", "content": "i\n\nd"},
@@ -122,7 +124,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"input": None}, "input"),
     ({"input": []}, "input"),
     ({"input": ["x"]}, "input.0"),
-    ({"input": [{"role": "tool", "content": "x"}]}, "input.0.role"),
+    ({"input": [{"role": 1, "content": "x"}]}, "input.0.role"),
     ({"input": [{"role": "user", "content": 1}]}, "input.0.content"),
     ({"input": [{"role": "user", "content": [{"text": "x"}]}]}, "input.0.content.0"),
     ({"input": [{"role": "user", "content": [{"type": "input_text"}]}]}, "input.0.content.0.text"),
@@ -135,7 +137,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "input.0.content.0.file_data",
     ),
     (
-        {"input": [{"type": "function_call", "name": "f", "arguments": {}, "call_id": "c"}]},
+        {"input": [{"type": "function_call", "name": "f", "arguments": 1, "call_id": "c"}]},
         "input.0.arguments",
     ),
     ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input.0"),

@@ -13,9 +13,11 @@ from llm_proxy.errors import UpstreamError
 from llm_proxy.faces.responses.face import ResponsesFace
 from llm_proxy.faces.responses.input import unpacked
 from llm_proxy.faces.responses.request import read
+from llm_proxy.faces.responses.sealed import is_mark
 from llm_proxy.wire.events import ChatResponse, Chunk
 from tests.support.fuzz import fuzz
 from tests.support.responses_reader import Reader, parsed
+from tests.support.responses_types import check_event
 
 TEXT = st.text(max_size=5)
 ARGUMENTS = st.one_of(TEXT, st.sampled_from(["{", '{"x"', ":1", "}", '{"x":1}', "{}"]))
@@ -36,6 +38,13 @@ THOUGHT = st.sampled_from(
         {"type": "redacted_thinking", "data": "d"},
     ]
 )
+DETAIL = st.sampled_from(
+    [
+        {"type": "reasoning.text", "text": "x", "index": 0},
+        {"type": "reasoning.summary", "summary": "y", "index": 1},
+        {"type": "reasoning.encrypted", "data": "d", "index": 2},
+    ]
+)
 DELTA = st.fixed_dictionaries(
     {},
     optional={
@@ -46,6 +55,9 @@ DELTA = st.fixed_dictionaries(
         "thinking_blocks": st.lists(THOUGHT, max_size=2),
         "tool_calls": st.lists(CALL, max_size=2),
         "extra_content": st.just({"google": {"thought_signature": "s"}}),
+        "annotations": st.lists(st.just({"type": "url_citation", "url_citation": {"url": "u"}}), max_size=2),
+        "reasoning_details": st.lists(DETAIL, max_size=2),
+        "images": st.just([{"type": "image_url", "image_url": {"url": "data:image/png;base64,aaaa"}}]),
     },
 )
 LOGPROBS = st.just({"content": [{"token": "x", "logprob": -0.25, "bytes": [120], "top_logprobs": []}]})
@@ -94,7 +106,10 @@ def test_every_sequence_is_legal(chunks: list[dict[str, Any]], summary: bool) ->
     body = face.events([Chunk(data) for data in chunks])
     Reader().read(parsed(body))
     reader = Reader()
-    reader.read(parsed(body + face.end()))
+    body += face.end()
+    reader.read(parsed(body))
+    for event in parsed(body):
+        check_event(event)
 
     assert reader.last in ("response.completed", "response.incomplete")
     assert reader.response["output"] == reader.output
@@ -188,7 +203,15 @@ def test_nothing_that_was_said_is_lost(chunks: list[dict[str, Any]]) -> None:
     assert all(is_what_was_said(call["arguments"], wanted[call["call_id"]]) for call in calls)
     blocks = [block for delta in deltas for block in delta.get("thinking_blocks", ())]
     sealed = [item.get("encrypted_content") for item in events[-1]["response"]["output"]]
-    assert [block for text in sealed if text for block in unpacked(text) or ()] == blocks
+    kept = [block for text in sealed if text for block in unpacked(text) or ()]
+    assert [block for block in kept if not is_mark(block)] == blocks
+    for field in ("text", "summary", "data"):
+        given = [one.get(field, "") for delta in deltas for one in delta.get("reasoning_details", ())]
+        back = [one.get(field, "") for block in kept if is_mark(block) for one in block["reasoning_details"]]
+        assert "".join(given) == "".join(back)
+    sources = [one for delta in deltas for one in delta.get("annotations", ())]
+    told = [event for event in events if event["type"] == "response.output_text.annotation.added"]
+    assert len(told) == len(sources)
 
 
 def is_what_was_said(arguments: str, pieces: list[str]) -> bool:

@@ -44,15 +44,18 @@ def result(name: str) -> Any:
 
 
 CONVERSATIONS: dict[str, tuple[list[Any], list[str]]] = {
-    "one answer is one message": ([thought("t"), said("a"), call("f"), call("g")], ["t|a|f g"]),
+    "one answer is one message": (
+        [thought("t"), said("a"), call("f"), call("g"), result("f"), result("g")],
+        ["t|a|f g", "tool", "tool"],
+    ),
     "text after a call belongs to it, for results must follow calls": (
         [call("f"), said("a"), thought("t"), call("g"), result("f"), result("g")],
         ["t|a|f g", "tool", "tool"],
     ),
     "two answers in a row stay two": ([said("a"), said("b")], ["|a|", "|b|"]),
     "a thought after a text begins a message": (
-        [thought("t", BLOCK), said("a"), thought("l", LATER), call("f")],
-        ["t|a|", "l||f"],
+        [thought("t", BLOCK), said("a"), thought("l", LATER), call("f"), result("f")],
+        ["t|a|", "l||f", "tool"],
     ),
     "a result ends a message": (
         [call("f"), result("f"), call("g"), result("g")],
@@ -85,9 +88,10 @@ def outline(message: dict[str, Any]) -> str:
 
 def test_signed_thoughts_stand_on_their_message() -> None:
     """As they were given out, each on the message that it led to."""
-    messages = Turns(None, [thought("t", BLOCK), said("a"), thought("l", LATER), call("f")]).messages
+    items = [thought("t", BLOCK), said("a"), thought("l", LATER), call("f"), result("f")]
+    messages = Turns(None, items).messages
 
-    assert [message["thinking_blocks"] for message in messages] == [[BLOCK], [LATER]]
+    assert [message["thinking_blocks"] for message in messages[:2]] == [[BLOCK], [LATER]]
 
 
 SEALED = [
@@ -102,10 +106,10 @@ SEALED = [
 @pytest.mark.parametrize("sealed", SEALED, ids=range(len(SEALED)))
 def test_thoughts_of_another_origin_are_named_as_dropped(sealed: str) -> None:
     """Nobody else can read what OpenAI encrypts; the text beside it stays."""
-    turns = Turns(None, [{**thought("t"), "encrypted_content": sealed}, USER])
+    turns = Turns(None, [{**thought("t"), "encrypted_content": sealed}, said("a"), USER])
 
     assert turns.dropped == ["input.0.encrypted_content"]
-    assert turns.messages[0] == {"role": "assistant", "content": None, "reasoning_content": "t"}
+    assert turns.messages[0] == {"role": "assistant", "content": "a", "reasoning_content": "t"}
 
 
 @fuzz

@@ -85,7 +85,7 @@ async def test_a_wrong_base_is_a_404_without_the_page(tmp_path: Path) -> None:
     """Google answers with a web page; it is not repeated."""
     async with (
         GeminiDouble(UPSTREAM_KEY) as double,
-        RunningGateway(tmp_path, config(double.url + "/v1beta")) as proxy,
+        RunningGateway(tmp_path, config(double.url + "/elsewhere")) as proxy,
     ):
         got = await proxy.request("POST", "/chat", {"model": "new", "messages": MESSAGES})
 

@@ -21,7 +21,7 @@ PLANTED = "sk-planted"
 )
 def test_good_hosts(given: str, kept: str) -> None:
     """Names, addresses, ports and paths pass; scheme and host lose their capitals, the end its slashes."""
-    assert row({"ollama": {"m": {"api_host": given}}}).api_host == kept
+    assert row({"openai": {"m": {"api_host": given}}}).api_host == kept
 
 
 BAD_HOSTS = [

@@ -1,0 +1,1 @@
+"""Google's Gemini API as clients speak it: requests read, answers written."""

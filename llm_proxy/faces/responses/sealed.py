@@ -1,0 +1,107 @@
+"""What must come back as it was given out, in the one place that every client of the Responses API keeps:
+``encrypted_content`` (platform.openai.com/docs/guides/reasoning, "encrypted reasoning items").
+
+Laws: what was packed here comes back value for value; any other text is not read at all, for only its vendor can. It is
+signed by that vendor, not secret, and not encrypted. Besides Anthropic's blocks of thinking there are marks: OpenRouter's
+``reasoning_details`` and Google's signatures of calls (``extra_content``), which know by themselves where they belong.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from llm_proxy.wire.sse import dumps
+
+_Json = dict[str, Any]
+#: What ours begins with.
+_MARK = "thinking:"
+_DETAILS, _EXTRA = "reasoning_details", "extra_content"
+
+
+def packed(blocks: Iterable[_Json]) -> str:
+    """Signed blocks of thinking, and marks, as one opaque text."""
+    return _MARK + base64.b64encode(dumps(list(blocks))).decode()
+
+
+def unpacked(text: Any) -> list[_Json] | None:
+    """The blocks in ``text``; None if it is not from here."""
+    if not isinstance(text, str) or not text.startswith(_MARK):
+        return None
+    try:
+        blocks = json.loads(base64.b64decode(text.removeprefix(_MARK), validate=True))
+    except (ValueError, RecursionError):  # the latter from nesting that no parser takes
+        return None
+    return blocks if isinstance(blocks, list) and all(isinstance(b, dict) for b in blocks) else None
+
+
+def call_mark(call_id: str, extra: Any) -> _Json:
+    """The mark for a vendor's field of a call."""
+    return {"type": _EXTRA, "call_id": call_id, _EXTRA: extra}
+
+
+def is_mark(block: _Json) -> bool:
+    """Whether a block is no thought, but a mark."""
+    return block.get("type") in (_DETAILS, _EXTRA)
+
+
+def apply_marks(message: _Json, marks: Iterable[_Json]) -> None:
+    """Put marks back where their vendors want them: on the assistant's message, or on its calls."""
+    details: list[Any] = []
+    extras: dict[str, Any] = {}
+    for mark in marks:
+        if mark["type"] == _DETAILS and isinstance(mark.get(_DETAILS), list):
+            details += mark[_DETAILS]
+        elif mark["type"] == _EXTRA:
+            extras[str(mark.get("call_id"))] = mark.get(_EXTRA)
+    if details:
+        message[_DETAILS] = details
+    for call in message.get("tool_calls", ()) if extras else ():
+        if call["id"] in extras:
+            call.setdefault(_EXTRA, extras[call["id"]])
+
+
+class Details:
+    """``reasoning_details`` of a stream, put together (openrouter.ai/docs/use-cases/reasoning-tokens): the pieces of one
+    text are one entry again, everything else stays an entry of its own."""
+
+    def __init__(self) -> None:
+        self._entries: list[_Json] = []
+        #: The pieces of the last entry's text.
+        self._pieces: list[str] = []
+
+    def add(self, entries: Iterable[_Json]) -> None:
+        """What one delta brought."""
+        for entry in entries:
+            field = _text_field(entry)
+            last = self._entries[-1] if self._entries else {}
+            if field and last.get("type") == entry["type"] and last.get("index") == entry.get("index"):
+                last.update((name, value) for name, value in entry.items() if value and name != field)
+            else:
+                self._settle()
+                self._entries.append(dict(entry))
+            if field:
+                self._pieces.append(entry[field])
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def taken(self) -> list[_Json]:
+        """The mark for what came since the last time, if anything did."""
+        self._settle()
+        entries, self._entries = self._entries, []
+        return [{"type": _DETAILS, _DETAILS: entries}] if entries else []
+
+    def _settle(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces:
+            last = self._entries[-1]
+            last[str(_text_field(last))] = "".join(pieces)
+
+
+def _text_field(entry: _Json) -> str | None:
+    """The field of an entry whose text comes in pieces."""
+    field = {"reasoning.text": "text", "reasoning.summary": "summary"}.get(str(entry.get("type")))
+    return field if field and isinstance(entry.get(field), str) else None
