@@ -25,8 +25,6 @@ from tests.apps.runs import run
 from tests.apps.scripted.server import KINDS
 
 LANES = 2
-#: What CI looks at: the kinds whose manners differ most; the rest is for the whole run.
-_QUICK_KINDS = ("openai", "gpt5", "strict", "vllm", "plain-ollama", "anthropic", "gemini")
 Job = tuple[App, str, bool]
 
 
@@ -34,24 +32,21 @@ def main() -> int:
     """Exit status: 1 when a program failed, or could not be installed where it must."""
     options = _options()
     apps = [app for app in APPS.values() if _wanted(app, options)]
-    kinds = options.kinds.split(",") if options.kinds else list(_QUICK_KINDS if options.quick else KINDS)
-    if unknown := [kind for kind in kinds if kind not in KINDS]:
-        sys.exit(f"there is no upstream {', '.join(unknown)}; there are {', '.join(KINDS)}")
     missing = _install(apps)
     if missing and os.environ.get("CI") and not all(PINS[name].heavy for name in missing):
         return 1
-    jobs: list[Job] = [
+    jobs = [
         (app, kind, pictures)
         for app in apps
-        for pictures in (
-            [False, True] if (app.mcp and not options.quick) or app.pin in _PICTURES else [False]
-        )
-        for kind in kinds
-        if app.pin not in missing and (not app.kinds or kind in app.kinds)
+        if app.pin not in missing
+        for pictures in (False, True)
+        for kind in _kinds(app, options, pictures)
     ]
     if not jobs:
         print("test-apps: skipped: none of the programs could be installed")
         return 0
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
     found = asyncio.run(_run_all(jobs, options.keep))
     if (not options.quick and not (options.only or options.kinds)) or options.write:
         kept = results.load()
@@ -66,8 +61,15 @@ def main() -> int:
     return 1 if failed else 0
 
 
-#: The quick part looks at an MCP tool with these.
-_PICTURES = ("claude", "codex", "gemini")
+def _kinds(app: App, options: argparse.Namespace, pictures: bool) -> Iterable[str]:
+    """The kinds of upstream over which a program is run, or its case with pictures."""
+    if pictures and not app.mcp:
+        return ()
+    if options.kinds:
+        return [kind for kind in KINDS if kind in options.kinds.split(",")]
+    if options.quick:
+        return app.quick_mcp if pictures else app.quick
+    return KINDS
 
 
 def _options() -> argparse.Namespace:
@@ -88,7 +90,7 @@ def _options() -> argparse.Namespace:
 def _wanted(app: App, options: argparse.Namespace) -> bool:
     if options.only:
         return any(name in (app.id, app.pin) for name in options.only.split(","))
-    return app.quick if options.quick else options.heavy or not PINS[app.pin].heavy
+    return bool(app.quick) if options.quick else options.heavy or not PINS[app.pin].heavy
 
 
 def _install(apps: Iterable[App]) -> set[str]:
@@ -108,7 +110,8 @@ async def _run_all(jobs: list[Job], keep: Path | None) -> dict[Job, str]:
     """The jobs over the lanes; why each failed, nothing where it did not."""
     waiting = list(reversed(jobs))
     found: dict[Job, str] = {}
-    with tempfile.TemporaryDirectory(prefix="llm-proxy-apps-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="llm-proxy-apps-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
 
         async def work(here: Lane) -> None:
             while waiting:
@@ -119,7 +122,9 @@ async def _run_all(jobs: list[Job], keep: Path | None) -> dict[Job, str]:
                 print(f"{title:45} {kind:13} {outcome.seconds:5.1f} s  {outcome.reason or 'ok'}", flush=True)
 
         async def serve(number: int) -> None:
-            async with lane(Path(folder) / str(number)) as here:
+            place = folder / str(number)
+            await asyncio.to_thread(place.mkdir)
+            async with lane(place) as here:
                 await work(here)
 
         await asyncio.gather(*(serve(number) for number in range(LANES)))

@@ -5,6 +5,7 @@ Two lanes share nothing, so that two programs can run at once and a refusal belo
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 from tests.apps.scripted.server import KINDS, ScriptedModel
 from tests.support.addresses import refused_url
+from tests.support.client import request
 from tests.support.program import Program
 
 
@@ -53,10 +55,25 @@ def rows(models: dict[str, ScriptedModel]) -> dict[str, Any]:
     return found
 
 
+async def give(lane: Lane, name: str, kind: str) -> None:
+    """Let ``name`` mean the upstream of that kind, and wait until the gateway knows it."""
+    config = rows(lane.models)
+    config[f"up-{kind}"][name] = config[f"up-{kind}"][name_of(kind)]
+    lane.program.write_config(config)
+    deadline = asyncio.get_running_loop().time() + 20
+    while (await _provider(lane, name)) != f"up-{kind}":
+        assert asyncio.get_running_loop().time() < deadline, f"the gateway does not know {name} of {kind}"
+        await asyncio.sleep(0.05)
+
+
+async def _provider(lane: Lane, name: str) -> str:
+    found = (await request(lane.url, "GET", f"/v1/models/{name}")).json()
+    return str(found.get("owned_by", ""))
+
+
 @asynccontextmanager
 async def lane(folder: Path) -> AsyncIterator[Lane]:
     """Start it; its files stand in ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         models = {kind: await stack.enter_async_context(ScriptedModel(kind)) for kind in KINDS}
         port = int(refused_url().rpartition(":")[2])

@@ -75,13 +75,11 @@ class App:
     job: str
     start: Callable[[Place], Start]
     mcp: str = ""  # what an MCP tool's result is for its model: a "picture", or the "words" beside it alone
-    quick: bool = False
-    model: str = (
-        "m"  # how the public name begins: a name that the program knows where that changes its manners
-    )
+    quick: tuple[str, ...] = ()  # the kinds of upstream over which CI runs it
+    quick_mcp: tuple[str, ...] = ()  # and with the MCP server
+    model: str = "m"  # how the public name begins: what the program knows, where that changes its manners
+    fixed: str = ""  # the whole public name, where the program knows no other
     limit: float = 120.0
-    kinds: tuple[str, ...] = ()  # only these kinds of upstream mean something
-    needs: str = ""  # what must be on the machine besides
 
     @property
     def version(self) -> str:

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.apps.lanes import Lane, name_of, said
+from tests.apps.lanes import Lane, give, name_of, said
 from tests.apps.places import App, Place, prepare
 from tests.apps.scripted.mind import done
 
@@ -48,7 +48,9 @@ async def run(
         "picture": f"Look at the picture of the tool draw_picture and say {mark}.",
     }
     task = tasks["picture" if pictures else app.job]
-    model = name_of(kind, app.model)
+    model = app.fixed or name_of(kind, app.model)
+    if app.fixed:
+        await give(lane, app.fixed, kind)
     place = Place(folder / "home", work, lane.url, lane.ollama, model, task, pictures)
     begun = time.monotonic()
     status, output = await _execute(app, place)
@@ -56,7 +58,6 @@ async def run(
     reason = _judge(app, place, lane, status, output, mark, pictures)
     text = f"{output}\n--- asked\n{said(lane)}\n--- refused\n" + "\n".join(_refusals(lane))
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
         (keep / f"{folder.name}.txt").write_text(text)
     return Outcome(not reason, reason, seconds, text)
 

@@ -163,8 +163,22 @@ def _copilot(place: Place, env: dict[str, str]) -> Start:
 
 
 _MESSAGES, _CHAT, _RESPONSES = "Anthropic", "chat", "Responses"
+#: For CI: the kinds whose manners differ most.
+_QUICK = ("openai", "gpt5", "strict", "vllm", "plain-ollama", "anthropic", "gemini")
+_PICTURES = ("openai", "strict", "ollama", "anthropic", "gemini")
+_FEW = ("openai", "anthropic", "gemini")
 APPS = (
-    App("Claude Code", "claude", "", _MESSAGES, "file", claude, mcp="picture", quick=True),
+    App(
+        "Claude Code",
+        "claude",
+        "",
+        _MESSAGES,
+        "file",
+        claude,
+        mcp="picture",
+        quick=_QUICK,
+        quick_mcp=_PICTURES,
+    ),
     App(
         "Claude Code",
         "claude",
@@ -175,10 +189,10 @@ APPS = (
         model="claude-sonnet-4-5",
     ),
     App("Claude Code", "claude", "at the Ollama port", _MESSAGES, "file", claude_ollama),
-    App("Codex", "codex", "", _RESPONSES, "file", codex, mcp="picture", quick=True),
+    App("Codex", "codex", "", _RESPONSES, "file", codex, mcp="picture", quick=_QUICK, quick_mcp=_PICTURES),
     App("Codex", "codex", "a model that it knows", _RESPONSES, "file", codex, mcp="picture", model="gpt-5.5"),
     App("Codex", "codex", "--oss", "Ollama's port", "file", codex_oss),
-    App("Gemini CLI", "gemini", "", "Gemini", "file", gemini, mcp="picture", quick=True),
+    App("Gemini CLI", "gemini", "", "Gemini", "file", gemini, mcp="picture", quick=_FEW, quick_mcp=_FEW[:1]),
     App("Qwen Code", "qwen", "openai", _CHAT, "file", qwen_openai, mcp="picture"),
     App("Qwen Code", "qwen", "anthropic", _MESSAGES, "file", qwen_anthropic, mcp="picture"),
     App("Copilot CLI", "copilot", "openai", _CHAT, "file", copilot_openai, mcp="words"),

@@ -15,11 +15,11 @@ def llm(place: Place) -> Start:
 
 def llm_ollama(place: Place) -> Start:
     """The plugin llm-ollama, which reads ``OLLAMA_HOST``."""
-    return _llm(place, place.model, {"OLLAMA_HOST": f"{place.url}/ollama"}, {})
+    return _llm(place, f"ollama/{place.model}", {"OLLAMA_HOST": f"{place.url}/ollama"}, {})
 
 
 def llm_anthropic(place: Place) -> Start:
-    """The plugin llm-anthropic with a model that it knows."""
+    """The plugin llm-anthropic, which asks for the models that it knows."""
     return _llm(place, "claude-sonnet-4.5", {"ANTHROPIC_BASE_URL": place.url, "ANTHROPIC_API_KEY": KEY}, {})
 
 
@@ -29,7 +29,16 @@ def _llm(place: Place, model: str, env: dict[str, str], files: dict[str, str]) -
 
 
 APPS = (
-    App("llm", "llm", "", "chat", "word", llm, quick=True),
-    App("llm", "llm", "llm-ollama", "Ollama", "word", llm_ollama, quick=True),
-    App("llm", "llm", "llm-anthropic", "Anthropic", "word", llm_anthropic, quick=True),
+    App("llm", "llm", "", "chat", "word", llm, quick=("openai", "gemini")),
+    App("llm", "llm", "llm-ollama", "Ollama", "word", llm_ollama, quick=("anthropic",)),
+    App(
+        "llm",
+        "llm",
+        "llm-anthropic",
+        "Anthropic",
+        "word",
+        llm_anthropic,
+        quick=("openai",),
+        fixed="claude-sonnet-4-5",
+    ),
 )

@@ -254,7 +254,7 @@ APPS = (
         _continue("ollama", "{ollama}"),
         mcp="words",
     ),
-    App("aider", "aider", "openai/", "chat", "file", _aider("openai/"), quick=True),
+    App("aider", "aider", "openai/", "chat", "file", _aider("openai/"), quick=("strict", "anthropic")),
     App("aider", "aider", "ollama_chat/", "Ollama", "file", _aider("ollama_chat/")),
     App("aider", "aider", "anthropic/", "Anthropic", "file", _aider("anthropic/")),
     App("gptme", "gptme", "", "chat", "file", gptme),
