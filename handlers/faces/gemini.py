@@ -18,7 +18,8 @@ from llm_proxy.faces.gemini.face import GeminiFace
 from llm_proxy.faces.gemini.models import known_name
 from llm_proxy.faces.gemini.native import GeminiNativeFace, without_our_signatures
 from llm_proxy.faces.gemini.request import canonical, estimated_tokens
-from llm_proxy.wire.calls import Deployment, NativeRequest
+from llm_proxy.faces.native import NativeFace
+from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import NativeCall
 
@@ -34,7 +35,11 @@ class GeminiHandler(NativeFirstHandler):
         name = known_name(model, self.snapshot.models)
         return name, self.deployment(name)
 
-    async def relay_native(
+    def relay_face(self, own: Face) -> NativeFace:
+        assert isinstance(own, GeminiFace)
+        return GeminiNativeFace(own)
+
+    async def relay(
         self,
         call: NativeCall,
         body: dict[str, Any],
@@ -44,9 +49,8 @@ class GeminiHandler(NativeFirstHandler):
         stream: bool = False,
     ) -> None:
         """Answer ``body`` as it is and finish; ``name`` is what answers call the model."""
-        await self.answer(
-            NativeRequest({**without_our_signatures(body), "model": name}, stream), deployment, native=call
-        )
+        sent = {**without_our_signatures(body), "model": name}
+        await self.answer_natively(call, sent, stream, deployment)
 
 
 class GenerateContentHandler(GeminiHandler):
@@ -62,8 +66,7 @@ class GenerateContentHandler(GeminiHandler):
         name, deployment = self.chosen(model)
         self.face = GeminiFace(name, array=array)
         if call := self.native_call(deployment):
-            self.face = GeminiNativeFace(GeminiFace(name, array=array))
-            await self.relay_native(call, body, name, deployment, stream=self.streams)
+            await self.relay(call, body, name, deployment, stream=self.streams)
             return
         chat = canonical(body, name, deployment.api_type, stream=self.streams)
         self.untranslated = chat.dropped
@@ -89,8 +92,7 @@ class GeminiCountTokensHandler(GeminiHandler):
         self._body = body = await self.json_body()
         name, deployment = self.chosen(model)
         if call := self.native_call(deployment):
-            self.face = GeminiNativeFace(GeminiFace(name))
-            await self.relay_native(call, body, name, deployment)
+            await self.relay(call, body, name, deployment)
         else:
             self._estimate()
 
@@ -119,8 +121,7 @@ class EmbedContentHandler(GeminiHandler):
         body = await self.json_body()
         name, deployment = self.chosen(model)
         if call := self.native_call(deployment):
-            self.face = GeminiNativeFace(GeminiFace(name))
-            await self.relay_native(call, body, name, deployment)
+            await self.relay(call, body, name, deployment)
             return
         self._asked = embeddings(body, name, single=self.single)
         self.untranslated = self._asked.dropped

@@ -144,16 +144,17 @@ def _completed(body: Body, deployment: Deployment) -> tuple[Body, tuple[str, ...
     """``body`` completed by the options of ``deployment``, and the names of those that could not be expressed."""
     if not deployment.options:
         return body, ()
-    given = {name: value for name, value in body.items() if value is not None}
+    given = {name for name, value in body.items() if value is not None}
     config = next((place for place in ("generationConfig", "generation_config") if place in given), "")
-    sent = given[config] if config else {}
+    sent = body[config] if config else {}
     if not isinstance(sent, dict):
         return body, ()  # which the server will say
     added, fields, dropped = default_fields(sent, deployment)
-    if added:
-        given[config or "generationConfig"] = {**sent, **added}
     present = {name.replace("_", "").lower() for name in given}  # in either spelling
-    return {**{k: v for k, v in fields.items() if k.lower() not in present}, **given}, dropped
+    made = {**body, **{name: value for name, value in fields.items() if name.lower() not in present}}
+    if added:
+        made[config or "generationConfig"] = {**sent, **added}
+    return made, dropped
 
 
 def _document(body: bytes) -> JsonObject:

@@ -110,7 +110,7 @@ def _fields(sent: Body, deployment: Deployment) -> tuple[Body, tuple[str, ...]]:
 def default_fields(sent: Mapping[str, Any], deployment: Deployment) -> tuple[Body, Body, tuple[str, ...]]:
     """What the options of ``deployment`` add to ``sent``, the ``generationConfig`` of a request of this very API; what they
     add beside it; and the names of those that could not be expressed."""
-    own = _flat(sent)
+    own = _flat({name: value for name, value in sent.items() if value is not None})
     fields, dropped = _fields(own, deployment)
     config = fields.pop("generationConfig", {})
     return (
