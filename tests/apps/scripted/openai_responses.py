@@ -56,7 +56,9 @@ def _is_call(item: dict[str, Any]) -> bool:
 def _as_taken(item: dict[str, Any]) -> dict[str, Any]:
     """An item as the type has it. The vendor takes more, which its clients' own programs live by: Codex gives messages
     an ``id``, items ``internal_...`` fields and thoughts a ``content`` of null; without ``store`` ids are left out."""
-    slim = {name: value for name, value in item.items() if not name.startswith("internal_") and value is not None}
+    slim = {
+        name: value for name, value in item.items() if not name.startswith("internal_") and value is not None
+    }
     if item.get("type", "message") == "message" and item.get("role") != "assistant":
         slim.pop("id", None)
     elif "type" in item:
