@@ -15,8 +15,9 @@ done
 here=$(cd -P "$(dirname "$file")" && pwd)
 
 . "$here/scripts/environment.sh"
-environment "$here/.venv" "$here/requirements.txt"
+venv=${LLM_PROXY_VENV:-$here/.venv} # elsewhere, where the checkout is read-only
+environment "$venv" "$here/requirements.txt"
 
 export LLM_PROXY_API_MINIMUM="${LLM_PROXY_API_MINIMUM-1}"
 export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" PYTHONSAFEPATH=1
-exec "$here/.venv/bin/python" -m llm_proxy.rest_api "$@"
+exec "$venv/bin/python" -m llm_proxy.rest_api "$@"

@@ -14,10 +14,12 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from llm_proxy.clients.http_server import StartError
+from llm_proxy.clients.http_server import StartError, check_descriptors
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
@@ -33,6 +35,7 @@ from llm_proxy.settings import (
     Settings,
     SettingsError,
     environment,
+    service_links,
     unknown_variables,
 )
 from llm_proxy.telemetry import log as logs
@@ -55,7 +58,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(flags: dict[str, str]) -> int:
     """Serve; returns the exit status."""
-    status = _run_service(flags)
+    _have_standard_streams()
+    try:
+        status = _run_service(flags)
+    except Exception as error:  # noqa: BLE001 (nobody is helped by a traceback; where it was stands in the line)
+        status = _die(_in_a_line(error), 1)
     if not logs.stop():
         os._exit(status)  # nobody reads our log, and must not keep us from ending
     return status
@@ -74,12 +81,21 @@ def _run_service(flags: dict[str, str]) -> int:
         )
     count = settings.workers or _cores()
     try:
+        check_descriptors()
+    except StartError as error:
+        return _die(str(error), 1)
+    try:
         setup = logs.setup if count == 1 else logs.setup_direct
         setup(settings.log_level, str(settings.log_format), settings.log_filename)
     except OSError as error:
         return _die(f"{PREFIX}LOG_FILENAME: {error.strerror}", 2)
     for warning in unknown_variables(env):
         log.warning("unknown setting", extra={"problem": warning})
+    if links := service_links(env):
+        log.info(
+            "service links of Kubernetes are ignored; enableServiceLinks: false ends them",
+            extra={"variables": links},
+        )
     try:
         check_layout()
         if count > 1:
@@ -168,6 +184,25 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _have_standard_streams() -> None:
+    """Who starts us may have closed some of the first three descriptors; the next files would get their numbers, and
+    what is printed would land in one of them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (for the life of the process)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+
+
+def _in_a_line(error: Exception) -> str:
+    """An error that nobody foresaw, and where it was raised."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = str(error).partition("\n")[0][:300]
+    return f"an unforeseen error: {type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
 
 
 def _die(message: str, status: int) -> int:

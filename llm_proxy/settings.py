@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,15 @@ class SettingsError(ValueError):
 
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
+
+
+def _level(value: Any) -> Any:
+    return "WARN" if isinstance(value, str) and value.upper() == "WARNING" else _upper(value)
+
+
+def _debug(value: Any) -> Any:
+    """Any value switches it on, but for the words for no, which nobody would expect to."""
+    return value.lower() not in _FALSE if isinstance(value, str) else value
 
 
 def _lower(value: Any) -> Any:
@@ -81,7 +91,7 @@ def _seconds(default: float, what: str) -> Any:
 
 
 Watch = Annotated[Literal["auto", "inotify", "poll"], BeforeValidator(_lower)]
-Level = Annotated[Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_upper)]
+Level = Annotated[Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_level)]
 Format = Annotated[Literal["text", "json"], BeforeValidator(_lower)]
 
 
@@ -116,7 +126,9 @@ class Settings(BaseModel):
     log_filename: str = _set("", "path of the log file; empty = standard error only")
     log_level: Level = _set("INFO", "DEBUG, INFO, WARN or ERROR")
     log_format: Format | None = _set(None, "text or json; by default text on a terminal, else json")
-    in_debug: bool = _set(False, "any non-empty value: DEBUG level and a debug object in error bodies")
+    in_debug: Annotated[bool, BeforeValidator(_debug)] = _set(
+        False, "any value but 0, false, no and off: DEBUG level and a debug object in error bodies"
+    )
     max_body_size: int = _set(
         33_554_432,
         "bytes of the largest request body, 1024 or more",
@@ -162,12 +174,10 @@ class Settings(BaseModel):
         sources: dict[str, str] = {}
         for name in cls.model_fields:
             variable = PREFIX + name.upper()
-            if environ.get(variable, "") != "":
+            if environ.get(variable, "") != "" and not is_service_link(variable, environ[variable]):
                 values[name], sources[name] = environ[variable], variable
             if flags and name in flags:
                 values[name], sources[name] = flags[name], "--" + name.replace("_", "-")
-        if "in_debug" in values:  # any non-empty value, as the contract has it
-            values["in_debug"] = True
         try:
             found = cls.model_validate(values)
         except ValidationError as error:
@@ -196,12 +206,36 @@ class Settings(BaseModel):
         return self.model_copy(update=update)
 
 
+#: What Kubernetes puts into each container for each Service of the namespace, unless ``enableServiceLinks`` is false
+#: (kubernetes.io/docs/concepts/services-networking/service, "Environment variables"). Ours collide with those of a
+#: Service whose name begins with ``llm-proxy-api``.
+_LINK_NAME = re.compile(
+    r".+_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
+)
+_LINK_VALUE = re.compile(r"(?:tcp|udp|sctp)://\S+:\d+")
+
+
+def is_service_link(name: str, value: str) -> bool:
+    """Whether this variable is Kubernetes' and not the operator's."""
+    known = name.removeprefix(PREFIX).lower() in Settings.model_fields
+    if name.endswith("_PORT") and _LINK_VALUE.fullmatch(value):
+        return True
+    return not known and _LINK_NAME.fullmatch(name) is not None
+
+
+def service_links(environ: Mapping[str, str]) -> list[str]:
+    """The names of ours that Kubernetes has set, which are ignored."""
+    return sorted(
+        name for name, value in environ.items() if name.startswith(PREFIX) and is_service_link(name, value)
+    )
+
+
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """One warning for each ``LLM_PROXY_API_*`` variable that means nothing, with the nearest one that does."""
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     warnings = []
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known:
+        if name.startswith(PREFIX) and name not in known and not is_service_link(name, environ[name]):
             near = difflib.get_close_matches(name, known, 1)
             warnings.append(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
     return warnings
@@ -220,10 +254,14 @@ def _sentence(detail: ErrorDetails) -> str:
 
 
 def _lookup(path: Path) -> Path:
-    for base in (Path.cwd(), _CHECKOUT, _SHARED):
+    try:
+        here = [Path.cwd()]
+    except OSError:  # it has been removed
+        here = []
+    for base in (*here, _CHECKOUT, _SHARED):
         if (base / path).exists():
             return base / path
-    return Path.cwd() / path
+    return (*here, _CHECKOUT)[0] / path
 
 
 def environment() -> Mapping[str, str]:

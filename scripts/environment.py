@@ -61,7 +61,10 @@ def install(target: Path, files: list[Path]) -> None:
     quiet = ["-qq", "--no-input", "--no-user", "--disable-pip-version-check"]
     listed = [f"--requirement={file}" for file in files]
     if subprocess.run([*pip, *quiet, *listed], check=False).returncode:
-        sys.exit("llm-proxy-api: the installation failed, see above; the next start tries again")
+        sys.exit(
+            "llm-proxy-api: the installation failed, see above; the next start tries again. (A package that is there only "
+            "as source for this machine needs a C compiler and Python's headers: gcc and python3-dev on Debian and Ubuntu.)"
+        )
     (target / "unfinished").unlink(missing_ok=True)
     for copy, content in wanted.items():
         fresh = copy.with_suffix(".new")
@@ -71,10 +74,17 @@ def install(target: Path, files: list[Path]) -> None:
 
 def main(arguments: list[str]) -> None:
     target, files = Path(arguments[0]), [Path(name) for name in arguments[1:]]
-    with alone(files[0]):
-        if not usable(target):
-            make(target)
-        install(target, files)
+    try:
+        with alone(files[0]):
+            if not usable(target):
+                make(target)
+            install(target, files)
+    except (
+        OSError,
+        subprocess.CalledProcessError,
+    ) as error:  # a read-only checkout, a full disk, no ensurepip
+        reason = error.strerror if isinstance(error, OSError) else "venv failed"
+        sys.exit(f"llm-proxy-api: cannot make {target}: {reason}; LLM_PROXY_VENV names another place for it")
 
 
 if __name__ == "__main__":

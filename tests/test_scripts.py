@@ -194,6 +194,34 @@ def test_foreign_environment_is_not_removed(tmp_path: Path) -> None:
     assert python.exists()
 
 
+def test_a_checkout_that_cannot_be_written(
+    checkout: Checkout, first: list[tuple[int, str, str]], tmp_path: Path
+) -> None:
+    """One sentence that says why, and what to do; with an environment elsewhere it serves."""
+    (tmp_path / "file").touch()
+    status, _, err = checkout.run(LLM_PROXY_VENV=str(tmp_path / "file" / "venv"))
+    elsewhere = said(checkout.run(LLM_PROXY_VENV=str(checkout.home / ".venv")))
+
+    assert status == 1
+    assert err.splitlines()[-1].startswith(
+        f"llm-proxy-api: cannot make {tmp_path / 'file' / 'venv'}: Not a directory"
+    )
+    assert "LLM_PROXY_VENV" in err
+    assert "Traceback" not in err
+    assert elsewhere
+
+
+def test_line_ends_of_scripts_do_not_depend_on_the_checkout() -> None:
+    """Whatever Git is told on the machine: bash reads a carriage return as part of a word."""
+    for script in SCRIPTS:
+        asked = subprocess.run(
+            ["git", "check-attr", "eol", "--", script], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if asked.returncode:
+            pytest.skip("not a Git checkout")
+        assert asked.stdout.endswith("eol: lf\n"), script
+
+
 def test_no_python(tmp_path: Path) -> None:
     """Without a Python that will do, one line says what is needed."""
     checkout = Checkout(tmp_path)

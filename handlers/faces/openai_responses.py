@@ -15,6 +15,7 @@ from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
 from llm_proxy.faces.responses.face import ResponsesFace
 from llm_proxy.faces.responses.native import Asked, ResponsesRelayFace, refers
+from llm_proxy.faces.responses.native_history import cleaned
 from llm_proxy.faces.responses.request import ResponsesRequest, canonical, read
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest
@@ -36,7 +37,8 @@ class ResponsesHandler(NativeFirstHandler):
             self.face = ResponsesFace(form, int(time.time()))
             # What is kept nowhere else cannot be told in a chat.
             instead = None if refers(body) else lambda: self._translate(body, deployment)
-            await self.answer_natively(call, body, bool(asked.stream), deployment, instead)
+            sent, self.untranslated = cleaned(body) if call.keeps(deployment) else (body, ())
+            await self.answer_natively(call, sent, bool(asked.stream), deployment, instead)
         else:
             await self._translate(body, deployment)
 

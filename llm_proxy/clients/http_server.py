@@ -41,6 +41,10 @@ _BUSY = (
 )
 
 
+#: Below this an idle process has hardly a descriptor left: watcher, log, listening sockets, demo, the loop's own.
+LEAST_DESCRIPTORS = 24
+
+
 class StartError(RuntimeError):
     """The process cannot start; the text is one line for the operator, the exit status is 1."""
 
@@ -49,9 +53,9 @@ def listen(host: str, port: int) -> list[socket.socket]:
     """The listening sockets. Raises ``StartError`` if the address cannot be had."""
     try:
         return bind_sockets(port, host, backlog=1024)
-    except OSError as error:
-        reason = error.strerror or "cannot listen"
-        raise StartError(f"cannot listen on {host}:{port}: {reason}") from error
+    except (OSError, ValueError) as error:  # ValueError: no name that the resolver could be asked for
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise StartError(f"cannot listen on {host[:100]}:{port}: {reason or 'not a host name'}") from error
 
 
 def url_of(sockets: list[socket.socket], prefix: str) -> str:
@@ -59,6 +63,15 @@ def url_of(sockets: list[socket.socket], prefix: str) -> str:
     host, port = sockets[0].getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}{prefix}"
+
+
+def check_descriptors() -> None:
+    """Raises ``StartError`` if this process may open so few files that it could not serve."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < LEAST_DESCRIPTORS:
+        raise StartError(
+            f"{hard} open files are too few, {LEAST_DESCRIPTORS} are needed: raise ulimit -n (LimitNOFILE)"
+        )
 
 
 def connection_cap(wanted: int) -> int:

@@ -22,7 +22,7 @@ def test_each_row_names_its_proof() -> None:
     rows = [
         line
         for line in TABLE.read_text("utf-8").splitlines()
-        if re.match(r"\| ?[UCLS]?\d*[, UCLS\d]* \|", line)
+        if re.match(r"\| ?[UCLSB]?\d*[, UCLSB\d]* \|", line)
     ]
     assert len(rows) > 60
     for row in rows:

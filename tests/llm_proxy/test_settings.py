@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_proxy.settings import PREFIX, Settings, SettingsError, unknown_variables
+from llm_proxy.settings import PREFIX, Settings, SettingsError, service_links, unknown_variables
 
 BAD = {
     "PORT": ["x", "70000", "-1", "8080.5"],
@@ -75,9 +75,62 @@ def test_prefix_is_normalised(given: str, prefix: str) -> None:
     assert Settings.read({PREFIX + "EP_PREFIX": given}).ep_prefix == prefix
 
 
-def test_debug_switch_takes_any_value() -> None:
-    """IN_DEBUG is on with any non-empty value, and raises the level."""
-    assert Settings.read({PREFIX + "IN_DEBUG": "0"}).log_level == "DEBUG"
+@pytest.mark.parametrize(
+    ("value", "on"),
+    [
+        ("1", True),
+        ("yes", True),
+        ("anything", True),
+        *((no, False) for no in ("0", "false", "False", "no", "off")),
+    ],
+)
+def test_debug_switch_takes_any_value(value: str, on: bool) -> None:
+    """IN_DEBUG is on with any value but the words for no, and raises the level."""
+    found = Settings.read({PREFIX + "IN_DEBUG": value})
+
+    assert (found.in_debug, found.log_level) == ((True, "DEBUG") if on else (False, "INFO"))
+
+
+@pytest.mark.parametrize("level", ["WARN", "warning", "Warning"])
+def test_both_words_for_a_warning(level: str) -> None:
+    """Python's word is taken as ours."""
+    assert Settings.read({PREFIX + "LOG_LEVEL": level}).log_level == "WARN"
+
+
+LINKS = {
+    "PORT": "tcp://10.96.12.7:8080",
+    "OLLAMA_PORT": "udp://[fd00::1]:11434",
+    "SERVICE_HOST": "10.96.12.7",
+    "SERVICE_PORT": "8080",
+    "SERVICE_PORT_HTTP": "8080",
+    "PORT_8080_TCP": "tcp://10.96.12.7:8080",
+    "PORT_8080_TCP_PROTO": "tcp",
+    "PORT_8080_TCP_PORT": "8080",
+    "PORT_8080_TCP_ADDR": "10.96.12.7",
+    "CANARY_PORT": "tcp://10.96.12.9:8080",
+    "CANARY_SERVICE_HOST": "10.96.12.9",
+}
+
+
+def test_service_links_are_ignored() -> None:
+    """What Kubernetes sets for a Service of our name, or of one that begins with it, is neither a setting nor a slip."""
+    env = {PREFIX + name: value for name, value in LINKS.items()}
+    found = Settings.read(env)
+
+    assert (found.port, found.ollama_port) == (8080, None)
+    assert unknown_variables(env) == []
+    assert service_links(env) == sorted(env)
+
+
+def test_what_is_no_service_link() -> None:
+    """A setting of the operator is read, and a slip of his is told, whatever Kubernetes has set beside it."""
+    env = {PREFIX + "PORT": "9000", PREFIX + "SERVICE": "x", PREFIX + "TIMEOUT": "tcp://1.2.3.4:5"}
+
+    assert service_links(env) == []
+    assert Settings.read({PREFIX + "PORT": "9000"}).port == 9000
+    assert len(unknown_variables(env)) == 1
+    with pytest.raises(SettingsError, match="TIMEOUT"):
+        Settings.read(env)
 
 
 def test_default_paths_are_found_beside_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

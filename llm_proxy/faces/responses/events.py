@@ -31,7 +31,7 @@ class Events:
 
     ``frame`` is the response object without ``status`` and ``output``; ``thoughts`` the kind of part for thinking;
     ``tools`` are the client's own, ``clock`` tells the time in seconds since 1970, ``seals_calls`` whether signatures of
-    calls are wanted in ``encrypted_content`` too.
+    calls are wanted in ``encrypted_content`` too, ``compacts`` whether the answer is a summary for ``compaction``.
     """
 
     def __init__(
@@ -42,12 +42,15 @@ class Events:
         thoughts: str = "reasoning_text",
         *,
         seals_calls: bool = False,
+        compacts: bool = False,
     ) -> None:
         self._key = uuid4().hex
         self._frame = {"id": f"resp_{self._key}", **frame}
         self._thoughts = thoughts
         self._tools = tools
         self._clock = clock
+        #: The pieces of the summary, if it is one.
+        self._summary: list[str] | None = [] if compacts else None
         self._items = Items(self._key, seals_calls)
         #: The canonical index of each call so far, the newest last; what waits for its end.
         self._calls: list[int] = []
@@ -79,6 +82,8 @@ class Events:
             self._delta(late, logprobs)
         self._items.close("incomplete" if self._finish in INCOMPLETE else "completed")
         self._items.give_out_kept()
+        if self._summary is not None:
+            self._items.compaction("".join(self._summary))
         response = self.response()
         self._items.emit(f"response.{response['status']}", response=response)
         return self._items.taken()
@@ -115,6 +120,9 @@ class Events:
         return bool(self._waiting) or not self._items.call_is_whole()
 
     def _delta(self, part: _Json, logprobs: list[_Json]) -> None:
+        if self._summary is not None:
+            self._summary.append(part.get("content") or "")
+            return
         said = {name: part[name] for name in _SAID if part.get(name)}
         if said and self._must_wait():
             self._waiting.append((said, logprobs))
@@ -136,10 +144,12 @@ class Events:
             self._items.say("output_text", said["content"], logprobs)
         if said.get("refusal"):
             self._items.say("refusal", said["refusal"])
-        for source in objects(said.get("annotations")):
-            self._items.annotate(annotation(source))
-        for picture in objects(said.get("images")):
-            self._items.picture(string(obj(picture.get("image_url")).get("url")))
+        if said.get("annotations"):
+            for source in objects(said["annotations"]):
+                self._items.annotate(annotation(source))
+        if said.get("images"):
+            for picture in objects(said["images"]):
+                self._items.picture(string(obj(picture.get("image_url")).get("url")))
         if said.get("extra_content"):
             self._items.mark(said["extra_content"])
 

@@ -38,6 +38,7 @@ class ResponsesFace(Face):
             clock or (lambda: created),
             thoughts,
             seals_calls=form.wants_sealed,
+            compacts=form.compacts,
         )
 
     def event(self, event: Chunk | Comment) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import field_validator
 
 from llm_proxy.errors import InvalidRequest, Problem
+from llm_proxy.faces.responses import compaction
 from llm_proxy.faces.responses.kind import Kind, as_list
 from llm_proxy.faces.responses.kinds import CUSTOM, FUNCTION, KINDS, TOOL_SEARCH
 from llm_proxy.faces.responses.names import label
@@ -35,7 +36,6 @@ _RESULTS: dict[str, Kind] = {
 #: Roles that other vendors have for one of ours.
 _ROLES = {"system": "system", "developer": "developer", "user": "user", "assistant": "assistant"}
 _ROLES |= {"model": "assistant", "human": "user"}
-_SEALED_HISTORY = "[Earlier turns were compacted by another service in a form that only it can read.]"
 
 
 class MessageItem(Open):
@@ -112,14 +112,19 @@ class Turns:
         elif kind in ("additional_tools", "tool_search_output"):
             pass  # the tools in it are among all others
         elif kind == "compaction":
-            self.dropped.append(f"{self._path}.encrypted_content")
-            self._thread.turn({"role": "user", "content": _SEALED_HISTORY})
+            self._compaction(item)
         elif kind == "compaction_trigger":
-            self.problems.append(Problem(self._path, "is not possible: nothing is compacted here"))
+            self._thread.turn({"role": "user", "content": compaction.ASKED})
         elif kind == "item_reference":
             self._reference(item)
         else:
             self._other(item, kind)
+
+    def _compaction(self, item: _Json) -> None:
+        words, known = compaction.told(item)
+        if not known:
+            self.dropped.append(f"{self._path}.encrypted_content")
+        self._thread.turn({"role": "user", "content": words})
 
     def _reference(self, item: _Json) -> None:
         if str(item.get("id")).startswith("rs_"):

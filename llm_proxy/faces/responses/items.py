@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_proxy.faces.responses.call import Call
+from llm_proxy.faces.responses.compaction import sealed
 from llm_proxy.faces.responses.response_object import PARTS, Part
 from llm_proxy.faces.responses.sealed import Details, call_mark, packed
 from llm_proxy.faces.responses.toolbox import Declared
@@ -99,6 +100,11 @@ class Items:
         self._open_item("image_generation_call", "ig", result=None)
         assert self._item is not None
         self._item |= {"result": data, "output_format": head.removeprefix("data:image/")}
+        self._done("completed")
+
+    def compaction(self, summary: str) -> None:
+        """The conversation in fewer words."""
+        self._open_item("compaction", "cmp", encrypted_content=sealed(summary))
         self._done("completed")
 
     def mark(self, extra: Any) -> None:

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.faces.responses.choice import offer
+from llm_proxy.faces.responses.compaction import is_trigger
 from llm_proxy.faces.responses.input import Turns
 from llm_proxy.faces.responses.toolbox import Toolbox
 from llm_proxy.wire.schema import MaybeNumber, Open, validated
@@ -73,6 +74,11 @@ class ResponsesRequest(Open):
         """Whether thoughts should come as summaries, which is where such a client looks for them."""
         wanted = self.reasoning or {}
         return bool(wanted.get("summary") or wanted.get("generate_summary"))
+
+    @property
+    def compacts(self) -> bool:
+        """Whether the conversation in fewer words is asked for, and not an answer."""
+        return not isinstance(self.input, str) and is_trigger(self.input[-1])
 
     @property
     def wants_sealed(self) -> bool:
@@ -148,6 +154,8 @@ def _tools(form: ResponsesRequest, result: Canonical) -> None:
     if not offered.tools:  # OpenAI refuses the other two without it
         return
     result.sent["tools"] = offered.tools
+    if form.compacts:
+        offered.choice = "none"
     if offered.choice is not None:
         result.sent["tool_choice"] = offered.choice
     if form.parallel_tool_calls is not None:

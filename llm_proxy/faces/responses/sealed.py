@@ -26,9 +26,14 @@ def packed(blocks: Iterable[_Json]) -> str:
     return _MARK + base64.b64encode(dumps(list(blocks))).decode()
 
 
+def is_ours(text: Any) -> bool:
+    """Whether ``text`` was given out here."""
+    return isinstance(text, str) and text.startswith(_MARK)
+
+
 def unpacked(text: Any) -> list[_Json] | None:
     """The blocks in ``text``; None if it is not from here."""
-    if not isinstance(text, str) or not text.startswith(_MARK):
+    if not is_ours(text):
         return None
     try:
         blocks = json.loads(base64.b64decode(text.removeprefix(_MARK), validate=True))

@@ -16,8 +16,10 @@ from typing import Any
 
 from llm_proxy.live.config import base_urls, checks
 from llm_proxy.live.config.fields import Row, field_findings
+from llm_proxy.live.config.foreign_references import HINT, looks_foreign
 from llm_proxy.live.config.implied import Kind, credentials, kind_of, vendor_of
 from llm_proxy.live.config.merge import Part, merge
+from llm_proxy.live.config.placeholders import Filled
 from llm_proxy.live.config.presets import PRESETS
 from llm_proxy.live.config.report import ApiType, Built, Report, did_you_mean, one_of
 from llm_proxy.wire.calls import NOTHING, Deployment, Timeouts
@@ -147,6 +149,7 @@ class _Provider:
             self.report.problem((*path, "vendor"), message)
             broken.add("vendor")
         fields = {key: field for key, field in value.items() if key not in broken}
+        self._warn_of_references(path, fields)
         total = (fields.get("timeouts") or {}).get("total")
         if total is not None and total > self.max_total:
             message = f"is cut to LLM_PROXY_API_TIMEOUT ({self.max_total:g} s)"
@@ -155,6 +158,14 @@ class _Provider:
         if host is not None and kind is not None and (doubt := base_urls.doubt(kind, checks.api_host(host))):
             self.report.warn((*path, "api_host"), doubt)
         return Part(path, fields, frozenset(broken))
+
+    def _warn_of_references(self, path: Path, fields: Mapping[str, Any]) -> None:
+        """Keys that are another tool's way to say where the key is."""
+        secrets: dict[Path, Any] = {("api_token",): fields.get("api_token")}
+        secrets |= {("headers", name): value for name, value in (fields.get("headers") or {}).items()}
+        for below, value in secrets.items():
+            if isinstance(value, str) and not isinstance(value, Filled) and looks_foreign(value):
+                self.report.warn((*path, *below), HINT)
 
     def _type_and_host(self, part: Part) -> tuple[str | None, str | None]:
         """What a row says or its provider's name implies. A row whose type contradicts that name has no usual host: an

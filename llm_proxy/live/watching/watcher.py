@@ -48,7 +48,7 @@ class Watcher:
     def __init__(self, registry: Registry, mode: Mode = "auto") -> None:
         self._registry = registry
         self._mode = mode
-        self._directory = os.getcwd()
+        self._directory = _current_directory()
         self._worker = BackgroundThread("watch-manager")
         self._event_log = EventLog(self._call)
         self._maintenance = WatchMaintenance(self._event_log, watching=mode != "poll")
@@ -215,3 +215,11 @@ class Watcher:
         if self._missed <= _RENEWALS and not self._task.done():
             self._worker.run(self._maintenance.close)
             self._recheck()
+
+
+def _current_directory() -> str:
+    """Where relative paths begin; the root if it has been removed, since nothing can lie there then."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.sep

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
+from llm_proxy.faces.responses.compaction import sealed
+from llm_proxy.faces.responses.sealed import packed
 from tests.handlers.kit import COMPLETION, chunk, gateway
 from tests.support.client import request
 from tests.support.gateway import RunningGateway
+from tests.support.native_peer import native
 from tests.support.openai_upstreams import KINDS, over
 from tests.support.peer import Peer
 from tests.support.scripts import answer_json, sse, stream
@@ -204,3 +207,28 @@ async def test_openai_v1_is_v1(method: str, path: str, body: Any, tmp_path: Path
     assert (there.status, here.status) == (200, 200)
     assert there.headers.get("x-llm-model") == here.headers.get("x-llm-model")
     assert there.json().keys() == here.json().keys()
+
+
+async def test_thoughts_of_others_do_not_reach_openai(tmp_path: Path) -> None:
+    """What this gateway gave out for other upstreams is taken out of a request that is relayed to OpenAI, which would
+    refuse it for ever, and named; OpenAI's own reasoning stays, and to any other upstream all of it goes."""
+    own = {"type": "reasoning", "id": "rs_" + "ab" * 25, "summary": [], "encrypted_content": "gAAAA"}
+    ours = {**own, "id": f"rs_{'ab' * 16}0", "encrypted_content": packed([{"type": "thinking"}])}
+    unsealed = {"type": "reasoning", "id": f"rs_{'ab' * 16}12", "summary": []}
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    summary = {"type": "compaction", "id": "cmp_1", "encrypted_content": sealed("all in all")}
+    in_words = {"role": "user", "content": "Summary of the conversation so far:\nall in all"}
+    items = [summary, own, ours, unsealed, {**call, "extra_content": {"google": {}}}]
+    body = {"model": "m", "input": items}
+    for vendor, wanted, named in [
+        ("openai", [in_words, own, call], "input.2 (reasoning), input.3 (reasoning)"),
+        ("vllm", items, None),
+    ]:
+        (tmp_path / vendor).mkdir()
+        script = answer_json({"object": "response", "output": []})
+        async with native(tmp_path / vendor, "openai", script, vendor=vendor) as (proxy, peer):
+            got = await request(proxy.origin, "POST", "/v1/responses", body)
+            sent = peer.requests[0].json()
+
+        assert (got.status, sent["input"]) == (200, wanted)
+        assert got.headers.get("x-dropped-params") == named

@@ -10,10 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_proxy.errors import InvalidRequest
+from llm_proxy.faces.responses.face import ResponsesFace
 from llm_proxy.faces.responses.input import Turns
 from llm_proxy.faces.responses.request import canonical, read
 from llm_proxy.faces.responses.sealed import packed
+from llm_proxy.wire.events import ChatResponse, Chunk
 from tests.support.fuzz import fuzz
+from tests.support.responses_reader import parsed
+from tests.support.responses_types import check_event, check_response
 
 USER: Any = {"role": "user", "content": "u"}
 PICTURE: Any = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo="}
@@ -389,7 +393,6 @@ def test_a_change_of_settings_in_mid_conversation() -> None:
 
 
 REFUSED: list[tuple[Any, str]] = [
-    ({"type": "compaction_trigger"}, "input.1"),
     ({"type": "item_reference", "id": "msg_1"}, "input.1"),
     ({"type": "shell_call", "call_id": "c"}, "input.1.action"),
     ({"type": "custom_tool_call", "call_id": "c", "name": "f"}, "input.1.input"),
@@ -447,3 +450,40 @@ def test_no_history_breaks_the_rules_of_a_chat(items: list[Any]) -> None:
     text = json.dumps(turns.messages)
     results = sum(item.get("type") == "function_call_output" for item in items)
     assert text.count('"tool_call_id"') + text.count("Returned by") == results
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_conversation_in_fewer_words(whole: bool) -> None:
+    """A trigger asks the model for a summary, which goes out sealed and comes back as text, at any upstream."""
+    body = {
+        "model": "m",
+        "input": [USER, {"type": "compaction_trigger"}],
+        "tools": [{"type": "function", "name": "f"}],
+    }
+    form = read(body)
+    chat = canonical(form, body)
+    face = ResponsesFace(form, 1, chat.tools)
+    if whole:
+        data = {
+            "choices": [{"message": {"content": "all in all", "reasoning": "hm"}, "finish_reason": "stop"}]
+        }
+        response = json.loads(face.whole(ChatResponse(data)))
+    else:
+        deltas = [{"reasoning": "hm"}, {"content": "all in"}, {"content": " all"}]
+        chunks = [Chunk({"choices": [{"delta": delta}]}) for delta in deltas]
+        events = parsed(face.events(chunks) + face.end())
+        for event in events:
+            check_event(event)
+        response = events[-1]["response"]
+    check_response(response)
+    (item,) = response["output"]
+    turns = Turns(None, [item, USER])
+
+    assert (chat.sent["messages"][0], chat.sent["tool_choice"]) == (USER, "none")
+    assert "Summarise" in chat.sent["messages"][1]["content"]
+    assert item["type"] == "compaction"
+    assert [outline(one) for one in turns.messages] == [
+        "user: Summary of the conversation so far:\nall in all",
+        "user: u",
+    ]
+    assert turns.dropped == []

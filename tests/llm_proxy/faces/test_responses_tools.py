@@ -616,7 +616,7 @@ def test_a_call_that_the_limit_cut_short() -> None:
 
 def test_every_kind_of_item_is_read() -> None:
     """Whatever the newest client may send is taken: as messages, or named, or refused for what is not kept here."""
-    refused = {"compaction_trigger", "item_reference"}
+    refused = {"item_reference"}
     small: Any = {
         "call_id": "c",
         "name": "f",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ import pytest
 from tests.support.client import Connection
 from tests.support.loops import wait_until
 from tests.support.peer import Peer
-from tests.support.program import Program
+from tests.support.program import PATIENCE, ROOT, Program
 from tests.support.scripts import sse, stream
 
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "up"}
@@ -104,7 +107,69 @@ FAULTS: dict[str, tuple[Fault, int, list[str]]] = {
     "bad configuration": (two_faults, 1, ["peer.a.weight", "peer.b.colour"]),
     "no prompts": (no_prompts, 1, ["/nowhere/prompts"]),
     "busy port": (a_busy_port, 1, ["cannot listen on 127.0.0.1:"]),
+    "a device as configuration": (setting("models_config", "/dev/zero"), 1, ["is not a regular file"]),
+    "a file as prompts": (setting("prompts_dir", __file__), 1, ["not a directory"]),
+    "a name too long as log": (setting("log_filename", "/tmp/" + "a" * 5000), 2, ["File name too long"]),
+    "no such host": (setting("host", "no.such.host.invalid"), 1, ["cannot listen on no.such.host.invalid:"]),
+    "no host name": (setting("host", "a..b"), 1, ["cannot listen on a..b:"]),
+    "a host name too long": (setting("host", "a" * 300), 1, ["cannot listen on aaaa"]),
+    "another's address": (setting("host", "192.0.2.1"), 1, ["cannot listen on 192.0.2.1:"]),
 }
+
+
+#: What a shell may do to a process before it begins, and what the start says of it; None: it serves.
+SURROUNDINGS = {
+    "too few descriptors": ("ulimit -n 12", "open files are too few"),
+    "a directory that is gone": ("mkdir gone && cd gone && rmdir ../gone", None),
+    "no standard streams": ("exec <&- >&-", None),
+    "nobody hears it": ("exec 2>&-", None),
+    "a garbage locale": ("export LC_ALL=xx_YY.garbage PYTHONIOENCODING=ascii", None),
+    "no home, no path": ("unset HOME PATH", None),
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+@pytest.mark.parametrize("name", SURROUNDINGS)
+async def test_odd_surroundings(name: str, tmp_path: Path) -> None:
+    """Whatever the shell did before, the process serves, or says in one sentence why it cannot; never a traceback."""
+    before, wanted = SURROUNDINGS[name]
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    (tmp_path / "c.json").write_text(json.dumps({"demo": {"demo": {}}}))
+    (tmp_path / "prompts").mkdir()
+    env = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("LLM_PROXY")},
+        "LLM_PROXY_API_MINIMUM": "1",
+        "LLM_PROXY_API_PORT": str(port),
+        "LLM_PROXY_API_MODELS_CONFIG": str(tmp_path / "c.json"),
+        "LLM_PROXY_API_PROMPTS_DIR": str(tmp_path / "prompts"),
+        "LLM_PROXY_API_LOG_FORMAT": "json",
+        "PYTHONPATH": str(ROOT),
+    }
+    script = f"{before}; exec {shlex.quote(sys.executable)} -P -m llm_proxy.rest_api"
+    with (tmp_path / "stderr").open("wb") as stderr:
+        process = subprocess.Popen(["/bin/bash", "-c", script], cwd=tmp_path, env=env, stderr=stderr)  # noqa: ASYNC220
+    try:
+        if wanted is None:
+            await wait_until(lambda: answers(port) or process.poll() is not None, PATIENCE)
+            process.terminate()
+        code = await asyncio.to_thread(process.wait, PATIENCE)
+    finally:
+        process.kill()
+        process.wait()
+
+    said = (tmp_path / "stderr").read_text()
+    assert "Traceback" not in said
+    assert code == (0 if wanted is None else 1), said
+    if wanted is not None:
+        assert [line for line in said.splitlines() if wanted in line] == said.splitlines()
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize(

@@ -94,12 +94,12 @@ VECTORS = {"model": "up", "embeddings": [[0.5, -1], [0.25, 2]], "prompt_eval_cou
 
 
 def test_embeddings() -> None:
-    """OpenAI's form, as numbers or as the packed floats that its clients ask for."""
+    """OpenAI's form, with the name that was asked for, as numbers or as the packed floats that its clients ask for."""
     found = embed(VECTORS)
 
     assert found == {
         "object": "list",
-        "model": "up",
+        "model": "public",
         "data": [
             {"object": "embedding", "index": 0, "embedding": [0.5, -1]},
             {"object": "embedding", "index": 1, "embedding": [0.25, 2]},

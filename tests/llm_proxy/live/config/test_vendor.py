@@ -119,8 +119,10 @@ def test_a_change_in_words() -> None:
     (old,) = load({"box": {"m": {"api_type": "openai", "api_host": LOCAL}}})
     (said,) = load({"box": {"m": {"api_type": "openai", "api_host": LOCAL, "vendor": "strict"}}})
     (moved,) = load({"box": {"m": {"api_type": "openai", "api_host": "https://api.groq.com/openai/v1"}}})
-    (other,) = load({"box": {"m": {"api_type": "ollama", "api_host": LOCAL}}})
+    bare = LOCAL.removesuffix("/v1")  # which Ollama's base has not
+    (before,) = load({"box": {"m": {"api_type": "openai", "api_host": bare}}})
+    (other,) = load({"box": {"m": {"api_type": "ollama", "api_host": bare}}})
 
     assert diff([old], [said], {}, {}) == ["model m: vendor lenient -> strict"]
     assert diff([old], [moved], {}, {}) == ["model m: api_host changed"]
-    assert diff([old], [other], {}, {}) == ["model m: api_type openai -> ollama, vendor lenient -> unset"]
+    assert diff([before], [other], {}, {}) == ["model m: api_type openai -> ollama, vendor lenient -> unset"]
