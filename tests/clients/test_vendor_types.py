@@ -33,17 +33,31 @@ def _block(name: str, value: Any) -> tuple[str, dict[str, Any]]:
     return _messages(messages=[_USER, {"role": "assistant", "content": [value]}, _USER])
 
 
+_TOOLS = {"functionDeclarations": [{"name": WORD}], "computerUse": {"environment": "ENVIRONMENT_BROWSER"}}
+#: Google's types require nothing: what a part of each kind needs to mean something.
+_BLOB = {"inlineData": {"mimeType": "image/png", "data": PNG}}
+_PARTS: dict[str, dict[str, Any]] = {
+    **_BLOB,
+    "text": WORD,  # type: ignore[dict-item]  # the one that is no object
+    "fileData": {"mimeType": "image/png", "fileUri": f"https://example.org/{WORD}.png"},
+    "functionCall": {"name": WORD, "args": {}},
+    "functionResponse": {"name": WORD, "response": {"output": WORD}},
+    "executableCode": {"language": "PYTHON", "code": WORD},
+    "codeExecutionResult": {"outcome": "OUTCOME_OK", "output": WORD},
+    "toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "args": {"queries": [WORD]}},
+    "toolResponse": {"toolType": "GOOGLE_SEARCH_WEB", "response": {"found": WORD}},
+}
+_MODELS = ("functionCall", "executableCode", "codeExecutionResult", "toolCall", "toolResponse", "thought")
+
+
 def _part(name: str, value: Any) -> tuple[str, dict[str, Any]]:
-    part = {name: value} if name in _ALONE else {"text": "hi", name: value}
-    turn = (
-        "model"
-        if name in ("functionCall", "thought", "executableCode", "codeExecutionResult", "toolCall")
-        else "user"
-    )
-    return "/v1beta/models/m:generateContent", {"contents": [{"role": turn, "parts": [part]}]}
+    hint = {"text": WORD} if name in ("thought", "thoughtSignature") else _BLOB
+    part = {name: _PARTS[name]} if name in _PARTS else {**hint, name: value}
+    user = {"role": "user", "parts": [{"text": "hi"}]}
+    turn = {"role": "model" if name in _MODELS else "user", "parts": [part]}
+    return "/v1beta/models/m:generateContent", {"contents": [user, turn, user]}
 
 
-_ALONE = "codeExecutionResult executableCode fileData functionCall functionResponse inlineData text toolCall toolResponse".split()
 _ASKS: dict[str, Any] = {
     "messages roles": lambda _, value: _messages(
         messages=[_USER, value] if value["role"] != "user" else [value]
@@ -61,7 +75,10 @@ _ASKS: dict[str, Any] = {
     "gemini parts": _part,
     "gemini tools": lambda name, value: (
         "/v1beta/models/m:generateContent",
-        {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "tools": [{name: value}]},
+        {
+            "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+            "tools": [{name: _TOOLS.get(name, value)}],
+        },
     ),
     "ollama options": lambda name, value: (
         "/ollama/api/chat",
@@ -117,7 +134,7 @@ def _outcome(answer: Answer, model: ScriptedModel, question: str, name: str) -> 
     if answer.status != 200:
         return f"{answer.status}: {answer.body[:200]!r}"
     sent = str(model.asked)
-    carried = WORD in sent or PNG in sent or name in sent
+    carried = any(word in sent for word in (WORD, PNG, name, "click_at", "max_tokens"))
     named = bool(answer.headers.get("x-dropped-params"))
     if key in SILENT:
         return "it is no longer silent" if named else ""

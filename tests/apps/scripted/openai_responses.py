@@ -14,22 +14,29 @@ from typing import Any
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 
 from tests.apps.scripted.mind import Call, Offer, Said, Seen, fresh
-from tests.apps.scripted.openai_chat import halves
-from tests.apps.scripted.typed import check, need
+from tests.apps.scripted.openai_chat import Manners, halves
+from tests.apps.scripted.typed import check, fields, need
 
 #: Codex sends it to OpenAI, whose client does not know it; a server that was seen to take it.
 _MORE = frozenset({"client_metadata", "stream"})
 
+_KNOWN = frozenset(fields(ResponseCreateParamsBase))
 
-def judge(body: dict[str, Any], *, reasons: bool = True) -> None:
+
+def judge(body: dict[str, Any], manners: Manners) -> None:
     """Raise ``Refused`` for what the vendor answers with a 400."""
     known = {name: value for name, value in body.items() if name not in _MORE}
+    if manners.lenient:  # vLLM: other fields than its own are not looked at, nor tools that are no functions
+        known = {name: value for name, value in known.items() if name in _KNOWN}
+        known["tools"] = _functions(body.get("tools", []))
     items = items_of(body)
     inputs = [_as_taken(item) for item in items]
+    if known.get("tools"):
+        known["tools"] = [_tool_as_taken(tool) for tool in known["tools"]]
     check({**known, "input": inputs}, ResponseCreateParamsBase)
     effort = (body.get("reasoning") or {}).get("effort")
     words = "Unsupported parameter: 'reasoning.effort' is not supported with this model."
-    need(reasons or effort is None, words, "reasoning.effort")
+    need(manners.reasons or effort is None, words, "reasoning.effort")
     need(bool(items), "Missing required parameter: 'input'.", "input")
     need(
         len(body.get("user", "")) <= 64,
@@ -59,11 +66,22 @@ def _as_taken(item: dict[str, Any]) -> dict[str, Any]:
     slim = {
         name: value for name, value in item.items() if not name.startswith("internal_") and value is not None
     }
-    if item.get("type", "message") == "message" and item.get("role") != "assistant":
+    said = [part.get("type") for part in slim.get("content") or () if isinstance(part, dict)]
+    if item.get("type", "message") == "message" and "output_text" not in said:
         slim.pop("id", None)
+        if said:
+            slim["content"] = [
+                {"detail": "auto", **one} if one["type"] == "input_image" else one for one in slim["content"]
+            ]
     elif "type" in item:
         slim.setdefault("id", "left_out")
     return slim
+
+
+def _tool_as_taken(tool: dict[str, Any]) -> dict[str, Any]:
+    """The same of a tool: ``strict`` may be absent, and Codex says more about its search than the type knows."""
+    slim = {name: value for name, value in tool.items() if name != "search_content_types"}
+    return {"strict": None, **slim} if tool.get("type") == "function" else slim
 
 
 def items_of(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -72,7 +90,7 @@ def items_of(body: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"role": "user", "content": given}] if isinstance(given, str) else given
 
 
-def read(body: dict[str, Any]) -> Seen:
+def read(body: dict[str, Any], manners: Manners) -> Seen:
     """The request as the model sees it."""
     texts: list[str] = []
     calls: list[str] = []
@@ -92,7 +110,12 @@ def read(body: dict[str, Any]) -> Seen:
             tools += item.get("tools", ())
         elif kind.endswith("_call"):
             calls.append(item.get("name", kind))
+    tools = _functions(tools) if manners.lenient else tools
     return Seen(tuple(texts), tuple(_offers(tools)), tuple(calls), results, pictures)
+
+
+def _functions(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [tool for tool in tools if tool.get("type") == "function"]
 
 
 def _offers(tools: list[dict[str, Any]], space: str = "") -> Iterator[Offer]:

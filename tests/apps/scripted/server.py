@@ -40,8 +40,8 @@ KINDS = {
     "openai": _openai("o4-mini", thinker=True),
     "gpt5": _openai("gpt-5.5", thinker=True, elsewhere=True),
     "plain-openai": _openai("gpt-4o", reasons=False),
-    "strict": Kind("openai", "strict-scripted", Manners(reasons=False), options=(("vendor", "strict"),)),
-    "vllm": Kind("vllm", "qwen3-scripted", Manners(lenient=True, thought="reasoning")),
+    "strict": Kind("openai", "strict-scripted", Manners(), options=(("vendor", "strict"),)),
+    "vllm": Kind("vllm", "qwen3-scripted", Manners(lenient=True, thought="reasoning"), responses=True),
     "ollama": Kind("ollama", "qwen3:8b"),
     "plain-ollama": Kind("ollama", "llama3.2:3b", thinks=False),
     "anthropic": Kind("anthropic", "claude-sonnet-4-5"),
@@ -70,7 +70,8 @@ class ScriptedModel(Peer):
             self.asked.append((path, body))
             script = self._choose(path, body, exchange)
         except Refused as refused:
-            self.refusals.append(f"{path}: {refused}")
+            if refused.status != 404:  # asking whether there is such a path is no fault
+                self.refusals.append(f"{path}: {refused}")
             script = self._refusal(refused)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             self.refusals.append(f"{path}: unreadable: {error!r}")
@@ -98,8 +99,8 @@ class ScriptedModel(Peer):
         if path == "/v1/embeddings":
             return scripts.answer_json(_embeddings(body))
         if path == "/v1/responses" and self.kind.responses:
-            openai_responses.judge(body, reasons=self.kind.manners.reasons)
-            said = decide(replace(openai_responses.read(body), told=_told(exchange)))
+            openai_responses.judge(body, self.kind.manners)
+            said = decide(replace(openai_responses.read(body, self.kind.manners), told=_told(exchange)))
             if not body.get("stream"):
                 return scripts.answer_json(openai_responses.whole(said, body))
             return scripts.stream(*_named(openai_responses.stream(said, body)))
