@@ -21,5 +21,8 @@ ask "$gateway/ollama/api/chat" -d '{"model": "demo", "messages": [{"role": "user
 echo '== as Anthropic'
 ask "$gateway/v1/messages" -d '{"model": "demo", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello!"}]}'
 
+echo '== as Google'
+ask "$gateway/v1beta/models/demo:generateContent" -d '{"contents": [{"parts": [{"text": "Hello!"}]}]}'
+
 echo '== which models there are'
 ask "$gateway/api/tags"

@@ -22,7 +22,16 @@ ADDRESS = "http://127.0.0.1:8080"
 ECHO, WORDS_SAID = "[demo model: no language model is behind this answer]", "".join(WORDS)
 EXPECTED = {
     "anthropic_python.py": [ECHO, WORDS_SAID],
-    "curl.sh": [ECHO, "data: [DONE]", '"done":true', '"object":"response"', '"type":"message"', '"models":'],
+    "curl.sh": [
+        ECHO,
+        "data: [DONE]",
+        '"done":true',
+        '"object":"response"',
+        '"type":"message"',
+        '"finishReason":',
+        '"models":',
+    ],
+    "google_python.py": [ECHO, WORDS_SAID],
     "langchain_ollama_chat.py": [ECHO, "get_weather", "answer=42"],
     "langchain_openai_chat.py": [ECHO, "get_weather", "answer=42"],
     "ollama_python.py": [ECHO, WORDS_SAID, '{"answer": 42}', "[[0.6, 0.8], [0.6, 0.8]]"],

@@ -5,13 +5,14 @@ An upstream that speaks this dialect gets requests as they are (``handlers.base.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from handlers.base.native import NativeFirstHandler
 from handlers.faces.models import AnthropicModelHandler, AnthropicModelsHandler
 from llm_proxy.errors import GatewayError, UpstreamRefused
 from llm_proxy.faces.anthropic.face import AnthropicFace
-from llm_proxy.faces.anthropic.native import without_foreign_thinking
+from llm_proxy.faces.anthropic.native import cleaned
 from llm_proxy.faces.anthropic.request import (
     Asked,
     CountRequest,
@@ -50,12 +51,13 @@ class MessagesHandler(AnthropicHandler):
         self.face = AnthropicFace(asked.model)
         deployment = self.deployment(asked.model)
         if call := self.native_call(deployment):
-            body, self.untranslated = without_foreign_thinking(body)
+            body, self.untranslated = cleaned(body)
             await self.answer_natively(call, body, bool(asked.stream), deployment)
             return
         form = read(body)
-        chat = canonical(form, body, deployment.api_type)
+        chat = canonical(form, body, deployment.api_type, deployment.model)
         self.untranslated = chat.dropped
+        self.face = AnthropicFace(asked.model, chat.members, partial(estimated_tokens, body))
         await self.answer(ChatRequest.of(chat.sent), deployment)
 
 
@@ -71,7 +73,7 @@ class CountTokensHandler(AnthropicHandler):
         asked = self.judged(body, Asked, CountRequest)
         deployment = self.deployment(asked.model)
         if call := self.native_call(deployment):
-            body, self.untranslated = without_foreign_thinking(body)
+            body, self.untranslated = cleaned(body)
             await self.answer_natively(call, body, False, deployment)
         else:
             self._estimate()

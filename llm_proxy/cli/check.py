@@ -18,6 +18,7 @@ from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.dry_run import differences
 from llm_proxy.live.state.registry import Snapshot, Sources, load_snapshot, problem_lines
 from llm_proxy.settings import Settings, SettingsError, environment
+from providers.anthropic.models import DEFAULT_MAX_TOKENS, known_limit
 from providers.discovery import discover
 
 #: Seconds that the running gateway may take, and the most that it may say.
@@ -63,8 +64,23 @@ def report(snapshot: Snapshot) -> list[str]:
     models, prompts = len(snapshot.models), len(snapshot.prompts.languages)
     lines = [f"ok: {models} models, {prompts} prompts, hash {snapshot.hash[:8]}"]
     lines += [f"warning: {warning}" for warning in snapshot.config.warnings]
+    lines += [f"warning: {text}" for text in _short_answers(snapshot)]
     lines += [f"warning: prompt {problem.path}: {problem.message}" for problem in snapshot.prompts.problems]
     return lines
+
+
+def _short_answers(snapshot: Snapshot) -> list[str]:
+    """Models of Anthropic's API, which needs a limit for each answer, that have none and whose own is not known."""
+    limits = ("max_tokens", "max_completion_tokens", "max_new_tokens")
+    return [
+        f"{row.provider}.{row.name}.options.max_tokens: is not set, and what '{row.model}' can answer is not known: without a limit "
+        f"of the client's an answer ends after {DEFAULT_MAX_TOKENS} tokens"
+        for rows in snapshot.models.values()
+        for row in rows
+        if row.api_type == "anthropic"
+        and known_limit(row.model) is None
+        and not any(row.options.get(name) for name in limits)
+    ]
 
 
 def against(url: str, prefix: str, snapshot: Snapshot) -> list[str]:

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from llm_proxy.errors import InvalidRequest, Problem
+from llm_proxy.wire.sse import dumps
 
 Number = int | float
 M = TypeVar("M", bound=BaseModel)
@@ -64,11 +65,18 @@ class Open(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="allow", hide_input_in_errors=True)
 
 
+def _arguments(value: Any) -> Any:
+    """Arguments of a history as clients keep them: null for none, and an object where a text belongs."""
+    if value is None:
+        return ""
+    return dumps(value).decode() if isinstance(value, dict) else value
+
+
 class FunctionCall(Open):
     """``arguments`` is JSON in a string, as OpenAI has it."""
 
     name: str
-    arguments: str = "{}"
+    arguments: Annotated[str, BeforeValidator(_arguments)] = "{}"
 
 
 class ToolCall(Open):
@@ -82,7 +90,8 @@ class ToolCall(Open):
 class Message(Open):
     """One message. ``content`` is a text, a list of typed parts, or null where the role allows it."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    #: system, developer, user, assistant, tool or function; of any other OpenAI's own servers decide.
+    role: str = Field(min_length=1)
     content: str | list[dict[str, Any]] | None = None
     name: str | None = None
     tool_calls: list[ToolCall] | None = None

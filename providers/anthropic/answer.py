@@ -13,6 +13,7 @@ from typing import Any
 from llm_proxy.wire.events import ChatResponse
 from llm_proxy.wire.sse import dumps
 from providers.anthropic import errors
+from providers.anthropic.sources import Text, annotated, search_results
 from providers.common.errors_in_answers import not_an_answer
 from providers.common.json_objects import JsonObject, Malformed, integer, loads_object, obj, objects, text
 from providers.common.sse_decoder import ChunkMaker
@@ -22,6 +23,7 @@ _FINISH: Mapping[str, str] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "pause_turn": "stop",
+    "compaction": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
@@ -108,10 +110,17 @@ def message(body: Mapping[str, Any]) -> dict[str, Any]:
     reasoning: list[str] = []
     thinking: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
+    whole_text = Text()
+    cited: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for index, block in enumerate(objects(body, "content")):
         kind = block.get("type")
+        whole_text.block(kind)
+        results += search_results(block)
         if kind == "text":
-            texts.append(text(block, "text"))
+            texts.append(whole_text.said(text(block, "text")))
+            end = whole_text.length
+            cited += annotated(block.get("citations"), end - len(text(block, "text")), end)
         elif kind == "thinking":
             reasoning.append(text(block, "thinking"))
             thinking.append({"index": index, **block})
@@ -127,4 +136,8 @@ def message(body: Mapping[str, Any]) -> dict[str, Any]:
         found["thinking_blocks"] = thinking
     if calls:
         found["tool_calls"] = calls
+    if cited:
+        found["annotations"] = cited
+    if results:
+        found["search_results"] = results
     return found

@@ -2,17 +2,18 @@
 
 Laws: only user and assistant turns remain, and neighbours of one role are merged; system texts move to the top; the
 results of tools stand before everything else in the turn after the calls, because the API refuses any other order.
-Texts that are empty or white space are left out: the API refuses them too. Thinking goes back with its signature or
-not at all. Parts that are not OpenAI's own pass as they are, and so does ``cache_control`` wherever it stands.
+Texts that are empty or white space are left out, and white space at the end of a last turn of the assistant: the API
+refuses them too. Thinking goes back with its signature or not at all; a turn of nothing else is left out. Parts that are not OpenAI's own pass as they are, and so does ``cache_control`` wherever it stands.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llm_proxy.faces.anthropic.opaque import foreign
+from llm_proxy.faces.call_ids import CallIds
 from llm_proxy.wire.schema import Message
 from providers.common.conversation import Calls, field_text, inline, part_url, parts, plain, refuse
 
@@ -20,22 +21,29 @@ Block = dict[str, Any]
 
 #: OpenAI's parts for which this API has no counterpart.
 _FOREIGN_PARTS = frozenset({"input_audio", "audio_url", "video_url"})
-#: The API's own rule for ids; other vendors' ids hold dots and colons.
-_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
+_PICTURES = frozenset({"gif", "jpeg", "jpg", "png", "webp"})
+#: In front of a conversation whose beginning a client has cut off: the first turn must be a user's.
+_BEGINNING: Block = {"type": "text", "text": "[The beginning of this conversation is not here.]"}
+_THOUGHTS = ("thinking", "redacted_thinking")
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """``thinking_lost``: the last turn's tool calls are being answered, but the thinking before them is missing."""
+    """``thinking_lost``: the last turn's tool calls are being answered, but the thinking before them is missing.
+    ``called``: the names of the tools that were called; ``left_out``: the places of turns of nothing but thinking."""
 
     system: str | list[Block] | None
     messages: list[dict[str, Any]]
     thinking_lost: bool
+    called: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def conversation(messages: Sequence[Message]) -> Conversation:
     """Translate all messages. Raises ``InvalidRequest``."""
-    calls = Calls()
+    calls, ids = Calls(), CallIds()
+    called: dict[str, None] = {}
+    left_out: list[str] = []
     system: list[Block] = []
     turns: list[tuple[str, list[Block]]] = []
     for at, message in enumerate(messages):
@@ -43,19 +51,34 @@ def conversation(messages: Sequence[Message]) -> Conversation:
             system += _blocks(message, at)
             continue
         if message.role == "assistant":
-            role, blocks = "assistant", _assistant(message, at, calls)
+            role, blocks = "assistant", _assistant(message, at, calls, ids)
+            if all(block["type"] in _THOUGHTS for block in blocks):
+                if blocks or _thought(message):
+                    left_out.append(f"messages.{at}.thinking")
+                blocks = []
+            called.update((block["name"], None) for block in blocks if block["type"] == "tool_use")
         elif message.role == "user":
             role, blocks = "user", _blocks(message, at)
         else:
-            role, blocks = "user", [_tool_result(message, at, calls)]
+            role, blocks = "user", [_tool_result(message, at, calls, ids)]
         if turns and turns[-1][0] == role:
             turns[-1][1].extend(blocks)
         elif blocks:
             turns.append((role, blocks))
     if not turns:
         refuse("messages", "must hold at least one message of a user or an assistant that is not empty")
+    if turns[0][0] == "assistant":
+        turns.insert(0, ("user", [_BEGINNING]))
+    if turns[-1][0] == "assistant":
+        turns[-1] = ("assistant", _trimmed(turns[-1][1]))
     native = [{"role": role, "content": _content(blocks)} for role, blocks in turns]
-    return Conversation(_system(system), native, thinking_lost(native))
+    return Conversation(_system(system), native, thinking_lost(native), tuple(called), tuple(left_out))
+
+
+def _trimmed(blocks: list[Block]) -> list[Block]:
+    """ "Final assistant content cannot end with trailing whitespace"."""
+    last = blocks[-1]
+    return [*blocks[:-1], {**last, "text": last["text"].rstrip()}] if last["type"] == "text" else blocks
 
 
 def _system(blocks: list[Block]) -> str | list[Block] | None:
@@ -91,11 +114,16 @@ def _kinds(turn: Any) -> list[Any]:
     return [b.get("type") for b in content if isinstance(b, dict)] if isinstance(content, list) else []
 
 
-def _assistant(message: Message, at: int, calls: Calls) -> list[Block]:
+def _thought(message: Message) -> bool:
+    extra = message.model_extra or {}
+    return any(extra.get(name) for name in ("reasoning", "reasoning_content", "thinking_blocks"))
+
+
+def _assistant(message: Message, at: int, calls: Calls, ids: CallIds) -> list[Block]:
     leading, later = _thinking(message)
     uses = [
         _marked(
-            {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": call.arguments},
+            {"type": "tool_use", "id": ids.asked(call.id), "name": call.name, "input": call.arguments},
             call.source.model_extra,
         )
         for call in calls.asked(message, at)
@@ -113,25 +141,21 @@ def _thinking(message: Message) -> tuple[list[Block], list[Block]]:
     later: list[Block] = []
     entries = (message.model_extra or {}).get("thinking_blocks")
     for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and (entry.get("signature") or entry.get("data")):
+        if isinstance(entry, dict) and (entry.get("data") or not foreign(entry)):
             in_front = entry.get("index", len(leading)) == len(leading) and not later
             (leading if in_front else later).append({k: v for k, v in entry.items() if k != "index"})
     return leading, later
 
 
-def _tool_result(message: Message, at: int, calls: Calls) -> Block:
+def _tool_result(message: Message, at: int, calls: Calls, ids: CallIds) -> Block:
     call_id, _ = calls.answered(message, at)
-    block: Block = {"type": "tool_result", "tool_use_id": _id(call_id)}
+    block: Block = {"type": "tool_result", "tool_use_id": ids.answered(call_id)}
     content = _blocks(message, at, mark_last=False)
     if content:
         block["content"] = _content(content)
     if (message.model_extra or {}).get("is_error") is True:
         block["is_error"] = True
     return _marked(block, message.model_extra)
-
-
-def _id(call_id: str) -> str:
-    return _NOT_IN_IDS.sub("_", call_id)
 
 
 def _marked(block: Block, source: dict[str, Any] | None) -> Block:
@@ -165,19 +189,23 @@ def _block(part: dict[str, Any], path: str) -> Block | None:
     return part
 
 
-def _from_url(url: str, path: str, title: str | None = None) -> Block:
-    """An image or document from a ``data:`` or web address. Raises ``InvalidRequest``."""
+def _from_url(url: str, path: str, title: str | None = None, *, of: str = "image") -> Block:
+    """An image or document from a ``data:`` or web address; ``of`` is what an address leads to if its end does not tell.
+    Raises ``InvalidRequest``."""
     content = inline(url, path)
+    named = {"title": title} if title else {}
     if content is None:
         if not url.lower().startswith(("http://", "https://")):
             refuse(path, "must be a data:, http: or https: URL")
-        return {"type": "image", "source": {"type": "url", "url": url}}
+        ending = url.partition("?")[0].rpartition(".")[2].lower()
+        kind = "document" if ending == "pdf" else "image" if ending in _PICTURES else of
+        source = {"type": "url", "url": url}
+        return {"type": kind, "source": source, **(named if kind == "document" else {})}
     source = {"type": "base64", "media_type": content.media_type, "data": content.data}
     if content.media_type.startswith("image/"):
         # The API knows the registered name only.
         source["media_type"] = content.media_type.replace("image/jpg", "image/jpeg")
         return {"type": "image", "source": source}
-    named = {"title": title} if title else {}
     if content.media_type == "application/pdf":
         return {"type": "document", "source": source, **named}
     if content.media_type.startswith("text/"):
@@ -194,4 +222,7 @@ def _file(part: dict[str, Any], path: str) -> Block:
         return {"type": "document", "source": {"type": "file", "file_id": inner["file_id"]}}
     title = inner.get("filename")
     data = field_text(inner, "file_data", f"{path}.file")
-    return _from_url(data, f"{path}.file.file_data", title if isinstance(title, str) else None)
+    title = title if isinstance(title, str) else None
+    if ":" not in data[:8]:
+        data = f"data:application/pdf;base64,{data}"  # some clients leave out what OpenAI wants in front
+    return _from_url(data, f"{path}.file.file_data", title, of="document")

@@ -1,5 +1,9 @@
 """Requests of Anthropic's Messages API to a server of that API: sent on as they are, answers relayed as they come.
 
+One thing is not relayed: the upstream's name of the model. The answer names the one that was asked for, because clients
+compare (Claude Code throws away the thinking of an answer by another model, and its next turn is a 400). In a stream that
+is the first event; the rest is byte for byte.
+
 Source: docs.anthropic.com/en/api/messages, messages-count-tokens, versioning and beta-headers.
 """
 
@@ -9,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llm_proxy.errors import GatewayError
+from llm_proxy.wire.asked_name import renamed, renamed_event
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.sse import SSEEvent, dumps
 from providers.anthropic import answer, errors
@@ -17,7 +22,8 @@ from providers.anthropic.stream import AnthropicDecoder
 from providers.base import ChatResponse, Chunk, Comment, Done, Event, NativeCall, StreamDecoder
 from providers.common.headers import fixed_headers, json_headers
 from providers.common.json_objects import JsonObject, Malformed, loads_object, obj, text
-from providers.common.native_calls import Body, WholeCall, filled, for_log, of_defaults, renamed
+from providers.common.native_calls import Body, WholeCall, filled, for_log, of_defaults
+from providers.common.native_calls import renamed as sent_as
 from providers.common.sse_decoder import JsonEventDecoder, Refused, no_terminator
 
 #: The version whose fields these modules know, for clients that name none.
@@ -58,24 +64,28 @@ class NativeMessages(NativeCall):
         return errors.with_details(super().error(status, headers, body), body)
 
     def chat_call(self, request: NativeRequest, deployment: Deployment) -> HttpCall:
-        body, dropped = _completed(renamed(request.sent, deployment), deployment)
+        body, dropped = _completed(sent_as(request.sent, deployment), deployment)
         return _call(request, deployment, "/v1/messages", body, dropped)
 
     def chat_response(self, body: bytes, request: NativeRequest) -> ChatResponse:
         if request.stream:
             return answer.whole(body)
         value = answer.document(body, "content", list)
+        if asked := _asked(request):
+            body = renamed(body, value, asked)
         return for_log(_usage(value), body, _finish(value))
 
     def stream_decoder(self, request: NativeRequest) -> StreamDecoder:
-        return _Events() if request.stream else AnthropicDecoder(errors.from_object)
+        if request.stream:
+            return _Events(_asked(request))
+        return AnthropicDecoder(errors.from_object)
 
 
 class NativeCount(WholeCall):
     """``POST {host}/v1/messages/count_tokens``: no defaults, since it refuses most of the fields that they would fill."""
 
     def chat_call(self, request: NativeRequest, deployment: Deployment) -> HttpCall:
-        body = renamed(request.sent, deployment)
+        body = sent_as(request.sent, deployment)
         return _call(request, deployment, "/v1/messages/count_tokens", body, ())
 
     def chat_response(self, body: bytes, request: NativeRequest) -> ChatResponse:
@@ -98,8 +108,9 @@ def _completed(body: Body, deployment: Deployment) -> tuple[Body, tuple[str, ...
 class _Events(JsonEventDecoder):
     """One streamed answer, relayed: each event with its own bytes. What is not known passes too."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: str) -> None:
         super().__init__()
+        self._asked = asked
         self._counts: JsonObject = {}
 
     def _event(self, event: SSEEvent) -> Iterator[Event]:
@@ -115,7 +126,8 @@ class _Events(JsonEventDecoder):
         elif kind == "message_stop":
             yield Done(event.raw)
         elif kind == "message_start":
-            yield self._counted(value.get("message"), event.raw)
+            raw = renamed_event(event, value, self._asked, "message") if self._asked else event.raw
+            yield self._counted(value.get("message"), raw)
         elif kind == "message_delta":
             yield self._counted(value, event.raw)
         else:
@@ -130,6 +142,11 @@ class _Events(JsonEventDecoder):
         if isinstance(counts, dict):
             self._counts.update({name: count for name, count in counts.items() if count is not None})
         return Chunk({"usage": _usage({"usage": self._counts})}, raw)
+
+
+def _asked(request: NativeRequest) -> str:
+    """The name that the client used for the model."""
+    return str(request.sent.get("model") or "")
 
 
 def _usage(value: JsonObject) -> JsonObject:

@@ -12,6 +12,8 @@ from typing import Any
 from llm_proxy.faces.anthropic.request import OWN
 from llm_proxy.wire.calls import Deployment
 from providers.anthropic.messages import thinking_lost
+from providers.anthropic.models import samples
+from providers.anthropic.schema import transformed
 from providers.anthropic.thinking import Circumstances, thinking
 from providers.common.params import Layer, Params
 
@@ -33,16 +35,16 @@ _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard
 
 
 def body_fields(
-    sent: Layer, deployment: Deployment, thinking_lost: bool = False
+    sent: Layer, deployment: Deployment, thinking_lost: bool = False, called: tuple[str, ...] = ()
 ) -> tuple[Body, tuple[str, ...]]:
     """The fields besides model, messages, system and stream, and the names of what could not be expressed.
-    ``thinking_lost``: see ``Conversation``."""
+    ``thinking_lost``, ``called``: see ``Conversation``."""
     params = Params(sent, _defaults(sent, deployment), _SAME)
     body: Body = params.take_all(_OWN)
-    _tools(params, body)
+    _tools(params, body, called)
     _output(params, body)
     _thinking(params, body, deployment, thinking_lost)
-    _sampling(params, body)
+    _sampling(params, body, deployment.model)
     stop = params.take("stop", "stop_sequences")
     if stop is not None:
         body["stop_sequences"] = [stop] if isinstance(stop, str) else stop
@@ -76,11 +78,11 @@ def _defaults(sent: Layer, deployment: Deployment) -> Mapping[str, Any]:
     return deployment.options
 
 
-def _tools(params: Params, body: Body) -> None:
+def _tools(params: Params, body: Body, called: tuple[str, ...]) -> None:
     tools = []
     for number, tool in enumerate(params.take("tools") or []):
         if tool.get("type", "function") == "function":
-            tools.append(_tool(tool))
+            tools.append(_tool(tool, params))
         elif isinstance(tool.get("name"), str):
             tools.append(tool)  # one of Anthropic's own, which run on its side
         else:
@@ -89,6 +91,10 @@ def _tools(params: Params, body: Body) -> None:
     if not tools:
         if choice not in (None, "none", "auto"):
             params.drop("tool_choice", "no tools")
+        if called:
+            # "Requests which include `tool_use` or `tool_result` blocks must define tools": none of these may be used.
+            body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in called]
+            body["tool_choice"] = {"type": "none"}
         return
     body["tools"] = tools
     chosen = _choice(choice)
@@ -99,10 +105,14 @@ def _tools(params: Params, body: Body) -> None:
     body["tool_choice"] = chosen or {}
 
 
-def _tool(tool: dict[str, Any]) -> Body:
+def _tool(tool: dict[str, Any], params: Params) -> Body:
     function = tool["function"]
-    schema = function.get("parameters") or {"properties": {}}
-    found: Body = {"name": function["name"], "input_schema": {"type": "object", **schema}}
+    schema = {"type": "object", **(function.get("parameters") or {"properties": {}})}
+    if function.get("strict") is True:
+        schema, moved = transformed(schema)
+        if moved:
+            params.drop(f"tools.{function['name']}", " ".join(moved))
+    found: Body = {"name": function["name"], "input_schema": schema}
     for name in ("description", "strict"):
         if function.get(name) is not None:
             found[name] = function[name]
@@ -130,6 +140,9 @@ def _output(params: Params, body: Body) -> None:
     kind = wanted.get("type", "text")
     if kind == "json_schema":
         schema = (wanted.get("json_schema") or {}).get("schema") or {"type": "object"}
+        schema, moved = transformed(schema)
+        if moved:
+            params.drop("response_format", " ".join(moved))
         body["output_config"]["format"] = {"type": "json_schema", "schema": schema}
     elif kind != "text":
         params.drop("response_format", kind)
@@ -156,8 +169,17 @@ def _thinking(params: Params, body: Body, deployment: Deployment, lost: bool) ->
             params.drop("reasoning_effort", f"sent as {found.effort}")
 
 
-def _sampling(params: Params, body: Body) -> None:
+def _sampling(params: Params, body: Body, model: str) -> None:
     temperature, top_p, top_k = map(params.take_number, ("temperature", "top_p", "top_k"))
+    if not samples(model):
+        for name, value, neutral in (
+            ("temperature", temperature, 1),
+            ("top_p", top_p, 1),
+            ("top_k", top_k, 0),
+        ):
+            if value is not None and value != neutral:
+                params.drop(name, "not with this model")
+        return
     if body["thinking"].get("type") in ("enabled", "adaptive"):
         # "Thinking isn't compatible with temperature or top_k modifications", top_p may be 0.95 to 1.
         for name, value, neutral in (("temperature", temperature, 1), ("top_k", top_k, 0)):

@@ -22,6 +22,7 @@ from providers.anthropic.stream import AnthropicDecoder
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.conversation import unheard
 from providers.common.headers import fixed_headers, json_headers
+from providers.common.history import mended
 
 
 class AnthropicProvider(BaseProvider):
@@ -34,8 +35,9 @@ class AnthropicProvider(BaseProvider):
         self._native = {"/v1/messages": NativeMessages(self), "/v1/messages/count_tokens": NativeCount(self)}
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
+        request, told = mended(request)
         history = conversation(request.messages)
-        fields, dropped = body_fields(request.sent, deployment, history.thinking_lost)
+        fields, dropped = body_fields(request.sent, deployment, history.thinking_lost, history.called)
         body = {
             "model": deployment.model,
             **fields,
@@ -51,7 +53,7 @@ class AnthropicProvider(BaseProvider):
             dumps(body),
             deployment.timeouts,
             stream=bool(request.stream),
-            dropped=(*dropped, *unheard(request.messages)),
+            dropped=(*told, *history.left_out, *dropped, *unheard(request.messages)),
         )
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:

@@ -2,7 +2,7 @@
 
 Laws: only ``message_stop`` completes an answer. A block begins and stops once: a second stop, as other gateways have
 sent it (BerriAI/litellm #37273), does nothing, and arguments for a call that never began are a fault. ``ping`` and kinds
-of events, blocks and deltas that are not known are passed over, as the vendor asks for.
+of events, blocks and deltas that are not known are passed over, as the vendor asks for. Sources: ``sources``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 from llm_proxy.errors import GatewayError
 from llm_proxy.wire.sse import SSEEvent, dumps
 from providers.anthropic import answer
+from providers.anthropic.sources import Text, annotated, search_results
 from providers.base import Chunk, Done, Event
-from providers.common.json_objects import JsonObject, Malformed, integer, loads_object, obj, text
+from providers.common.json_objects import JsonObject, Malformed, integer, loads_object, obj, objects, text
 from providers.common.sse_decoder import ChunkMaker, JsonEventDecoder, Refused, no_terminator
 
 
@@ -29,6 +30,9 @@ class _Block:
     argued: bool = False
     thinking: list[str] = field(default_factory=list)
     signature: str = ""
+    #: Where its text begins in that of the answer, and what is cited on it.
+    at: int = 0
+    citations: list[Any] = field(default_factory=list)
 
 
 class AnthropicDecoder(JsonEventDecoder):
@@ -41,6 +45,7 @@ class AnthropicDecoder(JsonEventDecoder):
         self._begun = False
         self._blocks: dict[int, _Block] = {}
         self._calls = 0
+        self._said = Text()
         self._outcome: JsonObject = {}
         self._usage: JsonObject = {}
 
@@ -91,8 +96,11 @@ class AnthropicDecoder(JsonEventDecoder):
         index, source = integer(value, "index"), obj(value, "content_block")
         block = self._blocks[index] = _Block(source)
         kind = source.get("type")
+        self._said.block(kind)
         if kind == "text":
-            yield from self._text("content", text(source, "text"))
+            block.at = self._said.length
+            block.citations += objects(source, "citations")
+            yield from self._text("content", self._said.said(text(source, "text")))
         elif kind == "thinking":
             yield from self._think(block, text(source, "thinking"))
             block.signature = text(source, "signature")
@@ -101,6 +109,8 @@ class AnthropicDecoder(JsonEventDecoder):
             self._calls += 1
             function = {"name": text(source, "name"), "arguments": ""}
             yield self._call(block.call, id=text(source, "id"), type="function", function=function)
+        elif results := search_results(source):
+            yield self._make.delta({"search_results": results})
 
     def _delta(self, value: JsonObject) -> Iterator[Event]:
         yield from self._begin()
@@ -108,7 +118,9 @@ class AnthropicDecoder(JsonEventDecoder):
         block = self._blocks.get(integer(value, "index"))
         kind = delta.get("type")
         if kind == "text_delta":
-            yield from self._text("content", text(delta, "text"))
+            yield from self._text("content", self._said.said(text(delta, "text")))
+        elif kind == "citations_delta" and block is not None:
+            block.citations.append(obj(delta, "citation"))
         elif kind == "thinking_delta":
             yield from self._think(block, text(delta, "thinking"))
         elif kind == "signature_delta" and block is not None:
@@ -127,6 +139,8 @@ class AnthropicDecoder(JsonEventDecoder):
         if block is None:
             return
         kind = block.source.get("type")
+        if block.citations:
+            yield self._make.delta({"annotations": annotated(block.citations, block.at, self._said.length)})
         if block.call is not None and not block.argued:
             # The joined pieces must be JSON, also for a function without parameters.
             arguments = dumps(obj(block.source, "input")).decode()

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from providers.anthropic.models import DEFAULT_MAX_TOKENS, known_limit, thinks
+
 #: An id of a model that takes a budget, with the dates and prefixes that resellers put around it.
 _BUDGET_MODELS = re.compile(r"claude-(?:3-|(?:opus|sonnet|haiku)-4(?!\d)(?![-.](?:[6-9]|\d\d)(?!\d)))")
 
@@ -19,9 +21,6 @@ _BUDGET_MODELS = re.compile(r"claude-(?:3-|(?:opus|sonnet|haiku)-4(?!\d)(?![-.](
 _MIN_BUDGET = 1024
 #: Tokens for each effort. The largest leaves room in the 32,000 that the models with a budget can answer.
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576, "max": 24576}
-
-#: max_tokens is required here, unlike in OpenAI's dialect. Tokens for thinking count towards it and come on top.
-DEFAULT_MAX_TOKENS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +54,13 @@ def thinking(effort: str | None, own: dict[str, Any], around: Circumstances) -> 
         config = {"type": "enabled", "budget_tokens": _budget(effort, around), **_display(around)}
     else:
         config = {"type": "adaptive", **_display(around)}
-    limit = around.max_tokens
-    lost = _why_not(config, around) if config.get("type") == "enabled" else ""
+    # An agent without a limit of its own must not be cut off in the middle of a file: the default is all there is.
+    limit = around.max_tokens if around.max_tokens is not None else known_limit(around.model)
+    lost = _why_not(config, around)
     if lost:
         return Thinking({}, None, DEFAULT_MAX_TOKENS if limit is None else limit, lost)
     if limit is None:
-        limit = DEFAULT_MAX_TOKENS + _extra(config, effort)
+        limit = DEFAULT_MAX_TOKENS + _extra(config, effort)  # tokens for thinking count, and come on top
     level = effort if config.get("type") == "adaptive" else None
     return Thinking(config, "low" if level == "minimal" else level, limit)
 
@@ -83,7 +83,11 @@ def _display(around: Circumstances) -> dict[str, Any]:
 
 
 def _why_not(config: dict[str, Any], around: Circumstances) -> str:
-    """The reason for which the API would refuse a budget; empty if it would not."""
+    """The reason for which the API would refuse to think so; empty if it would not."""
+    if config.get("type") in ("enabled", "adaptive") and not thinks(around.model):
+        return "this model does not think"
+    if config.get("type") != "enabled":
+        return ""
     if around.forced_tool:
         return "not with a forced tool"
     if around.thinking_lost:

@@ -1,7 +1,7 @@
 """What both native dialects need from a canonical conversation: texts, data URLs, tool calls and whose result is whose.
 
 Laws: the canonical form keeps arguments as JSON in a string and lets ids be missing; a native dialect wants an object
-and a partner for each result. What cannot be read so is the client's fault and is named with its path.
+and a partner for each result (``history`` has seen to that). What cannot be read is named with its path.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.wire.schema import Message, ToolCall
-from providers.common.json_objects import Malformed, loads_object
+from providers.common.json_objects import Malformed, loads
 
 
 def refuse(path: str, message: str) -> NoReturn:
@@ -120,11 +120,9 @@ class Calls:
         found = []
         for number, call in enumerate(message.tool_calls or []):
             path = f"messages.{at}.tool_calls.{number}"
-            if call.function is None:
-                refuse(path, "must be a call of a function")
             call_id = call.id or f"call_{at}_{number}"
-            name = call.function.name
-            found.append(Call(call_id, name, _arguments(call.function.arguments, path), call))
+            name, given = _called(call, path)
+            found.append(Call(call_id, name, given, call))
             self._names[call_id] = name
             self._open.append(call_id)
         return found
@@ -149,10 +147,25 @@ class Calls:
         return call_id, self._names[call_id]
 
 
-def _arguments(arguments: str, path: str) -> dict[str, Any]:
-    if not arguments.strip():
+def _called(call: ToolCall, path: str) -> tuple[str, dict[str, Any]]:
+    """The name and the arguments of a call; a custom tool takes one text. Raises ``InvalidRequest``."""
+    if call.function is not None:
+        return call.function.name, arguments(call.function.arguments)
+    custom = (call.model_extra or {}).get("custom")
+    if not isinstance(custom, dict) or not isinstance(custom.get("name"), str):
+        refuse(path, "must be a call of a function")
+    return custom["name"], {"input": custom.get("input")}
+
+
+def arguments(text: str) -> dict[str, Any]:
+    """The arguments of a call of the history. A model that wrote no JSON object is quoted, under a name of ours, as it is
+    towards clients whose dialect has objects there: the call has been made, and must not end the conversation."""
+    if not text.strip():
         return {}  # what models send for a function without parameters
     try:
-        return loads_object(arguments)
+        value = loads(text)
     except Malformed:
-        refuse(f"{path}.function.arguments", "must be a JSON object in a string")
+        return {"arguments": text}
+    if value is None:
+        return {}
+    return value if isinstance(value, dict) else {"arguments": value}

@@ -19,6 +19,7 @@ from providers.common.about import About, object_in, of_entry
 from providers.common.conversation import unheard
 from providers.common.errors_in_answers import not_an_answer
 from providers.common.headers import fixed_headers, json_headers
+from providers.common.history import mended
 from providers.common.json_objects import Malformed, loads
 from providers.common.sse_decoder import ChunkMaker, Refused
 from providers.gemini import errors
@@ -43,6 +44,7 @@ class GeminiProvider(BaseProvider):
         return self._native.get(path)
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
+        request, told = mended(request)
         history = conversation(request.messages, deployment.model)
         fields, dropped = body_fields(request, deployment)
         body = {"contents": history.contents, **fields}
@@ -57,7 +59,7 @@ class GeminiProvider(BaseProvider):
             dumps(body),
             deployment.timeouts,
             stream=stream,
-            dropped=(*dropped, *unheard(request.messages)),
+            dropped=(*told, *dropped, *unheard(request.messages)),
         )
 
     def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:

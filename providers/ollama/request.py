@@ -14,6 +14,7 @@ from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest, Message
 from providers.common.conversation import Calls, field_text, inline, part_url, parts, refuse, unheard
 from providers.common.defaults import effective
+from providers.common.history import mended
 from providers.common.params import Layer, Params
 
 #: Canonical names, and Ollama's for the same thing.
@@ -37,7 +38,7 @@ _TOP = ("keep_alive", "truncate", "shift", "logprobs", "top_logprobs")
 #: What OpenAI's API has words for; those that were not translated are reported.
 _OPENAI = frozenset(ChatRequest.model_fields) | frozenset(
     "verbosity metadata store service_tier prediction modalities audio prompt_cache_key prompt_cache_retention "
-    "safety_identifier web_search_options functions function_call".split()
+    "prompt_cache_options safety_identifier web_search_options functions function_call moderation client_metadata".split()
 )
 
 #: Ollama's own levels, for OpenAI's (openai/openai.go does the same).
@@ -57,9 +58,10 @@ def body(request: ChatRequest, deployment: Deployment) -> tuple[dict[str, Any], 
 
     Raises ``InvalidRequest`` for contents that it cannot take at all.
     """
+    request, told = mended(request)
     fields, dropped = settings(request.sent, deployment)
     frame = {"model": deployment.model, "messages": _messages(request), "stream": bool(request.stream)}
-    return {**frame, **fields}, (*dropped, *unheard(request.messages))
+    return {**frame, **fields}, (*told, *dropped, *unheard(request.messages))
 
 
 def settings(sent: Layer, deployment: Deployment) -> tuple[dict[str, Any], tuple[str, ...]]:

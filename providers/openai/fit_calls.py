@@ -17,8 +17,8 @@ _LETTERS = ascii_letters + digits
 
 def fit_ids(messages: list[_Json], grammar: re.Pattern[str], length: int) -> list[_Json]:
     """``messages`` with ids in ``grammar``; new ones are ``length`` letters and digits."""
-    ids = {found: None for message in messages for found in _ids(message)}
-    new = _new(list(ids), grammar, length)
+    ids = dict.fromkeys(found for message in messages if len(message) > 2 for found in _ids(message))
+    new = _new(list(ids), grammar, length) if ids else {}
     return [_renamed(message, new) for message in messages] if new else messages
 
 
@@ -33,9 +33,7 @@ def _new(ids: list[str], grammar: re.Pattern[str], length: int) -> dict[str, str
     """What the ids that do not fit become."""
     taken = {value for value in ids if grammar.fullmatch(value)}
     new: dict[str, str] = {}
-    for value in ids:
-        if value in taken and grammar.fullmatch(value):
-            continue
+    for value in [value for value in ids if value not in taken]:
         salt = 0
         while (made := _made(f"{salt}:{value}", length)) in taken:
             salt += 1

@@ -13,15 +13,19 @@ from providers.openai.vendor import Vendor
 
 _Json = dict[str, Any]
 _Lost = dict[str, None]
-_SAYS = ("tool_calls", "function_call", "audio", "refusal")
+_SAYS = ("function_call", "audio", "refusal")
 
 
 def fit_content(messages: list[_Json], vendor: Vendor, lost: _Lost) -> list[_Json]:
     """``messages`` with contents that ``vendor`` takes."""
+    # Most contents are a text, which neither rule concerns.
+    odd = [
+        message for message in messages if type(content := message.get("content")) is not str or not content
+    ]
     found = messages
-    if any(map(_says_nothing, messages)):
+    if odd and any(map(_says_nothing, odd)):
         found = _without_nothing(messages, vendor, lost)
-    if not vendor.pictures and any(map(_holds_pictures, found)):
+    if odd and not vendor.pictures and any(map(_holds_pictures, odd)):
         found = _lifted(found)
     return found
 
@@ -33,7 +37,7 @@ def _says_nothing(message: _Json) -> bool:
     content = message.get("content")
     if isinstance(content, list):
         content = any(part["type"] != "text" or part.get("text") for part in content)
-    return not content and not any(message.get(name) for name in _SAYS)
+    return not content and not (message.get("tool_calls") or any(message.get(name) for name in _SAYS))
 
 
 def _without_nothing(messages: list[_Json], vendor: Vendor, lost: _Lost) -> list[_Json]:

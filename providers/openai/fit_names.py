@@ -31,7 +31,14 @@ def new_names(sent: Mapping[str, Any]) -> dict[str, str]:
     """What the names of tools in a request become that do not fit."""
     tools = sent.get("tools")
     named = [*tools] if isinstance(tools, list) else []
-    named += [call for message in sent["messages"] for call in message.get("tool_calls") or ()]
+    named += [
+        call
+        for message in sent["messages"]
+        if "tool_calls" in message
+        for call in message["tool_calls"] or ()
+    ]
+    if not named:
+        return {}
     names = {name for one in named if (name := _name(one))}
     return {name: _made(name) for name in names if not _NAME.fullmatch(name)}
 

@@ -57,7 +57,28 @@ def _parameters(schema: _Json, path: str, vendor: Vendor, lost: _Lost) -> _Json:
             found = {"type": "object", **found}
         if "properties" not in found and found.get("type") == "object":
             found = {**found, "properties": {}}
-    return _walked(found, vendor) if vendor.items or vendor.any_of_alone else found
+    return _walked(found, vendor) if _is_to_change(found, vendor) else found
+
+
+def _is_to_change(schema: _Json, vendor: Vendor) -> bool:
+    """Whether a rule for schemas within schemas is broken anywhere in it."""
+    if not (vendor.items or vendor.any_of_alone):
+        return False
+    waiting: list[Any] = [schema]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is dict:
+            if "type" in value and (value["type"] == "array" or "anyOf" in value) and _breaks(value, vendor):
+                return True
+            waiting += value.values()
+        elif type(value) is list:
+            waiting += value
+    return False
+
+
+def _breaks(schema: _Json, vendor: Vendor) -> bool:
+    lacks_items = schema["type"] == "array" and "items" not in schema and "prefixItems" not in schema
+    return (vendor.items and lacks_items) or (vendor.any_of_alone and "anyOf" in schema)
 
 
 def _one_object(schema: _Json) -> _Json:

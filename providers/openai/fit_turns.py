@@ -21,7 +21,8 @@ def fit_turns(messages: list[_Json], vendor: Vendor) -> list[_Json]:
     """``messages`` in an order that ``vendor`` takes."""
     found = messages
     if vendor.system == "first":
-        if any(message["role"] in _SYSTEM for message in messages[1:]):
+        roles = [message["role"] for message in messages]
+        if "system" in roles[1:] or "developer" in roles[1:]:
             system = [message for message in messages if message["role"] in _SYSTEM]
             found = [_joined(system), *(message for message in messages if message["role"] not in _SYSTEM)]
     elif vendor.system == "apart":

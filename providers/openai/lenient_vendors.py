@@ -17,7 +17,6 @@ DEEPSEEK = Vendor(
     system="apart",
     thoughts=("reasoning_content",),
     must_think=True,  # api-docs.deepseek.com/guides/thinking_mode: with calls it "must be passed back"
-    responses=True,
     tool_names=True,
 )
 OPENROUTER = Vendor(
@@ -47,7 +46,6 @@ XAI = Vendor(
     empty_turns=False,
     cache_keys=True,
     system="apart",
-    responses=True,
 )
 TOGETHER = Vendor(
     "together",
@@ -88,9 +86,7 @@ DEEPINFRA = Vendor(
     "deepinfra", "DeepInfra", ("api.deepinfra.com",), limit="max_tokens", completions=True, system="apart"
 )
 SAMBANOVA = Vendor("sambanova", "SambaNova", ("api.sambanova.ai",), strict_tools=False)
-HUGGINGFACE = Vendor(
-    "huggingface", "Hugging Face router", ("router.huggingface.co",), limit="max_tokens", responses=True
-)
+HUGGINGFACE = Vendor("huggingface", "Hugging Face router", ("router.huggingface.co",), limit="max_tokens")
 #: Programs that run open models: whatever host they are on, the configuration says so.
 SGLANG = Vendor("sglang", "SGLang", responses=True, completions=True)
 LLAMACPP = replace(SGLANG, name="llamacpp", title="llama.cpp")

@@ -61,7 +61,6 @@ GROQ = Vendor(
     system="apart",
     thoughts=(),
     tool_names=True,
-    responses=True,
 )
 MISTRAL = Vendor(
     "mistral",
@@ -93,7 +92,6 @@ MISTRAL = Vendor(
     embeddings=frozenset(
         {"model", "input", "metadata", "output_dimension", "output_dtype", "encoding_format"}
     ),
-    responses=True,
 )
 FIREWORKS = Vendor(
     "fireworks",
@@ -111,7 +109,6 @@ FIREWORKS = Vendor(
     fields=frozenset({"reasoning_content"}),
     system="apart",
     thoughts=("reasoning_content",),
-    responses=True,
     completions=True,
 )
 CEREBRAS = Vendor(
@@ -164,7 +161,6 @@ PERPLEXITY = Vendor(
     empty_turns=False,
     alternates=True,  # "After the (optional) system message(s), user or tool message(s) should alternate with assistant"
     thoughts=(),
-    responses=True,
 )
 GOOGLE = Vendor(
     "google",

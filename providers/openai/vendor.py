@@ -100,7 +100,8 @@ class Vendor:
 
     #: What it takes for embeddings; None: anything.
     embeddings: frozenset[str] | None = None
-    #: Whether it has OpenAI's Responses API, and the older completions.
+    #: Whether it has OpenAI's Responses API with what clients say there today (Codex's tools and metadata: some that have
+    #: the API refuse them, and get chat), and the older completions.
     responses: bool = False
     completions: bool = False
 

@@ -8,8 +8,11 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
+from llm_proxy.faces.gemini.face import GeminiFace
 from tests.clients.kit import WEATHER, Reply, Serve, Served, get_weather, in_thread
 from tests.support.openai_upstreams import over
+from tests.support.peer import Peer
+from tests.support.scripts import sse, stream
 from tests.support.secrets import CLIENT_KEY
 
 VERSIONS = pytest.mark.parametrize("version", ["v1", "v1beta"])
@@ -168,3 +171,27 @@ async def test_a_broken_stream_raises(kind: str, model: str, tmp_path: Any) -> N
 
     assert caught.value.code >= 500
     assert "".join(texts).startswith("Hello from")
+
+
+@pytest.mark.parametrize(
+    ("filler", "works"),
+    [(GeminiFace("m").keep_alive(), True), (b": keep-alive\n\n", False), (b"event: x\n", False)],
+)
+async def test_what_may_fill_a_silence(filler: bytes, works: bool) -> None:
+    """A blank line is nothing to Google's client; a comment, or a name of an event, makes it raise: that is why."""
+    answer = {
+        "candidates": [{"content": {"role": "model", "parts": [{"text": "a"}]}, "finishReason": "STOP"}]
+    }
+    (event,) = sse(answer, done=False)
+    async with Peer(stream(filler, event, filler, event)) as peer:
+        options = types.HttpOptions(base_url=peer.url)
+        sdk = genai.Client(api_key=CLIENT_KEY, http_options=options).aio
+        try:
+            chunks = [
+                c.text async for c in await sdk.models.generate_content_stream(model="m", contents="hi")
+            ]
+        except errors.UnknownApiResponseError:
+            chunks = []
+        await sdk.aclose()
+
+    assert chunks == (["a", "a"] if works else [])

@@ -161,7 +161,7 @@ BODIES = [
     (b"{}", "invalid_request"),
     (json.dumps({"model": "m", "messages": []}).encode(), "invalid_request"),
     (
-        json.dumps({"model": "m", "messages": [{"role": "wizard", "content": "x"}]}).encode(),
+        json.dumps({"model": "m", "messages": [{"role": "", "content": "x"}]}).encode(),
         "invalid_request",
     ),
     (json.dumps({**CHAT, "temperature": "hot"}).encode(), "invalid_request"),
@@ -182,7 +182,7 @@ async def test_bad_bodies(body: bytes, code: str, tmp_path: Path) -> None:
 
 async def test_every_problem_is_listed(tmp_path: Path) -> None:
     """One 400 for all of them, each with its path."""
-    bad = {"model": 1, "messages": [{"role": "x", "content": 1}], "temperature": "hot", "stop": 3}
+    bad = {"model": 1, "messages": [{"role": "", "content": 1}], "temperature": "hot", "stop": 3}
     async with gateway(tmp_path, NOWHERE) as proxy:
         error = (await proxy.request("POST", "/chat", bad)).json()["error"]
 

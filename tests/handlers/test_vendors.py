@@ -13,6 +13,7 @@ import pytest
 from providers.vendors import VENDORS
 from tests.support.client import request
 from tests.support.gateway import RunningGateway
+from tests.support.openai_double import OpenAIDouble
 from tests.support.peer import Exchange, Peer
 from tests.support.scripts import answer_json
 from tests.support.vendor_rules import refusals
@@ -257,3 +258,17 @@ async def test_embeddings(tmp_path: Path) -> None:
             None,
         ),
     }
+
+
+@pytest.mark.parametrize("name", ["openai", "strict"])
+async def test_the_strict_double_takes_it(name: str, tmp_path: Path) -> None:
+    """OpenAI's rules as its double has them, which knows no rows: every face's conversation is answered."""
+    async with OpenAIDouble() as double:
+        defaults = {"api_type": "openai", "api_host": double.base, "vendor": name}
+        async with RunningGateway(tmp_path, {"up": {"defaults": defaults, "gpt-double": {}}}) as proxy:
+            for face, (path, body, _) in FACES.items():
+                if face == "responses" and VENDORS[name].responses:
+                    continue  # relayed as they are, to an API that this double has not
+                model = {"model_name" if face == "conversation" else "model": "gpt-double"}
+                got = await request(proxy.origin, "POST", path, {**body, **model})
+                assert got.status == 200, (face, got.body)

@@ -15,6 +15,8 @@ def _text(text: str) -> Json:
 
 
 _ASKED: Json = {"role": "user", "content": [_text(QUESTION)]}
+#: Anthropic takes objects without further properties only; its own clients say so themselves.
+_CLOSED = {**SCHEMA, "additionalProperties": False}
 _ADAPTIVE: Json = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}}
 
 
@@ -85,6 +87,11 @@ ANTHROPIC_SEES: Seen = {
     "image by URL": {"messages": [_picture({"type": "url", "url": URL})], "max_tokens": 512},
     "reasoning": {"messages": [_ASKED], "max_tokens": 512, "tools": TOOLS[:1], **_ADAPTIVE},
     "schema": {
+        "messages": [_ASKED],
+        "max_tokens": 512,
+        "output_config": {"format": {"type": "json_schema", "schema": _CLOSED}},
+    },
+    ("schema", "anthropic"): {
         "messages": [_ASKED],
         "max_tokens": 512,
         "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},

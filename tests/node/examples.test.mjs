@@ -11,6 +11,7 @@ const ADDRESS = "http://127.0.0.1:8080";
 const ECHO = "[demo model: no language model is behind this answer]";
 const EXPECTED = {
   "anthropic_node.mjs": [ECHO],
+  "google_node.mjs": [ECHO],
   "ollama_node.mjs": [ECHO, "\n2\n"],
   "openai_node.mjs": [ECHO, TEXT],
   "vercel_ai.mjs": [ECHO, TEXT],

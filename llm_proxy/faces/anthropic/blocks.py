@@ -1,12 +1,15 @@
 """Content blocks of Anthropic's Messages API as canonical parts (docs.anthropic.com/en/api/messages).
 
 Laws: pictures become ``image_url``, files ``file``, documents that are text and results of a search become text; marks
-for caches stay where they stood; blocks that are not known pass as they are.
+for caches stay where they stood; canonical parts pass as they are, and any other block is told as text
+(``told``), because no server elsewhere would take it.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from llm_proxy.faces.anthropic.told import told
 
 Block = dict[str, Any]
 
@@ -20,6 +23,10 @@ def content(given: str | list[Block]) -> Any:
     return [part for block in given for part in parts(block)]
 
 
+#: Parts of OpenAI's that clients put among Anthropic's blocks.
+_CANONICAL = frozenset({"text", "image_url", "input_audio", "audio_url", "video_url", "file", "refusal"})
+
+
 def parts(block: Block) -> list[Block]:
     """The parts for one block."""
     kind = block["type"]
@@ -31,13 +38,16 @@ def parts(block: Block) -> list[Block]:
         return _document(block, source)
     if kind == "search_result":
         return _texts([block.get("title"), block.get("source")], block.get("content"))
-    return [block]
+    if kind in _CANONICAL:
+        return [block]
+    text = told(block)
+    return [{"type": "text", "text": text}] if text else []
 
 
 def _image(block: Block, source: Block) -> Block:
     url = _url(source)
     if url is None:
-        return block
+        return _by_id(source) or block
     mark = {"cache_control": block["cache_control"]} if block.get("cache_control") else {}
     return {"type": "image_url", "image_url": {"url": url}, **mark}
 
@@ -50,9 +60,16 @@ def _document(block: Block, source: Block) -> list[Block]:
         return _texts(about, source.get("content"))
     url = _url(source)
     if url is None:
-        return [block]
+        return [*_texts(about, None), _by_id(source) or block]
     file = {"type": "file", "file": {"filename": str(block.get("title") or "document.pdf"), "file_data": url}}
     return [*_texts([block.get("context")], None), file]
+
+
+def _by_id(source: Block) -> Block | None:
+    """A file that was uploaded before: its id means something to the server that keeps it."""
+    if source.get("type") != "file" or not isinstance(source.get("file_id"), str):
+        return None
+    return {"type": "file", "file": {"file_id": source["file_id"]}}
 
 
 def _texts(about: list[Any], said: Any) -> list[Block]:

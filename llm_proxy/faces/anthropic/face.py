@@ -7,30 +7,47 @@ a time, so the pieces of a second tool call that come in between wait for the en
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 from llm_proxy.errors import GatewayError, anthropic_face
-from llm_proxy.faces.anthropic.message import content, met_stop, usage
-from llm_proxy.faces.anthropic.turns import google_signature
+from llm_proxy.faces.anthropic.message import (
+    Members,
+    call_block,
+    citations,
+    content,
+    met_stop,
+    stop_fields,
+    usage,
+)
+from llm_proxy.faces.anthropic.opaque import Details, google_signature
+from llm_proxy.faces.call_ids import CallIds
 from llm_proxy.faces.chunk_reading import Numbers, obj, objects, string
 from llm_proxy.faces.face import Face
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
 from llm_proxy.wire.sse import dumps, sse_event
 
-STOP_REASONS = {
-    "stop": "end_turn",
-    "length": "max_tokens",
-    "tool_calls": "tool_use",
-    "content_filter": "refusal",
-}
+_UNSIGNED: dict[str, Any] = {"type": "thinking", "thinking": "", "signature": ""}
+
+
+def _unknown() -> int:
+    return 0
 
 
 class AnthropicFace(Face):
-    """One answer to a client of the Messages API; ``model`` is the name that the client asked for."""
+    """One answer to a client of the Messages API; ``model`` is the name that the client asked for, ``members`` what
+    functions stand for members of a toolset, ``estimate`` counts the prompt where the upstream has not yet."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(
+        self, model: str, members: Members | None = None, estimate: Callable[[], int] = _unknown
+    ) -> None:
         self._model = model
+        self._members = members or {}
+        self._estimate = estimate
+        self._ids = CallIds()
+        self._details = Details()
+        self._called = self._refused = False
         self._started = False
         self._index = -1
         #: The kind of the open block: text, thinking, tool_use, or empty.
@@ -67,11 +84,10 @@ class AnthropicFace(Face):
             call = self._waiting[index]
             out += self._start_call(index, call)
             out += self._close()
-        reason = STOP_REASONS.get(self._finish or "stop", "end_turn")
-        if self._stop_sequence is not None and reason == "end_turn":
-            reason = "stop_sequence"
-        delta = {"stop_reason": reason, "stop_sequence": self._stop_sequence}
-        out.append(_event("message_delta", delta=delta, usage=usage(self._usage)))
+        out += self._detailed()
+        out += self._close()
+        delta = stop_fields(self._finish, self._stop_sequence, called=self._called, refused=self._refused)
+        out.append(_event("message_delta", delta=delta, usage=self._counts()))
         out.append(_event("message_stop"))
         return b"".join(out)
 
@@ -84,44 +100,54 @@ class AnthropicFace(Face):
     def whole(self, response: ChatResponse) -> bytes:
         data = response.data
         choice = (data.get("choices") or [{}])[0]
-        stop = met_stop(choice)
-        reason = STOP_REASONS.get(string(choice.get("finish_reason")) or "stop", "end_turn")
+        said = choice.get("message") or {}
+        finish = string(choice.get("finish_reason"))
         message = self._message(data)
-        message.update(
-            content=content(choice.get("message") or {}),
-            stop_reason="stop_sequence" if stop is not None and reason == "end_turn" else reason,
-            stop_sequence=stop,
-            usage=usage(data.get("usage") or {}),
-        )
+        message["content"] = content(said, self._members, cut=finish == "length")
+        called, refused = bool(said.get("tool_calls")), bool(said.get("refusal"))
+        message.update(stop_fields(finish, met_stop(choice), called=called, refused=refused))
+        self._usage = data.get("usage") or {}
+        message["usage"] = self._counts()
         return dumps(message)
+
+    def _counts(self) -> dict[str, Any]:
+        """The upstream's counts; of one that counts nothing the estimate that the answer began with."""
+        return usage(self._usage or {"prompt_tokens": self._estimate()})
 
     def _message(self, data: dict[str, Any]) -> dict[str, Any]:
         return {
-            "id": data.get("id") or f"msg_{uuid4().hex}",
+            "id": _text_of(data.get("id")) or f"msg_{uuid4().hex}",
             "type": "message",
             "role": "assistant",
             "model": self._model,
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": usage({}),
+            "usage": {},
         }
 
     def _start(self, data: dict[str, Any]) -> bytes:
         self._started = True
-        return _event("message_start", message=self._message(data))
+        self._usage = data.get("usage") or self._usage
+        message = self._message(data)
+        message["usage"] = {**self._counts(), "output_tokens": 0}
+        return _event("message_start", message=message)
 
     def _delta(self, delta: dict[str, Any]) -> list[bytes]:
         out: list[bytes] = []
         thought = string(delta.get("reasoning_content") or delta.get("reasoning"))
         if thought:
-            out += self._text(
-                "thinking", {"type": "thinking", "thinking": "", "signature": ""}, "thinking", thought
-            )
+            out += self._text("thinking", _UNSIGNED, "thinking", thought)
+        if details := delta.get("reasoning_details"):
+            self._details.add(objects(details))
         for block in objects(delta.get("thinking_blocks")):
             out += self._thought(block)
-        if text := string(delta.get("content") or delta.get("refusal")):
+        refusal = string(delta.get("refusal"))
+        self._refused = self._refused or bool(refusal)
+        if text := string(delta.get("content")) or refusal:
             out += self._text("text", {"type": "text", "text": ""}, "text", text)
+        if annotations := delta.get("annotations"):
+            out += self._cited(citations(objects(annotations)))
         for call in objects(delta.get("tool_calls")):
             out += self._piece(call)
         return out
@@ -130,6 +156,22 @@ class AnthropicFace(Face):
         out = [] if self._open == kind else self._begin(kind, block)
         out.append(self._change({"type": f"{field}_delta", field: piece}))
         return out
+
+    def _cited(self, sources: list[dict[str, Any]]) -> list[bytes]:
+        """Sources, on the text that they belong to; where that has ended already, on an empty one."""
+        if not sources:
+            return []
+        out = [] if self._open == "text" else self._begin("text", {"type": "text", "text": ""})
+        return [*out, *(self._change({"type": "citations_delta", "citation": source}) for source in sources)]
+
+    def _detailed(self) -> list[bytes]:
+        """What OpenRouter must have back, on the thinking that it belongs to."""
+        signature = self._details.signature()
+        return self._sign(signature) if signature else []
+
+    def _sign(self, signature: str) -> list[bytes]:
+        out = [] if self._open == "thinking" else self._begin("thinking", _UNSIGNED)
+        return [*out, self._change({"type": "signature_delta", "signature": signature})]
 
     def _thought(self, block: dict[str, Any]) -> list[bytes]:
         """A whole block of thinking, which its upstream gives out at the block's end: the text has been streamed."""
@@ -160,12 +202,8 @@ class AnthropicFace(Face):
     def _start_call(self, index: int, call: dict[str, Any]) -> list[bytes]:
         function = obj(call.get("function"))
         arguments = string(function.get("arguments"))
-        block: dict[str, Any] = {
-            "type": "tool_use",
-            "id": call.get("id") or f"toolu_{uuid4().hex[:24]}",
-            "name": string(function.get("name")),
-            "input": {},
-        }
+        block = call_block(call, string(function.get("name")), self._ids, self._members)
+        self._called = True
         out = [*self._signed(call), *self._begin("tool_use", block)]
         self._call = index
         if arguments:
@@ -174,12 +212,9 @@ class AnthropicFace(Face):
 
     def _signed(self, call: dict[str, Any]) -> list[bytes]:
         """A signature that came with a call, on the thinking before it."""
+        out = self._detailed()
         signature = google_signature(call)
-        if not signature:
-            return []
-        unsigned = {"type": "thinking", "thinking": "", "signature": ""}
-        out = [] if self._open == "thinking" else self._begin("thinking", unsigned)
-        return [*out, self._change({"type": "signature_delta", "signature": signature})]
+        return [*out, *self._sign(signature)] if signature else out
 
     def _begin(self, kind: str, block: dict[str, Any]) -> list[bytes]:
         out = self._close()
@@ -193,8 +228,15 @@ class AnthropicFace(Face):
     def _close(self) -> list[bytes]:
         if not self._open:
             return []
+        signature = self._details.signature() if self._open == "thinking" else ""
+        out = [self._change({"type": "signature_delta", "signature": signature})] if signature else []
         self._open = ""
-        return [_event("content_block_stop", index=self._index)]
+        return [*out, _event("content_block_stop", index=self._index)]
+
+
+def _text_of(value: Any) -> str:
+    """An id as the text that it is in this API; some servers number their answers."""
+    return str(value) if value not in (None, "") else ""
 
 
 def _event(name: str, **fields: Any) -> bytes:

@@ -1,41 +1,104 @@
-"""A whole message as Anthropic's Messages API writes it: its blocks, why it ended, and the counts."""
+"""A whole message as Anthropic's Messages API writes it: its blocks, why it ended, and the counts.
+
+Laws: a call has an id that Anthropic's own servers would take back, and the name and input that the client's tool has: a
+member of a toolset its own; arguments that were cut off are what of them is whole, without a key that no tool has.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.faces.anthropic.turns import google_signature
+from pydantic_core import from_json
+
+from llm_proxy.faces.anthropic.opaque import details_signature, google_signature
+from llm_proxy.faces.call_ids import CallIds
 from llm_proxy.faces.chunk_reading import count, obj, objects, string
 
+Block = dict[str, Any]
+Members = Mapping[str, tuple[str, str]]
 
-def content(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """The blocks of a whole message: thinking, text, calls."""
-    blocks: list[dict[str, Any]] = []
+STOP_REASONS = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "refusal",
+}
+
+
+def stop_fields(finish: str | None, met: str | None, *, called: bool, refused: bool) -> Block:
+    """Why the answer ended. Some servers say "stop", or nothing, after calls, or after a refusal."""
+    reason = STOP_REASONS.get(finish or "stop", "end_turn")
+    if reason == "end_turn" and called:
+        reason = "tool_use"
+    elif reason == "end_turn" and refused:
+        reason = "refusal"
+    elif reason == "end_turn" and met is not None:
+        reason = "stop_sequence"
+    found: Block = {"stop_reason": reason, "stop_sequence": met}
+    if reason == "refusal":
+        found["stop_details"] = {"type": "refusal", "category": None, "explanation": None}
+    return found
+
+
+def content(message: Block, members: Members, *, cut: bool = False) -> list[Block]:
+    """The blocks of a whole message: thinking, text, calls; ``cut``: its end is missing."""
+    blocks: list[Block] = []
     thoughts = objects(message.get("thinking_blocks"))
     reasoning = string(message.get("reasoning_content") or message.get("reasoning"))
+    signature = details_signature(objects(message.get("reasoning_details")))
     if thoughts:
         blocks += [{key: value for key, value in block.items() if key != "index"} for block in thoughts]
-    elif reasoning:
-        blocks.append({"type": "thinking", "thinking": reasoning, "signature": ""})
+    elif reasoning or signature:
+        blocks.append({"type": "thinking", "thinking": reasoning, "signature": signature})
     if text := string(message.get("content") or message.get("refusal")):
-        blocks.append({"type": "text", "text": text})
+        cited = citations(objects(message.get("annotations")), text)
+        blocks.append({"type": "text", "text": text, **({"citations": cited} if cited else {})})
+    ids = CallIds()
     for call in objects(message.get("tool_calls")):
         function = obj(call.get("function"))
         if signature := google_signature(call):
             if not (blocks and blocks[-1]["type"] == "thinking"):
                 blocks.append({"type": "thinking", "thinking": ""})
             blocks[-1]["signature"] = signature
-        blocks.append(
+        begun = call_block(call, string(function.get("name")), ids, members)
+        blocks.append({**begun, "input": _object(string(function.get("arguments")) or "{}", cut=cut)})
+    return blocks
+
+
+def call_block(call: Block, name: str, ids: CallIds, members: Members) -> Block:
+    """The block of a call, its input still empty."""
+    given = call.get("id")
+    call_id = ids.asked(str(given)) if given not in (None, "") else f"toolu_{uuid4().hex[:24]}"
+    toolset, member = members.get(name, ("", name))
+    block: Block = {"type": "tool_use", "id": call_id, "name": member, "input": {}}
+    return {**block, "toolset_name": toolset} if toolset else block
+
+
+def citations(annotations: list[Block], text: str = "") -> list[Block]:
+    """Sources of an answer (OpenAI's ``url_citation``) as this API cites what a search has found."""
+    found = []
+    for annotation in annotations:
+        source = annotation.get("url_citation")
+        source = source if isinstance(source, dict) else annotation
+        if annotation.get("type") != "url_citation" or not isinstance(source.get("url"), str):
+            continue
+        start, end = source.get("start_index"), source.get("end_index")
+        quoted = text[start:end] if type(start) is int and type(end) is int and 0 <= start < end else ""
+        title = source.get("title")
+        found.append(
             {
-                "type": "tool_use",
-                "id": call.get("id") or f"toolu_{uuid4().hex[:24]}",
-                "name": string(function.get("name")),
-                "input": _object(string(function.get("arguments")) or "{}"),
+                "type": "web_search_result_location",
+                "url": source["url"],
+                "title": title if isinstance(title, str) else None,
+                "cited_text": quoted,
+                "encrypted_index": "",
             }
         )
-    return blocks
+    return found
 
 
 def met_stop(choice: dict[str, Any]) -> str | None:
@@ -44,13 +107,22 @@ def met_stop(choice: dict[str, Any]) -> str | None:
     return met if isinstance(met, str) else None
 
 
-def _object(arguments: str) -> dict[str, Any]:
-    """Arguments as an object; a model that wrote something else still gets it through, under a name of ours."""
+def _object(arguments: str, *, cut: bool) -> Block:
+    """Arguments as an object: of those that were cut off the members that are whole. A model that wrote something else
+    still gets it through, under a name of ours."""
     try:
         value = json.loads(arguments)
     except (ValueError, RecursionError):
-        return {"arguments": arguments}
+        return _begun(arguments) if cut else {"arguments": arguments}
     return value if isinstance(value, dict) else {"arguments": value}
+
+
+def _begun(arguments: str) -> Block:
+    try:
+        value = from_json(arguments, allow_partial=True)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def usage(counts: dict[str, Any]) -> dict[str, Any]:

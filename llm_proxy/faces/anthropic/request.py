@@ -1,36 +1,46 @@
 """A request of Anthropic's Messages API as a canonical chat request (docs.anthropic.com/en/api/messages).
 
 Laws: nothing that the canonical form can carry is lost: ``cache_control`` stays where it stood, fields that are not known
-pass; what only Anthropic's own servers do is named. Those get requests as they are (``anthropic_native``). The turns are
-in ``anthropic_turns``.
+pass; what only Anthropic's own servers do is named. Those get requests as they are (``native``). The turns are
+in ``turns``, the tools in ``tools``, thinking in ``effort``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from llm_proxy.errors import ThreadsUnsupported
+from llm_proxy.errors import InvalidRequest, Problem, ThreadsUnsupported
+from llm_proxy.faces.anthropic.effort import effort_fields, latest_effort
+from llm_proxy.faces.anthropic.tools import Offered, offered
 from llm_proxy.faces.anthropic.turns import Turns, blocks
+from llm_proxy.faces.pairs import paired
 from llm_proxy.wire.schema import MaybeNumber, Open, validated
-from llm_proxy.wire.sse import dumps
 
 Block = dict[str, Any]
 
-#: OpenAI's words for budgets of thinking, by the smallest budget that deserves them.
-_EFFORTS = ((16_384, "high"), (4_096, "medium"))
-
 
 class Turn(Open):
-    """One message; roles other than these two do not exist in this API."""
+    """One message. The API knows the roles user, assistant and, since 2026, system in mid-conversation; other clients'
+    names for them are understood."""
 
-    role: Literal["user", "assistant"]
-    content: str | list[Block]
+    role: str = Field(min_length=1)
+    content: str | list[Block] | None = None
 
     _content = field_validator("content", mode="before")(blocks)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Turn:
+        """Only a message of the system may say nothing: it may hold an ``output_config`` instead."""
+        if self.content is None and self.role != "system":
+            raise PydanticCustomError(
+                "content", "is required for role '{role}'", {"role": self.role, "at": "content"}
+            )
+        return self
 
 
 class Asked(Open):
@@ -48,6 +58,7 @@ class Asked(Open):
     tool_choice: dict[str, Any] | None = None
     thinking: dict[str, Any] | None = None
     output_config: dict[str, Any] | None = None
+    output_format: dict[str, Any] | None = None
 
 
 class MessagesRequest(Asked):
@@ -71,6 +82,9 @@ def read(body: Mapping[str, Any]) -> MessagesRequest:
     """Validate ``body``. Raises ``InvalidRequest`` with every problem, ``ThreadsUnsupported`` for a message thread."""
     if body.get("thread") is not None:
         raise ThreadsUnsupported("thread: not kept here; send the whole conversation", param="thread")
+    if body.get("compaction") is not None:
+        words = "is made by Anthropic's own servers only; ask the model for a summary instead"
+        raise InvalidRequest.of([Problem("compaction", words)])
     return validated(MessagesRequest, body)
 
 
@@ -80,10 +94,13 @@ class Translated:
 
     sent: dict[str, Any]
     dropped: tuple[str, ...]
+    #: The toolset and the member that a function stands for.
+    members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str) -> Translated:
-    """The chat request for ``form``, which was read from ``body``, to an upstream of ``api_type``."""
+def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str, model: str = "") -> Translated:
+    """The chat request for ``form``, which was read from ``body``, to ``model`` at an upstream of ``api_type``. Raises
+    ``InvalidRequest``."""
     turns = Turns(api_type)
     passed = {key: value for key, value in body.items() if key not in _TRANSLATED and value is not None}
     lost = _take_own(passed)
@@ -93,40 +110,77 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str) -> 
         "stream": bool(form.stream),
         "max_tokens": form.max_tokens,
     }
-    sent["messages"] = [
-        *turns.system(form.system),
-        *(message for turn in form.messages for message in turns.messages(turn.role, turn.content)),
-    ]
-    for ours, theirs in (
-        ("stop", "stop_sequences"),
-        ("temperature", "temperature"),
-        ("top_p", "top_p"),
-        ("top_k", "top_k"),
-    ):
+    tools = offered(form.tools or ())
+    spoken = list(_in_force(form.messages))
+    messages = turns.system(form.system)
+    for at, turn in spoken:
+        _changed(tools, turn)
+        messages += turns.messages(turn.role, turn.content, at)
+    if all(message["role"] == "system" for message in messages):
+        words = "must hold at least one message of a user or an assistant that is not empty"
+        raise InvalidRequest.of([Problem("messages", words)])
+    sent["messages"], told = paired(messages)
+    for ours, theirs in _SAMPLING:
         if body.get(theirs) is not None:
             sent[ours] = body[theirs]
     if form.metadata and isinstance(form.metadata.get("user_id"), str):
         sent["user"] = form.metadata["user_id"]
-    tools = [(f"tools.{at}", _tool(tool)) for at, tool in enumerate(form.tools or ())]
-    lost += [name for name, tool in tools if tool["type"] != "function"]
-    functions = [tool for _, tool in tools if tool["type"] == "function"]
-    if functions:
-        sent["tools"] = functions
-        sent.update(_choice(form.tool_choice))
-    thinking, output = form.thinking or {}, form.output_config or {}
-    effort = _effort(thinking, output, api_type)
-    if thinking.get("type") == "disabled" and not effort:
-        lost.append("thinking")
-    sent.update({**_format(output), **effort})
-    return Translated(sent, (*lost, *turns.dropped))
+    lost += [f"tools.{name}" for name in tools.left_out]
+    if tools.functions:
+        sent["tools"] = tools.functions
+    choice, lost_choice = tools.choice(form.tool_choice)
+    sent.update(choice)
+    output = dict(form.output_config or {})
+    if effort := latest_effort(turn.model_extra for _, turn in spoken):
+        output["effort"] = effort
+    thinking, lost_effort = effort_fields(form.thinking or {}, output, api_type, model)
+    lost += [
+        *lost_choice,
+        *lost_effort,
+        *(["output_config.task_budget"] if output.get("task_budget") else []),
+    ]
+    sent.update({**_format(output, form.output_format), **thinking})
+    return Translated(sent, (*lost, *turns.dropped, *told), tools.members)
+
+
+def _in_force(messages: list[Turn]) -> Iterator[tuple[int, Turn]]:
+    """The messages that the model still sees, with their places: one of the system may be for a single turn only."""
+    last_user = max((at for at, turn in enumerate(messages) if turn.role == "user"), default=-1)
+    for at, turn in enumerate(messages):
+        passing = turn.role == "system" and (turn.model_extra or {}).get("clear_at") == "next_user_message"
+        if not (passing and at < last_user):
+            yield at, turn
+
+
+def _changed(tools: Offered, turn: Turn) -> None:
+    """Tools that a message makes available, or withdraws, from there on: what holds in the end is what is offered."""
+    for block in turn.content if isinstance(turn.content, list) else ():
+        changes = block.get("tool_changes") if block["type"] == "compaction" else [block]
+        for change in changes if isinstance(changes, list) else []:
+            tool = change.get("tool") if isinstance(change, dict) else None
+            if not isinstance(tool, dict):
+                continue
+            if change.get("type") == "tool_addition" and isinstance(tool.get("definition"), dict):
+                tools.add(tool["definition"])
+            elif change.get("type") == "tool_removal":
+                tools.remove(str(tool.get("name")))
 
 
 _TRANSLATED = frozenset(MessagesRequest.model_fields)
+_SAMPLING = (
+    ("stop", "stop_sequences"),
+    ("temperature", "temperature"),
+    ("top_p", "top_p"),
+    ("top_k", "top_k"),
+)
 #: What only Anthropic's own servers do.
 OWN = (
+    "billing_policy",
     "container",
     "context_management",
     "diagnostics",
+    "fallback_credit_token",
+    "fallbacks",
     "inference_geo",
     "mcp_servers",
     "speed",
@@ -142,56 +196,35 @@ def _take_own(passed: dict[str, Any]) -> list[str]:
     return [name for name in OWN if passed.pop(name, None) is not None]
 
 
-def _tool(tool: Block) -> Block:
-    """A function; tools that run on Anthropic's side have a type of their own and pass."""
-    if tool.get("type") not in (None, "custom"):
-        return tool
-    function = {"name": tool.get("name"), "parameters": tool.get("input_schema") or {"type": "object"}}
-    function.update({key: tool[key] for key in ("description", "strict") if tool.get(key) is not None})
-    mark = {"cache_control": tool["cache_control"]} if tool.get("cache_control") else {}
-    return {"type": "function", "function": function, **mark}
-
-
-def _choice(choice: Block | None) -> dict[str, Any]:
-    if not choice:
-        return {}
-    kind = choice.get("type")
-    named = {"type": "function", "function": {"name": choice.get("name")}}
-    found: dict[str, Any] = {"tool_choice": {"any": "required", "tool": named}.get(str(kind), kind)}
-    if choice.get("disable_parallel_tool_use"):
-        found["parallel_tool_calls"] = False
-    return found
-
-
-def _format(output: Block) -> dict[str, Any]:
-    form = output.get("format")
+def _format(output: Block, older: Block | None) -> dict[str, Any]:
+    form = output.get("format") or older  # output_format is its name in the beta
     if not isinstance(form, dict) or form.get("type") != "json_schema":
         return {}
     schema = {"name": "answer", "schema": form.get("schema") or {}}
     return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
-def _effort(thinking: Block, output: Block, api_type: str) -> dict[str, Any]:
-    """Thinking in OpenAI's words. That API has none for "do not" that its models without thinking accept; the templates of
-    vLLM's models have a switch, or ignore what they do not know."""
-    kind = thinking.get("type")
-    found: dict[str, Any] = {}
-    if api_type == "vllm" and kind in ("enabled", "adaptive", "disabled"):
-        found["chat_template_kwargs"] = {"enable_thinking": kind != "disabled"}
-    if kind == "disabled":
-        return found if api_type not in ("ollama", "gemini") else {"reasoning_effort": "none"}
-    if isinstance(output.get("effort"), str):
-        found["reasoning_effort"] = output["effort"]
-    elif kind == "adaptive":
-        found["reasoning_effort"] = "medium"  # as much as the model sees fit, but shown
-    elif kind == "enabled":
-        budget = thinking.get("budget_tokens")
-        budget = budget if isinstance(budget, int) else 0
-        found["reasoning_effort"] = next((word for least, word in _EFFORTS if budget >= least), "low")
-    return found
+#: About what a picture costs, whatever its bytes are (docs.anthropic.com/en/docs/build-with-claude/vision).
+_PICTURE = 1_500
 
 
 def estimated_tokens(body: Mapping[str, Any]) -> int:
-    """A count without a tokenizer: four bytes of JSON text are about one token of English. An estimate, no more."""
-    counted = {key: body[key] for key in ("system", "messages", "tools") if body.get(key)}
-    return max(1, len(dumps(counted)) // 4)
+    """A count without a tokenizer: four bytes of text are about one token of English. An estimate, no more."""
+    size = 0
+    stack = [body[key] for key in ("system", "messages", "tools") if body.get(key)]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, str):
+            size += len(value) if value.isascii() else len(value.encode(errors="replace"))
+        elif isinstance(value, dict):
+            if value.get("type") == "base64":
+                size += 4 * _PICTURE
+                continue
+            size += 4 * len(value)
+            stack.extend(value.values())
+            size += sum(map(len, value))
+        elif isinstance(value, list):
+            stack.extend(value)
+        else:
+            size += 4
+    return max(1, size // 4)

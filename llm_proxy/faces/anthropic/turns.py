@@ -2,8 +2,9 @@
 
 Laws: a user's turn with results of tools becomes one ``tool`` message for each result, then the rest of the turn, which
 gets the pictures of results where those may only be texts. Thinking goes along as ``reasoning_content``; its signatures
-can be judged at Anthropic's servers only, which get requests as they are. A signature of Google's goes back to the call
-that it came with (see ``google_signature``).
+can be judged at Anthropic's servers only, which get requests as they are. What other vendors must have back (see
+``opaque``) goes to where it came from. A system message in mid-conversation stays where it stands: where the upstream
+takes it no other way, its adapter moves it.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.faces.anthropic.blocks import Block, content
+from llm_proxy.faces.anthropic.opaque import details_in, googles
+from llm_proxy.faces.anthropic.told import SILENT
+from llm_proxy.faces.anthropic.tools import member_name
 from llm_proxy.wire.sse import dumps
 
 _THOUGHTS = ("thinking", "redacted_thinking")
-#: In front of a signature that is Google's. The dialect has one place for what a client must give back as it is, and
-#: its own signatures never look so: they are base64.
-_GOOGLE = "google:"
 
 
 def blocks(value: Any) -> Any:
@@ -34,16 +36,8 @@ def blocks(value: Any) -> Any:
     raise PydanticCustomError("blocks", "must be a string or a list of blocks with a 'type'")
 
 
-def google_signature(call: Block) -> str:
-    """The signature of the thinking before a canonical call, as a block of thinking may carry it; empty if there is none.
-
-    Google's models sign calls and want each signature back with its call (ai.google.dev/gemini-api/docs/thought-signatures);
-    its own OpenAI endpoint puts it into ``extra_content.google.thought_signature``.
-    """
-    found: Any = call
-    for name in ("extra_content", "google", "thought_signature"):
-        found = found.get(name) if isinstance(found, dict) else None
-    return _GOOGLE + found if isinstance(found, str) and found else ""
+#: What other libraries call those who speak.
+_ROLES = {"developer": "system", "model": "assistant", "ai": "assistant", "human": "user"}
 
 
 class Turns:
@@ -54,60 +48,103 @@ class Turns:
         self._has_errors = api_type == "gemini"
         #: Whether results of tools may hold pictures; OpenAI's are texts.
         self._has_pictures = api_type in ("gemini", "ollama")
+        #: Whether files may be given by address; OpenAI's ``file_data`` is for the data alone.
+        self._has_addresses = api_type not in ("openai", "vllm")
         self._lost: list[str] = []
 
     @property
     def dropped(self) -> tuple[str, ...]:
         """The names of what could not be carried so far."""
-        return tuple(self._lost)
+        return tuple(dict.fromkeys(self._lost))
 
     def system(self, system: str | list[Block] | None) -> list[Block]:
         """The system text as a message, if there is one."""
-        return [{"role": "system", "content": self._content(system)}] if system else []
+        if isinstance(system, list):
+            system = [block for block in system if not _speaks_to_the_vendor(block)]
+        return [{"role": "system", "content": self._content(system, "system")}] if system else []
 
-    def messages(self, role: str, given: str | list[Block]) -> list[Block]:
-        """The messages of one turn."""
+    def messages(self, role: str, given: str | list[Block] | None, at: int) -> list[Block]:
+        """The messages of turn number ``at``. Raises ``InvalidRequest``."""
+        role, told = _ROLES.get(role, role), role
+        if role not in ("user", "assistant", "system"):
+            self._lose(f"messages.{at}.role (sent as user)")
+            role = "user"
+        elif told != role:
+            self._lose(f"messages.{at}.role (sent as {role})")
+        if role == "system":
+            return self._interjection(given, at)
         if isinstance(given, str):
-            return [{"role": role, "content": given}]
+            return [] if role == "assistant" and not given else [{"role": role, "content": given}]
         if role == "assistant":
-            return [self._assistant(given)]
-        results = [self._result(block) for block in given if block["type"] == "tool_result"]
+            return self._assistant(given or [], at)
+        return self._user(given or [], at)
+
+    def _interjection(self, given: str | list[Block] | None, at: int) -> list[Block]:
+        """A system message in mid-conversation; changes of the tools are no words (see ``request``)."""
+        if isinstance(given, list):
+            given = [block for block in given if block["type"] not in ("tool_addition", "tool_removal")]
+        return (
+            [{"role": "system", "content": self._content(given, f"messages.{at}.content")}] if given else []
+        )
+
+    def _user(self, given: list[Block], at: int) -> list[Block]:
+        path = f"messages.{at}.content"
+        results = [self._result(block, path) for block in given if block["type"] == "tool_result"]
         pictures = [] if self._has_pictures else [part for result in results for part in _pictures(result)]
-        rest = self._content([block for block in given if block["type"] != "tool_result"])
+        rest = self._content([block for block in given if block["type"] != "tool_result"], path)
         if pictures:
             rest = [*pictures, *([{"type": "text", "text": rest}] if isinstance(rest, str) else rest)]
         return [*results, *([{"role": "user", "content": rest}] if rest or not results else [])]
 
-    def _content(self, given: str | list[Block]) -> Any:
+    def _content(self, given: str | list[Block], path: str) -> Any:
         if not isinstance(given, str) and any(map(_is_to_be_cited, given)):
             self._lose("citations")
-        return content(given)
+        found = content(given)
+        if not self._has_addresses and isinstance(found, list) and any(map(_is_address, found)):
+            words = "a document by address cannot be sent to this model: send its data (a source of type 'base64')"
+            raise InvalidRequest.of([Problem(path, words)])
+        return found
 
     def _lose(self, name: str) -> None:
-        if name not in self._lost:
-            self._lost.append(name)
+        self._lost.append(name)
 
-    def _result(self, block: Block) -> Block:
+    def _result(self, block: Block, path: str) -> Block:
         message: Block = {"role": "tool", "tool_call_id": block.get("tool_use_id")}
-        message["content"] = self._content(block.get("content") or "")
+        message["content"] = self._content(block.get("content") or "", path)
         if block.get("is_error") and self._has_errors:
             message["is_error"] = True
         elif block.get("is_error"):
             self._lose("is_error")
         return message
 
-    def _assistant(self, given: list[Block]) -> Block:
+    def _assistant(self, given: list[Block], at: int) -> list[Block]:
+        """A turn of the model's; one of nothing but thoughts is left out, because servers refuse a message without
+        text and calls."""
         message: Block = {"role": "assistant", "content": None}
-        said = [block for block in given if block["type"] not in ("tool_use", *_THOUGHTS)]
-        if said:
-            message["content"] = self._content(said)
         calls = list(_calls(given))
+        thoughts = [block for block in given if block["type"] in _THOUGHTS]
+        said = [block for block in given if block["type"] not in ("tool_use", *_THOUGHTS, *SILENT)]
+        if said:
+            message["content"] = self._content(said, f"messages.{at}.content") or None
+        if not calls and not message["content"]:
+            if thoughts:
+                self._lose(f"messages.{at}.thinking")
+            return []
         if calls:
             message["tool_calls"] = calls
-        thoughts = [block for block in given if block["type"] in _THOUGHTS]
+        if any(block["type"] == "redacted_thinking" for block in thoughts):
+            self._lose("redacted_thinking")
         if thought := "".join(str(block.get("thinking") or "") for block in thoughts):
             message["reasoning_content"] = thought
-        return message
+        if details := [entry for block in thoughts for entry in details_in(block)]:
+            message["reasoning_details"] = details
+        return [message]
+
+
+def _speaks_to_the_vendor(block: Block) -> bool:
+    """Claude Code's first text, which says to Anthropic's servers who is to be billed: in front of everything else it
+    would only spoil other servers' caches."""
+    return str(block.get("text")).startswith("x-anthropic-billing-header:")
 
 
 def _is_to_be_cited(block: Block) -> bool:
@@ -117,6 +154,12 @@ def _is_to_be_cited(block: Block) -> bool:
         and isinstance(wanted, dict)
         and bool(wanted.get("enabled"))
     )
+
+
+def _is_address(part: Block) -> bool:
+    file = part.get("file") if part["type"] == "file" else None
+    data = file.get("file_data") if isinstance(file, dict) else None
+    return isinstance(data, str) and data[:8].lower().startswith(("http://", "https://"))
 
 
 def _pictures(result: Block) -> list[Block]:
@@ -136,18 +179,20 @@ def _calls(content: list[Block]) -> Iterator[Block]:
     """The calls of a turn; one after a block with a signature of Google's carries that."""
     signature = ""
     for block in content:
-        if of_google(block):
-            signature = block["signature"].removeprefix(_GOOGLE)
+        if block["type"] in _THOUGHTS:
+            signature = googles(block) or signature
         elif block["type"] == "tool_use":
-            arguments = dumps(block.get("input") or {}).decode()
-            function = {"name": block.get("name"), "arguments": arguments}
-            call: Block = {"id": block.get("id"), "type": "function", "function": function}
-            if signature:
-                call["extra_content"] = {"google": {"thought_signature": signature}}
+            yield _call(block, signature)
             signature = ""
-            yield call
 
 
-def of_google(block: Block) -> bool:
-    """Whether a block of thinking carries a signature of Google's."""
-    return block["type"] == "thinking" and str(block.get("signature")).startswith(_GOOGLE)
+def _call(block: Block, signature: str) -> Block:
+    """A call, with the signature of Google's that stood before it."""
+    name, toolset, given = block.get("name"), block.get("toolset_name"), block.get("input")
+    if isinstance(toolset, str) and toolset:
+        name = member_name(toolset, str(name))
+    function = {"name": name, "arguments": dumps({} if given is None else given).decode()}
+    call: Block = {"id": block.get("id"), "type": "function", "function": function}
+    if signature:
+        call["extra_content"] = {"google": {"thought_signature": signature}}
+    return call

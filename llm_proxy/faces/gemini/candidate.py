@@ -8,6 +8,7 @@ answer ends with a part, since Google's clients keep no answer in their history 
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from typing import Any
 
 from llm_proxy.errors import UpstreamError
@@ -59,7 +60,7 @@ class Candidate:
 
     def last(self) -> list[Json]:
         """The parts that end it."""
-        opaque: Json = dict(self._opaque)
+        opaque: Json = {name: _joined(blocks) for name, blocks in self._opaque.items()}
         if self._calls and not opaque and self._thought:
             opaque = {"reasoning_content": "".join(self._thought)}
         mark = sealed(opaque)
@@ -87,8 +88,8 @@ class Candidate:
         images = objects(delta.get("images"))
         parts += [_picture(string(obj(image.get("image_url")).get("url"))) for image in images]
         for name in ("thinking_blocks", "reasoning_details"):
-            for block in objects(delta.get(name)):
-                _join(self._opaque.setdefault(name, []), block)
+            if blocks := objects(delta.get(name)):
+                self._opaque.setdefault(name, []).extend(blocks)
         for note in objects(delta.get("annotations")):
             if isinstance(cited := note.get("url_citation"), dict):
                 self._citations.append(_citation(cited))
@@ -136,15 +137,20 @@ def _picture(url: str) -> Json:
     return {"fileData": {"fileUri": url}}
 
 
-def _join(blocks: list[Json], block: Json) -> None:
-    """Put one more block to the others; some vendors stream the text of one in pieces."""
-    before = blocks[-1] if blocks else {}
-    same = all(before.get(name) == block.get(name) for name in ("type", "index"))
-    if same and before and isinstance(before.get("text"), str) and isinstance(block.get("text", ""), str):
-        news = {name: value for name, value in block.items() if value is not None}
-        blocks[-1] = {**before, **news, "text": before["text"] + block.get("text", "")}
-    else:
-        blocks.append(block)
+def _joined(blocks: list[Json]) -> list[Json]:
+    """Blocks of a stream put together: some vendors give out the text of one in pieces."""
+    made: list[Json] = []
+    for _, run in groupby(blocks, key=lambda block: (block.get("type"), block.get("index"))):
+        pieces = list(run)
+        if len(pieces) == 1 or not all(isinstance(piece.get("text", ""), str) for piece in pieces):
+            made += pieces
+            continue
+        whole = {name: value for piece in pieces for name, value in piece.items() if value is not None}
+        if "text" in whole:
+            made.append({**whole, "text": "".join(piece.get("text", "") for piece in pieces)})
+        else:
+            made += pieces
+    return made
 
 
 def _citation(cited: Json) -> Json:

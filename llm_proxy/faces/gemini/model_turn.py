@@ -6,6 +6,7 @@ Laws: texts, thoughts and calls are joined in their order; signatures go where t
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from llm_proxy.faces.gemini.parts import refuse, told
@@ -25,10 +26,11 @@ class ModelTurn:
         self._number = number
         self._texts: list[str] = []
         self._thoughts: list[str] = []
-        #: Fields that came in a signature of ours.
-        self._opaque: Json = {}
-        #: The calls that wait for their results, in order, by their ids.
+        #: Fields that came in a signature of ours, in pieces.
+        self._opaque: dict[str, list[Any]] = {}
+        #: The calls that wait for their results, in order, by their ids; and the ids of all calls of each name.
         self._waiting: dict[str, Json] = {}
+        self._of_name: dict[Any, deque[str]] = {}
 
     def add(self, part: Any, path: str) -> bool:
         """Take one part; False if it is none that a model says. Raises ``InvalidRequest``."""
@@ -36,13 +38,15 @@ class ModelTurn:
             part = {"text": part}
         signature = part.get("thoughtSignature")
         for name, value in opened(signature).items():
-            self._keep(name, value)
+            self._opaque.setdefault(name, []).append(value)
         if "functionCall" in part:
             self._call(part["functionCall"], of_google(signature), f"{path}.functionCall")
             return True
         if google := of_google(signature):
             self.message["extra_content"] = google_extra(google)
         text = part.get("text")
+        if text == "":
+            return True
         if isinstance(text, str):
             (self._thoughts if part.get("thought") is True else self._texts).append(text)
         elif words := told(part):
@@ -54,9 +58,10 @@ class ModelTurn:
     def answered(self, call_id: Any, name: Any) -> str | None:
         """The id of the call that a result answers; None if there is none."""
         found = call_id if isinstance(call_id, str) and call_id in self._waiting else None
-        if found is None:
-            same = (known for known, call in self._waiting.items() if call["function"]["name"] == name)
-            found = next(same, None)
+        same = self._of_name.get(name, deque()) if isinstance(name, str) else deque()
+        while found is None and same:
+            first = same.popleft()
+            found = first if first in self._waiting else None
         if found is not None:
             del self._waiting[found]
         return found
@@ -65,26 +70,22 @@ class ModelTurn:
         """Nothing more is to come, and no more results: the message is as it will be sent."""
         for call in self._waiting.values():
             function = call["function"]
-            self.message["tool_calls"].remove(call)
             self._tell(f"Called the tool {function['name']} with {function['arguments']}; no result came.")
+        calls = [call for call in self.message.pop("tool_calls", ()) if call["id"] not in self._waiting]
         self._waiting = {}
-        if not self.message.get("tool_calls"):
-            self.message.pop("tool_calls", None)
+        if calls:
+            self.message["tool_calls"] = calls
         self.message["content"] = "".join(self._texts) or None
-        opaque = dict(self._opaque)
-        if thought := "".join(self._thoughts) or opaque.pop("reasoning_content", ""):
+        carried = "".join(self._opaque.pop("reasoning_content", ()))
+        if thought := "".join(self._thoughts) or carried:
             self.message["reasoning_content"] = thought
-        opaque.pop("reasoning_content", None)
-        self.message.update(opaque)
+        for name, lists in self._opaque.items():
+            self.message[name] = [block for blocks in lists for block in blocks]
 
     def _tell(self, words: str) -> None:
         """Something else than the model's own words, apart from those."""
-        before = "\n" if any(self._texts) else ""
+        before = "\n" if self._texts else ""
         self._texts.append(before + words)
-
-    def _keep(self, name: str, value: Any) -> None:
-        before = self._opaque.get(name)
-        self._opaque[name] = value if before is None else before + value
 
     def _call(self, given: Any, signature: str, path: str) -> None:
         if not isinstance(given, dict):
@@ -104,3 +105,4 @@ class ModelTurn:
             call["extra_content"] = google_extra(signature)
         calls.append(call)
         self._waiting[call_id] = call
+        self._of_name.setdefault(name, deque()).append(call_id)

@@ -84,6 +84,7 @@ def _chosen(functions: list[Json], calling: Json, lost: list[str]) -> Json:
     mode = str(calling.get("mode") or "AUTO").upper()
     allowed = calling.get("allowedFunctionNames")
     if isinstance(allowed, list) and allowed:
+        allowed = {name for name in allowed if isinstance(name, str)}
         functions = [tool for tool in functions if tool["function"]["name"] in allowed]
     if not functions:
         if mode in ("ANY", "VALIDATED"):

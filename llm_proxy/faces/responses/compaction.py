@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llm_proxy.errors import UpstreamError
 from llm_proxy.faces.responses.sealed import packed, unpacked
 
 _Json = dict[str, Any]
@@ -25,6 +26,14 @@ _ELSEWHERE = "[Earlier turns were compacted by another service in a form that on
 def is_trigger(item: Any) -> bool:
     """Whether an item asks for it."""
     return isinstance(item, dict) and item.get("type") == "compaction_trigger"
+
+
+def summary_of(pieces: list[str]) -> str:
+    """What the model wrote. Raises ``UpstreamError`` if it is nothing: the client would go on without its history."""
+    summary = "".join(pieces)
+    if not summary.strip():
+        raise UpstreamError("the model gave no summary of the conversation", phase="body", kind="event")
+    return summary
 
 
 def sealed(summary: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from llm_proxy.faces.chunk_reading import Numbers, delta, obj, objects, string
+from llm_proxy.faces.responses.compaction import summary_of
 from llm_proxy.faces.responses.items import Items
 from llm_proxy.faces.responses.response_object import INCOMPLETE, annotation, usage
 from llm_proxy.faces.responses.toolbox import Toolbox
@@ -73,7 +74,8 @@ class Events:
         return self._items.taken()
 
     def end(self) -> list[_Json]:
-        """The rest of a complete answer, its last event included."""
+        """The rest of a complete answer, its last event included. Raises ``UpstreamError`` if it is no answer to what was
+        asked."""
         self._start()
         waiting, self._waiting = _in_order(self._waiting), []
         for late, logprobs in waiting:
@@ -83,7 +85,7 @@ class Events:
         self._items.close("incomplete" if self._finish in INCOMPLETE else "completed")
         self._items.give_out_kept()
         if self._summary is not None:
-            self._items.compaction("".join(self._summary))
+            self._items.compaction(summary_of(self._summary))
         response = self.response()
         self._items.emit(f"response.{response['status']}", response=response)
         return self._items.taken()

@@ -12,6 +12,7 @@ from typing import Any
 
 from llm_proxy.faces.responses.call import Call
 from llm_proxy.faces.responses.compaction import sealed
+from llm_proxy.faces.responses.item_events import ItemEvents, as_it_is
 from llm_proxy.faces.responses.response_object import PARTS, Part
 from llm_proxy.faces.responses.sealed import Details, call_mark, packed
 from llm_proxy.faces.responses.toolbox import Declared
@@ -21,40 +22,20 @@ _Json = dict[str, Any]
 _PREFIXES = {"message": "msg", "reasoning": "rs"}
 
 
-class Items:
-    """Collects events until they are ``taken``; ``key`` makes the ids of the items unique."""
+class Items(ItemEvents):
+    """Items as what is said in them; ``seals_calls``: whether vendors' fields of calls go into the opaque place too."""
 
     def __init__(self, key: str, seals_calls: bool = False) -> None:
-        self._key = key
-        self._number = -1
-        self._out: list[_Json] = []
-        #: Items that are done.
-        self.output: list[_Json] = []
-        self._item: _Json | None = None
+        super().__init__(key)
         self._part: _Json | None = None
         self._call: Call | None = None
         #: The text of the open part, or of the open call, in pieces.
         self._pieces: list[str] = []
         self._logprobs: list[_Json] = []
-        #: What is kept for the vendor, and waits for an item that can hold it; whether signatures of calls are.
+        #: What is kept for the vendor, and waits for an item that can hold it.
         self._kept: list[_Json] = []
         self._details = Details()
         self._seals_calls = seals_calls
-
-    @property
-    def begun(self) -> bool:
-        """Whether there was an event."""
-        return self._number >= 0
-
-    def emit(self, kind: str, **fields: Any) -> None:
-        """An event with the next number."""
-        self._number += 1
-        self._out.append({"type": kind, "sequence_number": self._number, **fields})
-
-    def taken(self) -> list[_Json]:
-        """The events since the last time."""
-        out, self._out = self._out, []
-        return out
 
     def say(self, kind: str, text: str, logprobs: list[_Json] | None = None) -> None:
         """A piece of text in a part of this kind, which is opened if need be."""
@@ -150,18 +131,6 @@ class Items:
         self.close("completed")
         self._add(kind, prefix, fields)
 
-    def _add(self, kind: str, prefix: str, fields: _Json) -> None:
-        item_id = f"{prefix}_{self._key}{len(self.output)}"
-        self._item = {"id": item_id, "type": kind, "status": "in_progress", **fields}
-        self.emit("response.output_item.added", output_index=len(self.output), item=_copy(self._item))
-
-    def _done(self, status: str) -> None:
-        assert self._item is not None
-        self._item["status"] = status
-        self.emit("response.output_item.done", output_index=len(self.output), item=self._item)
-        self.output.append(self._item)
-        self._item = None
-
     def _begin(self, call: Call) -> None:
         self._call = call
         kind = call.declared.kind
@@ -188,7 +157,10 @@ class Items:
             self._close_call(plain, status)
             return
         else:
-            self._add_whole(kind.item, kind.prefix, fields)
+            if kind.item == "shell_call":
+                self._add_shell_call(kind.prefix, fields)
+            else:
+                self._add(kind.item, kind.prefix, fields)
             status = "completed"  # it is: what was cut off would not have been read
         assert self._item is not None
         if call.extra:
@@ -197,20 +169,6 @@ class Items:
                 self._kept.append(call_mark(call.call_id, call.extra))
         self._call = None
         self._done(status)
-
-    def _add_whole(self, kind: str, prefix: str, fields: _Json) -> None:
-        """An item that has no deltas; the commands of a shell are told one by one."""
-        if kind != "shell_call":
-            self._add(kind, prefix, fields)
-            return
-        self._add(kind, prefix, {**fields, "action": {**fields["action"], "commands": []}})
-        for number, command in enumerate(fields["action"]["commands"]):
-            told = {"added": {"command": ""}, "delta": {"delta": command}, "done": {"command": command}}
-            for verb, said in told.items():
-                name = f"response.shell_call_command.{verb}"
-                self.emit(name, output_index=len(self.output), command_index=number, **said)
-        assert self._item is not None
-        self._item["action"] = fields["action"]
 
     def _in_part(self, kind: str) -> Part:
         """An open part of this kind."""
@@ -227,7 +185,7 @@ class Items:
             if kind == "output_text":
                 self._part |= {"annotations": [], "logprobs": []}
             self._item[where.place].append(self._part)
-            self._at(where, where.part_events + ".added", part=_copy(self._part))
+            self._at(where, where.part_events + ".added", part=as_it_is(self._part))
         return where
 
     def _close_part(self) -> None:
@@ -246,12 +204,3 @@ class Items:
         """An event of the open part."""
         assert self._item is not None
         self._of_item(event, **{where.index: len(self._item[where.place]) - 1}, **fields)
-
-    def _of_item(self, event: str, **fields: Any) -> None:
-        assert self._item is not None
-        self.emit(event, item_id=self._item["id"], output_index=len(self.output), **fields)
-
-
-def _copy(item: _Json) -> _Json:
-    """An item as it is now: it grows later."""
-    return {key: list(value) if isinstance(value, list) else value for key, value in item.items()}

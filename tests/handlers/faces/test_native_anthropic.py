@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,15 @@ EVENTS: list[dict[str, Any]] = [
 PARTS = [sse(event) for event in EVENTS]
 
 
+def under_m(data: bytes) -> bytes:
+    """``data`` with the name that the client used for the first model's name in it, and nothing else changed."""
+    return re.sub(rb'("model"\s*:\s*)"[^"]*"', rb'\1"m"', data, count=1)
+
+
 @pytest.mark.parametrize("data", STREAMS)
 async def test_streams_are_untouched(data: bytes, tmp_path: Path) -> None:
-    """Every recorded stream comes out as it went in, at once and event by event: server tools, citations, unknown
-    events, signatures, redacted thinking."""
+    """Every recorded stream comes out as it went in but for the model's name, which is the one that was asked for, at once
+    and event by event: server tools, citations, unknown events, signatures, redacted thinking."""
     for parts in ([data], pieces(data)):
         async with native(tmp_path, "anthropic", stream(*parts)) as (proxy, _):
             got = await request(proxy.origin, "POST", PATH, LIVE)
@@ -51,17 +57,17 @@ async def test_streams_are_untouched(data: bytes, tmp_path: Path) -> None:
         # A ping alone, before anything else, would begin the answer: the first event does that.
         first = b"event: ping" if len(parts) > 1 and data.startswith(b"event: ping") else b""
         assert got.complete
-        assert got.body == (data.split(b"\n\n", 1)[1] if first else data)
+        assert got.body == under_m(data.split(b"\n\n", 1)[1] if first else data)
         assert got.headers["content-type"] == "text/event-stream"
 
 
 @pytest.mark.parametrize("data", [pytest.param(b.data, id=b.name) for b in bodies("anthropic")])
 async def test_whole_answers_are_untouched(data: bytes, tmp_path: Path) -> None:
-    """Every recorded answer too, white space and all."""
+    """Every recorded answer too, white space and all, but for the model's name."""
     async with native(tmp_path, "anthropic", answer(b" " + data)) as (proxy, _):
         got = await request(proxy.origin, "POST", "/anthropic/v1/messages", ASK)
 
-    assert got.body == b" " + data
+    assert got.body == under_m(b" " + data)
     assert got.headers["content-type"] == "application/json"
 
 
@@ -93,12 +99,12 @@ async def test_what_the_upstream_gets(tmp_path: Path) -> None:
                 "content": [
                     {"type": "thinking", "thinking": "t", "signature": "c2ln"},
                     {"type": "redacted_thinking", "data": "ZGF0YQ"},
-                    {"type": "tool_use", "id": "toolu.1:x", "name": "f", "input": {}},
+                    {"type": "tool_use", "id": "toolu_1-x", "name": "f", "input": {}},
                 ],
             },
             {
                 "role": "user",
-                "content": [{"type": "tool_result", "tool_use_id": "toolu.1:x", "is_error": True}],
+                "content": [{"type": "tool_result", "tool_use_id": "toolu_1-x", "is_error": True}],
             },
             {"role": "newest_role", "content": 7},
         ],

@@ -44,7 +44,7 @@ BAD: list[tuple[str, str, Any, int]] = [
     ("POST", "/api/chat", b"{", 400),
     ("POST", "/api/chat", {"messages": ASK}, 400),
     ("POST", "/api/chat", {"model": "mm", "messages": ASK}, 404),
-    ("POST", "/api/chat", {"model": "m", "messages": [{"role": "nobody", "content": "x"}]}, 400),
+    ("POST", "/api/chat", {"model": "m", "messages": [{"role": "", "content": "x"}]}, 400),
     ("POST", "/api/chat", {"model": "m", "messages": [{"role": "user", "content": []}]}, 400),
     ("POST", "/api/chat", {"model": "m", "messages": ASK, "format": "xml"}, 400),
     ("POST", "/api/chat", {"model": "m", "messages": ASK, "think": 3}, 400),

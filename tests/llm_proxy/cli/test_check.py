@@ -50,6 +50,21 @@ def test_good(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[2].startswith("warning: prompt en/bad.prompt: is not valid UTF-8")
 
 
+def test_answers_that_would_be_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Anthropic's API needs a limit for each answer: a model whose own is not known should have one in its row."""
+    models = {
+        "claude-sonnet-4-5": {},
+        "mine": {"model": "claude-opus-4-8"},
+        "own": {},
+        "set": {"options": {"max_tokens": 9}},
+    }
+    assert check(flags(tmp_path, {"anthropic": {"defaults": {"api_token": "k"}, **models}})) == 0
+
+    (warning,) = capsys.readouterr().out.splitlines()[1:]
+    assert warning.startswith("warning: anthropic.own.options.max_tokens: ")
+    assert "4096" in warning
+
+
 def test_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit status 1 and every problem with file, line and path, on standard error; no value."""
     status = check(flags(tmp_path, {"demo": {"demo": {"weigth": UPSTREAM_KEY, "active": UPSTREAM_KEY}}}))

@@ -27,6 +27,10 @@ THOUGHT = st.sampled_from(
         {"type": "redacted_thinking", "data": "d"},
     ]
 )
+DETAIL = st.fixed_dictionaries(
+    {"type": st.sampled_from(["reasoning.text", "reasoning.encrypted", "novel"])},
+    optional={"text": TEXT, "data": TEXT, "signature": TEXT, "index": st.integers(0, 1)},
+)
 DELTA = st.fixed_dictionaries(
     {},
     optional={
@@ -34,6 +38,11 @@ DELTA = st.fixed_dictionaries(
         "refusal": TEXT | st.none(),
         "reasoning_content": TEXT,
         "thinking_blocks": st.lists(THOUGHT, max_size=2),
+        "reasoning_details": st.lists(DETAIL, max_size=2),
+        "annotations": st.lists(
+            st.sampled_from([{"type": "url_citation", "url_citation": {"url": "u"}}, {"type": "novel"}]),
+            max_size=2,
+        ),
         "tool_calls": st.lists(CALL, max_size=2),
     },
 )
@@ -112,7 +121,7 @@ def test_no_argument_is_lost(chunks: list[dict[str, Any]]) -> None:
 
 
 def test_a_refusal_is_text() -> None:
-    """OpenAI's models refuse in a field of its own; this dialect has no other place for it than the text."""
+    """OpenAI's models refuse in a field of its own; this dialect has the text for it, and a reason of the end."""
     face = AnthropicFace("m")
     streamed = face.event(Chunk({"choices": [{"index": 0, "delta": {"refusal": "No."}}]})) + face.end()
     message = {"role": "assistant", "content": None, "refusal": "No."}
@@ -122,3 +131,6 @@ def test_a_refusal_is_text() -> None:
         {"type": "text_delta", "text": "No."}
     ]
     assert whole["content"] == [{"type": "text", "text": "No."}]
+    ends = [whole, next(value["delta"] for name, value in parsed(streamed) if name == "message_delta")]
+    assert [end["stop_reason"] for end in ends] == ["refusal", "refusal"]
+    assert all(end["stop_details"]["type"] == "refusal" for end in ends)

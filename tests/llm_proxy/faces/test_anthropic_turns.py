@@ -155,7 +155,7 @@ def test_what_only_anthropic_does(api_type: str) -> None:
         **own,
     )
 
-    assert dropped == ("container", "mcp_servers", "speed", "tools.0")
+    assert dropped == ("container", "mcp_servers", "speed", "tools.web_search")
     assert not body.keys() & {"tools", "tool_choice", "toolConfig", "cache_control", *own}
 
 
@@ -168,18 +168,57 @@ def test_the_tier() -> None:
 @pytest.mark.parametrize(
     ("fields", "effort"),
     [
-        ({"thinking": {"type": "adaptive"}}, "medium"),
-        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, "max"),
         ({"thinking": {"type": "enabled", "budget_tokens": 5000}}, "medium"),
         ({"thinking": {"type": "enabled", "budget_tokens": 32000}}, "high"),
-        ({"output_config": {"effort": "low"}}, "low"),
         ({"thinking": {"type": "enabled", "budget_tokens": -1}}, "low"),
+        ({"thinking": {"type": "enabled"}, "output_config": {"effort": "max"}}, "max"),
         ({}, None),
     ],
 )
 def test_thinking(fields: Any, effort: str | None) -> None:
     """How much is thought, in OpenAI's words; without a word the vendor's own default holds."""
     assert sent("openai", WORDS, **fields)[0].get("reasoning_effort") == effort
+
+
+ADAPTIVE: Any = {"thinking": {"type": "adaptive"}}
+MAX: Any = {"output_config": {"effort": "max"}}
+
+
+@pytest.mark.parametrize(
+    ("api_type", "model", "known"),
+    [
+        ("openai", "gpt-4o", False),
+        ("openai", "gpt-4.1-mini", False),
+        ("openai", "gpt-5.6", True),
+        ("openai", "openai/gpt-5-mini", True),
+        ("openai", "gpt-5-chat-latest", False),
+        ("openai", "o4-mini", True),
+        ("openai", "my-llama", False),
+        ("vllm", "Qwen/Qwen3-8B", False),
+        ("vllm", "openai/gpt-oss-120b", True),
+        ("ollama", "llama3.2", False),
+        ("ollama", "qwen3:8b", False),
+        ("ollama", "gpt-oss:20b", True),
+        ("gemini", "gemini-2.0-flash", False),
+        ("gemini", "gemini-2.5-flash", True),
+        ("gemini", "gemini-3-pro-preview", True),
+        ("gemini", "gemma-3-27b", False),
+    ],
+)
+def test_thinking_as_a_model_sees_fit(api_type: str, model: str, known: bool) -> None:
+    """Adaptive thinking alone goes to models that are known to think; most others answer 400 to any word about it. An
+    effort is asked for."""
+    for fields, effort in (
+        (ADAPTIVE, "medium" if known else None),
+        ({**ADAPTIVE, **MAX}, "max"),
+        (MAX, "max"),
+    ):
+        body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "q"}], **fields}
+        chat = canonical(read(body), body, api_type, model)
+
+        assert (chat.sent.get("reasoning_effort"), chat.dropped) == (effort, ())
+        switched = api_type == "vllm" and effort is not None and "thinking" in fields
+        assert ("chat_template_kwargs" in chat.sent) is switched
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.errors import InvalidRequest
+from llm_proxy.errors import InvalidRequest, UpstreamError
 from llm_proxy.faces.responses.face import ResponsesFace
 from llm_proxy.faces.responses.input import Turns
 from llm_proxy.faces.responses.request import canonical, read
@@ -487,3 +487,16 @@ def test_a_conversation_in_fewer_words(whole: bool) -> None:
         "user: u",
     ]
     assert turns.dropped == []
+
+
+@pytest.mark.parametrize("message", [{"content": " "}, {"tool_calls": []}, {}], ids=str)
+def test_a_summary_that_says_nothing(message: Any) -> None:
+    """It is the upstream's failure: a client would go on without its whole history."""
+    body = {"model": "m", "input": [USER, {"type": "compaction_trigger"}]}
+    faces = [ResponsesFace(read(body), 1) for _ in range(2)]
+    with pytest.raises(UpstreamError, match="no summary"):
+        faces[0].whole(ChatResponse({"choices": [{"message": message}]}))
+    faces[1].event(Chunk({"choices": [{"delta": message}]}))
+    with pytest.raises(UpstreamError, match="no summary"):
+        faces[1].end()
+    assert b"response.failed" in faces[1].failure(UpstreamError("no summary"), "r-1")

@@ -43,7 +43,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": "x"}, "messages"),
     ({"messages": [1]}, "messages.0"),
     ({"messages": [{"content": "x"}]}, "messages.0.role"),
-    ({"messages": [{"role": "wizard", "content": "x"}]}, "messages.0.role"),
+    ({"messages": [{"role": "", "content": "x"}]}, "messages.0.role"),
     ({"messages": [{"role": "user"}]}, "messages.0.content"),
     ({"messages": [*MESSAGES, {"role": "tool", "content": None}]}, "messages.1.content"),
     ({"messages": [None]}, "messages.0"),
@@ -55,7 +55,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "assistant", "tool_calls": [1]}]}, "messages.0.tool_calls.0"),
     ({"messages": [{"role": "assistant", "tool_calls": [{**CALL, "id": 1}]}]}, "messages.0.tool_calls.0.id"),
     (
-        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}]},
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": []}}]}]},
         "messages.0.tool_calls.0.function.arguments",
     ),
     ({"messages": [{"role": "user", "content": 1}]}, "messages.0.content"),
@@ -134,10 +134,7 @@ def test_refused_with_its_path(fields: dict[str, Any], path: str) -> None:
         ({"n": 0}, "n: must be at least 1"),
         ({"model": ""}, "model: must not be empty"),
         ({"messages": [{"role": "user"}]}, "messages.0.content: is required for role 'user'"),
-        (
-            {"messages": [{"role": "wizard", "content": "x"}]},
-            "messages.0.role: must be 'system', 'developer', 'user', 'assistant', 'tool' or 'function'",
-        ),
+        ({"messages": [{"role": "", "content": "x"}]}, "messages.0.role: must not be empty"),
         ({"max_tokens": 1.5}, "max_tokens: must be an integer"),
         ({"tools": [{}]}, "tools.0.function: is required for type 'function'"),
         ({"tools": [1]}, "tools.0: must be an object"),
@@ -257,7 +254,7 @@ def test_any_json(fields: dict[str, Any], message: dict[str, Any]) -> None:
 def test_all_problems_at_once() -> None:
     """Nobody has to mend one thing after the other."""
     with pytest.raises(InvalidRequest) as caught:
-        ChatRequest.of({"messages": [{"role": "x", "content": 1}], "temperature": "hot"})
+        ChatRequest.of({"messages": [{"role": "", "content": 1}], "temperature": "hot"})
 
     assert {p.path for p in caught.value.problems} == {
         "model",

@@ -97,10 +97,19 @@ def test_thinking_that_is_not_shown() -> None:
 
 
 def test_tools_that_ran_on_the_vendors_side() -> None:
-    """They are no calls for the client; unknown events and citations are passed over; the stop sequence is told."""
+    """They are no calls for the client; unknown events are passed over; citations and the stop sequence are told."""
     result = streamed("server-tools-stream")
+    (annotation,) = result.message.pop("annotations")
+    results = result.message.pop("search_results")
 
     assert result.message == {"role": "assistant", "content": "It is sunny."}
+    place = {"start_index": 0, "end_index": len("It is sunny.")}
+    assert annotation["url_citation"] == {
+        **place,
+        "url": annotation["url_citation"]["url"],
+        "title": "Weather",
+    }
+    assert results[0]["url"] == annotation["url_citation"]["url"]
     assert result.finish == {0: "stop"}
     assert result.extra == {0: {"stop_reason": "END"}}
 

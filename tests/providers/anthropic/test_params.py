@@ -14,7 +14,7 @@ from tests.support.secrets import UPSTREAM_KEY, assert_no_secret
 
 BASE = {
     "model": "claude-opus-4-6",
-    "max_tokens": 4096,
+    "max_tokens": 128_000,
     "messages": [{"role": "user", "content": "Hi"}],
     "stream": False,
 }
@@ -32,7 +32,7 @@ def added(**given: Any) -> dict[str, Any]:
 
 
 def test_the_smallest_call() -> None:
-    """Address, headers and body of a plain question; max_tokens is required and gets a default."""
+    """Address, headers and body of a plain question; max_tokens is required and becomes the most that the model answers."""
     found = call()
 
     assert (found.method, found.url) == ("POST", "https://upstream.test/v1/messages")

@@ -8,7 +8,7 @@ import pytest
 
 from llm_proxy.errors import InvalidRequest
 from providers.gemini.contents import conversation
-from tests.support.native_kit import USER, ask, asked, call, said, text
+from tests.support.native_kit import USER, ask, said, text
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 INLINE = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
@@ -110,7 +110,6 @@ def one(part: dict[str, Any]) -> list[dict[str, Any]]:
             "messages.1.content",
         ),
         ([USER, said("x", "nobody")], "messages.1.tool_call_id"),
-        ([USER, asked(call(arguments='"x"'))], "messages.1.tool_calls.0.function.arguments"),
         (one({"type": "document"}), "messages.0.content.0.type"),
         (one({"type": "input_audio"}), "messages.0.content.0.input_audio"),
         (

@@ -135,20 +135,35 @@ def test_tool_calls_and_results() -> None:
     ]
 
 
-@pytest.mark.parametrize("arguments", ["{", "[]", '"x"', "null", "NaN", '{"a": 1e999}'])
-def test_arguments_must_be_an_object(arguments: str) -> None:
-    """What is none cannot be sent."""
-    problem = refused(USER, asked(call("f"), call("g", arguments, "c2")))
+@pytest.mark.parametrize(
+    ("arguments", "sent"),
+    [
+        ("{", {"arguments": "{"}),
+        ("[]", {"arguments": []}),
+        ('"x"', {"arguments": "x"}),
+        ("null", {}),
+        ("NaN", {"arguments": "NaN"}),
+        ('{"a": 1e999}', {"arguments": '{"a": 1e999}'}),
+        (None, {}),
+        ({"a": 1}, {"a": 1}),
+    ],
+)
+def test_arguments_that_are_no_object(arguments: Any, sent: Any) -> None:
+    """What a model has written is quoted, as it is towards clients of such a dialect: it must not end the session."""
+    answers = (said("x", "c1"), said("y", "c2"))
+    _, assistant, *_ = native(USER, asked(call("f"), call("g", arguments, "c2")), *answers)
 
-    assert problem == Problem(
-        "messages.1.tool_calls.1.function.arguments", "must be a JSON object in a string"
-    )
+    assert assistant["tool_calls"][1]["function"]["arguments"] == sent
 
 
 def test_a_result_without_its_call() -> None:
-    """Nobody knows which function it is from."""
-    assert refused(USER, said("x", "c9")).path == "messages.1.tool_call_id"
-    assert refused(USER, asked(call()), said("x", "c9")).path == "messages.2.tool_call_id"
+    """Nobody knows which function it is from: it is told as a user's words, and so is a call that has no result."""
+    text = {"role": "user", "content": "[Result of an earlier tool call c9]\nx"}
+
+    assert native(USER, said("x", "c9"))[1:] == [text]
+    _, called, result = native(USER, asked(call()), said("x", "c9"))
+    assert (result, "tool_calls" in called) == (text, False)
+    assert called["content"].startswith("[Called the tool f: {}")
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])

@@ -1,0 +1,116 @@
+"""What other vendors must have back as they gave it, in the one place that every client of the Messages API keeps: the
+signature of a block of thinking.
+
+Laws: what was written here comes back value for value; Anthropic's own signatures are left alone, and a server of
+Anthropic's never sees another's (``foreign``), because it refuses the whole conversation for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from llm_proxy.wire.sse import dumps
+
+Block = dict[str, Any]
+
+#: In front of a signature that is Google's, and of OpenRouter's ``reasoning_details``. Anthropic's own signatures never
+#: look so: they are base64.
+_GOOGLE = "google:"
+_DETAILS = "details:"
+_BASE64 = re.compile(r"[A-Za-z0-9+/=_-]+")
+#: Others that programs put there which keep one history for all vendors: OpenAI's encrypted reasoning (a Fernet token
+#: begins so), Google's (a message of protocol buffers whose first field is bytes; Anthropic's begins with its second).
+_OTHERS = re.compile(r"gAAAA|C[g-v]")
+#: What Google documents for calls without a signature.
+_WORDS = frozenset({"skip_thought_signature_validator", "context_engineering_is_the_way_to_go"})
+
+
+def google_signature(call: Block) -> str:
+    """The signature of the thinking before a canonical call, as a block of thinking may carry it; empty if there is none.
+
+    Google's models sign calls and want each signature back with its call (ai.google.dev/gemini-api/docs/thought-signatures);
+    its own OpenAI endpoint puts it into ``extra_content.google.thought_signature``.
+    """
+    found: Any = call
+    for name in ("extra_content", "google", "thought_signature"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return _GOOGLE + found if isinstance(found, str) and found else ""
+
+
+def googles(block: Block) -> str:
+    """Google's signature in a block of thinking, as Google wrote it; empty if there is none."""
+    signature = block.get("signature") if block.get("type") == "thinking" else None
+    if not isinstance(signature, str) or not signature.startswith(_GOOGLE):
+        return ""
+    return signature.removeprefix(_GOOGLE)
+
+
+def details_signature(details: list[Block]) -> str:
+    """``reasoning_details`` of a whole message (openrouter.ai/docs/use-cases/reasoning-tokens) as a signature."""
+    return _DETAILS + base64.b64encode(dumps(details)).decode() if any(map(_is_opaque, details)) else ""
+
+
+def details_in(block: Block) -> list[Block]:
+    """The ``reasoning_details`` in a block of thinking; empty if there are none."""
+    signature = block.get("signature")
+    if not isinstance(signature, str) or not signature.startswith(_DETAILS):
+        return []
+    try:
+        found = json.loads(base64.b64decode(signature.removeprefix(_DETAILS), validate=True))
+    except (ValueError, RecursionError):  # the latter from nesting that no parser takes
+        return []
+    return found if isinstance(found, list) and all(isinstance(entry, dict) for entry in found) else []
+
+
+def foreign(block: Block) -> bool:
+    """Whether a block of thinking is of another vendor's model: unsigned, or with a signature that is not Anthropic's."""
+    signature = block.get("signature")
+    if not isinstance(signature, str) or not signature:
+        return True
+    return _BASE64.fullmatch(signature) is None or _OTHERS.match(signature) is not None or signature in _WORDS
+
+
+def _is_opaque(entry: Block) -> bool:
+    """Whether an entry holds more than a text, which the block of thinking has besides."""
+    return bool(entry.get("data") or entry.get("signature"))
+
+
+class Details:
+    """``reasoning_details`` of a stream, put together: the pieces of one text are one entry again."""
+
+    def __init__(self) -> None:
+        self._entries: list[Block] = []
+        self._pieces: list[str] = []
+
+    def add(self, entries: Iterable[Block]) -> None:
+        """What one delta brought."""
+        for entry in entries:
+            name = _TEXTS.get(str(entry.get("type")), "")
+            piece = entry.get(name)
+            last = self._entries[-1] if self._entries else {}
+            if isinstance(piece, str) and all(last.get(key) == entry.get(key) for key in ("type", "index")):
+                last.update((key, value) for key, value in entry.items() if value and key != name)
+            else:
+                self._settle()
+                self._entries.append(dict(entry))
+            if isinstance(piece, str):
+                self._pieces.append(piece)
+
+    def signature(self) -> str:
+        """The signature for what came since the last time; empty if nothing did that must be given back."""
+        self._settle()
+        entries, self._entries = self._entries, []
+        return details_signature(entries)
+
+    def _settle(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces:
+            last = self._entries[-1]
+            last[_TEXTS[last["type"]]] = "".join(pieces)
+
+
+_TEXTS = {"reasoning.text": "text", "reasoning.summary": "summary"}
