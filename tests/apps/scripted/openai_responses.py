@@ -106,7 +106,7 @@ def read(body: dict[str, Any], manners: Manners) -> Seen:
         elif kind.endswith("_output"):
             results += 1
             output = item.get("output")
-            pictures += sum(part.get("type") == "input_image" for part in output if isinstance(output, list))
+            pictures += sum(one.get("type") == "input_image" for one in output or () if isinstance(one, dict))
             tools += item.get("tools", ())
         elif kind.endswith("_call"):
             calls.append(item.get("name", kind))

@@ -98,7 +98,8 @@ BODIES: list[dict[str, Any]] = [
 async def test_everything_reaches_the_upstream(body: dict[str, Any], tmp_path: Path) -> None:
     """Fields as they were, in their order, known or not; the answer too but for the model's name."""
     data = json.dumps(RESPONSE, indent=1).encode()
-    async with native(tmp_path, "vllm", raw_json(data)) as (proxy, peer):
+    whose = {"vendor": "openai"} if "tools" in body else {}  # others are told of such tools as functions
+    async with native(tmp_path, "vllm", raw_json(data), **whose) as (proxy, peer):
         with access_lines() as lines:
             headers = {"OpenAI-Beta": "responses=v2", "Cookie": "a=b"}
             got = await request(proxy.origin, "POST", PATH, {"model": "m", **body}, headers=headers)
