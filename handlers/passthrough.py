@@ -65,6 +65,7 @@ class PassthroughRequest(Open):
 class PassthroughHandler(RelayingHandler):
     """Shared by both forms: the call and the untouched answer."""
 
+    limits = ()  # every header of the upstream's is relayed
     endpoint = "/passthrough"
     face: OpenAIFace
 

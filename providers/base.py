@@ -105,6 +105,10 @@ class BaseProvider(ABC):
         """The error that an upstream status >= 400 stands for; ``headers`` has lower-case names, ``body`` may be cut.
         Classified by status first, then by machine-readable code, never by prose."""
 
+    def adapter_for(self, request: ChatRequest, deployment: Deployment) -> Adapter:
+        """Who makes the call for ``request``: this dialect has one API for chats, or the vendor several."""
+        return self
+
     def native(self, path: str) -> NativeCall | None:
         """How a request in this dialect itself, by the path of its API, is sent on as it is; None if it has to be
         translated. The canonical dialect needs none: its requests are no other."""
@@ -161,6 +165,10 @@ class NativeCall(ABC):
 
     def serves(self, deployment: Deployment) -> bool:
         """Whether that upstream has the call: not every server of a dialect has all of it."""
+        return True
+
+    def takes_all(self, deployment: Deployment) -> bool:
+        """Whether that upstream takes all that the API knows: many have but a part of a vendor's."""
         return True
 
     def keeps(self, deployment: Deployment) -> bool:

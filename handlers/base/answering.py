@@ -14,11 +14,12 @@ from asyncio import Future
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 from tornado.iostream import StreamClosedError
 
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
+from handlers.base.limits import OPENAI, limits_in
 from handlers.base.redaction import conceal, without_addresses
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
 from llm_proxy.faces.face import OpenAIFace
@@ -49,6 +50,8 @@ class AnsweringHandler(BaseHandler):
     """Base of the endpoints that call an upstream for one answer."""
 
     exchange: Exchange | None = None
+    #: What headers about limits begin with in the endpoint's dialect.
+    limits: ClassVar[tuple[str, ...]] = OPENAI
     #: Whom it is asked of.
     _upstream: Deployment | None = None
     #: What the endpoint's own reading of the request could not carry: named beside what the adapter cannot express.
@@ -103,7 +106,7 @@ class AnsweringHandler(BaseHandler):
         if native is None:
             request, deployment, given_up = self._without_thinking(request, deployment)
             removed = (*removed, *given_up)
-        adapter: Adapter = native or self.snapshot.adapter(deployment)
+        adapter = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)  # type: ignore[arg-type]
         if self._size < OFF_LOOP:
             call = adapter.chat_call(request, deployment)
         else:
@@ -200,6 +203,7 @@ class AnsweringHandler(BaseHandler):
 
     async def _send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
+        self._tell_limits()
         if len(body) > OFF_LOOP and not self.gone:
             self.answer_headers.put("Content-Length", str(len(body)))
             self.write(body)
@@ -245,6 +249,7 @@ class AnsweringHandler(BaseHandler):
     def _begin(self, data: bytes) -> Future[None]:
         """Send the headers of a streamed answer together with its first bytes."""
         self._begun = True
+        self._tell_limits()
         self.stream_headers()
         # Node's fetch takes a cut body for a complete one if it saw "Connection: close"; the connection of a client
         # that asked for it is closed at the end all the same.
@@ -253,6 +258,13 @@ class AnsweringHandler(BaseHandler):
         flushed = self.flush()
         self.offer = self.connection.offer
         return flushed
+
+    def _tell_limits(self, *, failed: bool = False) -> None:
+        """What the upstream has said of its limits; nothing if it has not answered yet."""
+        head = self.exchange.head if self.exchange is not None else None
+        if head is not None:
+            for name, value in limits_in(head.headers, self.limits, failed=failed):
+                self.set_header(name, value)
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""
@@ -296,6 +308,7 @@ class AnsweringHandler(BaseHandler):
             return
         if not self._begun:
             self.clear()
+            self._tell_limits(failed=True)
             self.fail(error)
             return
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from handlers.base.limits import ANTHROPIC
 from handlers.base.native import NativeFirstHandler
 from handlers.faces.models import AnthropicModelHandler, AnthropicModelsHandler
 from llm_proxy.errors import GatewayError, UpstreamRefused
@@ -30,6 +31,7 @@ class AnthropicHandler(NativeFirstHandler):
 
     native_headers = ("anthropic-version", "anthropic-beta")
     native_query = ("beta",)
+    limits = ANTHROPIC
 
     def make_face(self) -> Face:
         return AnthropicFace("")

@@ -116,6 +116,7 @@ class ShowHandler(OllamaHandler):
 class GeneratingHandler(OllamaHandler, NativeFirstHandler):
     """What ``/api/chat`` and ``/api/generate`` have in common."""
 
+    limits = ()
     kind: ClassVar[Kind]
     form: ClassVar[type[OllamaChat | OllamaGenerate]]
 
@@ -158,6 +159,7 @@ class OllamaGenerateHandler(GeneratingHandler):
 class EmbedHandler(OllamaHandler, NativeFirstHandler):
     """``POST /ollama/api/embed``."""
 
+    limits = ()
     endpoint = "/ollama/api/embed"
     native_path = "/api/embed"
     form: ClassVar[type[OllamaEmbed]] = OllamaEmbed

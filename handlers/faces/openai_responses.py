@@ -14,7 +14,7 @@ from handlers.base.native import NativeFirstHandler
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
 from llm_proxy.faces.responses.face import ResponsesFace
-from llm_proxy.faces.responses.native import Asked, ResponsesRelayFace, refers, told_as_functions
+from llm_proxy.faces.responses.native import Asked, ResponsesRelayFace, beyond_functions, refers
 from llm_proxy.faces.responses.native_history import cleaned
 from llm_proxy.faces.responses.request import ResponsesRequest, canonical, read
 from llm_proxy.wire.calls import Deployment
@@ -33,7 +33,7 @@ class ResponsesHandler(NativeFirstHandler):
         asked = self.judged(body, Asked, ResponsesRequest)
         deployment = self._where(asked, body)
         call = self.native_call(deployment)
-        if call and (call.keeps(deployment) or refers(body) or not told_as_functions(body)):
+        if call is not None and (refers(body) or not beyond_functions(body) or call.takes_all(deployment)):
             form = ResponsesRequest.model_construct(model=asked.model, input="")
             self.face = ResponsesFace(form, int(time.time()))
             # What is kept nowhere else cannot be told in a chat.

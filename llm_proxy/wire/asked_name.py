@@ -35,7 +35,7 @@ def differs(value: Any, asked: str, *path: str) -> bool:
 def renamed(text: bytes, value: Any, asked: str, *path: str) -> bytes:
     """``text``, which was read as ``value``, with ``asked`` as the model's name in the object at ``path``."""
     told = _named(value, path)
-    if not told or told == asked:
+    if not told or not asked or told == asked:
         return text
     only = b"\\" not in text and text.count(_KEY) == 1
     for number, found in enumerate(_VALUE.finditer(text)):

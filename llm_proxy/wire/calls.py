@@ -66,7 +66,8 @@ class Deployment:
     ``name`` is the public model name, ``model`` the upstream's name for it. ``options`` are defaults that a client
     may override, with canonical (OpenAI) names or the upstream's own. ``weight`` is a share of the traffic of all
     deployments with the same ``name``. ``name`` is empty for a provider's bare ``defaults`` (passthrough only).
-    ``vendor`` names whose servers answer, where a dialect has many; empty: the host tells.
+    ``vendor`` names whose servers answer, where a dialect has many; empty: the host tells. ``api`` is the one by which
+    chats are made, ``chat`` or ``responses``, where a dialect has both; empty: the model tells.
     """
 
     provider: str
@@ -89,6 +90,7 @@ class Deployment:
     #: What the model can do, in Ollama's words, as the configuration says; None: its upstream is asked.
     capabilities: tuple[str, ...] | None = None
     vendor: str = ""
+    api: str = ""
 
     @property
     def identity(self) -> str:

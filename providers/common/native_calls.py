@@ -54,3 +54,8 @@ class WholeCall(NativeCall):
 def renamed(sent: Mapping[str, Any], deployment: Deployment) -> Body:
     """``sent`` under the upstream's name for the model."""
     return {**sent, "model": deployment.model}
+
+
+def asked(request: NativeRequest) -> str:
+    """The model's name that the client used."""
+    return str(request.sent.get("model", ""))

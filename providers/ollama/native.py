@@ -11,12 +11,22 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from llm_proxy.errors import UpstreamError
+from llm_proxy.wire import asked_name
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, ChatResponse, Chunk, Done, Event, NativeCall, StreamDecoder
 from providers.common.errors import in_stream, reported
 from providers.common.json_objects import JsonObject, Malformed, loads_object
-from providers.common.native_calls import Body, NeverStreams, WholeCall, filled, for_log, of_defaults, renamed
+from providers.common.native_calls import (
+    Body,
+    NeverStreams,
+    WholeCall,
+    asked,
+    filled,
+    for_log,
+    of_defaults,
+    renamed,
+)
 from providers.common.ndjson_decoder import JsonLineDecoder
 from providers.common.sse_decoder import Refused
 from providers.ollama import answer
@@ -49,10 +59,11 @@ class NativeGenerate(NativeCall):
         value = _document(body)
         if value.get("done") is not True:
             raise _no_answer("it is not finished")
-        return for_log(_usage(value), body, "length" if value.get("done_reason") == "length" else "stop")
+        told = asked_name.renamed(body, value, asked(request))
+        return for_log(_usage(value), told, "length" if value.get("done_reason") == "length" else "stop")
 
     def stream_decoder(self, request: NativeRequest) -> StreamDecoder:
-        return _Lines() if request.stream else NeverStreams()
+        return _Lines(asked(request)) if request.stream else NeverStreams()
 
 
 class NativeChat(NativeGenerate):
@@ -61,7 +72,7 @@ class NativeChat(NativeGenerate):
     path: ClassVar[str] = "/api/chat"
 
     def stream_decoder(self, request: NativeRequest) -> StreamDecoder:
-        return _Lines() if request.stream else answer.OllamaDecoder()
+        return _Lines(asked(request)) if request.stream else answer.OllamaDecoder()
 
 
 class NativeEmbed(WholeCall):
@@ -80,7 +91,7 @@ class NativeEmbed(WholeCall):
         value = _document(body)
         if not isinstance(value.get(self.holds), list):
             raise _no_answer("it holds no embeddings")
-        return for_log(_usage(value), body)
+        return for_log(_usage(value), asked_name.renamed(body, value, asked(request)))
 
 
 class NativeEmbeddings(NativeEmbed):
@@ -96,10 +107,15 @@ class _Lines(JsonLineDecoder):
     #: A model that is only loaded says so in a document, whatever was asked for (routes.go).
     takes_documents: ClassVar[bool] = True
 
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
     def _line(self, line: bytes, end: bytes) -> list[Event]:
         value = loads_object(line)
         if value.get("error"):
             raise Refused(in_stream(reported(value)))
+        line = asked_name.renamed(line, value, self._name)
         if value.get("done") is True:
             # The counts are in the last line, which is held back until the body has ended whole.
             return [Chunk({"usage": _usage(value)}, b""), Done(line + end)]

@@ -15,9 +15,9 @@ from llm_proxy.wire.sse import SSEEvent
 from providers.base import ChatResponse, Chunk, Comment, Done, Event, StreamDecoder
 from providers.common.errors import in_stream, reported
 from providers.common.json_objects import JsonObject, Malformed, loads_object, obj, objects, text
-from providers.common.native_calls import Body, for_log
+from providers.common.native_calls import Body, asked, for_log
 from providers.common.sse_decoder import JsonEventDecoder, Refused, no_terminator
-from providers.openai.native_call import OpenAICall, asked
+from providers.openai.native_call import OpenAICall
 from providers.openai.vendor import Vendor
 from providers.vendors import vendor_of
 

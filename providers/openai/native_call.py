@@ -84,8 +84,3 @@ class OpenAICall(NativeCall):
     def _no_answer(self, what: str) -> UpstreamError:
         text = f"the upstream's answer is no {self.kind}: {what}"
         return UpstreamError(text, phase="body", kind="content_type")
-
-
-def asked(request: NativeRequest) -> str:
-    """The model's name that the client used."""
-    return str(request.sent.get("model", ""))

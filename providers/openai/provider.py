@@ -20,13 +20,14 @@ from llm_proxy.wire.asked_name import renamed
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
-from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
+from providers.base import Adapter, BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.defaults import effective
 from providers.common.errors import from_body, in_stream, refusal, reported
 from providers.openai.completions import NativeCompletions
 from providers.openai.fit import fit
 from providers.openai.fit_names import OwnNames, own_names, with_own_names
 from providers.openai.fit_params import fit_embeddings
+from providers.openai.responses_adapter import ResponsesAdapter, wanted
 from providers.openai.responses_native import NativeResponses
 from providers.openai.stream import OpenAIDecoder, sound
 from providers.vendors import LENIENT, VENDORS, of_host, vendor_of
@@ -45,6 +46,10 @@ class OpenAIProvider(BaseProvider):
             "/v1/completions": NativeCompletions(self),
             "/v1/responses": NativeResponses(self),
         }
+        self._responses = ResponsesAdapter(self)
+
+    def adapter_for(self, request: ChatRequest, deployment: Deployment) -> Adapter:
+        return self._responses if wanted(request, deployment) else self
 
     def native(self, path: str) -> NativeCall | None:
         return self._native.get(path)

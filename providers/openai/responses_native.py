@@ -14,11 +14,11 @@ from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.sse import SSEEvent, sse_event
 from providers.base import ChatResponse, Chunk, Comment, Done, Event, StreamDecoder
 from providers.common.json_objects import JsonObject, Malformed, loads_object, obj
-from providers.common.native_calls import Body, for_log
+from providers.common.native_calls import Body, asked, for_log
 from providers.common.public_text import public
 from providers.common.sse_decoder import JsonEventDecoder, Refused, no_terminator
 from providers.openai import responses_answer as answer
-from providers.openai.native_call import OpenAICall, asked
+from providers.openai.native_call import OpenAICall
 from providers.openai.responses_stream import ResponsesDecoder
 from providers.openai.vendor import Vendor
 from providers.vendors import vendor_of
@@ -35,7 +35,12 @@ class NativeResponses(OpenAICall):
     )
 
     def serves(self, deployment: Deployment) -> bool:
+        if deployment.api:
+            return deployment.api == "responses"
         return vendor_of(deployment).responses
+
+    def takes_all(self, deployment: Deployment) -> bool:
+        return deployment.api == "responses" or self.keeps(deployment)
 
     def keeps(self, deployment: Deployment) -> bool:
         return vendor_of(deployment).name in ("openai", "azure")

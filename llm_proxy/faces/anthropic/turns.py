@@ -19,6 +19,7 @@ from llm_proxy.faces.anthropic.blocks import Block, content
 from llm_proxy.faces.anthropic.opaque import details_in, googles
 from llm_proxy.faces.anthropic.told import SILENT
 from llm_proxy.faces.anthropic.tools import member_name
+from llm_proxy.wire.reasoning_items import is_openai
 from llm_proxy.wire.sse import dumps
 
 _THOUGHTS = ("thinking", "redacted_thinking")
@@ -136,6 +137,8 @@ class Turns:
             self._lose("redacted_thinking")
         if thought := "".join(str(block.get("thinking") or "") for block in thoughts):
             message["reasoning_content"] = thought
+        if sealed := [block for block in thoughts if is_openai(block)]:
+            message["thinking_blocks"] = sealed
         if details := [entry for block in thoughts for entry in details_in(block)]:
             message["reasoning_details"] = details
         return [message]

@@ -13,13 +13,16 @@ from pydantic import Field
 from llm_proxy.errors import GatewayError, openai_face
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
-from llm_proxy.faces.responses.kinds import KINDS
 from llm_proxy.wire.events import Chunk, Comment
 from llm_proxy.wire.schema import Open
 from llm_proxy.wire.sse import sse_event
 
 #: What refers to something that only the upstream knows that has kept it.
 _KEPT = ("previous_response_id", "conversation", "prompt")
+
+
+#: Tools that the client runs and that servers besides OpenAI's own do not know, and the beginnings of their items' types.
+_CLIENTS = ("custom", "namespace", "shell", "local_shell", "apply_patch", "tool_search", "computer")
 
 
 class Asked(Open):
@@ -30,32 +33,24 @@ class Asked(Open):
     store: bool | None = None
 
 
+def beyond_functions(body: Mapping[str, Any]) -> bool:
+    """Whether ``body`` offers tools of the client's other than functions, or tells of their use: a chat can carry these as
+    functions, while most servers that have this API refuse them."""
+    found = (entry for name in ("tools", "input") for entry in _list(body.get(name)))
+    kinds = (entry.get("type") for entry in found if isinstance(entry, dict))
+    return any(isinstance(kind, str) and kind.startswith(_CLIENTS) for kind in kinds)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def refers(body: Mapping[str, Any]) -> bool:
     """Whether ``body`` refers to something that an upstream keeps, so that not any of several will do."""
     if any(body.get(name) for name in _KEPT):
         return True
-    given = body.get("input")
-    items = given if isinstance(given, list) else []
+    items = _list(body.get("input"))
     return any(isinstance(item, dict) and item.get("type") == "item_reference" for item in items)
-
-
-def told_as_functions(body: Mapping[str, Any]) -> bool:
-    """Whether ``body`` has tools or items that its client executes and that are no functions. OpenAI's own models know them;
-    other servers of this API leave such tools out without a word (vLLM), or refuse them, and have to be told of functions."""
-    return any(one.get("type") in _TOOLS for one in _objects(body, "tools")) or any(
-        one.get("type") in _ITEMS or one.get("namespace") for one in _objects(body, "input")
-    )
-
-
-#: What a program of its own runs, beside functions; ``additional_tools`` and results of a search bring such tools.
-_TOOLS = frozenset({"namespace", *(kind.type for kind in KINDS.values())} - {"function"})
-_CALLS = frozenset(kind.item for kind in KINDS.values()) - {"function_call"}
-_ITEMS = _CALLS | {f"{call}_output" for call in _CALLS} | {"tool_search_output", "additional_tools"}
-
-
-def _objects(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    given = body.get(name)
-    return [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
 
 
 class ResponsesRelayFace(NativeFace):

@@ -21,6 +21,7 @@ MAX_LINES = 50
 _PLAIN = (
     "api_type",
     "vendor",
+    "api",
     "model",
     "keep_alive",
     "active",

@@ -78,6 +78,11 @@ class Row(_Strict):
         "host or the provider's name implies, else lenient.",
         examples=["azure", "groq", "llamacpp", "mistral", "openrouter", "strict"],
     )
+    api: Literal["chat", "responses"] | None = Field(
+        None,
+        description="By which of OpenAI's APIs answers are asked for: chat completions, or Responses, which some models "
+        "want for tools with reasoning. Default: what the model's name says, at OpenAI and in Azure; else chat.",
+    )
     model: Name | None = Field(
         None, description="The upstream's name of the model; default: the public name.", examples=["qwen3:8b"]
     )

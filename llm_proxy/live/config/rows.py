@@ -187,6 +187,8 @@ class _Provider:
             self.report.problem(
                 part.path, f'"vendor" has no meaning, because {kind} has only one', at_key=True
             )
+        if part.fields.get("api") and not self.kind.api_types[kind].vendors:
+            self.report.problem(part.path, f'"api" has no meaning, because {kind} has only one', at_key=True)
         return replace(part, fields={**part.fields, "api_type": kind, "api_host": host})
 
     def _report_missing(self, parts: list[Part], sound: int) -> None:
@@ -232,6 +234,7 @@ class _Provider:
             api_host=base_urls.base_url(row.api_type or "", row.api_host or ""),
             model=row.model or name,
             vendor=vendor_of(row, self.name, self.kind.api_types),
+            api=row.api or "",
             **credentials(row, self.kind),
             options=MappingProxyType(row.options) if row.options else NOTHING,
             languages=tuple(row.languages or ()),

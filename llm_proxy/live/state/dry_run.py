@@ -30,6 +30,7 @@ _PLAIN = frozenset(
         "name",
         "api_type",
         "vendor",
+        "api",
         "model",
         "keep_alive",
         "languages",

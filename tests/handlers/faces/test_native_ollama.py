@@ -1,9 +1,11 @@
-"""Ollama's native API over a server of that API: what goes there and what comes back, byte for byte."""
+"""Ollama's native API over a server of that API: what goes there and what comes back, byte for byte but for the
+model's name."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,11 @@ END = line(done=True, done_reason="stop", total_duration=5, prompt_eval_count=26
 LINES = ndjson(said("a"), said("b"), END)
 
 
+def asked(data: bytes) -> bytes:
+    """``data`` of an upstream with the model's name that the client used, which is all that is changed."""
+    return re.sub(rb'^( *\{"model": ?)"[^"]*"', rb'\1"m"', data, flags=re.MULTILINE)
+
+
 def path_of(name: str) -> str:
     return GENERATE if name.startswith("generate") else CHAT
 
@@ -45,7 +52,7 @@ async def test_streams_are_untouched(found: Any, tmp_path: Path) -> None:
         async with native(tmp_path, "ollama", stream(*parts, content_type=NDJSON)) as (proxy, _):
             got = await request(proxy.origin, "POST", path_of(found.name), {**ASK, "prompt": "x"})
 
-        assert (got.body, got.complete) == (data, True)
+        assert (got.body, got.complete) == (asked(data), True)
         assert got.headers["content-type"] == "application/x-ndjson"
 
 
@@ -57,7 +64,7 @@ async def test_whole_answers_are_untouched(found: Any, tmp_path: Path) -> None:
         async with native(tmp_path, "ollama", answer(found.data)) as (proxy, _):
             got = await request(proxy.origin, "POST", CHAT, body)
 
-        assert (got.body, got.complete) == (found.data, True)
+        assert (got.body, got.complete) == (asked(found.data), True)
 
 
 FIELDS: dict[str, dict[str, Any]] = {
@@ -196,7 +203,7 @@ async def test_counts_that_cannot_be_read(tmp_path: Path) -> None:
     async with native(tmp_path, "ollama", stream(*parts, content_type=NDJSON)) as (proxy, _):
         got = await request(proxy.origin, "POST", CHAT, ASK)
 
-    assert (got.body, got.complete) == (b"".join(parts), True)
+    assert (got.body, got.complete) == (asked(b"".join(parts)), True)
 
 
 async def test_each_line_arrives_when_it_was_sent(tmp_path: Path) -> None:
@@ -206,13 +213,13 @@ async def test_each_line_arrives_when_it_was_sent(tmp_path: Path) -> None:
     async with native(tmp_path, "ollama", script) as (proxy, _), Connection(proxy.origin) as sdk:
         await sdk.send("POST", CHAT, ASK)
         got = await sdk.head()
-        assert await sdk.piece(got) == LINES[0]
+        assert await sdk.piece(got) == asked(LINES[0])
         gates[0].set()
-        assert await sdk.piece(got) == LINES[1]
+        assert await sdk.piece(got) == asked(LINES[1])
         gates[1].set()
         await sdk.rest(got)
 
-    assert (got.body, got.complete) == (b"".join(LINES), True)
+    assert (got.body, got.complete) == (asked(b"".join(LINES)), True)
 
 
 CUTS = {
@@ -232,7 +239,7 @@ async def test_broken_streams(name: str, path: str, tmp_path: Path) -> None:
         got = await request(proxy.origin, "POST", path, {**ASK, "prompt": "x"})
 
     *before, last = got.body.splitlines(keepends=True)
-    assert before == LINES[:2]
+    assert before == [asked(found) for found in LINES[:2]]
     assert json.loads(last).keys() == {"error"}
     assert not got.complete
 
@@ -264,8 +271,9 @@ async def test_lines_fill_the_silence(tmp_path: Path) -> None:
         await sdk.rest(got)
 
     lines = got.body.splitlines(keepends=True)
-    filling = [json.loads(found) for found in lines if found not in LINES]
-    assert [found for found in lines if found in LINES] == LINES
+    own = [asked(found) for found in LINES]
+    filling = [json.loads(found) for found in lines if found not in own]
+    assert [found for found in lines if found in own] == own
     assert len(filling) >= 2
     assert all((found["message"]["content"], found["done"]) == ("", False) for found in filling)
 

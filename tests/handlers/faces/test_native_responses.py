@@ -98,8 +98,7 @@ BODIES: list[dict[str, Any]] = [
 async def test_everything_reaches_the_upstream(body: dict[str, Any], tmp_path: Path) -> None:
     """Fields as they were, in their order, known or not; the answer too but for the model's name."""
     data = json.dumps(RESPONSE, indent=1).encode()
-    whose = {"vendor": "openai"} if "tools" in body else {}  # others are told of such tools as functions
-    async with native(tmp_path, "vllm", raw_json(data), **whose) as (proxy, peer):
+    async with native(tmp_path, "openai", raw_json(data), vendor="openai") as (proxy, peer):
         with access_lines() as lines:
             headers = {"OpenAI-Beta": "responses=v2", "Cookie": "a=b"}
             got = await request(proxy.origin, "POST", PATH, {"model": "m", **body}, headers=headers)
@@ -111,6 +110,44 @@ async def test_everything_reaches_the_upstream(body: dict[str, Any], tmp_path: P
     assert got.body == data.replace(b'\n "model": "up"', b'\n "model": "m"')
     assert "x-dropped-params" not in got.headers
     assert (lines[0]["prompt_tokens"], lines[0]["completion_tokens"]) == (9, 4)
+
+
+CUSTOM = {"type": "custom", "name": "apply_patch"}
+PATCHED = [
+    {"type": "custom_tool_call", "call_id": "c", "name": "apply_patch", "input": "x"},
+    {"type": "custom_tool_call_output", "call_id": "c", "output": "ok"},
+]
+#: Fields, whose servers these are or what the row says, and where the request goes.
+TOOLS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"tools": [CUSTOM]}, {"vendor": "openrouter"}, "/chat/completions"),
+    ({"tools": [{"type": "shell"}]}, {"vendor": "llamacpp"}, "/chat/completions"),
+    ({"input": [MESSAGE, *PATCHED]}, {"vendor": "vllm"}, "/chat/completions"),
+    ({"tools": [CUSTOM], "previous_response_id": "r"}, {"vendor": "vllm"}, "/responses"),
+    ({"tools": [CUSTOM]}, {"vendor": "azure"}, "/responses"),
+    ({"tools": [CUSTOM]}, {"api": "responses"}, "/responses"),
+    (
+        {"tools": [{"type": "web_search"}, {"type": "function", "name": "f"}, 7]},
+        {"vendor": "vllm"},
+        "/responses",
+    ),
+    ({}, {"vendor": "vllm", "api": "chat"}, "/chat/completions"),
+    ({}, {}, "/chat/completions"),
+]
+
+
+@pytest.mark.parametrize(("fields", "row", "path"), TOOLS)
+async def test_tools_of_the_client(
+    fields: dict[str, Any], row: dict[str, Any], path: str, tmp_path: Path
+) -> None:
+    """Go to servers that take them; to others as functions of a chat, unless only they know the rest."""
+    async with native(tmp_path, "openai", answer_json({"error": {"message": "no"}}, 400), **row) as (
+        proxy,
+        peer,
+    ):
+        got = await request(proxy.origin, "POST", PATH, {"model": "m", "input": "x", **fields})
+
+        assert [sent.path for sent in peer.requests] == [path]
+    assert got.status == 400
 
 
 def raw_json(data: bytes) -> Any:

@@ -86,6 +86,7 @@ FIELD_PROBLEMS: list[tuple[dict[str, Any], str, str]] = [
     ({"headers": {"X-A": "1", "x-a": "2"}}, "headers.x-a", "the same header twice"),
     ({"prompt": ""}, "prompt", "printable"),
     ({"on_client_gone": "wait"}, "on_client_gone", "'cancel' or 'drain'"),
+    ({"api": "completions"}, "api", "'chat' or 'responses'"),
     ({"drain_seconds": -1}, "drain_seconds", "greater than or equal to 0"),
     ({"api_token": "${NOT_SET}"}, "api_token", "NOT_SET is not set in the environment"),
     (

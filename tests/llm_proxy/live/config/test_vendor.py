@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,19 @@ def test_a_vendor_that_is_no_name(wrong: Any) -> None:
 
 @pytest.mark.parametrize("provider", ["ollama", "anthropic", "gemini", "demo"])
 def test_a_dialect_of_one_vendor(provider: str) -> None:
-    """There the field would do nothing, so it is a mistake."""
+    """There the field would do nothing, so it is a mistake; and so would ``api``."""
     assert '"vendor" has no meaning' in problem({provider: {"m": {"vendor": "groq"}}})
+    assert '"api" has no meaning' in problem({provider: {"m": {"api": "chat"}}})
+
+
+def test_by_which_api() -> None:
+    """A model's wins over that of ``defaults``, and null removes it."""
+    defaults = {"api_type": "vllm", "api_host": LOCAL, "api": "chat"}
+    models = {"a": {}, "b": {"api": "responses"}, "c": {"api": None}}
+    rows = load({"box": {"defaults": defaults, **models}})
+
+    assert [row.api for row in rows] == ["chat", "responses", ""]
+    assert diff([rows[0]], [replace(rows[0], api="responses")], {}, {}) == ["model a: api chat -> responses"]
 
 
 def test_a_change_in_words() -> None:
