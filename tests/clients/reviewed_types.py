@@ -117,7 +117,13 @@ ANSWERED: dict[str, str] = {
 }
 
 #: Asked for, without effect, and not named: it carries no words and no wish that an answer could be judged by.
-SILENT: dict[str, str] = {}
+SILENT: dict[str, str] = {
+    "responses items: configuration_update": "what it sets is set for the request; the smallest sets nothing",
+    "responses items: compaction_trigger": "a summary is asked for, and given instead of an answer",
+}
 
 #: Refused with a 400 of ours, over every upstream that does not speak the dialect itself.
-REFUSED: dict[str, str] = {}
+REFUSED: dict[str, str] = {
+    "responses items: computer_call": "the smallest has no action, and a call of nothing is not to be told",
+    "responses items: item_reference": "nothing is kept that could be referred to",
+}

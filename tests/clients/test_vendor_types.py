@@ -58,6 +58,13 @@ def _part(name: str, value: Any) -> tuple[str, dict[str, Any]]:
     return "/v1beta/models/m:generateContent", {"contents": [user, turn, user]}
 
 
+def _before(role: str) -> list[dict[str, Any]]:
+    """A result has its call before it."""
+    function = {"name": "f", "arguments": "{}"}
+    call = {"id": WORD, "type": "function", "function": function}
+    return [{"role": "assistant", "content": None, "tool_calls": [call]}] if role == "tool" else []
+
+
 _ASKS: dict[str, Any] = {
     "messages roles": lambda _, value: _messages(
         messages=[_USER, value] if value["role"] != "user" else [value]
@@ -66,7 +73,7 @@ _ASKS: dict[str, Any] = {
     "messages tools": lambda _, value: _messages(tools=[value]),
     "responses items": lambda _, value: ("/v1/responses", {"input": [value, _USER]}),
     "responses tools": lambda _, value: ("/v1/responses", {"input": "hi", "tools": [value]}),
-    "chat roles": lambda _, value: ("/v1/chat/completions", {"messages": [value, _USER]}),
+    "chat roles": lambda name, value: ("/v1/chat/completions", {"messages": [*_before(name), value, _USER]}),
     "chat parts": lambda _, value: (
         "/v1/chat/completions",
         {"messages": [{"role": "user", "content": [value]}]},
