@@ -32,7 +32,7 @@ class Kind:
     options: tuple[tuple[str, Any], ...] = ()  # more fields of the row in the gateway's configuration
 
 
-def _openai(model: str, **manners: bool) -> Kind:
+def _openai(model: str, **manners: Any) -> Kind:
     return Kind("openai", model, Manners(**manners), responses=True, options=(("vendor", "openai"),))
 
 
