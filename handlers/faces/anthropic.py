@@ -12,6 +12,7 @@ from handlers.base.limits import ANTHROPIC
 from handlers.base.native import NativeFirstHandler
 from handlers.faces.models import AnthropicModelHandler, AnthropicModelsHandler
 from llm_proxy.errors import GatewayError, UpstreamRefused
+from llm_proxy.faces.anthropic.estimate import estimated_tokens
 from llm_proxy.faces.anthropic.face import AnthropicFace
 from llm_proxy.faces.anthropic.native import cleaned
 from llm_proxy.faces.anthropic.request import (
@@ -19,7 +20,6 @@ from llm_proxy.faces.anthropic.request import (
     CountRequest,
     MessagesRequest,
     canonical,
-    estimated_tokens,
     read,
 )
 from llm_proxy.faces.face import Face

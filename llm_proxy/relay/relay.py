@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
+from llm_proxy.answers.reader import AnswerReader
 from llm_proxy.errors import ClientGone, UpstreamError, UpstreamTimeout
 from llm_proxy.faces.face import Face
 from llm_proxy.relay.assemble import collect, explode
@@ -22,7 +23,7 @@ from llm_proxy.relay.upstream import PORTION, Exchange, Head
 from llm_proxy.wire.calls import Deployment, NativeRequest, Timeouts
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.wire.schema import ChatRequest
-from providers.base import Adapter
+from providers.base import Adapter, StreamDecoder
 
 T = TypeVar("T")
 
@@ -215,13 +216,25 @@ class Relay:
     def _collected(self, head: Head, body: bytes) -> ChatResponse:
         """A whole answer, also from a server that streams although it was not asked to."""
         if not is_event_stream(head):
-            return self.provider.chat_response(body, self.request)
+            response = self.provider.chat_response(body, self.request)
+            return self._read(response) if self.face.translates else response
         decoder = self.provider.stream_decoder(self.request)
-        events = [*decoder.feed(body), *decoder.close()]
+        events = self.reader().events([*decoder.feed(body), *closed(decoder, self.exchange)])
         if isinstance(events[-1], Failed):
             raise events[-1].error
         self.tally.other_form = True
         return ChatResponse(collect([event.data for event in events if isinstance(event, Chunk)]))
+
+    def reader(self) -> AnswerReader:
+        """What reads the answer for whoever does not relay its bytes."""
+        asked = self.request.sent.get("n") or self.deployment.options.get("n")
+        # In an API of another form nobody here knows how many answers there are to be.
+        several = isinstance(self.request, NativeRequest) or (type(asked) is int and asked > 1)
+        return AnswerReader(alone=not several, pictures=self.face.pictures)
+
+    def _read(self, response: ChatResponse) -> ChatResponse:
+        """A whole answer in the canonical form."""
+        return ChatResponse(collect(self.reader().whole(response.data)))
 
     def _count_whole(self, response: ChatResponse) -> None:
         self.tally.chunk(response.data)
@@ -257,6 +270,7 @@ class _Stream:
         "loop",
         "offer",
         "own_seconds",
+        "reader",
         "relay",
         "retold",
         "silent_until",
@@ -271,6 +285,7 @@ class _Stream:
         self.offer = sink.offer
         self.face = relay.face
         self.canonical = relay.face.canonical
+        self.reader = relay.reader() if relay.face.translates else None
         #: The face's, as it was after the newest write.
         self.retold = relay.face.retold
         self.decoder = relay.provider.stream_decoder(relay.request)
@@ -331,15 +346,18 @@ class _Stream:
             raise self.fault
         if data := exchange.take(PORTION):
             began = perf_counter()
-            return await self._relay(self.decoder.feed(data), began)
+            return await self._relay(self._read(self.decoder.feed(data)), began)
         if exchange.failure is not None:
             raise exchange.failure
         if not exchange.ended:
             await self._pause()
             return False
-        if not await self._relay(self.decoder.close(), perf_counter()):
+        if not await self._relay(self._read(closed(self.decoder, exchange)), perf_counter()):
             raise UpstreamError("the upstream ended its stream early", phase="body", kind="no_terminator")
         return True
+
+    def _read(self, events: Sequence[Event]) -> Sequence[Event]:
+        return self.reader.events(events) if self.reader is not None and events else events
 
     async def _pause(self) -> None:
         """Wait for the upstream; keep the client's connection alive meanwhile. Raises ``UpstreamTimeout``."""
@@ -381,6 +399,8 @@ class _Stream:
             events = self.decoder.feed(data)
             if not events:
                 return True
+            if self.reader is not None:
+                events = self.reader.events(events)
             written = None
             if type(events[-1]) is Chunk and (
                 len(events) == 1 or all(type(event) is Chunk for event in events)
@@ -429,7 +449,9 @@ class _Stream:
         ending = isinstance(last, (Done, Failed))
         body: Sequence[Any] = events[:-1] if ending else events
         if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
-            await self._send(expressed(self.face.events, body) if written is None else written)
+            said = expressed(self.face.events, body) if written is None else written
+            if said:  # else nothing is lost yet: a failure could still have a status of its own
+                await self._send(said)
         self._count(body, began)
         if isinstance(last, Failed):
             raise last.error
@@ -453,9 +475,15 @@ class _Stream:
         began = perf_counter()
         response = self.relay.provider.chat_response(body, self.relay.request)
         self.relay.tally.other_form = True
-        chunks: list[Chunk | Comment] = [Chunk(data) for data in explode(response.data)]
+        data = response.data if self.reader is None else collect(self.reader.whole(response.data))
+        chunks: list[Chunk | Comment] = [Chunk(piece) for piece in explode(data)]
         await self._relay(chunks, began)
         await self._send(self.face.end())
+
+
+def closed(decoder: StreamDecoder, exchange: Exchange) -> Sequence[Event]:
+    """The last events of a body that has ended cleanly."""
+    return decoder.close_framed() if exchange.framed else decoder.close()
 
 
 def expressed(write: Callable[[T], bytes], said: T) -> bytes:
