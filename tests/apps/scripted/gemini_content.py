@@ -103,7 +103,14 @@ def read(body: dict[str, Any]) -> Seen:
                 pictures += 1
     declared = [one for tool in body.get("tools", ()) for one in tool.get("functionDeclarations", ())]
     offers = [
-        Offer(one["name"], one.get("parametersJsonSchema") or one.get("parameters") or {}) for one in declared
+        Offer(
+            one["name"],
+            one.get("parametersJsonSchema")
+            or one.get("parameters_json_schema")
+            or one.get("parameters")
+            or {},
+        )
+        for one in declared
     ]
     return Seen(tuple(texts), tuple(offers), tuple(calls), results, pictures)
 

@@ -140,6 +140,12 @@ def members(kind: Any) -> list[Any]:
     return [kind]
 
 
+def camel(name: str) -> str:
+    """The name as Google's JSON has it."""
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
 def _of(value: Any, kind: type, at: str) -> None:
     words = {dict: "an object", list: "an array", bool: "a boolean"}[kind]
     need(
@@ -154,8 +160,11 @@ def _record(value: Any, kind: Any, at: str) -> None:
     known = fields(kind)
     for name, inner in value.items():
         here = f"{at}.{name}" if at else name
-        need(name in known, f"Unknown parameter: '{here}'.", here)
-        check(inner, known[name][0], here)
+        key = (
+            name if name in known or typing_extensions.is_typeddict(kind) else camel(name)
+        )  # protobuf takes both
+        need(key in known, f"Unknown parameter: '{here}'.", here)
+        check(inner, known[key][0], here)
     for name, (_, required) in known.items():
         need(not required or name in value, f"Missing required parameter: '{at}.{name}'.", f"{at}.{name}")
 
