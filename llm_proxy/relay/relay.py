@@ -10,16 +10,16 @@ a slow client makes us pause.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
-from llm_proxy.answers.reader import AnswerReader
 from llm_proxy.errors import ClientGone, UpstreamError, UpstreamTimeout
 from llm_proxy.faces.face import Face
 from llm_proxy.relay.assemble import collect, explode
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
+from llm_proxy.wire.answers.reader import AnswerReader
 from llm_proxy.wire.calls import Deployment, NativeRequest, Timeouts
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.wire.schema import ChatRequest
@@ -182,6 +182,10 @@ async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -
     return head, await read_whole(exchange, clock)
 
 
+async def _at_once(size: int, work: Callable[..., T], *arguments: Any) -> T:
+    return work(*arguments)
+
+
 @dataclass(slots=True)
 class Relay:
     """One chat answer on its way from a deployment to a client."""
@@ -193,13 +197,15 @@ class Relay:
     face: Face
     tally: Tally
     keep_alive: KeepAlive = KeepAlive()
+    #: How a step of the work on so many bytes of a whole answer is done: beside the loop if that is much.
+    worked_out: Callable[..., Awaitable[Any]] = _at_once
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
         async with self.exchange as exchange:
             head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
             began = perf_counter()
-            response = self._collected(head, body)
+            response: ChatResponse = await self.worked_out(len(body), self._collected, head, body)
         self.tally.first_event_at = began
         self._count_whole(response)
         self.tally.own_seconds += perf_counter() - began
@@ -473,7 +479,8 @@ class _Stream:
         """A server that answers with one JSON object although a stream was asked for."""
         body = await read_whole(self.exchange, self.clock)
         began = perf_counter()
-        response = self.relay.provider.chat_response(body, self.relay.request)
+        relay = self.relay
+        response = await relay.worked_out(len(body), relay.provider.chat_response, body, relay.request)
         self.relay.tally.other_form = True
         data = response.data if self.reader is None else collect(self.reader.whole(response.data))
         chunks: list[Chunk | Comment] = [Chunk(piece) for piece in explode(data)]
