@@ -6,6 +6,7 @@ turn it is, results behind their calls, thinking as it was signed, texts that ar
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -102,7 +103,7 @@ def _block(at: str, block: dict[str, Any]) -> None:
 
 def signature(thought: str) -> str:
     """What a thought is signed with; it must come back unchanged."""
-    return "Ev" + hashlib.sha256(thought.encode()).hexdigest()[:30] + "=="
+    return base64.b64encode(hashlib.sha256(thought.encode()).digest()).decode()
 
 
 def read(body: dict[str, Any]) -> Seen:

@@ -6,12 +6,13 @@ cannot say is here: results match their calls in number and name, parts are one 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import Any
 
 from google.genai import types
 
-from tests.apps.scripted.mind import Offer, Said, Seen
+from tests.apps.scripted.mind import Offer, Said, Seen, fresh
 from tests.apps.scripted.openai_chat import halves
 from tests.apps.scripted.typed import check, need
 
@@ -82,7 +83,7 @@ def _calls(at: str, content: dict[str, Any]) -> list[str]:
 
 def signature(name: str) -> str:
     """What a call is signed with."""
-    return "Cg" + hashlib.sha256(name.encode()).hexdigest()[:30] + "=="
+    return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
 def read(body: dict[str, Any]) -> Seen:
@@ -130,7 +131,7 @@ def stream(said: Said, body: dict[str, Any], model: str) -> list[dict[str, Any]]
         "thoughtsTokenCount": 8,
         "totalTokenCount": 120,
     }
-    head = {"usageMetadata": counts, "modelVersion": model, "responseId": "scripted"}
+    head = {"usageMetadata": counts, "modelVersion": model, "responseId": fresh()}
     found = [
         {"candidates": [{"content": {"role": "model", "parts": [part]}, "index": 0}], **head}
         for part in parts

@@ -207,7 +207,7 @@ USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
 
 
 def _head(body: dict[str, Any], kind: str) -> dict[str, Any]:
-    return {"id": "chatcmpl-scripted", "object": kind, "created": 1790000000, "model": body["model"]}
+    return {"id": f"chatcmpl-{fresh()}", "object": kind, "created": 1790000000, "model": body["model"]}
 
 
 def _end(said: Said) -> str:

@@ -185,7 +185,7 @@ def whole(said: Said, body: dict[str, Any]) -> dict[str, Any]:
     counted = {"input_tokens": 100, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}}
     spent = {"output_tokens": 20, "output_tokens_details": {"reasoning_tokens": 8}, "total_tokens": 120}
     return {
-        "id": "resp_scripted",
+        "id": f"resp_{fresh()}",
         "object": "response",
         "created_at": 1790000000,
         "completed_at": 1790000001,

@@ -19,9 +19,8 @@ from tests.apps.scripted.server import ScriptedModel
 from tests.support.client import request
 from tests.support.gateway import RunningGateway
 
-UPSTREAMS = pytest.mark.parametrize(
-    "kind", ["strict", "vllm", "ollama", "plain-ollama", "anthropic", "gemini"]
-)
+#: The kinds that have no Responses of their own: what the others answer is theirs.
+UPSTREAMS = pytest.mark.parametrize("kind", ["strict", "ollama", "plain-ollama", "anthropic", "gemini"])
 STREAMING = pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
 MARK = "word1234"
 TOOL = {
