@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar, cast
 
@@ -38,9 +39,11 @@ class OpenAPIHandler(BaseHandler):
 
     def seen(self, document: Document) -> Document:
         """As it is right where it was asked for: behind a proxy the paths may begin elsewhere."""
-        prefix = self.verdict.asked.prefix if self.verdict else ""
-        # Without a word of the proxy, relative to the document itself (OpenAPI 3.1, section 4.8.5).
-        return _with_server(document, prefix or "/".join([".."] * (self.request.path.count("/") - 1)) or ".")
+        if self.verdict is not None and self.verdict.asked.prefix:
+            return _with_server(document, self.verdict.asked.prefix)
+        # Without a word of a proxy, relative to the document itself (OpenAPI 3.1, section 4.8.5): each place has its tag.
+        seen = _with_server(document, "/".join([".."] * (self.request.path.count("/") - 1)) or ".")
+        return replace(seen, tag=document.tag)
 
 
 @lru_cache(maxsize=16)

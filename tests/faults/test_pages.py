@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.settings import Settings, SettingsError
-from tests.faults.kit import COMPLETION, WHOLE, access_lines, gateway
+from tests.handlers.kit import COMPLETION, WHOLE, access_lines, gateway
 from tests.support.client import Answer, Connection, request
 from tests.support.peer import Peer
 from tests.support.scripts import answer_json

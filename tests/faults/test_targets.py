@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.kit import COMPLETION, WHOLE, gateway
+from tests.handlers.kit import COMPLETION, WHOLE, gateway
 from tests.support.client import Connection, request
 from tests.support.loops import wait_until
 from tests.support.peer import Peer

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,9 @@ needs_nginx = pytest.mark.skipif(
 needs_haproxy = pytest.mark.skipif(
     HAPROXY is None, reason="there is no HAProxy on this machine (Debian: apt-get install haproxy)"
 )
-DEMO = {"demo": {"demo": {}}}
+DEMO: dict[str, Any] = {"demo": {"demo": {}}}
 CHAT = {"model": "demo", "messages": [{"role": "user", "content": "one two"}], "stream": True}
-TRUSTED = {"trusted_proxies": "127.0.0.0/8"}
+TRUSTED: dict[str, Any] = {"trusted_proxies": "127.0.0.0/8"}
 
 _NGINX = Template(
     """
