@@ -82,7 +82,7 @@ async def test_chunks_are_refused_as_they_exceed(tmp_path: Path) -> None:
 
 async def test_announcing_holds_nothing(tmp_path: Path) -> None:
     """Lengths that are only announced take nothing from others."""
-    async with running(tmp_path) as (proxy, memory):
+    async with running(tmp_path) as (proxy, _):
         idle = [Connection(proxy.url) for _ in range(5)]
         for client in idle:
             await client.__aenter__()
@@ -102,13 +102,15 @@ async def test_unpacked_it_counts_as_what_it_is(tmp_path: Path) -> None:
 async def test_whole_answers_count(tmp_path: Path) -> None:
     """An answer that is collected and finds no room is 503, and its upstream is let go; a stream is not counted."""
     text = {**COMPLETION["choices"][0], "message": {"role": "assistant", "content": "y" * LIMIT}}  # type: ignore[index]
-    async with Peer(answer_json({**COMPLETION, "choices": [text]})) as peer:
-        async with gateway(tmp_path, peer.url, max_memory=LIMIT) as proxy:
-            memory = proxy.service.gateway.memory
-            refused(await proxy.request("POST", "/chat", WHOLE))
-            await wait_until(lambda: memory.held == 0)
-            got = await proxy.request("POST", "/passthrough/peer/x", {})
-            assert (got.status, got.complete) == (200, True)
+    async with (
+        Peer(answer_json({**COMPLETION, "choices": [text]})) as peer,
+        gateway(tmp_path, peer.url, max_memory=LIMIT) as proxy,
+    ):
+        memory = proxy.service.gateway.memory
+        refused(await proxy.request("POST", "/chat", WHOLE))
+        await wait_until(lambda: memory.held == 0)
+        got = await proxy.request("POST", "/passthrough/peer/x", {})
+        assert (got.status, got.complete) == (200, True)
 
 
 @pytest.mark.parametrize("way", ["cut", "late", "too large", "no JSON", "refused", "gone"])
