@@ -33,6 +33,7 @@ from llm_proxy.errors import (
     ClientGone,
     Draining,
     GatewayError,
+    HostNotAllowed,
     InvalidJson,
     MethodNotAllowed,
     NotFound,
@@ -44,6 +45,7 @@ from llm_proxy.errors import (
 from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.telemetry import log as logs
+from llm_proxy.wire.host import host_name
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import JsonProblem, parse_object
 
@@ -172,10 +174,9 @@ class BaseHandler(LeanRequestHandler):
     def _refusal(self) -> GatewayError | None:
         """Why this request is not read any further, if so; decided from the head alone."""
         headers, door = self.request.headers, self.gateway.door
-        if door.hosts is not None and (
-            refused := door.refused_host(self.request.host_name, self.connection.local_ip)
-        ):
-            return refused
+        # No page but ours can have the address that the client has connected to for its name.
+        if not door.serves(name := self.request.host_name) and name != host_name(self.connection.local_ip):
+            return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
         if self.verdict is not None and self.verdict.refusal is not None:
             return self.verdict.refusal
         if self.gateway.draining and not self.during_drain:
@@ -435,8 +436,11 @@ class NotFoundHandler(BaseHandler):
     def shown_path(self) -> str:
         """The path that was asked for, as far as it may be shown."""
         path = cast(Request, self.request).path_asked
-        shown = path if path.isascii() and path.isprintable() else quote(path, safe=_PATH)
-        return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
+        first = path[:_SHOWN]
+        shown = (
+            first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
+        )
+        return shown if len(path) <= _SHOWN else shown + "..."
 
 
 @lru_cache(maxsize=1000)

@@ -51,7 +51,7 @@ from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.settings import Settings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
-from llm_proxy.wire.host import HostRule, host_name
+from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from providers.discovery import discover
 
 #: Nothing must have been going on for so long before what is left is closed, in seconds: a connection may be accepted
@@ -242,7 +242,7 @@ def front_door(settings: Settings, bound: Iterable[str]) -> FrontDoor:
     """Who may ask at all. Only those hosts that the operator named, if he did; else, when every address that is ``bound``
     is this machine's own, only its own names: a web page could reach us there under a name of its own (DNS rebinding)."""
     addresses = tuple(bound)
-    own = {"localhost", "127.0.0.1", "::1", settings.host, *addresses}
+    own = {*LOOPBACK, settings.host, *addresses}
     listed = bool(settings.allowed_hosts)
     guarded = listed or (bool(addresses) and all(map(is_loopback, addresses)))
     hosts = HostRule.of(settings.allowed_hosts, own) if guarded else None
