@@ -17,7 +17,7 @@ class PingHandler(BaseHandler):
     def get(self) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
-        if self.gateway.draining:
+        if self.gateway.stopping:
             self.set_status(503)
             self.finish("draining")
             return
@@ -35,7 +35,7 @@ class HealthHandler(BaseHandler):
 
     def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
-        draining = self.gateway.draining
+        draining = self.gateway.stopping
         self.send_json({"status": "draining" if draining else "ok"}, 503 if draining else 200)
 
     head = get
