@@ -8,7 +8,6 @@ that the upstream did not send have no place in it.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +16,6 @@ from urllib.parse import unquote
 from pydantic import ConfigDict
 from tornado.web import HTTPError
 
-from handlers.base.handler import OFF_LOOP
 from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.errors import InvalidRequest, NotFound, Problem
 from llm_proxy.faces.face import OpenAIFace
@@ -70,7 +68,7 @@ class PassthroughHandler(RelayingHandler):
     face: OpenAIFace
 
     async def post(self) -> None:
-        form = validated(PassthroughRequest, await self.json_body())
+        form = await self.beside(validated, PassthroughRequest, await self.json_body())
         deployment = self._deployment(form)
         method = (form.method or ("POST" if form.body is not None else "GET")).upper()
         if method not in _METHODS:
@@ -89,9 +87,7 @@ class PassthroughHandler(RelayingHandler):
         """The body of the JSON form as it is sent; a large one is written beside the loop."""
         if isinstance(body, str):
             return body.encode()
-        if self._size < OFF_LOOP:
-            return dumps(body)
-        return await asyncio.get_running_loop().run_in_executor(None, dumps, body)
+        return await self.beside(dumps, body)
 
     def _deployment(self, form: PassthroughRequest) -> Deployment:
         if (form.model is None) == (form.provider is None):

@@ -29,6 +29,7 @@ The tree::
         UpstreamTimeout               504  timeout_connect | timeout_first_byte | timeout_idle | timeout_total
       NoUpstream                      503  no_upstream
       Draining                        503  draining
+      Overloaded                      503  overloaded
       ClientGone                      499  never written to anyone; exists so that the log can say it
 """
 
@@ -276,6 +277,13 @@ class Draining(GatewayError):
 
     status = 503
     code = "draining"
+
+
+class Overloaded(GatewayError):
+    """More is asked for than this process has room for right now; ``retry_after`` says when to come back."""
+
+    status = 503
+    code = "overloaded"
 
 
 class ClientGone(GatewayError):

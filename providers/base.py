@@ -53,6 +53,11 @@ class StreamDecoder(ABC):
     def close(self) -> Sequence[Event]:
         """Call once when the body has ended cleanly: the last events, with ``Failed`` if no terminator was seen."""
 
+    def close_framed(self) -> Sequence[Event]:
+        """The same for a body whose own framing has told its end, so that nothing of it is missing: then a dialect whose
+        terminator adds nothing may do without it."""
+        return self.close()
+
 
 class Adapter(Protocol):
     """What makes a call of a request and reads the answer to it: a provider, or one of its native calls."""

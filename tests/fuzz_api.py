@@ -130,6 +130,12 @@ def _examples(operation: Any) -> Iterator[Any]:
         yield operation.Case(path_parameters={"provider": "openai", "path": "models"})
     if body and "provider" in body:
         yield operation.Case(body={**body, "provider": "openai"}, media_type="application/json")
+    if "{model}" in operation.path:
+        for model in (*MODELS, *FAILING):
+            yield operation.Case(
+                path_parameters={"model": model},
+                **({"body": body, "media_type": "application/json"} if body else {}),
+            )
     if name is not None:
         for model in (*MODELS, *FAILING):
             for stream in (True, False):
@@ -177,7 +183,11 @@ def _one(operation: Any, mode: Any, judge: Callable[[Any], None], examples: int,
 
 def _asked_model(case: Any) -> Any:
     """The model that a request names, wherever."""
-    fields = {**(case.query or {}), **(case.body if isinstance(case.body, dict) else {})}
+    fields = {
+        **(case.query or {}),
+        **(case.body if isinstance(case.body, dict) else {}),
+        **(case.path_parameters or {}),
+    }
     return fields.get("model") or fields.get("model_name") or fields.get("name")
 
 

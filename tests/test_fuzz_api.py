@@ -21,7 +21,7 @@ NEVER_OK = (
 )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(seconds=120)
 async def test_no_fault_and_nothing_undocumented(tmp_path: Path) -> None:
     """Whatever the document allows or forbids is asked for, of every kind of upstream, failing ones among them: no 500, and every status, type,
     header and body is one that the document tells of. Every operation was asked, and had its success."""

@@ -14,7 +14,7 @@ from asyncio import Future
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from tornado.iostream import StreamClosedError
 
@@ -29,7 +29,9 @@ from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.choice import choose, unknown_model
 from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
-from providers.base import Adapter
+from providers.base import Adapter, BaseProvider
+
+T = TypeVar("T")
 
 #: How many characters the names of what was dropped may take.
 _NAMES = 1000
@@ -89,7 +91,7 @@ class AnsweringHandler(BaseHandler):
         does before anything was sent."""
         if body.get("stream") is None:
             body["stream"] = stream
-        request = ChatRequest.of(body)
+        request = await self.beside(ChatRequest.of, body)
         self.face = OpenAIFace(request.wants_usage, request.model)
         await self.answer(request, self.deployment(request.model))
 
@@ -103,16 +105,12 @@ class AnsweringHandler(BaseHandler):
         """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish. ``native``: the call that a
         ``NativeRequest`` is for."""
         given, asked = request, deployment
-        request, removed = without_addresses(request)
+        request, removed = await self.beside(without_addresses, request)
         if native is None:
-            request, deployment, given_up = self._without_thinking(request, deployment)
+            request, deployment, given_up = await self._without_thinking(request, deployment)
             removed = (*removed, *given_up)
         adapter = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)  # type: ignore[arg-type]
-        if self._size < OFF_LOOP:
-            call = adapter.chat_call(request, deployment)
-        else:
-            loop = asyncio.get_running_loop()
-            call = await loop.run_in_executor(None, adapter.chat_call, request, deployment)
+        call = await self.beside(adapter.chat_call, request, deployment)
         self._say_who(deployment, (*call.dropped, *removed), prompt)
         tally = Tally()
         self.exchange = exchange = self.gateway.upstream.exchange(call)
@@ -124,6 +122,7 @@ class AnsweringHandler(BaseHandler):
             self.face,
             tally,
             self.gateway.keep_alive,
+            self.worked_out,
         )
         self.facts["stream"] = bool(request.stream)
         if deployment.on_client_gone == "drain":
@@ -144,7 +143,8 @@ class AnsweringHandler(BaseHandler):
                 self._count(tally)
                 self._count_call(exchange)
             if not request.stream:
-                await self._send_whole(expressed(self.face.whole, response))
+                size = exchange.received
+                await self._send_whole(await self.worked_out(size, expressed, self.face.whole, response))
         except GatewayError as error:
             if native is None and self._refuses_thinking(error, asked):
                 await self.answer(given, asked, prompt)  # once: now it is known
@@ -158,12 +158,12 @@ class AnsweringHandler(BaseHandler):
         finally:
             self.gateway.running.discard(self)
 
-    def _without_thinking(
+    async def _without_thinking(
         self, request: Any, deployment: Deployment
     ) -> tuple[Any, Deployment, tuple[str, ...]]:
         """The same, but for thinking that is asked of a model that is known to have none; what that was, by name."""
         adapter = self.snapshot.adapter(deployment)
-        found = adapter.without_thinking(request, deployment)
+        found = await self.beside(adapter.without_thinking, request, deployment)
         if found is not None and self.gateway.knowledge.thinks_not(deployment, adapter):
             return found
         return request, deployment, ()
@@ -180,9 +180,9 @@ class AnsweringHandler(BaseHandler):
 
     async def embed(self, request: EmbeddingsRequest, deployment: Deployment) -> None:
         """Answer an embeddings request and finish."""
-        request, removed = without_addresses(request)
+        request, removed = await self.beside(without_addresses, request)
         adapter = self.snapshot.adapter(deployment)
-        call = adapter.embeddings_call(request, deployment)
+        call = await self.beside(adapter.embeddings_call, request, deployment)
         self._say_who(deployment, (*call.dropped, *removed), None)
         self.exchange = exchange = self.gateway.upstream.exchange(call)
         self.gateway.running.add(self)
@@ -192,11 +192,20 @@ class AnsweringHandler(BaseHandler):
                     _, body = await read_answer(exchange, adapter, deployment.timeouts)
             finally:
                 self._count_call(exchange)
-            await self._send_whole(self.embeddings_body(adapter.embeddings_response(body, request)))
+            await self._send_whole(await self.worked_out(len(body), self._embeddings, adapter, body, request))
         except GatewayError as error:
             await self._ended_badly(error)
         finally:
             self.gateway.running.discard(self)
+
+    def _embeddings(self, adapter: BaseProvider, body: bytes, request: EmbeddingsRequest) -> bytes:
+        return self.embeddings_body(adapter.embeddings_response(body, request))
+
+    async def worked_out(self, size: int, work: Callable[..., T], *arguments: Any) -> T:
+        """``work(*arguments)``, a step of what is done with ``size`` bytes of an answer: beside the loop if that is much."""
+        if size < OFF_LOOP:
+            return work(*arguments)
+        return await self.offloaded(size, work, *arguments, paid=True)
 
     def embeddings_body(self, body: bytes) -> bytes:
         """OpenAI's embeddings answer in the endpoint's dialect. Raises ``UpstreamError``."""
@@ -347,6 +356,10 @@ class AnsweringHandler(BaseHandler):
         if self._owed != 0 or taken is None or not taken.done():
             return False
         return not taken.cancelled() and taken.exception() is None
+
+    def _give_up_job(self) -> None:
+        if not self._drain_seconds:  # then the answer is read to its end for the log
+            super()._give_up_job()
 
     def _client_left(self) -> None:
         """Nobody reads the answer any more: end the upstream call, now or when it is drained."""

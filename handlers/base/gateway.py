@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
 from llm_proxy.relay.model_knowledge import Knowledge
+from llm_proxy.relay.offload import Offload
 from llm_proxy.relay.relay import KeepAlive
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.lacking import Lacking
@@ -64,6 +65,8 @@ class Gateway:
     drained: set[Running] = field(default_factory=set)
     #: Endpoints that upstreams turned out not to have.
     lacking: Lacking = field(default_factory=Lacking)
+    #: Where work on large bodies and answers is done.
+    offload: Offload = field(default_factory=Offload)
     #: What the status endpoint says about the watcher.
     watcher_report: Callable[[], dict[str, Any]] = dict
     #: What each process of the service says of itself, this one among them, for the status endpoint.

@@ -11,11 +11,12 @@ import asyncio
 import logging
 import re
 import traceback
+from collections.abc import Callable
 from functools import lru_cache
 from http.client import responses
 from random import getrandbits
 from time import perf_counter
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
@@ -49,6 +50,8 @@ from llm_proxy.wire.strict_json import JsonProblem, parse_object
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("llm_proxy.access")
 
+T = TypeVar("T")
+
 #: A request id of a client that may be repeated in headers and logs.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _ID_HEADERS = ("x-request-id", "x-correlation-id", "x-trace-id", "request-id")
@@ -56,7 +59,8 @@ _ID_HEADERS = ("x-request-id", "x-correlation-id", "x-trace-id", "request-id")
 #: For errors: it keeps nothing of an answer.
 _PLAIN = OpenAIFace()
 
-#: Bodies above this size are parsed, and written again for the upstream, in a thread: locating a fault in a dense one costs 2 us a token.
+#: What is done with bodies and answers from this size on is done beside the loop (``llm_proxy.relay.offload``): reading,
+#: judging, translating and writing a dense one of this size takes some 30 ms.
 OFF_LOOP = 64 * 1024
 #: Bytes of a body that must come in a second, over the whole of ``body_timeout``; Apache's MinRate (mod_reqtimeout).
 LEAST_RATE = 500
@@ -95,6 +99,8 @@ class BaseHandler(LeanRequestHandler):
         #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
         self.gone = False
         self._cut = False
+        #: Work on the body or the answer that is done beside the loop.
+        self._job: asyncio.Future[Any] | None = None
         #: True while the body has not been taken by a method.
         self._reading = self.connection.head.length != 0
         #: ``perf_counter`` seconds; the loop's own clock is too coarse for first-byte times.
@@ -222,8 +228,7 @@ class BaseHandler(LeanRequestHandler):
                 raise RequestTooLarge("for the loop")
             data = unpacked(data, codings, min(OFF_LOOP, limit))
         except RequestTooLarge:
-            loop = asyncio.get_running_loop()
-            data = await loop.run_in_executor(None, unpacked, data, codings, limit)
+            data = await self.offloaded(max(len(data), OFF_LOOP), unpacked, data, codings, limit)
         self._size = len(data)
         return data
 
@@ -234,11 +239,31 @@ class BaseHandler(LeanRequestHandler):
         if kind.startswith("multipart/"):
             raise UnsupportedMedia("the body must be JSON (Content-Type: application/json)")
         try:
-            if len(data) < OFF_LOOP:
-                return parse_object(data)
-            return await asyncio.get_running_loop().run_in_executor(None, parse_object, data)
+            return await self.beside(parse_object, data)
         except JsonProblem as problem:
             raise InvalidJson(str(problem)) from problem
+
+    async def beside(self, work: Callable[..., T], *arguments: Any) -> T:
+        """``work(*arguments)``, a step of what is done with the request's body: beside the loop if that is large. Raises
+        what it raises, ``Overloaded``, or ``ClientGone``: nobody waits for the next step then."""
+        if self._size < OFF_LOOP:
+            return work(*arguments)
+        return await self.offloaded(self._size, work, *arguments)
+
+    async def offloaded(self, size: int, work: Callable[..., T], *arguments: Any, paid: bool = False) -> T:
+        """The same for work on ``size`` bytes, however few; ``paid``: of an answer."""
+        if self.gone and not paid:
+            raise ClientGone("the client left before its request was read")
+        self._job = job = self.gateway.offload.run(self.connection, size, work, *arguments, paid=paid)
+        try:
+            return await job
+        finally:
+            self._job = None
+
+    def _give_up_job(self) -> None:
+        """The client has left: what has not begun is never done, and the step after that which has is not either."""
+        if self._job is not None and not self._job.done():
+            self._job.set_exception(ClientGone("the client closed its connection"))
 
     def send_json(self, value: Any, status: int = 200) -> None:
         """Finish with a JSON body."""
@@ -321,6 +346,7 @@ class BaseHandler(LeanRequestHandler):
         if self._cut:
             return
         self.gone = True
+        self._give_up_job()
         self.facts.setdefault("ended_by", "client")
         if self._reading:  # no method will ever run, so nobody else logs this request
             self.facts["phase"] = "request"

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import BaseModel
 
 from handlers.base.answering import AnsweringHandler
-from llm_proxy.errors import GatewayError, InvalidRequest, UpstreamRefused
+from llm_proxy.errors import GatewayError, InvalidRequest, UpstreamError
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
 from llm_proxy.wire.calls import Deployment, NativeRequest
@@ -33,13 +33,13 @@ class NativeFirstHandler(AnsweringHandler):
     #: How the request is answered if the upstream has no such endpoint; None: it is an error then.
     _instead: Callable[[], Awaitable[None]] | None = None
 
-    def judged(self, body: Mapping[str, Any], least: type[M], whole: type[BaseModel]) -> M:
+    async def judged(self, body: Mapping[str, Any], least: type[M], whole: type[BaseModel]) -> M:
         """``body`` as far as any upstream needs it to be sound: one of the same dialect judges the rest itself. Raises
         ``InvalidRequest`` with every problem, those of the ``whole`` form too."""
         try:
-            return validated(least, body)
+            return await self.beside(validated, least, body)
         except InvalidRequest:
-            validated(whole, body)
+            await self.beside(validated, whole, body)
             raise
 
     def native_call(self, deployment: Deployment) -> NativeCall | None:
@@ -83,6 +83,6 @@ class NativeFirstHandler(AnsweringHandler):
 
 def _no_such_endpoint(error: GatewayError) -> bool:
     """Whether it is the path that is unknown, and not the model."""
-    if not isinstance(error, UpstreamRefused) or error.status not in (404, 405):
+    if not isinstance(error, UpstreamError) or error.phase != "head" or error.status not in (404, 405, 501):
         return False
     return error.code != "model_not_found" and error.param != "model"

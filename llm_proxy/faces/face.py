@@ -24,6 +24,10 @@ class Face(ABC):
     stream_type: str = "text/event-stream"
     #: Whether events that are canonical, whole and without usage are written as they came.
     canonical: bool = False
+    #: Whether what it writes has to be read first, as vendors write it: it is of another dialect.
+    translates: bool = True
+    #: Whether the dialect's answers may hold pictures (canonical ``images``); else there is a word about each.
+    pictures: bool = False
     #: What is written for them instead (of so many): nothing, if that has to be seen event by event. None: as they came.
     retold: Callable[[bytes, int], bytes] | None = None
 
@@ -66,6 +70,8 @@ class OpenAIFace(Face):
     """Chat completions: ``data: {chat.completion.chunk}`` events, then ``data: [DONE]``."""
 
     canonical = True
+    translates = False
+    pictures = True
 
     def __init__(self, include_usage: bool = False, asked: str = "") -> None:
         #: Usage is always asked for upstream; the client sees it only if it asked.
@@ -83,14 +89,14 @@ class OpenAIFace(Face):
             if not data.get("choices"):
                 return b""
             data, raw = {key: value for key, value in data.items() if key != "usage"}, None
-        if (told := data.get("model")) and told != self._asked and self._asked:
+        if self._names is not None or ((told := data.get("model")) and self._asked and told != self._asked):
             return self._other_name(data, raw)
         return raw or sse_data(data)
 
     def _other_name(self, data: dict[str, Any], raw: bytes | None) -> bytes:
         """An event that calls the model by another name than the client."""
         if not raw:
-            return sse_data({**data, "model": self._asked})
+            return sse_data({**data, "model": self._asked} if data.get("model") else data)
         if self._names is None:
             self._names = Retold(self._asked)
             self.retold = self._names.tokens

@@ -17,6 +17,8 @@ from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done
 class NativeFace(Face):
     """``own`` is the face of the dialect that both sides speak."""
 
+    translates = False
+
     def __init__(self, own: Face) -> None:
         self._own = own
         self.stream_type = own.stream_type

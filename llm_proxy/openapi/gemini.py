@@ -14,7 +14,9 @@ GROUPS = {
     "also in snake_case."
 }
 
-_PLACES = (ROOT, PREFIX, "/gemini")
+#: Both versions of the API are one here; at ``/v1/models`` alone stands what every dialect has there.
+_PLACES = tuple(f"{place}/{version}" for version in ("v1beta", "v1") for place in (ROOT, PREFIX, "/gemini"))
+_CATALOGUE = (*(f"{place}/v1beta" for place in (ROOT, PREFIX, "/gemini")), "/gemini/v1")
 _MODEL = Parameter("model", "The model's public name; it may contain slashes and colons.", "demo")
 #: What asks for one page of models.
 PAGING = (
@@ -50,128 +52,109 @@ _ASK = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 _TEXT = {"content": {"parts": [{"text": "Hello"}]}}
 
 
-def _operations(version: str) -> tuple[Operation, ...]:
-    base = f"/{version}/models/{{model}}"
-    return (
-        Operation(
-            "POST",
-            f"{base}:generateContent",
-            GROUP,
-            "An answer",
-            (Answer("The answer.", {JSON: ref("GeminiResponse")}, headers=ASKED),),
-            _PLACES,
-            parameters=(_MODEL,),
-            body=GenerateContentRequest,
-            example=_ASK,
-            dialect="gemini",
-            asks=True,
-            names=True,
-        ),
-        Operation(
-            "POST",
-            f"{base}:streamGenerateContent",
-            GROUP,
-            "An answer in pieces",
-            (
-                Answer(
-                    "Events with `alt=sse`, else one array of responses.",
-                    {EVENTS: ref("GeminiResponse"), JSON: many(ref("GeminiResponse"))},
-                    headers=ASKED,
-                ),
-            ),
-            _PLACES,
-            parameters=(_MODEL, Parameter("alt", "`sse` for events.", "sse", "query", STRING)),
-            body=GenerateContentRequest,
-            example=_ASK,
-            dialect="gemini",
-            asks=True,
-            names=True,
-        ),
-        Operation(
-            "POST",
-            f"{base}:countTokens",
-            GROUP,
-            "How many tokens a request would take",
-            (
-                Answer(
-                    "The count, or an estimate where nobody can count.",
-                    {JSON: record({"totalTokens": INTEGER})},
-                    headers=("X-Token-Count",),
-                ),
-            ),
-            _PLACES,
-            parameters=(_MODEL,),
-            body=CountTokensRequest,
-            example=_ASK,
-            dialect="gemini",
-            asks=True,
-            names=True,
-        ),
-        Operation(
-            "POST",
-            f"{base}:embedContent",
-            GROUP,
-            "One vector",
-            (Answer("The vector.", {JSON: record({"embedding": ref("GeminiVector")})}, headers=ASKED),),
-            _PLACES,
-            parameters=(_MODEL,),
-            body=EmbedContentRequest,
-            example=_TEXT,
-            dialect="gemini",
-            asks=True,
-            names=True,
-        ),
-        Operation(
-            "POST",
-            f"{base}:batchEmbedContents",
-            GROUP,
-            "A vector for each text",
-            (
-                Answer(
-                    "The vectors.", {JSON: record({"embeddings": many(ref("GeminiVector"))})}, headers=ASKED
-                ),
-            ),
-            _PLACES,
-            parameters=(_MODEL,),
-            body=BatchEmbedContentsRequest,
-            example={"requests": [_TEXT]},
-            dialect="gemini",
-            asks=True,
-            names=True,
-        ),
-    )
-
-
-def _catalogue(version: str, places: tuple[str, ...]) -> tuple[Operation, ...]:
-    return (
-        Operation(
-            "GET",
-            f"/{version}/models",
-            GROUP,
-            "The configured models",
-            (Answer("One page of them.", {JSON: ref("GeminiModels")}),),
-            places,
-            "At `/v1/models` a request with `x-goog-api-key` gets the same.",
-            parameters=PAGING,
-            dialect="gemini",
-        ),
-        Operation(
-            "GET",
-            f"/{version}/models/{{model}}",
-            GROUP,
-            "One configured model",
-            (Answer("The model.", {JSON: ref("GeminiModel")}),),
-            places,
-            parameters=(_MODEL,),
-            dialect="gemini",
-            names=True,
-        ),
-    )
-
-
 OPERATIONS: tuple[Operation, ...] = (
-    *_operations("v1beta"),
-    *_operations("v1"),
-    *_catalogue("v1beta", _PLACES),
-    *_catalogue("v1", ("/gemini",)),
+    Operation(
+        "POST",
+        "/models/{model}:generateContent",
+        GROUP,
+        "An answer",
+        (Answer("The answer.", {JSON: ref("GeminiResponse")}, headers=ASKED),),
+        _PLACES,
+        parameters=(_MODEL,),
+        body=GenerateContentRequest,
+        example=_ASK,
+        dialect="gemini",
+        asks=True,
+        names=True,
+    ),
+    Operation(
+        "POST",
+        "/models/{model}:streamGenerateContent",
+        GROUP,
+        "An answer in pieces",
+        (
+            Answer(
+                "Events with `alt=sse`, else one array of responses.",
+                {EVENTS: ref("GeminiResponse"), JSON: many(ref("GeminiResponse"))},
+                headers=ASKED,
+            ),
+        ),
+        _PLACES,
+        parameters=(_MODEL, Parameter("alt", "`sse` for events.", "sse", "query", STRING)),
+        body=GenerateContentRequest,
+        example=_ASK,
+        dialect="gemini",
+        asks=True,
+        names=True,
+    ),
+    Operation(
+        "POST",
+        "/models/{model}:countTokens",
+        GROUP,
+        "How many tokens a request would take",
+        (
+            Answer(
+                "The count, or an estimate where nobody can count.",
+                {JSON: record({"totalTokens": INTEGER})},
+                headers=("X-Token-Count",),
+            ),
+        ),
+        _PLACES,
+        parameters=(_MODEL,),
+        body=CountTokensRequest,
+        example=_ASK,
+        dialect="gemini",
+        asks=True,
+        names=True,
+    ),
+    Operation(
+        "POST",
+        "/models/{model}:embedContent",
+        GROUP,
+        "One vector",
+        (Answer("The vector.", {JSON: record({"embedding": ref("GeminiVector")})}, headers=ASKED),),
+        _PLACES,
+        parameters=(_MODEL,),
+        body=EmbedContentRequest,
+        example=_TEXT,
+        dialect="gemini",
+        asks=True,
+        names=True,
+    ),
+    Operation(
+        "POST",
+        "/models/{model}:batchEmbedContents",
+        GROUP,
+        "A vector for each text",
+        (Answer("The vectors.", {JSON: record({"embeddings": many(ref("GeminiVector"))})}, headers=ASKED),),
+        _PLACES,
+        parameters=(_MODEL,),
+        body=BatchEmbedContentsRequest,
+        example={"requests": [_TEXT]},
+        dialect="gemini",
+        asks=True,
+        names=True,
+    ),
+    Operation(
+        "GET",
+        "/models",
+        GROUP,
+        "The configured models",
+        (Answer("One page of them.", {JSON: ref("GeminiModels")}),),
+        _CATALOGUE,
+        "At `/v1/models` a request with `x-goog-api-key` gets the same.",
+        parameters=PAGING,
+        dialect="gemini",
+    ),
+    Operation(
+        "GET",
+        "/models/{model}",
+        GROUP,
+        "One configured model",
+        (Answer("The model.", {JSON: ref("GeminiModel")}),),
+        _CATALOGUE,
+        parameters=(_MODEL,),
+        dialect="gemini",
+        names=True,
+    ),
 )

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from llm_proxy.errors import UpstreamError
+from llm_proxy.wire.answers import details
 
 _Json = dict[str, Any]
 
@@ -54,6 +55,8 @@ class _Choice:
     def whole(self) -> _Json:
         """What has come."""
         self._choice["message"] = self._message
+        if details.DETAILS in self._message:
+            self._message[details.DETAILS] = details.joined(self._message[details.DETAILS])
         if self._calls:
             self._message["tool_calls"] = [self._calls[index] for index in sorted(self._calls)]
         return self._choice

@@ -10,7 +10,7 @@ a slow client makes us pause.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter
@@ -20,10 +20,11 @@ from llm_proxy.errors import ClientGone, UpstreamError, UpstreamTimeout
 from llm_proxy.faces.face import Face
 from llm_proxy.relay.assemble import collect, explode
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
+from llm_proxy.wire.answers.reader import AnswerReader
 from llm_proxy.wire.calls import Deployment, NativeRequest, Timeouts
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.wire.schema import ChatRequest
-from providers.base import Adapter
+from providers.base import Adapter, StreamDecoder
 
 T = TypeVar("T")
 
@@ -199,6 +200,10 @@ async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -
     return head, await read_whole(exchange, clock)
 
 
+async def _at_once(size: int, work: Callable[..., T], *arguments: Any) -> T:
+    return work(*arguments)
+
+
 @dataclass(slots=True)
 class Relay:
     """One chat answer on its way from a deployment to a client."""
@@ -210,13 +215,15 @@ class Relay:
     face: Face
     tally: Tally
     keep_alive: KeepAlive = KeepAlive()
+    #: How a step of the work on so many bytes of a whole answer is done: beside the loop if that is much.
+    worked_out: Callable[..., Awaitable[Any]] = _at_once
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
         async with self.exchange as exchange:
             head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
             began = perf_counter()
-            response = self._collected(head, body)
+            response: ChatResponse = await self.worked_out(len(body), self._collected, head, body)
         self.tally.first_event_at = began
         self._count_whole(response)
         self.tally.own_seconds += perf_counter() - began
@@ -233,13 +240,25 @@ class Relay:
     def _collected(self, head: Head, body: bytes) -> ChatResponse:
         """A whole answer, also from a server that streams although it was not asked to."""
         if not is_event_stream(head):
-            return self.provider.chat_response(body, self.request)
+            response = self.provider.chat_response(body, self.request)
+            return self._read(response) if self.face.translates else response
         decoder = self.provider.stream_decoder(self.request)
-        events = [*decoder.feed(body), *decoder.close()]
+        events = self.reader().events([*decoder.feed(body), *closed(decoder, self.exchange)])
         if isinstance(events[-1], Failed):
             raise events[-1].error
         self.tally.other_form = True
         return ChatResponse(collect([event.data for event in events if isinstance(event, Chunk)]))
+
+    def reader(self) -> AnswerReader:
+        """What reads the answer for whoever does not relay its bytes."""
+        asked = self.request.sent.get("n") or self.deployment.options.get("n")
+        # In an API of another form nobody here knows how many answers there are to be.
+        several = isinstance(self.request, NativeRequest) or (type(asked) is int and asked > 1)
+        return AnswerReader(alone=not several, pictures=self.face.pictures)
+
+    def _read(self, response: ChatResponse) -> ChatResponse:
+        """A whole answer in the canonical form."""
+        return ChatResponse(collect(self.reader().whole(response.data)))
 
     def _count_whole(self, response: ChatResponse) -> None:
         self.tally.chunk(response.data)
@@ -275,6 +294,7 @@ class _Stream:
         "loop",
         "offer",
         "own_seconds",
+        "reader",
         "relay",
         "retold",
         "silent_until",
@@ -289,6 +309,7 @@ class _Stream:
         self.offer = sink.offer
         self.face = relay.face
         self.canonical = relay.face.canonical
+        self.reader = relay.reader() if relay.face.translates else None
         #: The face's, as it was after the newest write.
         self.retold = relay.face.retold
         self.decoder = relay.provider.stream_decoder(relay.request)
@@ -349,15 +370,18 @@ class _Stream:
             raise self.fault
         if data := exchange.take(PORTION):
             began = perf_counter()
-            return await self._relay(self.decoder.feed(data), began)
+            return await self._relay(self._read(self.decoder.feed(data)), began)
         if exchange.failure is not None:
             raise exchange.failure
         if not exchange.ended:
             await self._pause()
             return False
-        if not await self._relay(self.decoder.close(), perf_counter()):
+        if not await self._relay(self._read(closed(self.decoder, exchange)), perf_counter()):
             raise UpstreamError("the upstream ended its stream early", phase="body", kind="no_terminator")
         return True
+
+    def _read(self, events: Sequence[Event]) -> Sequence[Event]:
+        return self.reader.events(events) if self.reader is not None and events else events
 
     async def _pause(self) -> None:
         """Wait for the upstream; keep the client's connection alive meanwhile. Raises ``UpstreamTimeout``."""
@@ -399,6 +423,8 @@ class _Stream:
             events = self.decoder.feed(data)
             if not events:
                 return True
+            if self.reader is not None:
+                events = self.reader.events(events)
             written = None
             if type(events[-1]) is Chunk and (
                 len(events) == 1 or all(type(event) is Chunk for event in events)
@@ -447,7 +473,9 @@ class _Stream:
         ending = isinstance(last, (Done, Failed))
         body: Sequence[Any] = events[:-1] if ending else events
         if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
-            await self._send(expressed(self.face.events, body) if written is None else written)
+            said = expressed(self.face.events, body) if written is None else written
+            if said:  # else nothing is lost yet: a failure could still have a status of its own
+                await self._send(said)
         self._count(body, began)
         if isinstance(last, Failed):
             raise last.error
@@ -469,11 +497,18 @@ class _Stream:
         """A server that answers with one JSON object although a stream was asked for."""
         body = await read_whole(self.exchange, self.clock)
         began = perf_counter()
-        response = self.relay.provider.chat_response(body, self.relay.request)
+        relay = self.relay
+        response = await relay.worked_out(len(body), relay.provider.chat_response, body, relay.request)
         self.relay.tally.other_form = True
-        chunks: list[Chunk | Comment] = [Chunk(data) for data in explode(response.data)]
+        data = response.data if self.reader is None else collect(self.reader.whole(response.data))
+        chunks: list[Chunk | Comment] = [Chunk(piece) for piece in explode(data)]
         await self._relay(chunks, began)
         await self._send(self.face.end())
+
+
+def closed(decoder: StreamDecoder, exchange: Exchange) -> Sequence[Event]:
+    """The last events of a body that has ended cleanly."""
+    return decoder.close_framed() if exchange.framed else decoder.close()
 
 
 def expressed(write: Callable[[T], bytes], said: T) -> bytes:

@@ -28,7 +28,7 @@ from llm_proxy.errors import (
 )
 from llm_proxy.upstreams.http_client import PooledHTTPClient, TransportError
 from llm_proxy.upstreams.relayed_request import RelayedRequest
-from llm_proxy.upstreams.response_head import ResponseHead
+from llm_proxy.upstreams.response_head import Framing, ResponseHead
 from llm_proxy.wire.calls import HttpCall
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
@@ -52,7 +52,7 @@ class Head(NamedTuple):
 
 class Exchange:
     """One call, on ``loop``. Public state: ``head`` (None until it came), ``connected_at`` (loop time, None until then), ``ended``
-    (the body is complete), ``failure`` (why it never will be), ``received`` (body bytes)."""
+    (the body is complete), ``framed`` (it says itself where it ends, and not only by the connection's end), ``failure`` (why it never will be), ``received`` (body bytes)."""
 
     __slots__ = (
         "_asleep",
@@ -69,6 +69,7 @@ class Exchange:
         "direct",
         "ended",
         "failure",
+        "framed",
         "head",
         "loop",
         "received",
@@ -93,6 +94,7 @@ class Exchange:
         self.head: Head | None = None
         self.connected_at: float | None = None
         self.ended = False
+        self.framed = False
         self.failure: GatewayError | None = None
         self.received = 0
         self.retried = False
@@ -217,6 +219,7 @@ class Exchange:
 
     def on_head(self, head: ResponseHead) -> None:
         pairs = tuple(head.pairs())
+        self.framed = head.framing is not Framing.UNTIL_CLOSE
         self.head = Head(head.code, pairs, {name.lower(): value for name, value in pairs})
         self._wake()
 

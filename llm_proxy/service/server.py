@@ -203,6 +203,7 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         gateway.upstream.close()
+        gateway.offload.close()
         self.watcher.stop()
         self.registry.close()
         self.demo.close()

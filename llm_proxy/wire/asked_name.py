@@ -4,9 +4,9 @@ Clients compare them: Claude Code throws the thoughts of any other model away, A
 bytes are changed; the upstream's name stands in the header ``X-LLM-Model``.
 
 Laws: an answer that names the model as it was asked for, or not at all, stays as it is, and so does every byte that is
-not the name. Which bytes these are is proven, not guessed. Without a backslash in a JSON text every quote begins or ends
-a string, so that a single ``"model"`` in it is the key that was read; where there are several, or escapes, the text is
-read again after the change. Pure.
+not the name. Which bytes these are is proven, not guessed. Without ``\\u`` in a JSON text a key that was read as ``model``
+is spelled ``"model"`` there, so that a single one is the key; where there are several, or such escapes, the text is read
+again after the change. Pure.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def renamed(text: bytes, value: Any, asked: str, *path: str) -> bytes:
     told = _named(value, path)
     if not told or not asked or told == asked:
         return text
-    only = b"\\" not in text and text.count(_KEY) == 1
+    only = b"\\u" not in text and text.count(_KEY) == 1
     for number, found in enumerate(_VALUE.finditer(text)):
         if number == _TRIES:
             break
@@ -80,13 +80,14 @@ class Retold:
         self._new = b""
 
     def event(self, value: Mapping[str, Any], raw: bytes) -> bytes:
-        """``raw``, an event whose data were decoded to ``value``."""
-        if not differs(value, self._asked):
-            if value.get("model") is None and _KEY in raw:
-                self._old = b""  # it would be another one than the model's name
-            return raw
+        """``raw``, an event whose data were decoded to ``value``; it must be asked about each that is no usual token."""
         start, end = raw.find(b"{"), raw.rfind(b"}") + 1
         text = raw[start:end]
+        if not differs(value, self._asked):
+            count = text.count(_KEY)
+            if count > 1 or (count and value.get("model") is None):
+                self._old = b""  # it would be another one than the model's name
+            return raw
         made = renamed(text, value, self._asked)
         self._learn(text)
         if b"\n" in text or b"\r" in text:  # data in several lines, which nobody writes
@@ -95,15 +96,25 @@ class Retold:
 
     def tokens(self, data: bytes, count: int) -> bytes:
         """``data`` of ``count`` events, all of them alike but for their texts, which have neither quotes nor escapes, and
-        like one that ``event`` was asked about. Empty if that is not enough to know what to change."""
+        like one that ``event`` was asked about. Empty if that is not enough to know what to change.
+
+        A text without quotes can neither be nor complete the member, and each event has it as often as the others."""
         old = self._old
-        if not old or b"\\" in data or data.count(_KEY) != count or data.count(old) != count:
+        if not old or b"\\" in data:
             return b""
-        return data.replace(old, self._new)
+        made = data.replace(old, self._new)
+        grown = len(self._new) - len(old)
+        once = len(made) - len(data) == count * grown if grown else data.count(old) == count
+        return made if once else b""
 
     def _learn(self, text: bytes) -> None:
+        if text.count(_KEY) != 1:
+            self._old = b""
+            return
+        if b"\\u" in text:
+            return  # ``tokens`` takes no escapes either, and a text with one is no usual token
         found = _VALUE.search(text)
-        old = found.group() if found and text.count(_KEY) == 1 else b""
+        old = found.group() if found else b""
         if found and self._old is None:
             self._old = old
             self._new = old[: found.start(1) - found.start()] + json.dumps(self._asked).encode()

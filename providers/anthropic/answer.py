@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from llm_proxy.wire.answers import ends
 from llm_proxy.wire.events import ChatResponse
 from llm_proxy.wire.sse import dumps
 from providers.anthropic import errors
@@ -18,26 +19,17 @@ from providers.common.errors_in_answers import not_an_answer
 from providers.common.json_objects import JsonObject, Malformed, integer, loads_object, obj, objects, text
 from providers.common.sse_decoder import ChunkMaker
 
-#: docs.anthropic.com/en/api/handling-stop-reasons
-_FINISH: Mapping[str, str] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "compaction": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
 #: These count towards the prompt besides ``input_tokens``, which is only what no cache had to do with.
 _CACHE_FIELDS = ("cache_creation_input_tokens", "cache_read_input_tokens")
 
 
 def finish(stop_reason: str, called: bool) -> str:
-    """The finish reason; ``called`` says whether a tool was called. Reasons that are not known count as a stop."""
-    if stop_reason:
-        return _FINISH.get(stop_reason, "stop")
-    return "tool_calls" if called else "stop"
+    """The finish reason (docs.anthropic.com/en/api/handling-stop-reasons); ``called`` says whether a tool was called. One
+    whose reason is not known is not told as whole."""
+    reason = ends.meaning(stop_reason) or ends.STOP
+    if reason == ends.STOP and called:
+        return ends.CALLS
+    return ends.LENGTH if reason == ends.ERROR else reason
 
 
 def finish_fields(outcome: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,9 @@ from typing import Any
 from llm_proxy.faces.anthropic.opaque import foreign
 from llm_proxy.faces.call_ids import CallIds
 from llm_proxy.wire.schema import Message
-from providers.common.conversation import Calls, field_text, inline, part_url, parts, plain, refuse
+from providers.anthropic.blocks import Block, block_of, marked
+from providers.common.conversation import Calls, parts, refuse
 
-Block = dict[str, Any]
-
-#: OpenAI's parts for which this API has no counterpart.
-_FOREIGN_PARTS = frozenset({"input_audio", "audio_url", "video_url"})
-_PICTURES = frozenset({"gif", "jpeg", "jpg", "png", "webp"})
 #: In front of a conversation whose beginning a client has cut off: the first turn must be a user's.
 _BEGINNING: Block = {"type": "text", "text": "[The beginning of this conversation is not here.]"}
 _THOUGHTS = ("thinking", "redacted_thinking")
@@ -122,7 +118,7 @@ def _thought(message: Message) -> bool:
 def _assistant(message: Message, at: int, calls: Calls, ids: CallIds) -> list[Block]:
     leading, later = _thinking(message)
     uses = [
-        _marked(
+        marked(
             {"type": "tool_use", "id": ids.asked(call.id), "name": call.name, "input": call.arguments},
             call.source.model_extra,
         )
@@ -155,74 +151,12 @@ def _tool_result(message: Message, at: int, calls: Calls, ids: CallIds) -> Block
         block["content"] = _content(content)
     if (message.model_extra or {}).get("is_error") is True:
         block["is_error"] = True
-    return _marked(block, message.model_extra)
-
-
-def _marked(block: Block, source: dict[str, Any] | None) -> Block:
-    """``block`` with the ``cache_control`` that stands on its source."""
-    mark = (source or {}).get("cache_control")
-    return {**block, "cache_control": mark} if isinstance(mark, dict) else block
+    return marked(block, message.model_extra)
 
 
 def _blocks(message: Message, at: int, *, mark_last: bool = True) -> list[Block]:
     """The content of one message. A ``cache_control`` on the message itself means its last block."""
-    blocks = [block for path, part in parts(message, at) if (block := _block(part, path)) is not None]
+    blocks = [block for path, part in parts(message, at) if (block := block_of(part, path)) is not None]
     if blocks and mark_last:
-        blocks[-1] = _marked(blocks[-1], message.model_extra)
+        blocks[-1] = marked(blocks[-1], message.model_extra)
     return blocks
-
-
-def _block(part: dict[str, Any], path: str) -> Block | None:
-    """One part; None if it is an empty text. Raises ``InvalidRequest``."""
-    kind = part["type"]
-    if kind in ("text", "refusal"):
-        text = field_text(part, kind, path)
-        # citations: what the API itself put on a text of its own.
-        extra = {"citations": part["citations"]} if isinstance(part.get("citations"), list) else {}
-        return _marked({"type": "text", "text": text, **extra}, part) if text.strip() else None
-    if kind == "image_url":
-        return _marked(_from_url(part_url(part, path), path), part)
-    if kind == "file":
-        return _marked(_file(part, path), part)
-    if kind in _FOREIGN_PARTS:
-        refuse(f"{path}.type", f"parts of type '{kind}' cannot be sent to this model")
-    return part
-
-
-def _from_url(url: str, path: str, title: str | None = None, *, of: str = "image") -> Block:
-    """An image or document from a ``data:`` or web address; ``of`` is what an address leads to if its end does not tell.
-    Raises ``InvalidRequest``."""
-    content = inline(url, path)
-    named = {"title": title} if title else {}
-    if content is None:
-        if not url.lower().startswith(("http://", "https://")):
-            refuse(path, "must be a data:, http: or https: URL")
-        ending = url.partition("?")[0].rpartition(".")[2].lower()
-        kind = "document" if ending == "pdf" else "image" if ending in _PICTURES else of
-        source = {"type": "url", "url": url}
-        return {"type": kind, "source": source, **(named if kind == "document" else {})}
-    source = {"type": "base64", "media_type": content.media_type, "data": content.data}
-    if content.media_type.startswith("image/"):
-        # The API knows the registered name only.
-        source["media_type"] = content.media_type.replace("image/jpg", "image/jpeg")
-        return {"type": "image", "source": source}
-    if content.media_type == "application/pdf":
-        return {"type": "document", "source": source, **named}
-    if content.media_type.startswith("text/"):
-        source = {"type": "text", "media_type": "text/plain", "data": plain(content, path)}
-        return {"type": "document", "source": source, **named}
-    return refuse(path, f"content of type '{content.media_type}' cannot be sent to this model")
-
-
-def _file(part: dict[str, Any], path: str) -> Block:
-    inner = part.get("file")
-    if not isinstance(inner, dict):
-        refuse(f"{path}.file", "must be an object")
-    if isinstance(inner.get("file_id"), str):
-        return {"type": "document", "source": {"type": "file", "file_id": inner["file_id"]}}
-    title = inner.get("filename")
-    data = field_text(inner, "file_data", f"{path}.file")
-    title = title if isinstance(title, str) else None
-    if ":" not in data[:8]:
-        data = f"data:application/pdf;base64,{data}"  # some clients leave out what OpenAI wants in front
-    return _from_url(data, f"{path}.file.file_data", title, of="document")

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 
 from pydantic_core import from_json
 
+from llm_proxy.wire.sse import dumps
+
 #: Too few digits for a number that overflows without an exponent; with many digits a short exponent is enough.
 _SHORT = 309
 _EXPONENT = re.compile(rb"[0-9][eE]\+?[0-9]")
@@ -82,11 +84,28 @@ def text(parent: Mapping[str, Any], key: str) -> str:
     return value
 
 
+def name(parent: Mapping[str, Any], key: str) -> str:
+    """The text at ``key``, where a number is taken for one; empty if absent. Raises ``Malformed`` if it is something else."""
+    value = parent.get(key)
+    return str(value) if type(value) in (int, float) else text(parent, key)
+
+
+def json_text(parent: Mapping[str, Any], key: str) -> str:
+    """What stands at ``key`` as a JSON text, which it may be already; an empty object if absent. Raises ``Malformed``."""
+    value = parent.get(key)
+    if isinstance(value, str):
+        return value if value.strip() else "{}"
+    return dumps({} if value is None else value).decode()
+
+
 def integer(parent: Mapping[str, Any], key: str) -> int:
-    """The integer at ``key``; 0 if absent. Raises ``Malformed`` if it is something else."""
+    """The integer at ``key``; 0 if absent. Counts come as 3.0 too, from gateways whose JSON has no integers.
+    Raises ``Malformed`` if it is something else."""
     value = parent.get(key)
     if value is None:
         return 0
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise Malformed(f"'{key}' is not an integer")
     return value

@@ -9,24 +9,18 @@ Thoughts are shown as ``reasoning_content``; a thought signature is kept where G
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.answers import ends
 from providers.common.errors_in_answers import broken_off
-from providers.common.json_objects import JsonObject, Malformed, integer, obj, objects, text
+from providers.common.json_objects import JsonObject, Malformed, integer, json_text, name, obj, objects, text
 from providers.common.sse_decoder import Refused
+from providers.gemini.parts import media, shown
+from providers.gemini.sources import Sources
 
-_FINISH: Mapping[str, str] = {
-    "STOP": "stop",
-    "MAX_TOKENS": "length",
-    **dict.fromkeys(
-        ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"), "content_filter"
-    ),
-    **dict.fromkeys(("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"), "content_filter"),
-}
 #: The model went astray: what came is no answer.
 _ASTRAY = frozenset(
     {
@@ -51,10 +45,14 @@ class Candidate:
     images: int = 0
     #: Of the text; a tool call carries its own.
     signature: str = ""
+    said: list[str] = field(default_factory=list)
+    sources: Sources = field(default_factory=Sources)
 
     def finish(self) -> str:
         """The finish reason: the API says STOP after tool calls as well."""
-        return "tool_calls" if self.calls and self.reason == "stop" else self.reason
+        if self.reason in (ends.STOP, ends.CALLS):
+            return ends.CALLS if self.calls else ends.STOP
+        return self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +89,10 @@ class Answer:
         return bool(self.candidates) and all(candidate.reason for candidate in self.candidates.values())
 
     def last(self) -> Iterator[Piece]:
-        """What is only known at the end: the signature of a text, which may come in several parts of a stream."""
+        """What is only known at the end: the sources, and the signature of a text, which may come in several parts of a stream."""
         for index, candidate in self.candidates.items():
+            if annotations := candidate.sources.annotations("".join(candidate.said)):
+                yield Piece(index, {"annotations": annotations})
             if candidate.signature:
                 yield Piece(index, {"extra_content": _signed(candidate.signature)})
 
@@ -113,28 +113,33 @@ class Answer:
                 more = {}
         if more:
             yield Piece(index, {}, more)
+        candidate.sources.note(source)
         self._finished(candidate, source)
 
     def _finished(self, candidate: Candidate, source: JsonObject) -> None:
         reason = text(source, "finishReason")
-        if reason in _ASTRAY:
+        if reason in _ASTRAY or ends.meaning(reason) == ends.ERROR:
             raise Refused(broken_off(f"the model's answer failed: {reason} {text(source, 'finishMessage')}"))
         if reason and reason != "FINISH_REASON_UNSPECIFIED":
-            candidate.reason = _FINISH.get(reason, "stop")
+            # What the vendor adds are mostly further kinds of blocks.
+            candidate.reason = ends.meaning(reason, unknown=ends.FILTERED)
 
     def _delta(self, candidate: Candidate, part: JsonObject, index: int) -> dict[str, Any]:
-        """One part as a delta; empty if it has nothing to show (an executed piece of code, for example)."""
+        """One part as a delta; empty if it has nothing to show."""
         signature = text(part, "thoughtSignature")
         if part.get("functionCall") is not None:
             return {"tool_calls": [self._call(candidate, obj(part, "functionCall"), signature, index)]}
         candidate.signature = signature or candidate.signature
-        blob = obj(part, "inlineData")
-        if blob:
-            return {"images": [_image(candidate, blob)]}
-        written = text(part, "text")
+        if (made := media(part, candidate.images)) is not None:
+            candidate.images += 1
+            return {"images": [made]}
+        written = shown(part)
         if not written:
             return {}
-        return {"reasoning_content" if part.get("thought") is True else "content": written}
+        if part.get("thought") is True:
+            return {"reasoning_content": written}
+        candidate.said.append(written)
+        return {"content": written}
 
     def _call(self, candidate: Candidate, call: JsonObject, signature: str, index: int) -> dict[str, Any]:
         number = candidate.calls
@@ -142,23 +147,15 @@ class Answer:
         found = {
             "index": number,
             # Older models name no call, but a result must find its call in every later turn.
-            "id": text(call, "id") or f"call_{self.id}_{index}_{number}",
+            "id": name(call, "id") or f"call_{self.id}_{index}_{number}",
             "type": "function",
-            "function": {"name": text(call, "name"), "arguments": dumps(obj(call, "args")).decode()},
+            "function": {"name": text(call, "name"), "arguments": json_text(call, "args")},
         }
         return {**found, "extra_content": _signed(signature)} if signature else found
 
 
 def _signed(signature: str) -> dict[str, Any]:
     return {"google": {"thought_signature": signature}}
-
-
-def _image(candidate: Candidate, blob: JsonObject) -> dict[str, Any]:
-    """A picture that the model made, as a ``data:`` URL; ``index`` for clients that join lists by it."""
-    number = candidate.images
-    candidate.images += 1
-    url = f"data:{text(blob, 'mimeType')};base64,{text(blob, 'data')}"
-    return {"index": number, "type": "image_url", "image_url": {"url": url}}
 
 
 def _logprobs(result: JsonObject) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from llm_proxy.wire.schema import ChatRequest
 from providers.common.conversation import refuse
 from providers.common.native_calls import of_defaults
 from providers.common.params import Params
+from providers.gemini.schema import plain
 from providers.gemini.tools import tool_config, tools
 
 Body = dict[str, Any]
@@ -175,7 +176,9 @@ def _format(params: Params, config: Body) -> None:
         params.drop("response_format", kind)
     schema = (wanted.get("json_schema") or {}).get("schema") if kind == "json_schema" else None
     if schema is not None:
-        config["responseJsonSchema"] = schema
+        config["responseJsonSchema"], lost = plain(schema)
+        if lost:
+            params.drop("response_format.json_schema", "what stood beside a $ref")
     modalities = params.take("modalities")
     if isinstance(modalities, list) and modalities != ["text"]:
         config["responseModalities"] = [str(name).upper() for name in modalities]

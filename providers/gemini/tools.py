@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from providers.common.params import Params
+from providers.gemini.schema import plain
 
 Body = dict[str, Any]
 
@@ -24,7 +25,7 @@ def tools(params: Params) -> list[Body]:
         kind = tool.get("type", "function")
         own = _OWN_TOOLS.get(kind.replace("_", "").lower())
         if kind == "function":
-            functions.append(_declaration(params, tool["function"]))
+            functions.append(_declaration(params, tool["function"], number))
         elif own is not None:
             settings = tool.get(kind)
             others.append({own: settings if isinstance(settings, dict) else {}})
@@ -33,12 +34,14 @@ def tools(params: Params) -> list[Body]:
     return [*([{"functionDeclarations": functions}] if functions else []), *others]
 
 
-def _declaration(params: Params, function: Body) -> Body:
+def _declaration(params: Params, function: Body, number: int) -> Body:
     found: Body = {"name": function["name"]}
     if function.get("description"):
         found["description"] = function["description"]
     if function.get("parameters"):
-        found["parametersJsonSchema"] = function["parameters"]
+        found["parametersJsonSchema"], lost = plain(function["parameters"])
+        if lost:
+            params.drop(f"tools.{number}.function.parameters", "what stood beside a $ref")
     if function.get("strict"):
         params.drop("tools.function.strict")
     return found

@@ -11,15 +11,23 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.answers import ends
 from providers.base import Done, Event
 from providers.common.embeddings import vectors_answer
 from providers.common.errors import in_stream, reported
-from providers.common.json_objects import Malformed, integer, loads_object, obj, objects, text
+from providers.common.errors_in_answers import broken_off
+from providers.common.json_objects import (
+    Malformed,
+    integer,
+    json_text,
+    loads_object,
+    name,
+    obj,
+    objects,
+    text,
+)
 from providers.common.ndjson_decoder import JsonLineDecoder
 from providers.common.sse_decoder import ChunkMaker, Refused
-
-_FINISH = {"length": "length"}
 
 
 class OllamaDecoder(JsonLineDecoder):
@@ -100,11 +108,12 @@ def tool_calls(message: dict[str, Any], first: int) -> list[dict[str, Any]]:
     calls = []
     for index, call in enumerate(objects(message, "tool_calls"), first):
         function = obj(call, "function")
-        arguments = dumps(obj(function, "arguments")).decode()
+        # A text there is what other gateways make of it.
+        arguments = json_text(function, "arguments")
         calls.append(
             {
                 "index": index,
-                "id": text(call, "id") or f"call_{uuid4().hex[:24]}",
+                "id": name(call, "id") or f"call_{uuid4().hex[:24]}",
                 "type": "function",
                 "function": {"name": text(function, "name"), "arguments": arguments},
             }
@@ -113,9 +122,14 @@ def tool_calls(message: dict[str, Any], first: int) -> list[dict[str, Any]]:
 
 
 def finish(value: dict[str, Any], calls: int) -> str:
-    """The canonical finish reason; load and unload have produced nothing and count as a stop."""
-    reason = _FINISH.get(text(value, "done_reason"), "stop")
-    return "tool_calls" if calls and reason == "stop" else reason
+    """The canonical finish reason; load and unload have produced nothing and count as a stop. Raises ``Refused``."""
+    said = text(value, "done_reason")
+    reason = ends.meaning(said) or ends.STOP
+    if reason == ends.ERROR:
+        raise Refused(broken_off(f"the model's answer failed: {said}"))
+    if reason in (ends.STOP, ends.CALLS):
+        return ends.CALLS if calls else ends.STOP
+    return reason
 
 
 def usage(value: dict[str, Any]) -> dict[str, int]:

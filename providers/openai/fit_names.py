@@ -115,6 +115,9 @@ class OwnNames(StreamDecoder):
     def close(self) -> Sequence[Event]:
         return [*map(self._named, self._inner.close())]
 
+    def close_framed(self) -> Sequence[Event]:
+        return [*map(self._named, self._inner.close_framed())]
+
     def _named(self, event: Event) -> Event:
         if type(event) is Chunk and with_own_names(event.data, "delta", self._own):
             return Chunk(event.data, sse_data(event.data) if event.raw is not None else None)

@@ -24,6 +24,7 @@ from providers.base import Adapter, BaseProvider, ChatResponse, NativeCall, Stre
 from providers.common.defaults import effective
 from providers.common.errors import from_body, in_stream, refusal, reported
 from providers.openai.completions import NativeCompletions
+from providers.openai.faults import of_answer
 from providers.openai.fit import fit
 from providers.openai.fit_names import OwnNames, own_names, with_own_names
 from providers.openai.fit_params import fit_embeddings
@@ -87,8 +88,8 @@ class OpenAIProvider(BaseProvider):
         value = _object(body)
         if value is None:
             raise _no_answer("is not a JSON object")
-        if value.get("error"):
-            raise in_stream(reported(value))
+        if (error := of_answer(value)) is not None:
+            raise error
         if "choices" not in value or not sound(value, "message"):
             raise _no_answer("is not a chat completion")
         if (own := own_names(request.sent)) and with_own_names(value, "message", own):
@@ -96,8 +97,9 @@ class OpenAIProvider(BaseProvider):
         return ChatResponse(value, body)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
+        decoder = OpenAIDecoder(request.sent.get("n"))
         own = own_names(request.sent)
-        return OwnNames(OpenAIDecoder(), own) if own else OpenAIDecoder()
+        return OwnNames(decoder, own) if own else decoder
 
     def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
         host, headers = deployment.api_host, self.auth_headers(deployment)

@@ -1,7 +1,9 @@
 """The canonical dialect as a stream: server-sent events that are relayed as they came.
 
-Laws: what is decoded is only what must be known: errors, usage, the terminator, and that each event is a chunk that can
-be read by whoever translates it; its bytes stay with it. The time of one event is what a token costs: the usual event
+Laws: what is decoded is only what must be known: errors, usage, the end, and that each event is a chunk that can be read by
+whoever translates it; its bytes stay with it. A stream is complete with its terminator, or when all of its choices have a
+reason for their end and the body has told its own end: then nothing can be missing (llamacpp-like servers and gateways
+leave ``[DONE]`` out). The time of one event is what a token costs: the usual event
 is parsed once and looked at once.
 
 Source: platform.openai.com/docs/api-reference/chat-streaming, and recordings of llama.cpp and vLLM in tests/data.
@@ -18,18 +20,24 @@ from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.wire.sse import EventTooLarge, SSEDecoder, SSEEvent
 from providers.base import Chunk, Comment, Done, Event, Failed, StreamDecoder
 from providers.common.errors import in_stream, reported
+from providers.openai.faults import of_choice, of_event
 from providers.openai.tokens import TokenShape
 
 
 class OpenAIDecoder(StreamDecoder):
     """One streamed answer of the canonical dialect."""
 
-    __slots__ = ("_count", "_ended", "_events", "_shape")
+    __slots__ = ("_begun", "_count", "_ended", "_events", "_failure", "_finished", "_shape")
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Any = None) -> None:
         self._events = SSEDecoder()
         self._count = 0
         self._ended = False
+        #: What follows the event that is being looked at: it has an error in a choice, and a text besides.
+        self._failure: Failed | None = None
+        #: Indexes of choices that have begun, and of those that have ended. Without asking, there is one.
+        self._begun = set(range(wanted)) if type(wanted) is int and 0 < wanted < 1000 else {0}
+        self._finished: set[int] = set()
         #: Learnt if it is going to be used.
         self._shape: TokenShape | None = None
 
@@ -46,7 +54,8 @@ class OpenAIDecoder(StreamDecoder):
         if self._ended:
             return ()
         if line := self._events.lone(data):
-            return (self._event(b"", line, data),)
+            event = self._event(b"", line, data)
+            return (event,) if self._failure is None else (event, self._failure)
         try:
             found = self._events.feed(data)
         except EventTooLarge as error:
@@ -56,9 +65,21 @@ class OpenAIDecoder(StreamDecoder):
     def close(self) -> Sequence[Event]:
         if self._ended:
             return ()
-        return self._last(
-            self._events.close(), "the upstream ended its stream without [DONE]", "no_terminator"
-        )
+        return self._last(self._events.close(), _NO_END, "no_terminator")
+
+    def close_framed(self) -> Sequence[Event]:
+        if self._ended:
+            return ()
+        # Nothing is missing, so that an event without its blank line is a whole one.
+        events = self.feed(b"\n\n")
+        if not self._complete():
+            return [*events, *self.close()]
+        self._ended = True
+        return [*events, Done()]
+
+    def _complete(self) -> bool:
+        """Whether only the terminator is missing."""
+        return not self._ended and self._begun <= self._finished
 
     def _last(self, found: Sequence[SSEEvent], message: str, kind: str) -> list[Event]:
         """The events of ``found``, then the failure, unless one of them has ended the stream."""
@@ -73,6 +94,8 @@ class OpenAIDecoder(StreamDecoder):
             if data:
                 decoded = self._event(name, data, raw)
                 events.append(decoded)
+                if self._failure is not None:
+                    events.append(self._failure)
                 if self._ended:
                     break
             elif _only_comments(raw):
@@ -97,6 +120,10 @@ class OpenAIDecoder(StreamDecoder):
             return self._odd(value, name, raw)
         if not sound(value, "delta"):
             return self._malformed("is not a chunk of a chat completion")
+        for choice in choices:
+            says_more = choice.get("finish_reason") or choice.get("error") or choice.get("index")
+            if says_more and (error := self._ends(choice)) is not None:
+                return self._broken(value, error)
         if self._shape is not None:
             self._shape.learn(value, data, raw)
         return Chunk(value, raw)
@@ -105,9 +132,33 @@ class OpenAIDecoder(StreamDecoder):
         """An event without choices, or with an error: vLLM's older releases put the error on the top level."""
         if value.get("error") or name == b"error" or value.get("object") == "error":
             return self._fail(in_stream(reported(value)))
+        if (error := of_event(value)) is not None:
+            return self._fail(error)
         if not sound({**value, "choices": []}, "delta"):
             return self._malformed("is not a chunk of a chat completion")
         return Chunk(value, raw)
+
+    def _ends(self, choice: dict[str, Any]) -> GatewayError | None:
+        """Note that a choice has begun or ended; its error, if it has one."""
+        index = choice.get("index") or 0
+        if type(index) is int:
+            self._begun.add(index)
+            if choice.get("finish_reason"):
+                self._finished.add(index)
+        return of_choice(choice)
+
+    def _broken(self, value: dict[str, Any], error: GatewayError) -> Event:
+        """An event with an error in a choice; what it says besides is still told."""
+        failed = self._fail(error)
+        said = [
+            {"index": choice.get("index", 0), "delta": choice["delta"], "finish_reason": None}
+            for choice in value["choices"]
+            if any((choice.get("delta") or {}).get(name) for name in ("content", "reasoning_content"))
+        ]
+        if not said:
+            return failed
+        self._failure = failed
+        return Chunk({**value, "choices": said})
 
     def _malformed(self, what: str) -> Failed:
         message = f"event {self._count} of the upstream's stream {what}"
@@ -116,6 +167,9 @@ class OpenAIDecoder(StreamDecoder):
     def _fail(self, error: GatewayError) -> Failed:
         self._ended = True
         return Failed(error)
+
+
+_NO_END = "the upstream ended its stream without saying that the answer is complete"
 
 
 def sound(value: dict[str, Any], key: str) -> bool:

@@ -199,7 +199,7 @@ async def test_l6_a_black_hole_beside_others(tmp_path: Path) -> None:
                 await assert_idle(proxy)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(seconds=60)
 async def test_l8_a_log_that_nobody_reads(tmp_path: Path) -> None:
     """Standard error is a pipe that is full: requests are served all the same, and the process ends when told to."""
     async with Peer(healthy) as peer:

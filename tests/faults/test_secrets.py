@@ -83,7 +83,7 @@ def planted(url: str, folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(seconds=90)
 @pytest.mark.parametrize("log_format", ["json", "text"])
 async def test_s11_planted_secrets(
     log_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -139,6 +139,34 @@ async def test_u16_looks_finished(form: str, end: End, tmp_path: Path) -> None:
     met = await assert_cut(tmp_path, stream(*PIECES[:2], end=end), form, "upstream_error")
 
     assert met.says("phase", "kind") == ("body", "no_terminator")
+    assert "[DONE]" not in met.answer.body.decode(), "clients look for it anywhere in a line"
+
+
+@pytest.mark.parametrize("form", ["stream", "whole"])
+@pytest.mark.parametrize("end", ["clean", "close"])
+async def test_u16_is_finished(form: str, end: End, tmp_path: Path) -> None:
+    """A reason for the end of its choice, and chunks or a length that end as they should: complete without a terminator, and the
+    client gets one."""
+    met = await suffer(tmp_path, stream(*PIECES[:-1], end=end), form)
+
+    assert (met.answer.status, met.answer.complete) == (200, True)
+    if form == "stream":
+        assert met.answer.events()[-1] == "[DONE]"
+        assert met.answer.text() == "one two"
+    else:
+        assert met.answer.json()["choices"][0]["message"]["content"] == "one two"
+
+
+@pytest.mark.parametrize("form", ["stream", "whole"])
+async def test_u16_the_connections_end_proves_nothing(form: str, tmp_path: Path) -> None:
+    """Without a framing of its own a body may have lost its end: there a terminator is wanted."""
+    met = await suffer(tmp_path, stream(*PIECES[:-1], chunked=False), form)
+
+    if form == "whole":
+        met.refused(502, "upstream_error")
+    else:
+        met.broken_off("upstream_error", "one two")
+    assert met.says("phase", "kind") == ("body", "no_terminator")
 
 
 BAD_CHUNKS = {

@@ -71,7 +71,7 @@ OPENAI = Upstream(
     },
     {
         "dies": (BEGUN, failed(502, "currently overloaded")),
-        "mute": (TEXT, failed(502, "without [DONE]")),
+        "mute": (TEXT, failed(502, "without saying that the answer is complete")),
     },
 )
 
@@ -90,7 +90,7 @@ VLLM = Upstream(
     },
     {
         "dies": (BEGUN, failed(502, "EngineCore encountered an issue")),
-        "mute": (TEXT, failed(502, "without [DONE]")),
+        "mute": (TEXT, failed(502, "without saying that the answer is complete")),
     },
 )
 

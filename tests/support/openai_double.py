@@ -1,7 +1,7 @@
 """A strict double of OpenAI's API on a real socket: what it answers depends only on the request.
 
 Models: ``gpt-double`` and every other name in ``MODELS`` answer; ``error-STATUS`` answers with that error, ``dies``
-reports an error in mid-stream, ``mute`` ends without ``[DONE]``; any other name is a 404. It refuses what the real API refuses (``openai_rules``), and is nastier where a gateway could slip: it
+reports an error in mid-stream, ``mute`` ends without a reason and without ``[DONE]``; any other name is a 404. It refuses what the real API refuses (``openai_rules``), and is nastier where a gateway could slip: it
 sets a cookie, sends fields nobody documented, and repeats a wrong key in full.
 """
 
@@ -111,7 +111,12 @@ class OpenAIDouble(Peer):
         said = [self.chunk(chunk) for chunk in chunks(body, self.thoughts)]
         if body["model"] == "dies":
             return scripts.sse(*said[:3], {"error": self.error(self.dies_with)}, done=self.done_after_error)
-        return scripts.sse(*said, done=body["model"] != "mute")
+        if body["model"] == "mute":
+            unfinished = [
+                piece for piece in said if not any(c.get("finish_reason") for c in piece["choices"])
+            ]
+            return scripts.sse(*unfinished, done=False)
+        return scripts.sse(*said)
 
     #: The status that an error in a stream stands for, and whether the terminator follows it all the same.
     dies_with = 503

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from llm_proxy.wire.answers.details import joined
 from llm_proxy.wire.sse import dumps
 
 Block = dict[str, Any]
@@ -80,37 +81,16 @@ def _is_opaque(entry: Block) -> bool:
 
 
 class Details:
-    """``reasoning_details`` of a stream, put together: the pieces of one text are one entry again."""
+    """``reasoning_details`` of a stream, put together (see ``answers.details``)."""
 
     def __init__(self) -> None:
         self._entries: list[Block] = []
-        self._pieces: list[str] = []
 
     def add(self, entries: Iterable[Block]) -> None:
         """What one delta brought."""
-        for entry in entries:
-            name = _TEXTS.get(str(entry.get("type")), "")
-            piece = entry.get(name)
-            last = self._entries[-1] if self._entries else {}
-            if isinstance(piece, str) and all(last.get(key) == entry.get(key) for key in ("type", "index")):
-                last.update((key, value) for key, value in entry.items() if value and key != name)
-            else:
-                self._settle()
-                self._entries.append(dict(entry))
-            if isinstance(piece, str):
-                self._pieces.append(piece)
+        self._entries += entries
 
     def signature(self) -> str:
         """The signature for what came since the last time; empty if nothing did that must be given back."""
-        self._settle()
         entries, self._entries = self._entries, []
-        return details_signature(entries)
-
-    def _settle(self) -> None:
-        pieces, self._pieces = self._pieces, []
-        if pieces:
-            last = self._entries[-1]
-            last[_TEXTS[last["type"]]] = "".join(pieces)
-
-
-_TEXTS = {"reasoning.text": "text", "reasoning.summary": "summary"}
+        return details_signature(joined(entries))

@@ -202,29 +202,3 @@ def _format(output: Block, older: Block | None) -> dict[str, Any]:
         return {}
     schema = {"name": "answer", "schema": form.get("schema") or {}}
     return {"response_format": {"type": "json_schema", "json_schema": schema}}
-
-
-#: About what a picture costs, whatever its bytes are (docs.anthropic.com/en/docs/build-with-claude/vision).
-_PICTURE = 1_500
-
-
-def estimated_tokens(body: Mapping[str, Any]) -> int:
-    """A count without a tokenizer: four bytes of text are about one token of English. An estimate, no more."""
-    size = 0
-    stack = [body[key] for key in ("system", "messages", "tools") if body.get(key)]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, str):
-            size += len(value) if value.isascii() else len(value.encode(errors="replace"))
-        elif isinstance(value, dict):
-            if value.get("type") == "base64":
-                size += 4 * _PICTURE
-                continue
-            size += 4 * len(value)
-            stack.extend(value.values())
-            size += sum(map(len, value))
-        elif isinstance(value, list):
-            stack.extend(value)
-        else:
-            size += 4
-    return max(1, size // 4)

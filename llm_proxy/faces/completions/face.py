@@ -22,6 +22,8 @@ class CompletionsFace(OpenAIFace):
     choice begins with."""
 
     canonical = False
+    translates = True
+    pictures = False
 
     def __init__(self, model: str, created: int, include_usage: bool = False, echoed: str = "") -> None:
         super().__init__(include_usage)
@@ -62,7 +64,7 @@ class CompletionsFace(OpenAIFace):
 
     def _choice(self, choice: _Json, said: _Json) -> _Json:
         index = count(choice.get("index"))
-        text = string(said.get("content"))
+        text = string(said.get("content")) + string(said.get("refusal"))
         if index not in self._offsets:
             text = self._echoed + text
         finish = string(choice.get("finish_reason"))

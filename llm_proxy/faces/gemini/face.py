@@ -26,6 +26,8 @@ class GeminiFace(Face):
     """One answer under ``model``, the name that the client asked for. ``array``: a stream is a JSON array; ``thoughts``:
     whether the client wants to see them."""
 
+    pictures = True
+
     def __init__(self, model: str = "", *, array: bool = False, thoughts: bool = True) -> None:
         self._model = model
         self._array = array

@@ -120,7 +120,8 @@ class OllamaFace(Face):
         end = self._clock()
         first = end if self._first is None else self._first
         found: _Json = {
-            "done_reason": "length" if self._finish == "length" else "stop",
+            # There is no word there for an answer that was filtered; "stop" would be a good end.
+            "done_reason": self._finish if self._finish in ("length", "content_filter") else "stop",
             "total_duration": end - self._start,
             "load_duration": 0,
             "prompt_eval_duration": first - self._start,

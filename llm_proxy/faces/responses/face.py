@@ -24,6 +24,8 @@ from llm_proxy.wire.sse import dumps, sse_event
 class ResponsesFace(Face):
     """One answer to ``form``, whose tools are ``tools``; ``created`` in seconds since 1970, and ``clock`` tells them."""
 
+    pictures = True
+
     def __init__(
         self,
         form: ResponsesRequest,

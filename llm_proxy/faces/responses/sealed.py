@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from llm_proxy.wire.answers.details import joined
 from llm_proxy.wire.sse import dumps
 
 _Json = dict[str, Any]
@@ -69,44 +70,19 @@ def apply_marks(message: _Json, marks: Iterable[_Json]) -> None:
 
 
 class Details:
-    """``reasoning_details`` of a stream, put together (openrouter.ai/docs/use-cases/reasoning-tokens): the pieces of one
-    text are one entry again, everything else stays an entry of its own."""
+    """``reasoning_details`` of a stream, put together (see ``answers.details``)."""
 
     def __init__(self) -> None:
         self._entries: list[_Json] = []
-        #: The pieces of the last entry's text.
-        self._pieces: list[str] = []
 
     def add(self, entries: Iterable[_Json]) -> None:
         """What one delta brought."""
-        for entry in entries:
-            field = _text_field(entry)
-            last = self._entries[-1] if self._entries else {}
-            if field and last.get("type") == entry["type"] and last.get("index") == entry.get("index"):
-                last.update((name, value) for name, value in entry.items() if value and name != field)
-            else:
-                self._settle()
-                self._entries.append(dict(entry))
-            if field:
-                self._pieces.append(entry[field])
+        self._entries += entries
 
     def __bool__(self) -> bool:
         return bool(self._entries)
 
     def taken(self) -> list[_Json]:
         """The mark for what came since the last time, if anything did."""
-        self._settle()
         entries, self._entries = self._entries, []
-        return [{"type": _DETAILS, _DETAILS: entries}] if entries else []
-
-    def _settle(self) -> None:
-        pieces, self._pieces = self._pieces, []
-        if pieces:
-            last = self._entries[-1]
-            last[str(_text_field(last))] = "".join(pieces)
-
-
-def _text_field(entry: _Json) -> str | None:
-    """The field of an entry whose text comes in pieces."""
-    field = {"reasoning.text": "text", "reasoning.summary": "summary"}.get(str(entry.get("type")))
-    return field if field and isinstance(entry.get(field), str) else None
+        return [{"type": _DETAILS, _DETAILS: joined(entries)}] if entries else []

@@ -182,7 +182,7 @@ async def test_the_upstream_judges(tmp_path: Path) -> None:
 NOT_FOUND = answer_json({"detail": "Not Found"}, 404)
 
 
-@pytest.mark.parametrize("status", [404, 405])
+@pytest.mark.parametrize("status", [404, 405, 501])
 async def test_an_upstream_without_the_endpoint(status: int, tmp_path: Path) -> None:
     """Is asked for a chat instead, and for nothing else from then on; what chat cannot do is a 400."""
     scripts = {

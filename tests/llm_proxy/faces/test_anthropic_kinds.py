@@ -23,8 +23,8 @@ from typing_extensions import is_typeddict
 from llm_proxy.errors import GatewayError
 from llm_proxy.faces.anthropic.request import canonical, read
 from llm_proxy.faces.anthropic.toolsets import TOOLSETS
+from llm_proxy.wire.answers import ends
 from llm_proxy.wire.schema import ChatRequest
-from providers.anthropic import answer as _anthropic_answer
 from providers.discovery import discover
 from tests.support import gemini_rules, ollama_rules, openai_rules
 from tests.support.native_kit import body_of, row
@@ -208,4 +208,4 @@ def test_every_event() -> None:
     deltas = {literals(member, "type")[0] for member in members(BetaRawContentBlockDelta)}
     known = {"text_delta", "input_json_delta", "citations_delta", "thinking_delta", "signature_delta"}
     assert deltas - {"compaction_delta"} == known
-    assert set(typing.get_args(BetaStopReason)) <= _anthropic_answer._FINISH.keys()
+    assert all(map(ends.is_known, typing.get_args(BetaStopReason)))

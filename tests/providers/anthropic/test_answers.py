@@ -145,7 +145,7 @@ def test_whole_and_streamed_answers_say_the_same(name: str) -> None:
         ("model_context_window_exceeded", "length"),
         ("tool_use", "tool_calls"),
         ("refusal", "content_filter"),
-        ("invented_later", "stop"),
+        ("invented_later", "length"),
         (None, "stop"),
     ],
 )

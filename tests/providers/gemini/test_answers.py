@@ -187,19 +187,24 @@ def test_an_answer_without_a_name_gets_one() -> None:
 
 
 def test_pictures_and_what_ran_on_the_vendors_side() -> None:
-    """A picture is a data: URL; code and its result are passed over."""
+    """A picture is a data: URL; code and its result are told as such, and so is that there was something unknown."""
     blob = {"inlineData": {"mimeType": "image/png", "data": "iVBO"}}
-    code = {"executableCode": {"language": "PYTHON", "code": "1"}}
-    value = {"candidates": [candidate({"text": "See:"}, code, blob, blob, finishReason="STOP")]}
+    code = {"executableCode": {"language": "PYTHON", "code": "print('```')"}}
+    ran = {"codeExecutionResult": {"outcome": "OUTCOME_FAILED", "output": "no"}}
+    new = {"hologram": {"x": 1}, "thoughtSignature": "s"}
+    value = {"candidates": [candidate({"text": "See:"}, code, ran, new, blob, blob, finishReason="STOP")]}
+    said = "See:\n````python\nprint('```')\n````\n\n```\nfailed\nno\n```\n[hologram: cannot be shown here]"
 
     images = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}}] * 2
     assert joined(event(**value)).message["images"] == [
         {"index": at, **image} for at, image in enumerate(images)
     ]
+    assert joined(event(**value)).message["content"] == said
     assert whole(PROVIDER, value)["choices"][0]["message"] == {
         "role": "assistant",
-        "content": "See:",
+        "content": said,
         "images": images,
+        "extra_content": {"google": {"thought_signature": "s"}},
     }
 
 

@@ -33,9 +33,16 @@ FINISH = {
     "MAX_TOKENS": "length",
     **dict.fromkeys(["SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST"], "content_filter"),
     **dict.fromkeys(["PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY"], "content_filter"),
-    "INVENTED_LATER": "stop",
+    **dict.fromkeys(["MODEL_ARMOR", "INVENTED_LATER"], "content_filter"),
 }
-ASTRAY = ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "OTHER", "TOO_MANY_TOOL_CALLS", "NO_IMAGE"]
+ASTRAY = [
+    "MALFORMED_FUNCTION_CALL",
+    "UNEXPECTED_TOOL_CALL",
+    "OTHER",
+    "TOO_MANY_TOOL_CALLS",
+    "NO_IMAGE",
+    "MALFORMED_LATER",
+]
 
 
 @pytest.mark.parametrize(("reason", "expected"), FINISH.items())

@@ -63,7 +63,7 @@ def test_text_on_the_last_line() -> None:
         ("load", "stop"),
         ("unload", "stop"),
         (None, "stop"),
-        ("new", "stop"),
+        ("new", "length"),
     ],
 )
 def test_finish_reasons(reason: str | None, finish: str) -> None:
@@ -200,7 +200,6 @@ def test_an_error_line() -> None:
         (line(message={"content": 1}), "'content' is not a string"),
         ({"message": "x"}, "'message' is not an object"),
         (line(message={"tool_calls": {}}), "'tool_calls' is not a list of objects"),
-        (line(message={"tool_calls": [{"function": {"arguments": "{}"}}]}), "'arguments' is not an object"),
         (line(done=True, eval_count="3"), "'eval_count' is not an integer"),
         (line(logprobs=[1]), "'logprobs' is not a list of objects"),
     ],
