@@ -111,7 +111,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = self.loop.call_later(self._owner.header_timeout, self._look)
+        self._timer = self.loop.call_later(self._period, self._look)
         self.begun = True
         self._owner.remember(self)
 
@@ -330,6 +330,11 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._transport.resume_reading()
             self._read(data)
 
+    @property
+    def _period(self) -> float:
+        """After so many seconds nothing that begins from now on is over."""
+        return min(self._owner.header_timeout, self._owner.keepalive_timeout)
+
     def _wait(self, seconds: float) -> None:
         self._since, self._allowed = self.loop.time(), seconds
 
@@ -337,7 +342,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """From time to time: is this connection still good for anything?"""
         now = self.loop.time()
         if self._delegate is not None:  # the handler has its own limits
-            again = now + self._owner.header_timeout
+            again = now + self._period
         elif left := self.untaken:
             pace = self._pace = self._pace or Pace(self._owner.write_timeout, -left)
             if pace.stalled(-left):

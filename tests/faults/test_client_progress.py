@@ -123,14 +123,24 @@ async def test_c7_an_idle_connection_is_kept_longer_than_a_head_may_take(tmp_pat
         assert (await client.request("GET", "/ping")).body == b"pong"
 
 
-async def test_c7_an_idle_connection_is_closed_in_the_end(tmp_path: Path) -> None:
-    """Cleanly, after the limit of its own."""
-    async with gateway(tmp_path, NOWHERE, keepalive_timeout=0.2, header_timeout=0.1) as proxy:
-        async with Connection(proxy.url) as client:
-            assert (await client.request("GET", "/ping")).body == b"pong"
-            assert await asyncio.wait_for(client.reader.read(), 10) == b""
-        async with Connection(proxy.url) as never_asked:
-            assert await asyncio.wait_for(never_asked.reader.read(), 10) == b""
+@pytest.mark.parametrize(("keepalive", "header"), [(0.2, 0.1), (0.1, 600)])
+async def test_c7_an_idle_connection_is_closed_in_the_end(
+    keepalive: float, header: float, tmp_path: Path
+) -> None:
+    """Cleanly, after the limit of its own, whichever of the two is longer."""
+    limits = {"keepalive_timeout": keepalive, "header_timeout": header}
+    async with gateway(tmp_path, NOWHERE, **limits) as proxy, Connection(proxy.url) as client:
+        assert (await client.request("GET", "/ping")).body == b"pong"
+        assert await asyncio.wait_for(client.reader.read(), 10) == b""
+
+
+async def test_c7_a_connection_that_asks_nothing_is_closed(tmp_path: Path) -> None:
+    """After the time of a head."""
+    async with (
+        gateway(tmp_path, NOWHERE, keepalive_timeout=600, header_timeout=0.1) as proxy,
+        Connection(proxy.url) as client,
+    ):
+        assert await asyncio.wait_for(client.reader.read(), 10) == b""
 
 
 async def test_c7_a_head_that_trickles_on_a_kept_connection(tmp_path: Path) -> None:
