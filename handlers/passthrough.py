@@ -17,6 +17,7 @@ from pydantic import ConfigDict
 from tornado.web import HTTPError
 
 from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
+from llm_proxy.clients.target import after
 from llm_proxy.errors import InvalidRequest, NotFound, Problem
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay.relay import Clock
@@ -136,8 +137,12 @@ class PassthroughHandler(RelayingHandler):
         status = head.status
         self.set_status(status)  # with our own words for it: the upstream's reason is unchecked text
         self.clear_header("Content-Type")
-        for name, value in returned(head.pairs):
+        kept = returned(head.pairs)
+        for name, value in kept:
             self.add_header(name, value)
+        if exposed := self.answer_headers.get("Access-Control-Expose-Headers"):
+            names = dict.fromkeys(name for name, _ in kept)
+            self.set_header("Access-Control-Expose-Headers", ", ".join([exposed, *names]))
         if status == 204:
             # RFC 9110, section 8.6, forbids a length there, and Tornado would look for the body.
             self.clear_header("Content-Length")
@@ -152,14 +157,15 @@ class RawPassthroughHandler(PassthroughHandler):
     unpacks = False
 
     async def post(self, *_: str) -> None:
-        prefix = self.gateway.settings.ep_prefix + "/passthrough/"
+        segments = 1 + sum(map(bool, self.gateway.settings.ep_prefix.split("/")))
         # The raw request target: path groups of the router are percent-decoded, and with them every check is void.
-        name, slash, rest = self.request.uri.removeprefix(prefix).partition("/")
+        name, slash, rest = after(self.request.uri, segments).partition("/")
         if not slash:
             raise HTTPError(404)
         target = "/" + rest
         check_target(target, "path")
         headers = [(name, value) for name, value in self.request.headers.get_all()]
+        self.facts["dropped_headers"] = [name for name, _ in headers if "_" in name] or None
         body = self.body()
         method = str(self.request.method)
         has_body = bool(body) or "Content-Length" in self.request.headers
@@ -199,14 +205,16 @@ def check_target(target: str, path: str) -> None:
 
 
 def check_headers(headers: Iterable[tuple[str, str]]) -> None:
-    """Names and values that are legal on the wire. Raises ``InvalidRequest`` with every offender."""
-    problems = [
-        Problem("headers", "a header has a name or value that HTTP does not allow")
-        for name, value in headers
-        if not _NAME.fullmatch(name) or not LEGAL_VALUE.fullmatch(value)
-    ]
-    if problems:
-        raise InvalidRequest.of(problems[:1])
+    """Names and values that are legal on the wire. Raises ``InvalidRequest`` for the first that is not."""
+    for name, value in headers:
+        if _NAME.fullmatch(name.replace("_", "-")) and "_" in name:
+            text = (
+                "a name has an underscore, which is not sent on: there are servers that take it for a hyphen"
+            )
+            raise InvalidRequest.of([Problem("headers", text)])
+        if not _NAME.fullmatch(name) or not LEGAL_VALUE.fullmatch(value):
+            text = "a header has a name or value that HTTP does not allow"
+            raise InvalidRequest.of([Problem("headers", text)])
 
 
 def forwarded(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

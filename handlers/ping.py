@@ -27,8 +27,8 @@ class PingHandler(BaseHandler):
 
 
 class HealthHandler(BaseHandler):
-    """``GET /health``, where the clients of vLLM and llama.cpp look, and ``/api/hello``, where Claude Code does. The same
-    as ``/ping``, as JSON."""
+    """``GET /health``, where the clients of vLLM and llama.cpp look, ``/healthz`` and ``/readyz``, where orchestrators do, and
+    ``/api/hello``, where Claude Code does. The same as ``/ping``, as JSON."""
 
     endpoint = "/health"
     during_drain = True
@@ -40,28 +40,55 @@ class HealthHandler(BaseHandler):
 
     head = get
 
+    def options(self) -> None:
+        if self.gateway.draining:
+            self.get()
+        else:
+            self.tell_methods()
+
+
+class AliveHandler(BaseHandler):
+    """``GET /livez``, where orchestrators ask whether to kill the process: not while it drains."""
+
+    endpoint = "/livez"
+    during_drain = True
+
+    def get(self) -> None:
+        self.set_header("Cache-Control", "no-store")
+        self.send_json({"status": "ok"})
+
+    head = get
+
+    def options(self) -> None:
+        self.tell_methods()
+
 
 class FrontHandler(BaseHandler):
-    """``GET`` and ``HEAD /``: who is here, and where its paths stand."""
+    """``GET`` and ``HEAD /``: who is here, and where its paths stand. ``OPTIONS /`` is how HAProxy asks whether anybody is."""
 
     endpoint = "/"
+    linkable = True
 
     def get(self) -> None:
         prefix = self.gateway.settings.ep_prefix
-        bases = {"openai": "/v1", "anthropic": "/", "ollama": "/ollama"}
+        outside = self.verdict.asked.prefix if self.verdict else ""
+        bases = {"openai": f"{outside}/v1", "anthropic": outside or "/", "ollama": f"{outside}/ollama"}
         self.send_json(
             {
                 "service": "llm-proxy-api",
                 "version": __version__,
-                "documentation": "/docs",
-                "openapi": "/openapi.json",
-                "status": f"{prefix}/status",
-                "models": "/v1/models",
+                "documentation": f"{outside}/docs",
+                "openapi": f"{outside}/openapi.json",
+                "status": f"{outside}{prefix}/status",
+                "models": f"{outside}/v1/models",
                 "base_urls": bases,
             }
         )
 
     head = get
+
+    def options(self) -> None:
+        self.tell_methods()
 
 
 #: With the usual prefix the latter is ``/api/hello``.
@@ -69,4 +96,9 @@ routes: list[tuple[str, Any]] = [("/ping", PingHandler), ("/hello", HealthHandle
 root_routes: list[tuple[str, Any]] = [
     ("/", FrontHandler),
     ("/health", HealthHandler),
+    ("/healthz", HealthHandler),
+    ("/readyz", HealthHandler),
+    ("/livez", AliveHandler),
 ]
+#: Where balancers and orchestrators look, on any port.
+health_routes: list[tuple[str, Any]] = root_routes[1:]

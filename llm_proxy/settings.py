@@ -11,12 +11,16 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
+
+from llm_proxy.wire.forwarded import read_network
+from llm_proxy.wire.host import read_host
+from llm_proxy.wire.origin import read_origin
 
 PREFIX = "LLM_PROXY_API_"
 
@@ -67,12 +71,23 @@ def _prefix(value: Any) -> Any:
     return "/" + value.strip("/") if value.strip("/") else ""
 
 
-def _hosts(value: Any) -> Any:
-    return (
-        tuple(part.strip().lower() for part in value.split(",") if part.strip())
-        if isinstance(value, str)
-        else value
-    )
+def _each(read: Callable[[str], str]) -> BeforeValidator:
+    """Commas between items, each as ``read`` gives it."""
+
+    def items(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        found = []
+        for number, part in enumerate(filter(None, map(str.strip, value.split(","))), 1):
+            try:
+                found.append(read(part.lower()))
+            except ValueError as error:
+                raise PydanticCustomError(
+                    "item", "item {number} {problem}", {"number": number, "problem": str(error)}
+                ) from None
+        return tuple(found)
+
+    return BeforeValidator(items)
 
 
 def _set(default: Any, allowed: str, **limits: Any) -> Any:
@@ -166,9 +181,18 @@ class Settings(BaseModel):
         ge=1,
         le=1_000_000,
     )
-    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts)] = _set(
+    allowed_hosts: Annotated[tuple[str, ...], _each(read_host)] = _set(
         (),
-        "comma-separated Host names, accepted beside the loopback names when listening on loopback",
+        "comma-separated Host names, *.domain or *, accepted beside the loopback names; no others are, wherever it listens",
+    )
+    allowed_origins: Annotated[tuple[str, ...], _each(read_origin)] = _set(
+        (),
+        "comma-separated origins of web pages that may ask, such as https://app.example, https://*.example, "
+        "http://localhost:*, or *",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], _each(read_network)] = _set(
+        (),
+        "comma-separated addresses and networks, such as 10.0.0.0/8, whose X-Forwarded-* and Forwarded are believed",
     )
     keepalive_after: float = _seconds(10.0, "a silent stream begins its keep-alives after")
     keepalive_interval: float = _seconds(15.0, "keep-alives of a silent stream come every")

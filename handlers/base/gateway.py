@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
 from llm_proxy.relay.model_knowledge import Knowledge
@@ -75,8 +76,8 @@ class Gateway:
     ollama_url: str | None = None
     #: The OpenAPI document and the page that shows it; slow when called for the first time.
     documents: Callable[[], tuple[Document, ...]] = tuple
-    #: Host names that a request may carry; empty = any (not listening on loopback).
-    hosts: frozenset[str] = frozenset()
+    #: Who may ask at all.
+    door: FrontDoor = field(default_factory=FrontDoor.of)
 
     def __post_init__(self) -> None:
         self.knowledge = Knowledge(self.upstream)

@@ -31,7 +31,7 @@ from tornado.httputil import (
 from tornado.iostream import StreamClosedError
 
 from llm_proxy.clients.headers import RequestHeaders
-from llm_proxy.clients.request_reader import Fault, RequestHead, RequestReader
+from llm_proxy.clients.request_reader import TLS_HELLO, Fault, RequestHead, RequestReader
 from llm_proxy.clients.response_writer import ResponseWriter
 from llm_proxy.clients.socket_queues import unread, untaken
 from llm_proxy.net.pace import Pace
@@ -72,6 +72,9 @@ class Owner(Protocol):
     def forget(self, connection: ClientConnection) -> None:
         """``connection`` is no more."""
 
+    def met_tls(self) -> None:
+        """A client speaks TLS where it is not spoken."""
+
 
 class ClientConnection(asyncio.Protocol, HTTPConnection):
     """See the module. ``say_close`` may be set to False before an answer begins: then the client is not told that the
@@ -106,6 +109,17 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         #: Whether there has been a transport.
         self.begun = False
         self.say_close = True
+
+    @property
+    def local_ip(self) -> str:
+        """The address that the client has connected to; empty if it has none."""
+        name = self._transport.get_extra_info("sockname")
+        return str(name[0]) if isinstance(name, tuple) else ""
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is TLS."""
+        return self._transport.get_extra_info("sslcontext") is not None
 
     # -- called by the transport
 
@@ -165,7 +179,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         except HTTPInputError:
             self._refuse(Fault(400, "the request line or a header is malformed"))
             return
-        if reader.fault is not None and not self._lingers:
+        if reader.fault is TLS_HELLO:
+            self._owner.met_tls()
+            self._transport.close()
+        elif reader.fault is not None and not self._lingers:
             self._refuse(reader.fault)
 
     def _begin(self, head: RequestHead) -> None:

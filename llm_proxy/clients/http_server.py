@@ -31,6 +31,8 @@ ALONE, SHARED = 64, 8
 #: After a failed accept (no descriptor, no memory) nothing is accepted for so long, in seconds, and the log is told
 #: at most so often.
 _PAUSE, _TELL = 0.1, 1.0
+#: The log hears of clients that speak TLS at most so often, in seconds: a wrong URL is tried again and again.
+_TELL_TLS = 60.0
 
 _BUSY_BODY = (
     b'{"error":{"message":"too many connections","type":"server_error","code":"no_upstream","param":null}}'
@@ -160,6 +162,8 @@ class Server:
         self.keep_alive = True
         #: Connections, those included that are about to begin.
         self.open = 0
+        #: When the log was last told of clients that speak TLS, and how many have come since.
+        self._told_tls, self._tls_clients = float("-inf"), 0
         self._acceptors: list[Acceptor] = []
         self._connections: set[ClientConnection] = set()
         self._beginning: set[asyncio.Task[None]] = set()
@@ -212,6 +216,14 @@ class Server:
         """``connection`` is no more (``connection.Owner``)."""
         self._connections.discard(connection)
         self.open -= 1
+
+    def met_tls(self) -> None:
+        """Tell the log, once a while (``connection.Owner``)."""
+        now = asyncio.get_running_loop().time()
+        self._tls_clients += 1
+        if now - self._told_tls >= _TELL_TLS:
+            log.warning("a client speaks TLS to a port without it", extra={"times": self._tls_clients})
+            self._told_tls, self._tls_clients = now, 0
 
     def _take(
         self, application: HTTPServerConnectionDelegate, client: socket.socket, address: object

@@ -35,6 +35,10 @@ class Fault:
     problem: str
 
 
+#: What a client says first that takes this for a TLS port. In words it would not understand the answer.
+TLS_HELLO = Fault(400, "TLS is not spoken on this port")
+
+
 class RequestHead(NamedTuple):
     """``target`` and header values are Latin-1 texts, as WSGI and Tornado have them. ``length`` is -1 for a chunked
     body. ``keep_alive``: whether the client would send another request. (A tuple, because it is made for each request:
@@ -121,6 +125,8 @@ class RequestReader:
                 self._chunks = ChunkedBody() if self._left < 0 else None
                 self._raw = b""
                 return raw[size:]
+        elif raw.startswith(b"\x16"):
+            self.fault = TLS_HELLO
         elif b"\n\n" in raw or b"\n\r\n" in raw:
             self.fault = Fault(400, "the lines of the head do not end with CRLF")
         else:

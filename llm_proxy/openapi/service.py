@@ -119,7 +119,15 @@ OPERATIONS: tuple[Operation, ...] = (
             ),
             (place,),
         )
-        for path, place in (("/health", ROOT), ("/hello", PREFIX))
+        for path, place in (("/health", ROOT), ("/healthz", ROOT), ("/readyz", ROOT), ("/hello", PREFIX))
+    ),
+    Operation(
+        "GET",
+        "/livez",
+        GROUP,
+        "Is the process alive, also while it drains",
+        (Answer("It is.", {JSON: record({"status": const("ok")})}),),
+        (ROOT,),
     ),
     Operation(
         "GET",

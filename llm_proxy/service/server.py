@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from handlers.faces import (
     openai_responses,
 )
 from llm_proxy.clients.application import GatewayApplication
+from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
 from llm_proxy.errors import Draining
 from llm_proxy.live.background_thread import BackgroundThread
@@ -51,6 +52,7 @@ from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.settings import Settings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
+from llm_proxy.wire.host import HostRule, host_name
 from providers.discovery import discover
 
 #: Nothing must have been going on for so long before what is left is closed, in seconds: a connection may be accepted
@@ -94,15 +96,18 @@ def _ollamas_others() -> list[tuple[str, type[BaseHandler]]]:
 def ollama_routes() -> list[tuple[str, type[BaseHandler]]]:
     """All that an Ollama serves, at the root, for a port of its own: there are tools that take no path."""
     own = [(path.removeprefix("/ollama"), handler) for path, handler in ollama.root_routes]
-    return [("/health", ping.HealthHandler), *_ollamas_others(), *own]
+    return [*ping.health_routes, *_ollamas_others(), *own]
 
 
 def make_app(
-    gateway: Gateway, routes: Iterable[tuple[str, type[BaseHandler]]], default: type[BaseHandler]
+    gateway: Gateway,
+    routes: Iterable[tuple[str, type[BaseHandler]]],
+    default: type[BaseHandler],
+    prefix: str = "",
 ) -> GatewayApplication:
-    """An application that serves ``routes``; everything else is ``default``'s."""
+    """An application that serves ``routes``, below ``prefix`` too; everything else is ``default``'s."""
     shared = {"gateway": gateway}
-    return GatewayApplication([(path, handler, shared) for path, handler in routes], default, shared)
+    return GatewayApplication([(path, handler, shared) for path, handler in routes], default, shared, prefix)
 
 
 def check_layout() -> None:
@@ -150,7 +155,6 @@ class Service:
             UpstreamClient(client),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
-            hosts=accepted_hosts(settings),
         )
         self.server = Server(
             limit=connection_cap(settings.max_connections),
@@ -179,7 +183,9 @@ class Service:
         self.demo.sync(self.registry.current.config.uses_demo)
         gateway = self.gateway
         gateway.ollama_url = listeners.ollama_url
-        everything = make_app(gateway, routes_of(self.settings.ep_prefix), NoSuchPathHandler)
+        gateway.door = front_door(self.settings, listeners.addresses)
+        prefix = self.settings.ep_prefix
+        everything = make_app(gateway, routes_of(prefix), NoSuchPathHandler, prefix)
         self.server.add_sockets(listeners.main, everything)
         if listeners.ollama:
             alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)
@@ -248,13 +254,15 @@ def last_good_of(settings: Settings) -> LastGood | None:
     return LastGood(settings.last_good) if settings.last_good else None
 
 
-def accepted_hosts(settings: Settings) -> frozenset[str]:
-    """Host names that a request may carry; empty (any) unless we listen on loopback, where a web page could otherwise
-    reach us under a name of its own (DNS rebinding)."""
-    if not is_loopback(settings.host):
-        return frozenset()
-    names = {host.rsplit(":", 1)[0] if host.count(":") == 1 else host for host in settings.allowed_hosts}
-    return frozenset({"localhost", "127.0.0.1", "::1", "[::1]", settings.host.lower()} | names)
+def front_door(settings: Settings, bound: Iterable[str]) -> FrontDoor:
+    """Who may ask at all. Only those hosts that the operator named, if he did; else, when every address that is ``bound``
+    is this machine's own, only its own names: a web page could reach us there under a name of its own (DNS rebinding)."""
+    addresses = tuple(bound)
+    own = {"localhost", "127.0.0.1", "::1", settings.host, *addresses}
+    listed = bool(settings.allowed_hosts)
+    guarded = listed or (bool(addresses) and all(map(is_loopback, addresses)))
+    hosts = HostRule.of(settings.allowed_hosts, own) if guarded else None
+    return FrontDoor.of(hosts, listed, settings.allowed_origins, settings.trusted_proxies)
 
 
 def proxies(env: Mapping[str, str]) -> dict[str, str]:
@@ -268,9 +276,6 @@ def proxies(env: Mapping[str, str]) -> dict[str, str]:
     return {scheme: value for scheme, value in found.items() if value}
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def is_loopback(bound: str) -> bool:
+    """Whether only this machine can reach that address."""
+    return ip_address(host_name(bound)).is_loopback
