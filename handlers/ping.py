@@ -6,6 +6,7 @@ from typing import Any
 
 from handlers.base.handler import BaseHandler
 from llm_proxy import __version__
+from llm_proxy.errors import Draining
 
 
 class PingHandler(BaseHandler):
@@ -41,7 +42,7 @@ class HealthHandler(BaseHandler):
     head = get
 
     def options(self) -> None:
-        if self.gateway.draining:
+        if self.gateway.stopping:
             self.get()
         else:
             self.tell_methods()
@@ -88,7 +89,10 @@ class FrontHandler(BaseHandler):
     head = get
 
     def options(self) -> None:
-        self.tell_methods()
+        if self.gateway.stopping:
+            self.fail(Draining("the gateway is stopping", retry_after="1"))
+        else:
+            self.tell_methods()
 
 
 #: With the usual prefix the latter is ``/api/hello``.

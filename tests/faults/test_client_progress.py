@@ -128,7 +128,7 @@ async def test_c7_an_idle_connection_is_closed_in_the_end(
     keepalive: float, header: float, tmp_path: Path
 ) -> None:
     """Cleanly, after the limit of its own, whichever of the two is longer."""
-    limits = {"keepalive_timeout": keepalive, "header_timeout": header}
+    limits: dict[str, Any] = {"keepalive_timeout": keepalive, "header_timeout": header}
     async with gateway(tmp_path, NOWHERE, **limits) as proxy, Connection(proxy.url) as client:
         assert (await client.request("GET", "/ping")).body == b"pong"
         assert await asyncio.wait_for(client.reader.read(), 10) == b""

@@ -37,6 +37,7 @@ async def test_everything_is_served_and_nobody_stays(workers: int, tmp_path: Pat
             while (await request(program.url, "GET", "/ping")).status != 503:
                 await asyncio.sleep(0.01)
         health = await request(program.url.removesuffix("/api"), "GET", "/health")
+        haproxy = await request(program.url.removesuffix("/api"), "OPTIONS", "/")
         status = (await request(program.url, "GET", "/status")).json()
         after = await kept.request("GET", "/tags")
         end = await kept.reader.read()
@@ -54,6 +55,7 @@ async def test_everything_is_served_and_nobody_stays(workers: int, tmp_path: Pat
     assert (before.status, before.headers.get("connection")) == (200, None)
     assert (after.status, after.headers["connection"], end) == (200, "close", b"")
     assert (health.status, health.json()) == (503, {"status": "draining"})
+    assert haproxy.status == 503
     assert (status["draining"], status["lame_duck"]) == (True, True)
     assert (streamed.text(), streamed.complete) == ("one two", True)
     assert "connection" not in streamed.headers
