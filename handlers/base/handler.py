@@ -44,6 +44,7 @@ from llm_proxy.errors import (
 )
 from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.live.state.registry import Snapshot
+from llm_proxy.net.pace import Pace
 from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.host import host_name
 from llm_proxy.wire.sse import dumps
@@ -67,6 +68,8 @@ _PLAIN = OpenAIFace()
 #: What is done with bodies and answers from this size on is done beside the loop (``llm_proxy.relay.offload``): reading,
 #: judging, translating and writing a dense one of this size takes some 30 ms.
 OFF_LOOP = 64 * 1024
+#: Bytes of a body that must come in a second, over the whole of ``body_timeout``; Apache's MinRate (mod_reqtimeout).
+LEAST_RATE = 500
 
 
 @stream_request_body
@@ -81,6 +84,8 @@ class BaseHandler(LeanRequestHandler):
     linkable: ClassVar[bool] = False
     #: Whether a body that came compressed is read, not sent on as it is.
     unpacks: ClassVar[bool] = True
+    #: How the body comes, while it does.
+    _pace: Pace
     #: How the body is compressed, once that is known to be something that can be undone.
     _codings: tuple[str, ...] = ()
 
@@ -157,8 +162,9 @@ class BaseHandler(LeanRequestHandler):
             self.answer_without_body()
         elif not self._whole():
             self.connection.send_continue()
-            loop = asyncio.get_running_loop()
-            self._body_timer = loop.call_later(self.gateway.settings.body_timeout, self._body_late)
+            seconds = self.gateway.settings.body_timeout
+            self._pace = Pace(seconds, self._size, LEAST_RATE * seconds)
+            self._look_again()
 
     def tell_methods(self) -> None:
         """The answer to OPTIONS (RFC 9110, section 9.3.7)."""
@@ -208,10 +214,19 @@ class BaseHandler(LeanRequestHandler):
         future: asyncio.Future[None] = cast(Any, self.request).body_future
         return future.done()
 
-    def _body_late(self) -> None:
-        """The body timer: answer and close."""
-        seconds = self.gateway.settings.body_timeout
-        self.refuse(RequestTimeout(f"the body was not complete within {seconds:g} s"))
+    def _look_again(self) -> None:
+        """Look at the body's pace, from time to time."""
+        loop = asyncio.get_running_loop()
+        self._body_timer = loop.call_later(self._pace.interval, self._look_at_body)
+
+    def _look_at_body(self) -> None:
+        """The body timer: a body that goes on may take its time, for one that does not answer and close."""
+        if self._pace.stalled(self._size):
+            seconds = self.gateway.settings.body_timeout
+            text = f"less than {LEAST_RATE} bytes a second of the body have come for {seconds:g} s"
+            self.refuse(RequestTimeout(text))
+        else:
+            self._look_again()
 
     def refuse(self, error: GatewayError) -> None:
         """Answer ``error`` although the body may not have been read; then the connection is closed."""
