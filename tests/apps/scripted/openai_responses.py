@@ -37,6 +37,8 @@ def judge(body: dict[str, Any], manners: Manners) -> None:
     effort = (body.get("reasoning") or {}).get("effort")
     words = "Unsupported parameter: 'reasoning.effort' is not supported with this model."
     need(manners.reasons or effort is None, words, "reasoning.effort")
+    encrypted = "reasoning.encrypted_content" in (body.get("include") or ())
+    need(manners.reasons or not encrypted, "Encrypted content is not supported with this model.", "include")
     need(bool(items), "Missing required parameter: 'input'.", "input")
     need(
         len(body.get("user", "")) <= 64,

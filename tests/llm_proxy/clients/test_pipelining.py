@@ -69,7 +69,7 @@ async def test_unread_answers_stop_the_next_request(tmp_path: Path) -> None:
         transport_of(client).pause_reading()
         with access_lines() as lines:
             client.writer.write(LARGE * count)
-            await wait_until(lambda: connection_of(proxy)._untaken)
+            await wait_until(lambda: connection_of(proxy)._next_waits)
             made = len(lines)
             for _ in range(50):
                 await asyncio.sleep(0)
@@ -85,7 +85,7 @@ async def test_one_by_one_it_is_the_same(tmp_path: Path) -> None:
         transport_of(client).pause_reading()
         sent = 0
         with access_lines() as lines:
-            while not sent or not connection_of(proxy)._untaken:
+            while not sent or not connection_of(proxy)._next_waits:
                 client.writer.write(LARGE)
                 sent += 1
                 await wait_until(partial(_has, lines, sent))
