@@ -33,9 +33,19 @@ from llm_proxy.clients.tornado_internals import LeanRequestHandler
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+;=%:\[\]-]*")
 
 
-@lru_cache(maxsize=256)
+#: RFC 1035, section 2.3.4, and a port. Nothing longer is looked for in the cache, whose keys clients choose: it holds 64 KiB.
+_LONGEST_HOST = 261
+
+
 def _name_in(host: str) -> str:
     """The name or address in a Host field. Raises ``HTTPInputError``."""
+    if len(host) > _LONGEST_HOST:
+        raise HTTPInputError("bad Host")
+    return _sound_name(host)
+
+
+@lru_cache(maxsize=256)
+def _sound_name(host: str) -> str:
     if not _HOST.fullmatch(host):
         raise HTTPInputError("bad Host")
     return split_host_and_port(host.lower())[0]

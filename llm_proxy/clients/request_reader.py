@@ -121,7 +121,7 @@ class RequestReader:
                 self._chunks = ChunkedBody() if self._left < 0 else None
                 self._raw = b""
                 return raw[size:]
-        elif b"\n\n" in raw or b"\n\r\n" in raw:
+        elif raw.find(b"\n\n", max(0, old - 2)) >= 0 or raw.find(b"\n\r\n", max(0, old - 2)) >= 0:
             self.fault = Fault(400, "the lines of the head do not end with CRLF")
         else:
             self._raw = raw
