@@ -46,13 +46,13 @@ BAD = [
 @pytest.mark.parametrize("text", BAD, ids=lambda text: text[:20])
 def test_what_is_no_json_is_refused(text: str) -> None:
     """As the fast parser does."""
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         from_json(text.encode(), allow_inf_nan=False)
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         loads(text.encode())
 
 
 def test_what_is_no_text_is_refused() -> None:
     """Bytes that are not UTF-8."""
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         loads(b'["\xff"]')
