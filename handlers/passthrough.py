@@ -18,6 +18,7 @@ from tornado.web import HTTPError
 
 from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.clients.request_reader import MAX_HEAD, MAX_HEADERS
+from llm_proxy.clients.target import after
 from llm_proxy.errors import InvalidRequest, NotFound, Problem, RequestError
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay.relay import Clock
@@ -143,8 +144,12 @@ class PassthroughHandler(RelayingHandler):
         status = head.status
         self.set_status(status)  # with our own words for it: the upstream's reason is unchecked text
         self.clear_header("Content-Type")
-        for name, value in returned(head.pairs):
+        kept = returned(head.pairs)
+        for name, value in kept:
             self.add_header(name, value)
+        if exposed := self.answer_headers.get("Access-Control-Expose-Headers"):
+            names = dict.fromkeys(name for name, _ in kept)
+            self.set_header("Access-Control-Expose-Headers", ", ".join([exposed, *names]))
         if status == 204:
             # RFC 9110, section 8.6, forbids a length there, and Tornado would look for the body.
             self.clear_header("Content-Length")
@@ -159,14 +164,15 @@ class RawPassthroughHandler(PassthroughHandler):
     unpacks = False
 
     async def post(self, *_: str) -> None:
-        prefix = self.gateway.settings.ep_prefix + "/passthrough/"
+        segments = 1 + sum(map(bool, self.gateway.settings.ep_prefix.split("/")))
         # The raw request target: path groups of the router are percent-decoded, and with them every check is void.
-        name, slash, rest = self.request.uri.removeprefix(prefix).partition("/")
+        name, slash, rest = after(self.request.uri, segments).partition("/")
         if not slash:
             raise HTTPError(404)
         target = "/" + rest
         check_target(target, "path")
         headers = [(name, value) for name, value in self.request.headers.get_all()]
+        self.facts["dropped_headers"] = [name for name, _ in headers if "_" in name] or None
         body = self.body()
         method = str(self.request.method)
         has_body = bool(body) or "Content-Length" in self.request.headers
@@ -213,13 +219,15 @@ def check_headers(headers: Sequence[tuple[str, str]]) -> None:
     if len(headers) > MAX_HEADERS or sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD:
         text = f"headers: must be at most {MAX_HEADERS}, of {MAX_HEAD} bytes together"
         raise RequestError(text, status=431, code="headers_too_large", param="headers")
-    problems = [
-        Problem("headers", "a header has a name or value that HTTP does not allow")
-        for name, value in headers
-        if not _NAME.fullmatch(name) or not LEGAL_VALUE.fullmatch(value)
-    ]
-    if problems:
-        raise InvalidRequest.of(problems[:1])
+    for name, value in headers:
+        if _NAME.fullmatch(name.replace("_", "-")) and "_" in name:
+            text = (
+                "a name has an underscore, which is not sent on: there are servers that take it for a hyphen"
+            )
+            raise InvalidRequest.of([Problem("headers", text)])
+        if not _NAME.fullmatch(name) or not LEGAL_VALUE.fullmatch(value):
+            text = "a header has a name or value that HTTP does not allow"
+            raise InvalidRequest.of([Problem("headers", text)])
 
 
 def forwarded(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ The tree::
           PromptNotFound              404  prompt_not_found
         MethodNotAllowed              405  method_not_allowed
         HostNotAllowed                403  host_not_allowed
+        OriginNotAllowed              403  origin_not_allowed
         RequestTooLarge               413  request_too_large
         UnsupportedMedia              415  unsupported_media_type
         RequestTimeout                408  request_timeout
@@ -173,6 +174,14 @@ class HostNotAllowed(RequestError):
     status = 403
     type = "permission_error"
     code = "host_not_allowed"
+
+
+class OriginNotAllowed(RequestError):
+    """The request says that it comes from a web page that nobody has allowed (defence against pages of strangers)."""
+
+    status = 403
+    type = "permission_error"
+    code = "origin_not_allowed"
 
 
 class RequestTooLarge(RequestError):

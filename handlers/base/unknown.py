@@ -35,9 +35,9 @@ class NoSuchPathHandler(NotFoundHandler):
         return "anthropic-version" in self.request.headers
 
     def message(self) -> str:
-        path = self.request.path
+        path = self.request.path  # in its usual spelling
         near: str | None = None
         if len(path) <= _LONGEST:
             near = near_path(path, self.application.paths)  # type: ignore[attr-defined]  # a Site
         hint = f"; near it is {near}" if near else ""
-        return f"there is no such path{hint}; {self.everything} lists all of them"
+        return f"there is no such path: {self.shown_path()}{hint}; {self.everything} lists all of them"

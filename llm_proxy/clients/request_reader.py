@@ -35,6 +35,10 @@ class Fault:
     problem: str
 
 
+#: What a client says first that takes this for a TLS port. In words it would not understand the answer.
+TLS_HELLO = Fault(400, "TLS is not spoken on this port")
+
+
 class RequestHead(NamedTuple):
     """``target`` and header values are Latin-1 texts, as WSGI and Tornado have them. ``length`` is -1 for a chunked
     body. ``keep_alive``: whether the client would send another request. (A tuple, because it is made for each request:
@@ -128,6 +132,8 @@ class RequestReader:
                 self._chunks = ChunkedBody() if self._left < 0 else None
                 self._raw = bytearray()
                 return bytes(raw[size:])
+        elif raw.startswith(b"\x16"):
+            self.fault = TLS_HELLO
         elif raw.find(b"\n\n", max(0, old - 2)) >= 0 or raw.find(b"\n\r\n", max(0, old - 2)) >= 0:
             self.fault = Fault(400, "the lines of the head do not end with CRLF")
         elif not old:

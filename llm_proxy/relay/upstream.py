@@ -148,6 +148,11 @@ class Exchange:
         self._release()
         self._wake()
 
+    def yield_slot(self) -> None:
+        """Nobody waits for the answer any more: go on only as long as nobody else needs the connection."""
+        if self._transfer is not None:
+            self._transfer.yield_slot()
+
     def take(self, limit: int = sys.maxsize) -> bytes:
         """Body bytes that have arrived and were not taken yet, at most ``limit`` of them; empty if there are none."""
         buffer = self._buffer

@@ -51,12 +51,13 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """The four limits of an upstream call, in seconds; ``first_byte`` and ``idle`` watch events, not bytes."""
+    """The four limits of an upstream call, in seconds; ``first_byte`` and ``idle`` watch events, not bytes. ``total`` is
+    None if nobody has set it: then an answer that goes on has no limit as a whole."""
 
     connect: float = 10.0
     first_byte: float = 300.0
     idle: float = 120.0
-    total: float = 300.0
+    total: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
