@@ -12,7 +12,7 @@ import asyncio
 import random
 from asyncio import Future
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
@@ -21,7 +21,7 @@ from tornado.iostream import StreamClosedError
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.redaction import conceal, without_addresses
-from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
+from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.net.pace import Pace
 from llm_proxy.relay.memory import COST
@@ -34,6 +34,8 @@ from providers.base import Adapter, BaseProvider
 
 T = TypeVar("T")
 
+#: How much of a model's name the access line holds.
+_LONGEST_NAME = 200
 #: How many characters the names of what was dropped may take.
 _NAMES = 1000
 
@@ -83,7 +85,7 @@ class AnsweringHandler(BaseHandler):
 
     def deployment(self, model: str) -> Deployment:
         """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
-        self.facts["model"] = model
+        self.facts["model"] = model[:_LONGEST_NAME]
         rows = self.snapshot.models.get(model)
         if not rows:
             raise unknown_model(model, self.snapshot.models)
@@ -114,6 +116,8 @@ class AnsweringHandler(BaseHandler):
             removed = (*removed, *given_up)
         adapter = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)  # type: ignore[arg-type]
         call = await self.beside(adapter.chat_call, request, deployment)
+        if isinstance(request, NativeRequest) and (request.headers or request.query):
+            call = replace(call, once=True)
         self._say_who(deployment, (*call.dropped, *removed), prompt)
         tally = Tally()
         exchange = self._open(call)
@@ -325,7 +329,7 @@ class AnsweringHandler(BaseHandler):
             self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)
         if dropped:
-            self.answer_headers.put("X-Dropped-Params", header_text(", ".join(dropped)))
+            self.answer_headers.put("X-Dropped-Params", header_text.__wrapped__(", ".join(dropped)))
             self.facts["dropped"] = list(dropped)
             log.info(
                 "parameters dropped",
@@ -448,7 +452,7 @@ def _few(names: tuple[str, ...]) -> tuple[str, ...]:
     for at, name in enumerate(names):
         room -= len(name) + 2
         if room < 0:
-            return (*names[:at], f"and {len(names) - at} more")
+            return (*names[:at], and_more(len(names) - at))
     return names
 
 

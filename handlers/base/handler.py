@@ -498,7 +498,7 @@ class NotFoundHandler(BaseHandler):
 
 @lru_cache(maxsize=1000)
 def header_text(text: str) -> str:
-    """A configured name in a header: ASCII as it is, anything else percent-encoded."""
+    """A configured name in a header (what a client chose goes around the cache): ASCII as it is, anything else percent-encoded."""
     return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
 
 

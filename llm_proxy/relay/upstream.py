@@ -115,7 +115,7 @@ class Exchange:
         if self.failure is None:  # it may have been aborted before it began
             # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
             self._transfer = self._http.transfer(
-                call.method, call.url, call.headers, call.body, call.timeouts.connect, self
+                call.method, call.url, call.headers, call.body, call.timeouts.connect, self, call.once
             )
             self._transfer.begin()
         return self
@@ -282,6 +282,10 @@ class UpstreamClient:
             return False
         self._told[provider, trouble] = now
         return True
+
+    def forget(self) -> None:
+        """The configuration is another one: keep no key of the old one."""
+        self._http.forget_plans()
 
     def close(self) -> None:
         """Close all idle connections."""

@@ -169,6 +169,7 @@ class Service:
             write_timeout=settings.write_timeout,
             at_once=SHARED if shared else ALONE,
         )
+        self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         if shared is not None:
             self._hand_over(shared.states)

@@ -122,7 +122,8 @@ class HttpCall:
     """One upstream request as a value. ``headers`` may hold secrets, ``body`` holds prompts: neither is printed.
 
     ``stream`` says whether events are expected (then ``first_byte`` and ``idle`` watch events). ``dropped`` lists
-    the request's parameters that the dialect cannot express.
+    the request's parameters that the dialect cannot express. ``once``: a client chose of its URL or headers, so nothing that
+    is made of them is kept.
     """
 
     method: str
@@ -132,3 +133,4 @@ class HttpCall:
     timeouts: Timeouts = Timeouts()
     stream: bool = False
     dropped: tuple[str, ...] = ()
+    once: bool = False
