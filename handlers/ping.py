@@ -6,6 +6,7 @@ from typing import Any
 
 from handlers.base.handler import BaseHandler
 from llm_proxy import __version__
+from llm_proxy.errors import Draining
 
 
 class PingHandler(BaseHandler):
@@ -17,7 +18,7 @@ class PingHandler(BaseHandler):
     def get(self) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
-        if self.gateway.draining:
+        if self.gateway.stopping:
             self.set_status(503)
             self.finish("draining")
             return
@@ -35,13 +36,13 @@ class HealthHandler(BaseHandler):
 
     def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
-        draining = self.gateway.draining
+        draining = self.gateway.stopping
         self.send_json({"status": "draining" if draining else "ok"}, 503 if draining else 200)
 
     head = get
 
     def options(self) -> None:
-        if self.gateway.draining:
+        if self.gateway.stopping:
             self.get()
         else:
             self.tell_methods()
@@ -88,7 +89,10 @@ class FrontHandler(BaseHandler):
     head = get
 
     def options(self) -> None:
-        self.tell_methods()
+        if self.gateway.stopping:
+            self.fail(Draining("the gateway is stopping", retry_after="1"))
+        else:
+            self.tell_methods()
 
 
 #: With the usual prefix the latter is ``/api/hello``.

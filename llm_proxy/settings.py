@@ -128,7 +128,13 @@ class Settings(BaseModel):
     )
     workers: int = _set(1, "a number of processes from 0 to 256; 0 = one for each core", ge=0, le=256)
     ep_prefix: Annotated[str, BeforeValidator(_prefix)] = _set("/api", "a plain URL path such as /api")
-    timeout: float = _seconds(300.0, "upper bound of one upstream request")
+    timeout: float | None = _set(
+        None,
+        "seconds above 0, up to 86400: upper bound of every upstream request, streams included; empty = none",
+        gt=0,
+        le=86_400,
+        allow_inf_nan=False,
+    )
     models_config: Path = _set(
         Path("resources/configs/models-config.json"), "path of the model configuration"
     )
@@ -156,9 +162,19 @@ class Settings(BaseModel):
         ge=0,
         le=86_400,
     )
+    lame_duck_seconds: float = _set(
+        0.0,
+        "seconds from 0 to 86400: how long everything is still served at stop while /ping says draining",
+        ge=0,
+        le=86_400,
+    )
     header_timeout: float = _seconds(10.0, "a client's request head must be complete within")
-    body_timeout: float = _seconds(60.0, "a client's request body must be complete within")
-    write_timeout: float = _seconds(60.0, "a client that reads nothing for so long is dropped")
+    body_timeout: float = _seconds(
+        60.0,
+        "a client's request body must not stop for so long, nor be slower than 500 bytes a second over it",
+    )
+    write_timeout: float = _seconds(60.0, "a client that takes nothing of its answer for so long is dropped")
+    keepalive_timeout: float = _seconds(75.0, "an idle client connection is kept for, after an answer")
     max_connections: int = _set(
         10_000,
         "client connections of one process, from 1 to 1000000",
@@ -182,6 +198,12 @@ class Settings(BaseModel):
     keepalive_interval: float = _seconds(15.0, "keep-alives of a silent stream come every")
     upstream_connections: int = _set(
         1000, "connections to one upstream host, from 1 to 100000", ge=1, le=100_000
+    )
+    drained_calls: int = _set(
+        100,
+        "upstream calls of one process that go on without a client, from 0 to 100000 (on_client_gone: drain)",
+        ge=0,
+        le=100_000,
     )
     upstream_wait: float = _seconds(30.0, "how long a request may wait for a connection to a busy upstream")
     upstream_idle: float = _seconds(4.0, "an idle upstream connection is kept for")

@@ -57,9 +57,13 @@ class Gateway:
     #: What the upstreams say of their models.
     knowledge: Knowledge = field(init=False)
     started_at: float = field(default_factory=time.time)
-    #: True from the stop signal on: no new work is accepted.
+    #: True when the process stops: no new work is accepted.
     draining: bool = False
+    #: True in the time before that: all is served, and who asks is told that it will end.
+    lame_duck: bool = False
     running: set[Running] = field(default_factory=set)
+    #: Those of them that go on without a client, for the sake of their usage.
+    drained: set[Running] = field(default_factory=set)
     #: Endpoints that upstreams turned out not to have.
     lacking: Lacking = field(default_factory=Lacking)
     #: Where work on large bodies and answers is done.
@@ -77,6 +81,11 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.knowledge = Knowledge(self.upstream)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the process was told to stop."""
+        return self.draining or self.lame_duck
 
     @property
     def keep_alive(self) -> KeepAlive:

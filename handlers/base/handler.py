@@ -33,6 +33,7 @@ from llm_proxy.errors import (
     ClientGone,
     Draining,
     GatewayError,
+    HostNotAllowed,
     InvalidJson,
     MethodNotAllowed,
     NotFound,
@@ -43,7 +44,9 @@ from llm_proxy.errors import (
 )
 from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.live.state.registry import Snapshot
+from llm_proxy.net.pace import Pace
 from llm_proxy.telemetry import log as logs
+from llm_proxy.wire.host import host_name
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import JsonProblem, parse_object
 
@@ -65,6 +68,8 @@ _PLAIN = OpenAIFace()
 #: What is done with bodies and answers from this size on is done beside the loop (``llm_proxy.relay.offload``): reading,
 #: judging, translating and writing a dense one of this size takes some 30 ms.
 OFF_LOOP = 64 * 1024
+#: Bytes of a body that must come in a second, over the whole of ``body_timeout``; Apache's MinRate (mod_reqtimeout).
+LEAST_RATE = 500
 
 
 @stream_request_body
@@ -79,6 +84,8 @@ class BaseHandler(LeanRequestHandler):
     linkable: ClassVar[bool] = False
     #: Whether a body that came compressed is read, not sent on as it is.
     unpacks: ClassVar[bool] = True
+    #: How the body comes, while it does.
+    _pace: Pace
     #: How the body is compressed, once that is known to be something that can be undone.
     _codings: tuple[str, ...] = ()
 
@@ -155,8 +162,9 @@ class BaseHandler(LeanRequestHandler):
             self.answer_without_body()
         elif not self._whole():
             self.connection.send_continue()
-            loop = asyncio.get_running_loop()
-            self._body_timer = loop.call_later(self.gateway.settings.body_timeout, self._body_late)
+            seconds = self.gateway.settings.body_timeout
+            self._pace = Pace(seconds, self._size, LEAST_RATE * seconds)
+            self._look_again()
 
     def tell_methods(self) -> None:
         """The answer to OPTIONS (RFC 9110, section 9.3.7)."""
@@ -172,10 +180,9 @@ class BaseHandler(LeanRequestHandler):
     def _refusal(self) -> GatewayError | None:
         """Why this request is not read any further, if so; decided from the head alone."""
         headers, door = self.request.headers, self.gateway.door
-        if door.hosts is not None and (
-            refused := door.refused_host(self.request.host_name, self.connection.local_ip)
-        ):
-            return refused
+        # No page but ours can have the address that the client has connected to for its name.
+        if not door.serves(name := self.request.host_name) and name != host_name(self.connection.local_ip):
+            return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
         if self.verdict is not None and self.verdict.refusal is not None:
             return self.verdict.refusal
         if self.gateway.draining and not self.during_drain:
@@ -207,10 +214,19 @@ class BaseHandler(LeanRequestHandler):
         future: asyncio.Future[None] = cast(Any, self.request).body_future
         return future.done()
 
-    def _body_late(self) -> None:
-        """The body timer: answer and close."""
-        seconds = self.gateway.settings.body_timeout
-        self.refuse(RequestTimeout(f"the body was not complete within {seconds:g} s"))
+    def _look_again(self) -> None:
+        """Look at the body's pace, from time to time."""
+        loop = asyncio.get_running_loop()
+        self._body_timer = loop.call_later(self._pace.interval, self._look_at_body)
+
+    def _look_at_body(self) -> None:
+        """The body timer: a body that goes on may take its time, for one that does not answer and close."""
+        if self._pace.stalled(self._size):
+            seconds = self.gateway.settings.body_timeout
+            text = f"less than {LEAST_RATE} bytes a second of the body have come for {seconds:g} s"
+            self.refuse(RequestTimeout(text))
+        else:
+            self._look_again()
 
     def refuse(self, error: GatewayError) -> None:
         """Answer ``error`` although the body may not have been read; then the connection is closed."""
@@ -435,13 +451,16 @@ class NotFoundHandler(BaseHandler):
     def shown_path(self) -> str:
         """The path that was asked for, as far as it may be shown."""
         path = cast(Request, self.request).path_asked
-        shown = path if path.isascii() and path.isprintable() else quote(path, safe=_PATH)
-        return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
+        first = path[:_SHOWN]
+        shown = (
+            first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
+        )
+        return shown if len(path) <= _SHOWN else shown + "..."
 
 
 @lru_cache(maxsize=1000)
 def header_text(text: str) -> str:
-    """A configured name in a header: ASCII as it is, anything else percent-encoded."""
+    """A configured name in a header (what a client chose goes around the cache): ASCII as it is, anything else percent-encoded."""
     return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
 
 

@@ -37,10 +37,16 @@ _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+;=%:\[\]-]*")
 _NOTHING: Sequence[bytes] = ()
 
 
-@lru_cache(maxsize=256)
 def _name_in(host: str) -> str:
     """The name or address in a Host field. Raises ``HTTPInputError``."""
-    if len(host) > hosts.LONGEST or not _HOST.fullmatch(host):
+    if len(host) > hosts.LONGEST:  # clients choose what is kept, so it is short
+        raise HTTPInputError("bad Host")
+    return _sound_name(host)
+
+
+@lru_cache(maxsize=256)
+def _sound_name(host: str) -> str:
+    if not _HOST.fullmatch(host):
         raise HTTPInputError("bad Host")
     return hosts.host_and_port(host)[0]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from llm_proxy.errors import GatewayError, HostNotAllowed, OriginNotAllowed
 from llm_proxy.wire.forwarded import FIELDS, Asked, Proxies
-from llm_proxy.wire.host import HostRule, host_and_port
+from llm_proxy.wire.host import LOOPBACK, HostRule, host_and_port
 from llm_proxy.wire.origin import PROGRAMS, Origin, OriginRule
 
 Pairs = tuple[tuple[str, str], ...]
@@ -93,12 +93,9 @@ class FrontDoor:
             (("Vary", "Origin"),) if origins else (),
         )
 
-    def refused_host(self, name: str, local: str) -> HostNotAllowed | None:
-        """Why a host (see ``wire.host.host_name``) is not served. ``local``: the address that the client has connected to,
-        under which no page can be but ours."""
-        if self.hosts is None or name == local or self.hosts.allows(name):
-            return None
-        return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
+    def serves(self, name: str) -> bool:
+        """Whether a host (see ``wire.host.host_name``) may be asked for."""
+        return self.hosts is None or self.hosts.allows(name)
 
     def judge(self, arrival: Arrival) -> Verdict:
         """About a request that has one of the fields that are ``watched``."""
@@ -146,13 +143,24 @@ class FrontDoor:
 
 def _is_ours(origin: Origin | None, arrival: Arrival, asked: Asked, site: str | None) -> bool:
     """Whether a page of ``origin`` came from the place that was asked."""
-    if origin is None or not origin.is_at(asked.host or arrival.host):
+    host = asked.host or arrival.host
+    if origin is None or not (origin.is_at(host) or origin.is_at(_other_name(origin, host))):
         return False
     scheme = asked.scheme or ("https" if arrival.secure else "http")
     # A browser that says so has seen the scheme; we may stand behind something that ends TLS without a word.
     return origin.scheme == scheme or (
         site == "same-origin" and origin.scheme == "https" and not asked.scheme
     )
+
+
+def _other_name(origin: Origin, host: str) -> str:
+    """``host``, which is one of this machine's own names, by that one of them which ``origin`` has: no other program can have
+    the port."""
+    name, port = host_and_port(host)
+    if not {name, origin.host} <= LOOPBACK:
+        return host
+    shown = f"[{origin.host}]" if ":" in origin.host else origin.host
+    return shown if port is None else f"{shown}:{port}"
 
 
 def _preflight(headers: Mapping[str, str]) -> Pairs:

@@ -142,20 +142,22 @@ class Acceptor:
 class Server:
     """The connections of a process, whatever is served on them: capped, counted, and ended together.
 
-    ``idle_timeout``, ``write_timeout``: see ``connection.Owner``. ``at_once``: connections accepted in one turn of the loop.
+    ``header_timeout``, ``keepalive_timeout``, ``write_timeout``: see ``connection.Owner``. ``at_once``: connections accepted in one turn of the loop.
     """
 
     def __init__(
         self,
         *,
         limit: int = 10_000,
-        idle_timeout: float = 10.0,
+        header_timeout: float = 10.0,
+        keepalive_timeout: float = 75.0,
         write_timeout: float = 60.0,
         at_once: int = ALONE,
     ) -> None:
         self.limit = limit
         self._at_once = at_once
-        self.idle_timeout = idle_timeout
+        self.header_timeout = header_timeout
+        self.keepalive_timeout = keepalive_timeout
         self.write_timeout = write_timeout
         self.keep_alive = True
         #: Connections, those included that are about to begin.
@@ -180,12 +182,21 @@ class Server:
         """Whether any request is between the end of its head and the end of its answer."""
         return any(connection.busy for connection in self._connections)
 
+    @property
+    def accepting(self) -> bool:
+        """Whether there may be new connections."""
+        return bool(self._acceptors)
+
+    def part(self) -> None:
+        """From now on each connection is closed after its next answer, which says so (unless it is a stream)."""
+        self.keep_alive = False
+
     def retire(self) -> None:
-        """Accept no more; each connection is closed after its next answer, which says so (unless it is a stream)."""
+        """The same, and accept no more."""
+        self.part()
         for acceptor in self._acceptors:
             acceptor.close()
         self._acceptors.clear()
-        self.keep_alive = False
 
     async def close_all_connections(self) -> None:
         """Close every connection at once, and return when their handlers know."""

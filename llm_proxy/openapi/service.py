@@ -59,6 +59,7 @@ SHAPES: dict[str, Schema] = {
             "version": STRING,
             "uptime": NUMBER,
             "draining": BOOLEAN,
+            "lame_duck": BOOLEAN,
             "watcher": OBJECT,
             "prompts": many(record({"id": STRING, "languages": OBJECT})),
             "warnings": many(STRING),

@@ -1,13 +1,14 @@
 """One process's parts: the application, what it needs, and how they begin and end.
 
-Laws: everything is built before the first connection is accepted; a stop first says so on ``/ping``, then stops
-accepting, lets running requests finish up to the drain limit and tells the rest honestly. Signals, and other
+Laws: everything is built before the first connection is accepted; a stop first says so on ``/ping``, goes on serving for
+the lame-duck time (none unless it is set) so that load balancers turn away, then stops accepting, lets running requests finish up to the drain limit and tells the rest honestly. Signals, and other
 processes, are not known here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -51,7 +52,7 @@ from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.settings import Settings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
-from llm_proxy.wire.host import HostRule, host_name
+from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from providers.discovery import discover
 
 #: Nothing must have been going on for so long before what is left is closed, in seconds: a connection may be accepted
@@ -157,10 +158,12 @@ class Service:
         )
         self.server = Server(
             limit=connection_cap(settings.max_connections),
-            idle_timeout=settings.header_timeout,
+            header_timeout=settings.header_timeout,
+            keepalive_timeout=settings.keepalive_timeout,
             write_timeout=settings.write_timeout,
             at_once=SHARED if shared else ALONE,
         )
+        self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         if shared is not None:
             self._hand_over(shared.states)
@@ -195,6 +198,8 @@ class Service:
         """Drain and close. ``at_once`` cuts the wait short. Without ``refuse`` other processes go on serving, and what
         still arrives on open connections is answered, as long as nobody sets ``gateway.draining``."""
         gateway = self.gateway
+        if refuse:
+            await self._be_lame_duck(at_once)
         gateway.draining |= refuse
         self.server.retire()
         self.heartbeat.leave()
@@ -209,6 +214,18 @@ class Service:
         self.watcher.stop()
         self.registry.close()
         self.demo.close()
+
+    async def _be_lame_duck(self, at_once: asyncio.Event) -> None:
+        """For its time, unless ``at_once`` comes: serve everybody, and let nobody stay."""
+        seconds = self.settings.lame_duck_seconds
+        if not seconds or at_once.is_set() or self.gateway.draining:
+            return
+        self.gateway.lame_duck = True
+        self.server.part()
+        self.heartbeat.leave()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(at_once.wait(), seconds)
+        self.gateway.lame_duck = False
 
     async def _idle(self, seconds: float, quiet: float = 0.0, at_once: asyncio.Event | None = None) -> bool:
         """Wait until no request has been running for ``quiet`` seconds; False after ``seconds``, or at once."""
@@ -242,7 +259,7 @@ def front_door(settings: Settings, bound: Iterable[str]) -> FrontDoor:
     """Who may ask at all. Only those hosts that the operator named, if he did; else, when every address that is ``bound``
     is this machine's own, only its own names: a web page could reach us there under a name of its own (DNS rebinding)."""
     addresses = tuple(bound)
-    own = {"localhost", "127.0.0.1", "::1", settings.host, *addresses}
+    own = {*LOOPBACK, settings.host, *addresses}
     listed = bool(settings.allowed_hosts)
     guarded = listed or (bool(addresses) and all(map(is_loopback, addresses)))
     hosts = HostRule.of(settings.allowed_hosts, own) if guarded else None

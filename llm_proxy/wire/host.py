@@ -14,6 +14,8 @@ from typing import Self
 
 #: A name of DNS has 253 characters; with brackets, port and a dot at the end no host is longer.
 LONGEST = 300
+#: Names of this machine that nobody else can have.
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _WITH_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([0-9]{0,5})")
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 

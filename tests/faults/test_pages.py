@@ -113,6 +113,7 @@ def own(url: str) -> list[dict[str, str]]:
         {"Sec-Fetch-Site": "same-origin"},
         {"Origin": url, "Sec-Fetch-Site": "same-origin"},
         {"Origin": url},
+        {"Origin": url.replace("127.0.0.1", "localhost")},
         {"Origin": url.upper().replace("HTTP", "http")},
         {"Origin": "https://llm.example", "Host": "llm.example", "Sec-Fetch-Site": "same-origin"},
         {"Origin": "app://obsidian.md", "Sec-Fetch-Site": "cross-site"},

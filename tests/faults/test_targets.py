@@ -106,7 +106,14 @@ async def test_c13_forms(line: bytes, status: int, port: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/v1/models", "/llm/v1/modles", "/anthropic/v1/message", "/ollama/api/tag"]
+    "path",
+    [
+        "/v1/v1/models",
+        "/gemini/v1beta/v1beta/models",
+        "/llm/v1/modles",
+        "/anthropic/v1/message",
+        "/ollama/api/tag",
+    ],
 )
 async def test_a_404_names_the_path(path: str, tmp_path: Path) -> None:
     """As it was asked for, and the nearest that there is."""
@@ -114,7 +121,7 @@ async def test_a_404_names_the_path(path: str, tmp_path: Path) -> None:
         got = str((await request(proxy.origin, "GET", "/" + path)).json())
         long = str((await request(proxy.origin, "GET", path + "/%00" * 5000)).json())
 
-    assert f"there is no such path: /{path}; near it is /" in got
+    assert f"there is no such path: /{path}; near it is /" in got, got
     assert len(long) < 1000
 
 
