@@ -59,6 +59,7 @@ class StatusHandler(BaseHandler):
             "warnings": [str(warning) for warning in snapshot.config.warnings],
             "models": len(snapshot.models),
             "running": len(gateway.running),
+            "memory": gateway.memory.report(),
             "log": logs.report(),
             "ollama": gateway.ollama_url,
             "workers": [facts.shown() for facts in workers],

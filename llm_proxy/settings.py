@@ -156,6 +156,11 @@ class Settings(BaseModel):
         ge=1024,
         le=1 << 32,
     )
+    max_memory: int | None = _set(
+        None,
+        "bytes of bodies that all processes together may hold, 1048576 or more; empty = half of what the container has",
+        ge=1 << 20,
+    )
     drain_seconds: float = _set(
         30.0,
         "seconds from 0 to 86400: how long running requests may finish at stop",

@@ -68,6 +68,8 @@ _PLAIN = OpenAIFace()
 #: What is done with bodies and answers from this size on is done beside the loop (``llm_proxy.relay.offload``): reading,
 #: judging, translating and writing a dense one of this size takes some 30 ms.
 OFF_LOOP = 64 * 1024
+#: Pieces of a body below this size are put together as they come.
+_SMALL = 4096
 #: Bytes of a body that must come in a second, over the whole of ``body_timeout``; Apache's MinRate (mod_reqtimeout).
 LEAST_RATE = 500
 
@@ -101,8 +103,10 @@ class BaseHandler(LeanRequestHandler):
         self.snapshot = gateway.registry.current
         self.request_id = self._choose_id()
         self.face: Face = self.make_face()
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
         self._size = 0
+        #: Bytes of bodies that count as held for this request.
+        self._held = 0
         self._body_timer: asyncio.TimerHandle | None = None
         #: Facts for the access line, filled in as they become known.
         self.facts: dict[str, Any] = {}
@@ -197,17 +201,49 @@ class BaseHandler(LeanRequestHandler):
         limit = self.gateway.settings.max_body_size
         if self.connection.head.length > limit:
             return RequestTooLarge(f"the body must not be larger than {limit} bytes")
+        if not self.gateway.memory.fits(max(0, self.connection.head.length - self._size)):
+            return self.gateway.memory.refusal()
         return None
 
     def data_received(self, chunk: bytes) -> None:
         """The next bytes of the body; the first may come before ``prepare``."""
+        if self._cut:
+            return
         self._size += len(chunk)
         limit = self.gateway.settings.max_body_size
-        if self._size <= limit:
-            self._chunks.append(chunk)
-        elif not self._cut:
-            self._chunks.clear()
+        if self._size > limit:
             self.refuse(RequestTooLarge(f"the body must not be larger than {limit} bytes"))
+        elif not self.gateway.memory.take(len(chunk)):
+            self.refuse(self.gateway.memory.refusal())
+        else:
+            self._held += len(chunk)
+            self._keep(chunk)
+
+    def _keep(self, chunk: bytes) -> None:
+        """In as few pieces as need be: each costs some forty bytes more."""
+        chunks = self._chunks
+        if len(chunk) >= _SMALL or not chunks:
+            chunks.append(chunk)
+        elif type(chunks[-1]) is bytearray:
+            chunks[-1] += chunk
+        else:
+            chunks.append(bytearray(chunk))
+
+    def hold(self, size: int) -> None:
+        """So many bytes more of bodies are in memory for this request. Raises ``Overloaded``."""
+        if not self.gateway.memory.take(size):
+            raise self.gateway.memory.refusal()
+        self._held += size
+
+    def let_go(self, size: int) -> None:
+        """So many are not any more."""
+        self._held -= size
+        self.gateway.memory.give_back(size)
+
+    def release(self) -> None:
+        if self._held:
+            self._chunks.clear()
+            self.let_go(self._held)
 
     def _whole(self) -> bool:
         """Whether the whole request has come."""
@@ -235,6 +271,7 @@ class BaseHandler(LeanRequestHandler):
             self.fail(error)
             return
         self._cut = True
+        self.release()
         self.note_failure(error)
         self.set_status(error.status)
         if error.retry_after:
@@ -255,7 +292,7 @@ class BaseHandler(LeanRequestHandler):
         self.body_at = perf_counter()
         self.cancel_timer()
         chunks, self._chunks = self._chunks, []
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
 
     async def plain_body(self) -> bytes:
         """The same, unpacked: beside the loop unless that is little work. Raises ``RequestTooLarge`` or
@@ -270,6 +307,7 @@ class BaseHandler(LeanRequestHandler):
             data = unpacked(data, codings, min(OFF_LOOP, limit))
         except RequestTooLarge:
             data = await self.offloaded(max(len(data), OFF_LOOP), unpacked, data, codings, limit)
+        self.hold(len(data) - self._size)
         self._size = len(data)
         return data
 

@@ -1,6 +1,7 @@
 """The bytes of one HTTP/1.1 request, judged: a head, then body bytes, then an end or a fault.
 
 Laws: pure, no IO; ``feed`` never raises; what follows the request is handed back untouched, never read as part of it.
+However a head is cut, each byte of it is looked at once.
 llhttp (through httptools) judges the head, after its bytes were counted; which framing applies is decided here (RFC
 9112, section 6.3), and every request that two servers could read differently is refused. A new reader, with a new
 parser, serves each request. This module refuses to know what a request asks for.
@@ -76,8 +77,13 @@ class RequestReader:
     __slots__ = ("_chunks", "_left", "_lines", "_raw", "complete", "fault", "head", "rest")
 
     def __init__(self) -> None:
+<<<<<<< HEAD
+        #: What there is of a head that is not complete, and how many lines of it.
+        self._raw: bytes | bytearray = b""
+=======
         #: The part of the head that has come, and how many lines have ended in it.
         self._raw = bytearray()
+>>>>>>> main
         self._lines = 0
         self._left = 0
         self._chunks: ChunkedBody | None = None
@@ -104,13 +110,31 @@ class RequestReader:
         return data
 
     @property
+    def dense(self) -> bool:
+        """Whether few bytes may mean much work: no body of a known length is being read."""
+        return self.head is None or self._chunks is not None
+
+    @property
     def begun(self) -> bool:
         """Whether a part of the head has come."""
         return bool(self._raw)
 
     def _feed_head(self, data: bytes) -> bytes:
         """What follows the head in ``data``, once it is complete."""
+        raw: bytes | bytearray
         old = len(self._raw)
+<<<<<<< HEAD
+        if old:
+            self._raw += data
+            raw = self._raw
+        else:
+            raw = data.lstrip(b"\r\n")  # RFC 9112, section 2.2: empty lines before a request are ignored
+        new = max(0, old - 3)
+        found = raw.find(b"\r\n\r\n", new)
+        size = len(raw) if found < 0 else found + 4
+        lines = self._lines + raw.count(b"\n", old, size)
+        if size > MAX_HEAD or lines > MAX_HEADERS + 2:
+=======
         raw: bytes | bytearray
         if old:  # it comes in pieces, each of which is looked at once
             raw = self._raw
@@ -121,6 +145,7 @@ class RequestReader:
         size = len(raw) if found < 0 else found + 4
         self._lines += raw.count(b"\n", old, size)
         if size > MAX_HEAD or self._lines > MAX_HEADERS + 2:
+>>>>>>> main
             self.fault = Fault(431, "the head of the request is too large")
         elif found >= 0:
             try:
@@ -130,6 +155,17 @@ class RequestReader:
             else:
                 self._left = self.head.length
                 self._chunks = ChunkedBody() if self._left < 0 else None
+<<<<<<< HEAD
+                self._raw = b""
+                return bytes(raw[size:])
+        elif raw.startswith(b"\x16"):
+            self.fault = TLS_HELLO
+        elif raw.find(b"\n\n", new) >= 0 or raw.find(b"\n\r\n", new) >= 0:
+            self.fault = Fault(400, "the lines of the head do not end with CRLF")
+        else:
+            self._raw = raw if old else bytearray(raw)
+            self._lines = lines
+=======
                 self._raw = bytearray()
                 return bytes(raw[size:])
         elif raw.startswith(b"\x16"):
@@ -138,6 +174,7 @@ class RequestReader:
             self.fault = Fault(400, "the lines of the head do not end with CRLF")
         elif not old:
             self._raw = bytearray(raw)
+>>>>>>> main
         return b""
 
     def _feed_chunks(self, data: bytes) -> bytes:

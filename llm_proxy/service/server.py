@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -44,7 +45,9 @@ from llm_proxy.live.state.last_good import LastGood
 from llm_proxy.live.state.registry import Registry, Snapshot, Sources
 from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
+from llm_proxy.relay.memory import COST, Memory
 from llm_proxy.relay.upstream import UpstreamClient
+from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
@@ -54,6 +57,8 @@ from llm_proxy.settings import Settings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from providers.discovery import discover
+
+log = logging.getLogger(__name__)
 
 #: Nothing must have been going on for so long before what is left is closed, in seconds: a connection may be accepted
 #: and its request not parsed yet. Without it one of some 25,000 requests got an empty answer.
@@ -153,6 +158,7 @@ class Service:
             settings,
             self.registry,
             UpstreamClient(client),
+            memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1)),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
         )
@@ -183,6 +189,9 @@ class Service:
         """Accept. Call on the running loop."""
         self.demo.sync(self.registry.current.config.uses_demo)
         gateway = self.gateway
+        if gateway.memory.limit < self.settings.max_body_size * COST:
+            largest = gateway.memory.limit // COST
+            log.warning("bodies of the largest size cannot be held", extra={"largest": largest})
         gateway.ollama_url = listeners.ollama_url
         gateway.door = front_door(self.settings, listeners.addresses)
         prefix = self.settings.ep_prefix

@@ -74,7 +74,8 @@ class Scan:
 
 
 def scan(text: str, most: int = MAX_PROBLEMS) -> Scan:
-    """Take ``text`` apart, up to its ``most`` first problems; after the only one that is asked for it ends. Raises nothing."""
+    """Take ``text`` apart, up to its ``most`` first problems. If only one is asked for it ends there, and no places are noted. Raises
+    nothing."""
     scanner = _Scanner(text, most)
     try:
         scanner.document()
@@ -106,10 +107,10 @@ class _Scanner:
     def note(self, offset: int, message: str) -> None:
         if len(self.result.problems) < self._most:
             self.result.problems.append(JsonProblem(message, *place(self.text, offset), self.path))
-        else:
-            self.result.more += 1
             if self._most == 1:
                 raise _Stop
+        else:
+            self.result.more += 1
 
     def broken(self, message: str) -> _Stop:
         """The fault of the grammar at the current place, to be raised."""
@@ -150,7 +151,8 @@ class _Scanner:
                 self.note(start, f'duplicate key "{shown(key)}"')
             self.at += 1
             self.skip_space()
-            self.result.where[here] = (start, self.at)
+            if self._most > 1:  # who asks for one problem asks for no places: they are many times the text
+                self.result.where[here] = (start, self.at)
             found[key] = self.value(here, depth + 1)
             self.path = path
         return found
@@ -159,7 +161,8 @@ class _Scanner:
         found: list[Any] = []
         while self.more("]", first=not found):
             here = self.path = (*path, len(found))
-            self.result.where[here] = (self.at, self.at)
+            if self._most > 1:
+                self.result.where[here] = (self.at, self.at)
             found.append(self.value(here, depth + 1))
             self.path = path
         return found
