@@ -25,8 +25,6 @@ from llm_proxy.errors import InvalidRequest, Problem
 #: The largest file that is read as a prompt, in bytes.
 MAX_BYTES = 1024 * 1024
 
-#: How many names that are no slots an error lists: a request may hold a megabyte of them.
-
 _BOM = b"\xef\xbb\xbf"
 _MARK = re.compile(r"\\\{\{|\{\{[ \t]*([^\W\d]\w*)[ \t]*\}\}|\{\{")
 
