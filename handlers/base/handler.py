@@ -43,6 +43,7 @@ from llm_proxy.errors import (
 from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.telemetry import log as logs
+from llm_proxy.wire.long_json import PIECE, dumps_long
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import JsonProblem, parse_object
 
@@ -61,6 +62,8 @@ _PLAIN = OpenAIFace()
 #: What is done with bodies and answers from this size on is done beside the loop (``llm_proxy.relay.offload``): reading,
 #: judging, translating and writing a dense one of this size takes some 30 ms.
 OFF_LOOP = 64 * 1024
+#: About the bytes of one entry of a list.
+_ENTRY = 512
 
 
 @stream_request_body
@@ -254,6 +257,13 @@ class BaseHandler(LeanRequestHandler):
         """Finish with a JSON body."""
         self.set_status(status)
         self.finish(dumps(value))
+
+    async def send_long(self, count: int, make: Callable[[], dict[str, Any]]) -> None:
+        """Finish with the JSON that ``make`` makes of ``count`` entries, made beside the loop if they are many."""
+        if count <= PIECE:
+            self.send_json(make())
+            return
+        self.finish(await self.offloaded(count * _ENTRY, lambda: dumps_long(make()), paid=True))
 
     def fail(self, error: GatewayError) -> None:
         """Finish with ``error`` in the face's dialect; nothing has been sent yet."""
