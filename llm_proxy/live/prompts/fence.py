@@ -37,8 +37,8 @@ class Fence:
     named: frozenset[Identity] = frozenset()
 
     def leads_out(self, root: bytes, path: bytes) -> bool:
-        """Whether the link ``path`` leads to where nobody may follow it from the real directory ``root``."""
-        return not self.follow and not _is_below(root, os.path.realpath(path))
+        """Whether ``path``, where a link has led, is where nobody may follow it from the real directory ``root``."""
+        return not self.follow and not _is_below(root, path)
 
     def judge(self, root: bytes, path: bytes, descriptor: int, found: os.stat_result) -> None:
         """Raise ``PromptFault`` if what was opened by ``path`` must not be a prompt."""

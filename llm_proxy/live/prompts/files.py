@@ -102,7 +102,7 @@ class _Listing:
         #: Equal if two looks saw the same tree (in this process). A neighbour's busy log file is not part of it.
         self.mark = 0
         self._entries = 0
-        #: Directories to be listed: path, path in the tree, and what identifies those that lead there.
+        #: Directories to be listed: real path, path in the tree, and what identifies those that lead there.
         self._queue: deque[tuple[bytes, str, frozenset[tuple[int, int]]]] = deque([(root, "", frozenset())])
         while self._queue and self._entries <= MAX_ENTRIES:
             self._enter(*self._queue.popleft())
@@ -142,7 +142,8 @@ class _Listing:
             if not is_file and not _is_directory(entry):
                 return
             fault = _name_fault(entry.name, name, is_file=is_file, in_language=bool(parent))
-            if not fault and entry.is_symlink() and self._fence.leads_out(self._root, entry.path):
+            place = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+            if not fault and self._fence.leads_out(self._root, place):
                 fault = LINK_OUT
         except OSError as error:
             fault = _reason(error)
@@ -155,7 +156,7 @@ class _Listing:
         if is_file:
             self.files.append(relative)
         else:
-            self._queue.append((entry.path, relative, above))
+            self._queue.append((place, relative, above))
 
 
 def _is_directory(entry: os.DirEntry[bytes]) -> bool:
