@@ -12,7 +12,7 @@ import asyncio
 import random
 from asyncio import Future
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
@@ -21,17 +21,21 @@ from tornado.iostream import StreamClosedError
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.redaction import conceal, without_addresses
-from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
+from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import OpenAIFace
+from llm_proxy.net.pace import Pace
+from llm_proxy.relay.memory import COST
 from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.choice import choose, unknown_model
-from llm_proxy.wire.calls import Deployment, NativeRequest
+from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter, BaseProvider
 
 T = TypeVar("T")
 
+#: How much of a model's name the access line holds.
+_LONGEST_NAME = 200
 #: How many characters the names of what was dropped may take.
 _NAMES = 1000
 
@@ -59,6 +63,8 @@ class AnsweringHandler(BaseHandler):
     #: What the endpoint's own reading of the request could not carry: named beside what the adapter cannot express.
     untranslated: tuple[str, ...] = ()
     _begun = False
+    #: Whether an upstream has begun to answer a large body.
+    _answered = False
     #: When the client was found gone (``perf_counter`` seconds).
     _left_at: float | None = None
     #: How long the upstream may go on without a client, in seconds; 0: not at all.
@@ -79,7 +85,7 @@ class AnsweringHandler(BaseHandler):
 
     def deployment(self, model: str) -> Deployment:
         """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
-        self.facts["model"] = model
+        self.facts["model"] = model[:_LONGEST_NAME]
         rows = self.snapshot.models.get(model)
         if not rows:
             raise unknown_model(model, self.snapshot.models)
@@ -110,9 +116,12 @@ class AnsweringHandler(BaseHandler):
             removed = (*removed, *given_up)
         adapter = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)  # type: ignore[arg-type]
         call = await self.beside(adapter.chat_call, request, deployment)
+        if isinstance(request, NativeRequest) and (request.headers or request.query):
+            call = replace(call, once=True)
         self._say_who(deployment, (*call.dropped, *removed), prompt)
         tally = Tally()
-        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        exchange = self._open(call)
+        del call  # it holds the body
         relay = Relay(
             exchange,
             adapter,
@@ -157,6 +166,19 @@ class AnsweringHandler(BaseHandler):
         finally:
             self.gateway.running.discard(self)
 
+    def _open(self, call: HttpCall) -> Exchange:
+        """The exchange for ``call``, which tells what it holds of bodies."""
+        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        exchange.hold = self.hold
+        if self._size >= OFF_LOOP and not self._answered:
+            exchange.sent = self._upstream_has_it
+        return exchange
+
+    def _upstream_has_it(self) -> None:
+        """The answer has begun, so the body as it was sent is not kept any more; the request as values is."""
+        self._answered = True
+        self.let_go(self._size // COST)
+
     async def _without_thinking(
         self, request: Any, deployment: Deployment
     ) -> tuple[Any, Deployment, tuple[str, ...]]:
@@ -183,7 +205,8 @@ class AnsweringHandler(BaseHandler):
         adapter = self.snapshot.adapter(deployment)
         call = await self.beside(adapter.embeddings_call, request, deployment)
         self._say_who(deployment, (*call.dropped, *removed), None)
-        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        exchange = self._open(call)
+        del call
         self.gateway.running.add(self)
         try:
             try:
@@ -241,7 +264,7 @@ class AnsweringHandler(BaseHandler):
         try:
             if not flushed.done():
                 began = perf_counter()
-                done, _ = await asyncio.wait({flushed}, timeout=self.gateway.settings.write_timeout)
+                done = await self._goes_on(flushed)
                 self._client_seconds += perf_counter() - began
                 self.facts["client_ms"] = _ms(self._client_seconds)
                 if not done:
@@ -254,6 +277,16 @@ class AnsweringHandler(BaseHandler):
             self._client_left()
             if self._drain_timer is None:
                 raise ClientGone("the client closed its connection") from None
+
+    async def _goes_on(self, flushed: Future[None]) -> bool:
+        """Wait for ``flushed``; false if the client has taken nothing for too long. One that reads steadily may be as slow
+        as it likes."""
+        connection = self.connection
+        pace = Pace(self.gateway.settings.write_timeout, -connection.untaken)
+        while not (await asyncio.wait({flushed}, timeout=pace.interval))[0]:
+            if pace.stalled(-connection.untaken):
+                return False
+        return True
 
     def _begin(self, data: bytes) -> Future[None]:
         """Send the headers of a streamed answer together with its first bytes."""
@@ -296,7 +329,7 @@ class AnsweringHandler(BaseHandler):
             self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)
         if dropped:
-            self.answer_headers.put("X-Dropped-Params", header_text(", ".join(dropped)))
+            self.answer_headers.put("X-Dropped-Params", header_text.__wrapped__(", ".join(dropped)))
             self.facts["dropped"] = list(dropped)
             log.info(
                 "parameters dropped",
@@ -362,12 +395,19 @@ class AnsweringHandler(BaseHandler):
         self.facts.setdefault("ended_by", "client")
         self.facts["phase"] = exchange.phase
         reason = ClientGone("the client closed its connection")
-        if self._drain_seconds and exchange.connected_at is not None and not exchange.over:
+        if self._may_drain(exchange):
             loop = asyncio.get_running_loop()
             self._drain_timer = loop.call_later(self._drain_seconds, self.abort, reason)
             self.facts["drained"] = False
+            self.gateway.drained.add(self)
+            exchange.yield_slot()
         else:
             self.abort(reason)
+
+    def _may_drain(self, exchange: Exchange) -> bool:
+        """Whether the call goes on without its client: the model says so, it was sent, and not too many do."""
+        wanted = self._drain_seconds and exchange.connected_at is not None and not exchange.over
+        return bool(wanted) and len(self.gateway.drained) < self.gateway.settings.drained_calls
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""
@@ -397,6 +437,7 @@ class AnsweringHandler(BaseHandler):
         """The figures of the upstream call, which is over."""
         if self._drain_timer is not None:
             self._drain_timer.cancel()
+            self.gateway.drained.discard(self)
         if self._left_at is not None:
             self.facts["abort_ms"] = _ms(perf_counter() - self._left_at)
         self.facts.update(
@@ -411,7 +452,7 @@ def _few(names: tuple[str, ...]) -> tuple[str, ...]:
     for at, name in enumerate(names):
         room -= len(name) + 2
         if room < 0:
-            return (*names[:at], f"and {len(names) - at} more")
+            return (*names[:at], and_more(len(names) - at))
     return names
 
 

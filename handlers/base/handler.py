@@ -23,7 +23,9 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, MissingArgumentError, stream_request_body
 
 from handlers.base.gateway import Gateway
+from llm_proxy.clients.application import Request
 from llm_proxy.clients.connection import ClientConnection
+from llm_proxy.clients.front_door import Arrival, Verdict
 from llm_proxy.clients.headers import RequestHeaders
 from llm_proxy.clients.tornado_internals import LeanRequestHandler, implements
 from llm_proxy.clients.unpacking import ACCEPTED, codings_of, unpacked
@@ -42,7 +44,9 @@ from llm_proxy.errors import (
 )
 from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.live.state.registry import Snapshot
+from llm_proxy.net.pace import Pace
 from llm_proxy.telemetry import log as logs
+from llm_proxy.wire.host import host_name
 from llm_proxy.wire.long_json import PIECE, dumps_long
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import JsonProblem, parse_object
@@ -56,6 +60,9 @@ T = TypeVar("T")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _ID_HEADERS = ("x-request-id", "x-correlation-id", "x-trace-id", "request-id")
 
+#: Characters of a path that are shown, and those that are shown as they are.
+_SHOWN, _PATH = 200, "/%:@!$&'()*+,;=~"
+
 #: For errors: it keeps nothing of an answer.
 _PLAIN = OpenAIFace()
 
@@ -64,6 +71,10 @@ _PLAIN = OpenAIFace()
 OFF_LOOP = 64 * 1024
 #: About the bytes of one entry of a list.
 _ENTRY = 512
+#: Pieces of a body below this size are put together as they come.
+_SMALL = 4096
+#: Bytes of a body that must come in a second, over the whole of ``body_timeout``; Apache's MinRate (mod_reqtimeout).
+LEAST_RATE = 500
 
 
 @stream_request_body
@@ -74,14 +85,20 @@ class BaseHandler(LeanRequestHandler):
     endpoint: ClassVar[str] = ""
     #: Whether it is served while the process drains.
     during_drain: ClassVar[bool] = False
+    #: Whether it is a page that does nothing but tell, so that pages of others may link to it.
+    linkable: ClassVar[bool] = False
     #: Whether a body that came compressed is read, not sent on as it is.
     unpacks: ClassVar[bool] = True
+    #: How the body comes, while it does.
+    _pace: Pace
     #: How the body is compressed, once that is known to be something that can be undone.
     _codings: tuple[str, ...] = ()
 
     gateway: Gateway
     snapshot: Snapshot
     request_id = ""
+    #: What the front door says of it, if there was anything to judge.
+    verdict: Verdict | None = None
 
     def initialize(self, gateway: Gateway) -> None:
         self.gateway = gateway
@@ -89,8 +106,10 @@ class BaseHandler(LeanRequestHandler):
         self.snapshot = gateway.registry.current
         self.request_id = self._choose_id()
         self.face: Face = self.make_face()
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
         self._size = 0
+        #: Bytes of bodies that count as held for this request.
+        self._held = 0
         self._body_timer: asyncio.TimerHandle | None = None
         #: Facts for the access line, filled in as they become known.
         self.facts: dict[str, Any] = {}
@@ -105,7 +124,20 @@ class BaseHandler(LeanRequestHandler):
         self.started = perf_counter()
         #: When the whole body was there and work began.
         self.body_at = self.started
+        if cast(RequestHeaders, self.request.headers).has_any(gateway.door.watched):
+            self._judge()
         self.set_default_headers()
+
+    def _judge(self) -> None:
+        """A browser sent it, or a proxy has told of it."""
+        request, connection = cast(Request, self.request), self.connection
+        fields = cast(RequestHeaders, request.headers).by_name()
+        arrival = Arrival(
+            str(request.method), fields, request.host, request.remote_ip, self.linkable, connection.secure
+        )
+        self.verdict = verdict = self.gateway.door.judge(arrival)
+        if verdict.refusal is not None and "origin" in fields:
+            self.facts["origin"] = fields["origin"][:200]
 
     def make_face(self) -> Face:
         """The dialect of this endpoint's answers."""
@@ -121,6 +153,8 @@ class BaseHandler(LeanRequestHandler):
         put("Content-Type", "application/json")
         put("X-Request-Id", self.request_id)
         put("X-Config-Generation", self.snapshot.version)
+        for name, value in self.verdict.cors if self.verdict else self.gateway.door.always:
+            put(name, value)
 
     def compute_etag(self) -> str | None:
         return None  # answers are not cached; hashing them would be work for nothing
@@ -131,18 +165,35 @@ class BaseHandler(LeanRequestHandler):
             return  # the body came with the head, and was too large or malformed: that was the answer
         if refusal := self._refusal():
             self.refuse(refusal)
+        elif self.verdict is not None and self.verdict.preflight:
+            self.answer_without_body()
         elif not self._whole():
             self.connection.send_continue()
-            loop = asyncio.get_running_loop()
-            self._body_timer = loop.call_later(self.gateway.settings.body_timeout, self._body_late)
+            seconds = self.gateway.settings.body_timeout
+            self._pace = Pace(seconds, self._size, LEAST_RATE * seconds)
+            self._look_again()
 
-    def _refusal(self) -> RequestError | Draining | None:
+    def tell_methods(self) -> None:
+        """The answer to OPTIONS (RFC 9110, section 9.3.7)."""
+        self.set_header("Allow", ", ".join([*self.allowed_methods(), "OPTIONS"]))
+        self.answer_without_body()
+
+    def answer_without_body(self) -> None:
+        """204: the header fields are all that is said."""
+        self.set_status(204)
+        self.clear_header("Content-Type")
+        self.finish()
+
+    def _refusal(self) -> GatewayError | None:
         """Why this request is not read any further, if so; decided from the head alone."""
-        headers = self.request.headers
+        headers, door = self.request.headers, self.gateway.door
+        # No page but ours can have the address that the client has connected to for its name.
+        if not door.serves(name := self.request.host_name) and name != host_name(self.connection.local_ip):
+            return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
+        if self.verdict is not None and self.verdict.refusal is not None:
+            return self.verdict.refusal
         if self.gateway.draining and not self.during_drain:
             return Draining("the gateway is stopping", retry_after="1")
-        if self.gateway.hosts and self.request.host_name.lower() not in self.gateway.hosts:
-            return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
         coding = headers.get("Content-Encoding")
         if coding is not None and self.unpacks and self.connection.head.length:
             try:
@@ -153,27 +204,68 @@ class BaseHandler(LeanRequestHandler):
         limit = self.gateway.settings.max_body_size
         if self.connection.head.length > limit:
             return RequestTooLarge(f"the body must not be larger than {limit} bytes")
+        if not self.gateway.memory.fits(max(0, self.connection.head.length - self._size)):
+            return self.gateway.memory.refusal()
         return None
 
     def data_received(self, chunk: bytes) -> None:
         """The next bytes of the body; the first may come before ``prepare``."""
+        if self._cut:
+            return
         self._size += len(chunk)
         limit = self.gateway.settings.max_body_size
-        if self._size <= limit:
-            self._chunks.append(chunk)
-        elif not self._cut:
-            self._chunks.clear()
+        if self._size > limit:
             self.refuse(RequestTooLarge(f"the body must not be larger than {limit} bytes"))
+        elif not self.gateway.memory.take(len(chunk)):
+            self.refuse(self.gateway.memory.refusal())
+        else:
+            self._held += len(chunk)
+            self._keep(chunk)
+
+    def _keep(self, chunk: bytes) -> None:
+        """In as few pieces as need be: each costs some forty bytes more."""
+        chunks = self._chunks
+        if len(chunk) >= _SMALL or not chunks:
+            chunks.append(chunk)
+        elif type(chunks[-1]) is bytearray:
+            chunks[-1] += chunk
+        else:
+            chunks.append(bytearray(chunk))
+
+    def hold(self, size: int) -> None:
+        """So many bytes more of bodies are in memory for this request. Raises ``Overloaded``."""
+        if not self.gateway.memory.take(size):
+            raise self.gateway.memory.refusal()
+        self._held += size
+
+    def let_go(self, size: int) -> None:
+        """So many are not any more."""
+        self._held -= size
+        self.gateway.memory.give_back(size)
+
+    def release(self) -> None:
+        if self._held:
+            self._chunks.clear()
+            self.let_go(self._held)
 
     def _whole(self) -> bool:
         """Whether the whole request has come."""
         future: asyncio.Future[None] = cast(Any, self.request).body_future
         return future.done()
 
-    def _body_late(self) -> None:
-        """The body timer: answer and close."""
-        seconds = self.gateway.settings.body_timeout
-        self.refuse(RequestTimeout(f"the body was not complete within {seconds:g} s"))
+    def _look_again(self) -> None:
+        """Look at the body's pace, from time to time."""
+        loop = asyncio.get_running_loop()
+        self._body_timer = loop.call_later(self._pace.interval, self._look_at_body)
+
+    def _look_at_body(self) -> None:
+        """The body timer: a body that goes on may take its time, for one that does not answer and close."""
+        if self._pace.stalled(self._size):
+            seconds = self.gateway.settings.body_timeout
+            text = f"less than {LEAST_RATE} bytes a second of the body have come for {seconds:g} s"
+            self.refuse(RequestTimeout(text))
+        else:
+            self._look_again()
 
     def refuse(self, error: GatewayError) -> None:
         """Answer ``error`` although the body may not have been read; then the connection is closed."""
@@ -182,6 +274,7 @@ class BaseHandler(LeanRequestHandler):
             self.fail(error)
             return
         self._cut = True
+        self.release()
         self.note_failure(error)
         self.set_status(error.status)
         if error.retry_after:
@@ -202,7 +295,7 @@ class BaseHandler(LeanRequestHandler):
         self.body_at = perf_counter()
         self.cancel_timer()
         chunks, self._chunks = self._chunks, []
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
 
     async def plain_body(self) -> bytes:
         """The same, unpacked: beside the loop unless that is little work. Raises ``RequestTooLarge`` or
@@ -217,6 +310,7 @@ class BaseHandler(LeanRequestHandler):
             data = unpacked(data, codings, min(OFF_LOOP, limit))
         except RequestTooLarge:
             data = await self.offloaded(max(len(data), OFF_LOOP), unpacked, data, codings, limit)
+        self.hold(len(data) - self._size)
         self._size = len(data)
         return data
 
@@ -369,8 +463,9 @@ class BaseHandler(LeanRequestHandler):
             "request_id": self.request_id,
             "method": self.request.method,
             "endpoint": self.endpoint or "unknown",
-            "path": self.request.path,
+            "path": cast(Request, self.request).path_asked,
             "status": status,
+            "client": self.verdict.asked.client if self.verdict else self.request.remote_ip,
             "total_ms": round(total * 1000, 2),
             "generation": self.snapshot.version,
         }
@@ -399,12 +494,21 @@ class NotFoundHandler(BaseHandler):
 
     def message(self) -> str:
         """What the 404 says."""
-        return "there is no such path; GET /docs lists all of them"
+        return f"there is no such path: {self.shown_path()}; GET /docs lists all of them"
+
+    def shown_path(self) -> str:
+        """The path that was asked for, as far as it may be shown."""
+        path = cast(Request, self.request).path_asked
+        first = path[:_SHOWN]
+        shown = (
+            first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
+        )
+        return shown if len(path) <= _SHOWN else shown + "..."
 
 
 @lru_cache(maxsize=1000)
 def header_text(text: str) -> str:
-    """A configured name in a header: ASCII as it is, anything else percent-encoded."""
+    """A configured name in a header (what a client chose goes around the cache): ASCII as it is, anything else percent-encoded."""
     return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
 
 

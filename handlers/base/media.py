@@ -103,7 +103,7 @@ class MediaHandler(RelayingHandler):
         self._say_who(deployment, tuple(removed), None)
         own = self.snapshot.adapter(deployment).auth_headers(deployment)
         url = deployment.api_host + target
-        call = HttpCall(method, url, (*headers, *own), data, deployment.timeouts)
+        call = HttpCall(method, url, (*headers, *own), data, deployment.timeouts, once=True)
         await self.relay_call(call, deployment)
 
     def _accept(self) -> str:

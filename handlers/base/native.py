@@ -18,7 +18,7 @@ from llm_proxy.errors import GatewayError, InvalidRequest, UpstreamError
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
 from llm_proxy.wire.calls import Deployment, NativeRequest
-from llm_proxy.wire.schema import M, validated
+from llm_proxy.wire.judging import M, validated
 from providers.base import NativeCall
 
 

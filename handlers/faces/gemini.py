@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, ClassVar
 
-from handlers.base.handler import NotFoundHandler
 from handlers.base.native import NativeFirstHandler
+from handlers.base.unknown import NoSuchPathHandler
 from handlers.faces.models import GeminiModelHandler, GeminiModelsHandler
 from llm_proxy.errors import GatewayError, UpstreamRefused
 from llm_proxy.faces.face import Face
@@ -140,7 +140,7 @@ class BatchEmbedContentsHandler(EmbedContentHandler):
     single = False
 
 
-class GeminiNotFoundHandler(GeminiHandler, NotFoundHandler):
+class GeminiNotFoundHandler(GeminiHandler, NoSuchPathHandler):
     """Any other path of this API: tuned models, files, caches and batches are kept by Google."""
 
     endpoint = "/v1beta/"

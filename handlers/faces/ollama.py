@@ -63,6 +63,9 @@ class RootHandler(OllamaHandler):
 
     head = get
 
+    def options(self) -> None:
+        self.tell_methods()
+
 
 class VersionHandler(OllamaHandler):
     """``GET /ollama/api/version``."""

@@ -4,10 +4,12 @@ Tornado documents how a server is put under an application: ``HTTPConnection`` i
 ``HTTPServerConnectionDelegate`` what a server reads for. Its own implementation costs more than all else that a
 request does here (benchmarks/RESULTS.md), so this is ours, as ``upstreams.http_client`` is on the other side.
 
-Laws: the next request is begun when the last is answered; what was sent ahead of its turn waits here, bounded; reading
-goes on meanwhile, because it is how a client's leaving is noticed. A write goes to the socket at once; the future of a
-write is done when the socket has taken everything. The body of a request is handed on as it comes, also before the
-handler's ``prepare`` has run. What bytes mean is judged by ``request_reader`` and ``response_writer``.
+Laws: the next request is begun when the last is answered and the socket has taken enough of that answer: a client that
+reads nothing gets no second one made. What was sent ahead of its turn waits here, bounded, and costs what its bytes cost,
+however many requests they are; each gets a turn of the loop of its own, so others are served between them. Reading goes on
+meanwhile, because it is how a client's leaving is noticed. A write goes to the socket at once; the future of a write is
+done when the socket has taken everything. The body of a request is handed on as it comes, also before the handler's
+``prepare`` has run. What bytes mean is judged by ``request_reader`` and ``response_writer``.
 """
 
 from __future__ import annotations
@@ -31,17 +33,26 @@ from tornado.httputil import (
 from tornado.iostream import StreamClosedError
 
 from llm_proxy.clients.headers import RequestHeaders
-from llm_proxy.clients.request_reader import Fault, RequestHead, RequestReader
+from llm_proxy.clients.request_reader import TLS_HELLO, Fault, RequestHead, RequestReader
 from llm_proxy.clients.response_writer import ResponseWriter
+from llm_proxy.clients.socket_queues import unread, untaken
+from llm_proxy.net.pace import Pace
 
 log = logging.getLogger(__name__)
 
-#: Bytes that a client may send ahead of its turn before we read no more of them.
+#: Bytes that a client may send ahead of its turn before we read no more of them: what the loop reads at once (256 KiB)
+#: may come on top.
 _AHEAD = 64 * 1024
+#: How many of them a reader is given at a time: it hands back what belongs to the next request, so that no more than
+#: this is copied for each. And how many bytes of chunks are read in one turn of the loop, since six may be a chunk.
+_PIECE = 32 * 1024
 #: After an answer that came before the whole request, what the client still sends is read and thrown away for so many
 #: seconds (nginx: lingering_close), since closing with unread input would reset the connection and take the answer
 #: with it.
 _LINGER = 2.0
+
+#: Seconds in which the loop reads what has come, busy as it may be.
+_MOMENT = 0.05
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 505: "HTTP Version Not Supported"}
@@ -50,11 +61,13 @@ _UNREADABLE = RequestHead("GET", "/", "HTTP/1.1", [], 0, keep_alive=False, expec
 
 
 class Owner(Protocol):
-    """The server. ``idle_timeout``: seconds for a head to come, after the connection and after each answer;
-    ``write_timeout``: seconds in which a client must have read something of an answer; ``keep_alive``: whether
-    connections are kept after an answer; ``done``: a future that is."""
+    """The server. ``header_timeout``: seconds for the first head to come, and for a later one to be complete;
+    ``keepalive_timeout``: seconds for which a connection is kept after an answer; ``write_timeout``: seconds in which a
+    client must have taken something of an answer; ``keep_alive``: whether connections are kept after an answer;
+    ``done``: a future that is."""
 
-    idle_timeout: float
+    header_timeout: float
+    keepalive_timeout: float
     write_timeout: float
     keep_alive: bool
     done: Future[None]
@@ -64,6 +77,9 @@ class Owner(Protocol):
 
     def forget(self, connection: ClientConnection) -> None:
         """``connection`` is no more."""
+
+    def met_tls(self) -> None:
+        """A client speaks TLS where it is not spoken."""
 
 
 class ClientConnection(asyncio.Protocol, HTTPConnection):
@@ -75,7 +91,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._application = application
         #: Where Tornado looks for ``remote_ip``: the client's address, empty if it has none (a Unix socket).
         self.context = self
-        self.remote_ip = str(address[0]) if isinstance(address, tuple) else ""
+        self.remote_ip = str(address[0]).removeprefix("::ffff:") if isinstance(address, tuple) else ""
         self.loop = asyncio.get_running_loop()
         self._transport = cast(asyncio.Transport, None)
         self._timer = cast(asyncio.TimerHandle, None)
@@ -84,23 +100,40 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         #: Who reads the request; None when there is none, or it is answered.
         self._delegate: HTTPMessageDelegate | None = None
         self._on_close: Callable[[], object] | None = None
-        #: Bytes that came ahead of their turn.
-        self._ahead = b""
+        #: Bytes that came ahead of their turn. While there are any, a request is being answered, or ``_catch_up`` is due.
+        self._ahead = bytearray()
+        #: Whether the next request waits for the client to take the last answer.
+        self._next_waits = False
         #: Done when the socket has taken all that was written; None while nothing waits.
         self._room: Future[None] | None = None
-        self._lingers = False
-        #: Since when nothing is being asked (loop time), and how much of an answer was unread at the last look.
+        self._lingers = self._blind = False
+        #: Since when nothing is being asked, or a head is coming (loop time), and for how long that may be.
         self._since = self.loop.time()
-        self._unread = 0
+        self._allowed = owner.header_timeout
+        #: How an answer is taken that is not taken yet.
+        self._pace: Pace | None = None
+        #: Whether nothing has come of the next request, although there may.
+        self._rests = False
         #: Whether there has been a transport.
         self.begun = False
         self.say_close = True
+
+    @property
+    def local_ip(self) -> str:
+        """The address that the client has connected to; empty if it has none."""
+        name = self._transport.get_extra_info("sockname")
+        return str(name[0]) if isinstance(name, tuple) else ""
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is TLS."""
+        return self._transport.get_extra_info("sslcontext") is not None
 
     # -- called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = self.loop.call_later(self._owner.idle_timeout, self._look)
+        self._timer = self.loop.call_later(self._period, self._look)
         self.begun = True
         self._owner.remember(self)
 
@@ -108,9 +141,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         if self._lingers:
             self._discard_input(data)
         elif self._ahead or self._reader.complete:
-            self._ahead += data
-            if len(self._ahead) > _AHEAD:
-                self._transport.pause_reading()
+            self._keep(data)
+        elif len(data) > _PIECE and self._reader.dense:
+            self._keep(data)
+            self._catch_up()
         else:
             self._read(data)
 
@@ -119,6 +153,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
+        self._ahead.clear()
         room, self._room = self._room, None
         if room is not None and not room.done():
             room.set_exception(StreamClosedError())
@@ -133,13 +168,30 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         room, self._room = self._room, None
         if room is not None and not room.done():
             room.set_result(None)
+        if self._next_waits:
+            self._next_waits = False
+            self._next()
 
     # -- reading
 
-    def _read(self, data: bytes) -> None:
+    def _keep(self, data: bytes) -> None:
+        """``data`` came ahead of its turn."""
+        self._ahead += data
+        if len(self._ahead) > _AHEAD:
+            self._transport.pause_reading()
+
+    def _read(self, data: bytes, ahead: bool = False) -> None:
+        """The next bytes of the present request; ``ahead``: they are the first of those that waited."""
         reader = self._reader
         body = reader.feed(data)
-        self._ahead = reader.rest
+        if ahead:
+            del self._ahead[: len(data) - len(reader.rest)]
+        elif reader.rest:
+            self._keep(reader.rest)
+        if reader.head is None and reader.begun and self._rests:
+            self._wait(self._owner.header_timeout)
+            self._timer.cancel()
+            self._timer = self.loop.call_later(self._allowed, self._look)
         try:
             if self._delegate is None and reader.head is not None:
                 self._begin(reader.head)
@@ -150,11 +202,15 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         except HTTPInputError:
             self._refuse(Fault(400, "the request line or a header is malformed"))
             return
-        if reader.fault is not None and not self._lingers:
+        if reader.fault is TLS_HELLO:
+            self._owner.met_tls()
+            self._transport.close()
+        elif reader.fault is not None and not self._lingers:
             self._refuse(reader.fault)
 
     def _begin(self, head: RequestHead) -> None:
         """A head has come: find its handler."""
+        self._rests = False
         self._writer = ResponseWriter(head)
         start = RequestStartLine(head.method, head.target, head.version)
         self._delegate = self._application.start_request(self, self)
@@ -178,7 +234,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _discard_input(self, data: bytes) -> None:
         reader = self._reader
-        if reader.fault is None:
+        if len(data) > _PIECE and reader.dense:
+            self._blind = True  # where it ends is not worth the work
+        if reader.fault is None and not self._blind:
             reader.feed(data)
             if reader.complete or reader.fault is not None:
                 self._transport.close()
@@ -221,8 +279,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._linger()
         elif not (self._writer.keep and self._owner.keep_alive):
             self._transport.close()
-        else:
+        elif self._room is None:
             self._next()
+        else:
+            self._next_waits = True  # the reader stays: what comes now is ahead of its turn
 
     def _send(self, data: bytes) -> Future[None]:
         if self._lingers or self._transport.is_closing():  # after the last words nothing more is said
@@ -249,6 +309,11 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         # A chunk is framed here: this is called for each token.
         transport.write(b"%x\r\n%b\r\n" % (len(data), data) if writer.chunked else writer.framed(data))
         return True
+
+    @property
+    def untaken(self) -> int:
+        """Bytes of answers that the client has not taken yet, wherever they wait on our side."""
+        return untaken(self._transport)
 
     @property
     def head(self) -> RequestHead:
@@ -280,6 +345,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._lingers = True
         self._timer.cancel()
         self._timer = self.loop.call_later(_LINGER, self._transport.abort)
+        waiting = bytes(self._ahead)
+        self._ahead.clear()
+        self._transport.resume_reading()
+        self._discard_input(waiting)
 
     def cut(self) -> None:
         """Close without the end of the answer, so that a broken one looks broken to every client."""
@@ -296,31 +365,48 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _next(self) -> None:
         self._reader = RequestReader()
-        self._since = self.loop.time()
+        self._rests = True
+        self._wait(self._owner.keepalive_timeout)
         self.say_close = True
         if self._ahead:
             self.loop.call_soon(self._catch_up)
 
     def _catch_up(self) -> None:
-        """The turn of what came ahead of it has come."""
-        data, self._ahead = self._ahead, b""
-        if not self._transport.is_closing():
+        """The turn of what waits has come: of one request, as much as is there, and of one piece of its chunks."""
+        ahead = self._ahead
+        while ahead and not (self._reader.complete or self._lingers or self._transport.is_closing()):
+            self._read(bytes(ahead[:_PIECE]), ahead=True)
+            if self._reader.dense and ahead and not self._reader.complete:
+                self.loop.call_soon(self._catch_up)
+                break
+        if len(ahead) <= _AHEAD and not self._transport.is_closing():
             self._transport.resume_reading()
-            self._read(data)
+
+    @property
+    def _period(self) -> float:
+        """After so many seconds nothing that begins from now on is over."""
+        return min(self._owner.header_timeout, self._owner.keepalive_timeout)
+
+    def _wait(self, seconds: float) -> None:
+        self._since, self._allowed = self.loop.time(), seconds
 
     def _look(self) -> None:
         """From time to time: is this connection still good for anything?"""
-        owner, now = self._owner, self.loop.time()
-        again = now + owner.idle_timeout
-        if self._delegate is None:  # else the handler has its own limits
-            unread = self._transport.get_write_buffer_size()
-            if unread:
-                if unread == self._unread:
-                    self._transport.abort()
-                again = now + owner.write_timeout
-            elif now >= self._since + owner.idle_timeout:
-                self._transport.close()
-            else:
-                again = self._since + owner.idle_timeout
-            self._unread = unread
+        now = self.loop.time()
+        if self._delegate is not None:  # the handler has its own limits
+            again = now + self._period
+        elif left := self.untaken:
+            pace = self._pace = self._pace or Pace(self._owner.write_timeout, -left)
+            if pace.stalled(-left):
+                self._transport.abort()
+            self._since = now
+            again = now + pace.interval
+        else:
+            self._pace = None
+            again = self._since + self._allowed
+            if now >= again:
+                # A request that the kernel has and we have not read is served (RFC 9112, section 9.5, knows the race).
+                if self._reader.begun or not unread(self._transport):
+                    self._transport.close()
+                again = now + _MOMENT
         self._timer = self.loop.call_at(again, self._look)

@@ -1,6 +1,7 @@
 """The bytes of one HTTP/1.1 request, judged: a head, then body bytes, then an end or a fault.
 
 Laws: pure, no IO; ``feed`` never raises; what follows the request is handed back untouched, never read as part of it.
+However a head is cut, each byte of it is looked at once.
 llhttp (through httptools) judges the head, after its bytes were counted; which framing applies is decided here (RFC
 9112, section 6.3), and every request that two servers could read differently is refused. A new reader, with a new
 parser, serves each request. This module refuses to know what a request asks for.
@@ -33,6 +34,10 @@ class Fault:
 
     status: int
     problem: str
+
+
+#: What a client says first that takes this for a TLS port. In words it would not understand the answer.
+TLS_HELLO = Fault(400, "TLS is not spoken on this port")
 
 
 class RequestHead(NamedTuple):
@@ -69,10 +74,17 @@ class RequestReader:
     """One request. State for the caller to look at after each ``feed``: ``head`` (None until it is complete),
     ``complete``, ``fault``, and once complete ``rest``, the bytes that follow the request."""
 
-    __slots__ = ("_chunks", "_left", "_raw", "complete", "fault", "head", "rest")
+    __slots__ = ("_chunks", "_left", "_lines", "_raw", "complete", "fault", "head", "rest")
 
     def __init__(self) -> None:
-        self._raw = b""
+<<<<<<< HEAD
+        #: What there is of a head that is not complete, and how many lines of it.
+        self._raw: bytes | bytearray = b""
+=======
+        #: The part of the head that has come, and how many lines have ended in it.
+        self._raw = bytearray()
+>>>>>>> main
+        self._lines = 0
         self._left = 0
         self._chunks: ChunkedBody | None = None
         self.head: RequestHead | None = None
@@ -98,33 +110,71 @@ class RequestReader:
         return data
 
     @property
+    def dense(self) -> bool:
+        """Whether few bytes may mean much work: no body of a known length is being read."""
+        return self.head is None or self._chunks is not None
+
+    @property
     def begun(self) -> bool:
         """Whether a part of the head has come."""
         return bool(self._raw)
 
     def _feed_head(self, data: bytes) -> bytes:
         """What follows the head in ``data``, once it is complete."""
+        raw: bytes | bytearray
         old = len(self._raw)
-        # RFC 9112, section 2.2: empty lines before a request are ignored.
-        raw = self._raw + data if old else data.lstrip(b"\r\n")
+<<<<<<< HEAD
+        if old:
+            self._raw += data
+            raw = self._raw
+        else:
+            raw = data.lstrip(b"\r\n")  # RFC 9112, section 2.2: empty lines before a request are ignored
+        new = max(0, old - 3)
+        found = raw.find(b"\r\n\r\n", new)
+        size = len(raw) if found < 0 else found + 4
+        lines = self._lines + raw.count(b"\n", old, size)
+        if size > MAX_HEAD or lines > MAX_HEADERS + 2:
+=======
+        raw: bytes | bytearray
+        if old:  # it comes in pieces, each of which is looked at once
+            raw = self._raw
+            raw += data
+        else:
+            raw = data.lstrip(b"\r\n")  # RFC 9112, section 2.2: empty lines before a request are ignored
         found = raw.find(b"\r\n\r\n", max(0, old - 3))
         size = len(raw) if found < 0 else found + 4
-        if size > MAX_HEAD or raw.count(b"\n", 0, size) > MAX_HEADERS + 2:
+        self._lines += raw.count(b"\n", old, size)
+        if size > MAX_HEAD or self._lines > MAX_HEADERS + 2:
+>>>>>>> main
             self.fault = Fault(431, "the head of the request is too large")
         elif found >= 0:
             try:
-                self.head = _parsed(raw[:size])
+                self.head = _parsed(bytes(raw[:size]))
             except _Refused as refused:
                 self.fault = refused.fault
             else:
                 self._left = self.head.length
                 self._chunks = ChunkedBody() if self._left < 0 else None
+<<<<<<< HEAD
                 self._raw = b""
-                return raw[size:]
-        elif b"\n\n" in raw or b"\n\r\n" in raw:
+                return bytes(raw[size:])
+        elif raw.startswith(b"\x16"):
+            self.fault = TLS_HELLO
+        elif raw.find(b"\n\n", new) >= 0 or raw.find(b"\n\r\n", new) >= 0:
             self.fault = Fault(400, "the lines of the head do not end with CRLF")
         else:
-            self._raw = raw
+            self._raw = raw if old else bytearray(raw)
+            self._lines = lines
+=======
+                self._raw = bytearray()
+                return bytes(raw[size:])
+        elif raw.startswith(b"\x16"):
+            self.fault = TLS_HELLO
+        elif raw.find(b"\n\n", max(0, old - 2)) >= 0 or raw.find(b"\n\r\n", max(0, old - 2)) >= 0:
+            self.fault = Fault(400, "the lines of the head do not end with CRLF")
+        elif not old:
+            self._raw = bytearray(raw)
+>>>>>>> main
         return b""
 
     def _feed_chunks(self, data: bytes) -> bytes:

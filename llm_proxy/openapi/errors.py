@@ -83,7 +83,8 @@ ASKED = ("X-LLM-Provider", "X-LLM-Model", "X-Dropped-Params")
 
 _WHAT: dict[str, str] = {
     "400": "The request is malformed; every problem is named with its path.",
-    "403": "The Host header is not accepted (`host_not_allowed`), or the upstream refuses.",
+    "403": "The Host header is not accepted (`host_not_allowed`), a page of another origin asks (`origin_not_allowed`), or "
+    "the upstream refuses.",
     "404": "There is no such thing; near names are given.",
     "408": "The body was not complete in time (`request_timeout`).",
     "413": "The body is larger than LLM_PROXY_API_MAX_BODY_SIZE (`request_too_large`).",
@@ -94,7 +95,7 @@ _WHAT: dict[str, str] = {
     "501": "This gateway, or the upstream, cannot do that (`not_supported`).",
     "502": "The upstream cannot be reached, failed, or rejects the gateway's key (`upstream_unreachable`, "
     "`upstream_error`, `upstream_auth`).",
-    "503": "Nothing can serve this now (`no_upstream`), or the gateway is stopping (`draining`).",
+    "503": "Nothing can serve this now (`no_upstream`), the gateway is stopping (`draining`), or it holds as much as it may (`overloaded`).",
     "504": "The upstream took too long (`timeout_connect`, `timeout_first_byte`, `timeout_idle`, `timeout_total`).",
     "5XX": "The upstream failed with a status of its own.",
 }

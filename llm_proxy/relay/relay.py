@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -31,6 +32,10 @@ T = TypeVar("T")
 MAX_ERROR = 64 * 1024
 #: Largest answer that is collected whole. Larger ones should be streamed.
 MAX_WHOLE = 64 * 1024 * 1024
+#: Seconds for an answer that is collected, unless its ``total`` is set: nothing tells that it progresses.
+WHOLE = 300.0
+#: Seconds until somebody looks again who has no limit.
+_LONG = 3600.0
 #: After the terminator the HTTP body should end at once; a server that lingers is not waited for.
 LINGER = 1.0
 
@@ -81,35 +86,46 @@ class Tally:
 
 
 class Clock:
-    """When an exchange must have made its next step, and which limit it breaks otherwise."""
+    """When an exchange must have made its next step, and which limit it breaks otherwise.
 
-    __slots__ = ("_exchange", "_limits", "_loop", "last_event")
+    ``unset``: the limit for the whole if the configuration sets none. What is relayed as it comes has none then: as long
+    as it progresses, ``idle`` guards it.
+    """
 
-    def __init__(self, exchange: Exchange, limits: Timeouts) -> None:
+    __slots__ = ("_exchange", "_limits", "_loop", "_total", "last_event")
+
+    def __init__(self, exchange: Exchange, limits: Timeouts, unset: float = inf) -> None:
         self._exchange = exchange
         self._limits = limits
+        self._total = unset if limits.total is None else limits.total
         self._loop = exchange.loop
         #: Loop time of the newest event; None until there was one.
         self.last_event: float | None = None
 
     def deadline(self) -> float:
         """The nearest limit, as a loop time."""
-        total = self._exchange.started_at + self._limits.total
+        total = self._exchange.started_at + self._total
         if self.last_event is not None:
             return min(total, self.last_event + self._limits.idle)
         if self._exchange.connected_at is not None:
             return min(total, self._exchange.connected_at + self._limits.first_byte)
-        return total  # the transport watches ``connect``
+        # The transport watches ``connect``; a timer must have an end.
+        return min(total, self._loop.time() + _LONG)
 
     def tick(self) -> None:
         """An event has come."""
         self.last_event = self._loop.time()
 
+    def progresses(self) -> None:
+        """The answer comes in events, as it is made: what goes on is not cut unless the configuration says when."""
+        if self._limits.total is None:
+            self._total = inf
+
     def check(self) -> None:
         """Raises the ``UpstreamTimeout`` of a limit that has passed."""
         now, limits = self._loop.time(), self._limits
-        if now >= self._exchange.started_at + limits.total:
-            raise UpstreamTimeout.of("total", limits.total)
+        if now >= self._exchange.started_at + self._total:
+            raise UpstreamTimeout.of("total", self._total)
         if self.last_event is not None:
             if now >= self.last_event + limits.idle:
                 raise UpstreamTimeout.of("idle", limits.idle)
@@ -138,6 +154,8 @@ async def read_whole(exchange: Exchange, clock: Clock, limit: int = MAX_WHOLE) -
             clock.tick()
             parts.append(data)
             size += len(data)
+            if exchange.hold is not None:
+                exchange.hold(len(data))
             if size > limit:
                 raise UpstreamError("the upstream's answer is too large", phase="body", kind="too_large")
         elif exchange.failure is not None:
@@ -175,9 +193,11 @@ async def refuse_errors(exchange: Exchange, provider: Adapter, head: Head, clock
 
 async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -> tuple[Head, bytes]:
     """Head and body of an answer that is not streamed, from an entered exchange. Raises ``GatewayError``."""
-    clock = Clock(exchange, limits)
+    clock = Clock(exchange, limits, max(WHOLE, limits.first_byte))
     head = await await_head(exchange, clock)
     await refuse_errors(exchange, provider, head, clock)
+    if head.headers.get("content-type", "").startswith("text/event-stream"):
+        clock.progresses()
     clock.tick()
     return head, await read_whole(exchange, clock)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import monotonic
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -71,9 +72,11 @@ class Exchange:
         "failure",
         "framed",
         "head",
+        "hold",
         "loop",
         "received",
         "retried",
+        "sent",
         "started_at",
     )
 
@@ -101,6 +104,10 @@ class Exchange:
         #: Takes bytes that come while the owner waits, instead of the buffer; false as its result wakes the owner. So
         #: a token is relayed without a change of tasks. Not asked for large reads: between them others have their turn.
         self.direct: Callable[[bytes], bool] | None = None
+        #: Told of bytes of an answer that is read whole; it may raise.
+        self.hold: Callable[[int], None] | None = None
+        #: Told when the answer has begun: the call's body is not kept here any more.
+        self.sent: Callable[[], None] | None = None
         self.started_at = self.loop.time()
 
     async def __aenter__(self) -> Self:
@@ -108,7 +115,7 @@ class Exchange:
         if self.failure is None:  # it may have been aborted before it began
             # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
             self._transfer = self._http.transfer(
-                call.method, call.url, call.headers, call.body, call.timeouts.connect, self
+                call.method, call.url, call.headers, call.body, call.timeouts.connect, self, call.once
             )
             self._transfer.begin()
         return self
@@ -147,6 +154,11 @@ class Exchange:
             self._transfer.abort()
         self._release()
         self._wake()
+
+    def yield_slot(self) -> None:
+        """Nobody waits for the answer any more: go on only as long as nobody else needs the connection."""
+        if self._transfer is not None:
+            self._transfer.yield_slot()
 
     def take(self, limit: int = sys.maxsize) -> bytes:
         """Body bytes that have arrived and were not taken yet, at most ``limit`` of them; empty if there are none."""
@@ -216,6 +228,9 @@ class Exchange:
         pairs = tuple(head.pairs())
         self.framed = head.framing is not Framing.UNTIL_CLOSE
         self.head = Head(head.code, pairs, {name.lower(): value for name, value in pairs})
+        if self.sent is not None:
+            self._call = replace(self._call, body=None)
+            self.sent()
         self._wake()
 
     def on_data(self, data: bytes) -> asyncio.Future[None] | None:
@@ -267,6 +282,10 @@ class UpstreamClient:
             return False
         self._told[provider, trouble] = now
         return True
+
+    def forget(self) -> None:
+        """The configuration is another one: keep no key of the old one."""
+        self._http.forget_plans()
 
     def close(self) -> None:
         """Close all idle connections."""

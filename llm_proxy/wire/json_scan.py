@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from json.decoder import scanstring  # type: ignore[attr-defined]  # undocumented, stable since 2.6
 from typing import Any
 
+from llm_proxy.errors import MAX_PROBLEMS
+
 #: Deeper than any real request or configuration, and far from the recursion limit of the parsers.
 MAX_DEPTH = 128
 
@@ -70,12 +72,15 @@ class Scan:
 
     value: Any = None
     problems: list[JsonProblem] = field(default_factory=list)
+    #: How many more there are than the ``MAX_PROBLEMS`` that are located: each costs a look at the text before it.
+    more: int = 0
     where: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
 
-def scan(text: str) -> Scan:
-    """Take ``text`` apart. Raises nothing."""
-    scanner = _Scanner(text)
+def scan(text: str, most: int = MAX_PROBLEMS) -> Scan:
+    """Take ``text`` apart, up to its ``most`` first problems. If only one is asked for it ends there, and no places are noted. Raises
+    nothing."""
+    scanner = _Scanner(text, most)
     try:
         scanner.document()
     except _Stop:
@@ -88,8 +93,9 @@ class _Stop(Exception):
 
 
 class _Scanner:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, most: int) -> None:
         self.text = text
+        self._most = most
         self.at = 0
         self.path: Path = ()
         self.result = Scan()
@@ -103,7 +109,12 @@ class _Scanner:
         self.result.value = value
 
     def note(self, offset: int, message: str) -> None:
-        self.result.problems.append(JsonProblem(message, *place(self.text, offset), self.path))
+        if len(self.result.problems) < self._most:
+            self.result.problems.append(JsonProblem(message, *place(self.text, offset), self.path))
+            if self._most == 1:
+                raise _Stop
+        else:
+            self.result.more += 1
 
     def broken(self, message: str) -> _Stop:
         """The fault of the grammar at the current place, to be raised."""
@@ -146,7 +157,8 @@ class _Scanner:
                 self.note(start, f'duplicate key "{shown(key)}"')
             self.at += 1
             self.skip_space()
-            self.result.where[here] = (start, self.at)
+            if self._most > 1:  # who asks for one problem asks for no places: they are many times the text
+                self.result.where[here] = (start, self.at)
             found[key] = self.value(here, depth + 1)
             self.path = path
         return found
@@ -155,7 +167,8 @@ class _Scanner:
         found: list[Any] = []
         while self.more("]", first=not found):
             here = self.path = (*path, len(found))
-            self.result.where[here] = (self.at, self.at)
+            if self._most > 1:
+                self.result.where[here] = (self.at, self.at)
             found.append(self.value(here, depth + 1))
             self.path = path
         return found

@@ -25,10 +25,15 @@ MAX_VALUES = 500_000
 #: Everything up to the first escape that is half of a surrogate pair. Only for text that the parser found sound:
 #: there a backslash occurs in strings only, and ``\u`` is followed by four hexadecimal digits.
 _PAIRED = re.compile(
-    r"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F])*+",
+    r"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F])*+",
     re.DOTALL,
 )
 
+_PORTION = 256 * 1024
+#: How long a pair is at most, in characters.
+_PAIR = 12
+
+_RUN = re.compile(rb"\\*")
 _STRUCTURE = b'[]{},"'
 _NOT_STRUCTURE = bytes(set(range(256)) - set(_STRUCTURE))
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
@@ -74,9 +79,15 @@ def decode(data: bytes) -> str:
 
 def _half_pair(text: str) -> int | None:
     """Where the first half of a surrogate pair stands alone, if one does."""
-    sound = _PAIRED.match(text)
-    end = sound.end() if sound else 0
-    return end if end < len(text) else None
+    at = 0
+    while at < len(text):
+        # In portions, between which others have their turn. One ends where a character begins.
+        end = min(at + _PORTION, len(text))
+        sound = _PAIRED.match(text, at, end)
+        at = sound.end() if sound else at
+        if at < end - (_PAIR if end < len(text) else 0):
+            return at
+    return None
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -129,15 +140,26 @@ def _words(text: str, error: json.JSONDecodeError) -> str:
 
 def _located(text: str) -> JsonProblem:
     """The first fault of ``text``, which has one."""
-    found = scan(text).problems
+    found = scan(text, 1).problems
     return found[0] if found else JsonProblem("not acceptable JSON", 1, 1)
 
 
 def _structure(data: bytes) -> bytes:
     """The brackets and commas of ``data`` that stand outside strings, if it is JSON at all."""
-    if b"\\" in data:
-        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return b"".join(data.translate(None, _NOT_STRUCTURE).split(b'"')[::2])
+    pieces = []
+    at = 0
+    while at < len(data):
+        # In portions, between which others have their turn; none ends between a backslash and what it escapes.
+        end = at + _PORTION
+        if data[end - 1 : end] == b"\\":
+            run = _RUN.match(data, end)
+            end = run.end() + 1 if run else end
+        piece = data[at:end]
+        if b"\\" in piece:
+            piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
+        pieces.append(piece.translate(None, _NOT_STRUCTURE))
+        at = end
+    return b"".join(b"".join(pieces).split(b'"')[::2])
 
 
 def _bound(data: bytes, text: str) -> None:

@@ -114,7 +114,8 @@ def _walked(value: Any, vendor: Vendor) -> Any:
         if isinstance(inner, dict | list) and name not in ("enum", "const", "default", "examples"):
             walked = _walked(inner, vendor)
             if walked is not inner:
-                found = {**found, name: walked}
+                found = {**value} if found is value else found
+                found[name] = walked
     if vendor.items and found.get("type") == "array" and "items" not in found and "prefixItems" not in found:
         found = {**found, "items": {}}
     choices = found.get("anyOf")
