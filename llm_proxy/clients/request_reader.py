@@ -77,13 +77,8 @@ class RequestReader:
     __slots__ = ("_chunks", "_left", "_lines", "_raw", "complete", "fault", "head", "rest")
 
     def __init__(self) -> None:
-<<<<<<< HEAD
-        #: What there is of a head that is not complete, and how many lines of it.
-        self._raw: bytes | bytearray = b""
-=======
         #: The part of the head that has come, and how many lines have ended in it.
         self._raw = bytearray()
->>>>>>> main
         self._lines = 0
         self._left = 0
         self._chunks: ChunkedBody | None = None
@@ -123,19 +118,6 @@ class RequestReader:
         """What follows the head in ``data``, once it is complete."""
         raw: bytes | bytearray
         old = len(self._raw)
-<<<<<<< HEAD
-        if old:
-            self._raw += data
-            raw = self._raw
-        else:
-            raw = data.lstrip(b"\r\n")  # RFC 9112, section 2.2: empty lines before a request are ignored
-        new = max(0, old - 3)
-        found = raw.find(b"\r\n\r\n", new)
-        size = len(raw) if found < 0 else found + 4
-        lines = self._lines + raw.count(b"\n", old, size)
-        if size > MAX_HEAD or lines > MAX_HEADERS + 2:
-=======
-        raw: bytes | bytearray
         if old:  # it comes in pieces, each of which is looked at once
             raw = self._raw
             raw += data
@@ -145,7 +127,6 @@ class RequestReader:
         size = len(raw) if found < 0 else found + 4
         self._lines += raw.count(b"\n", old, size)
         if size > MAX_HEAD or self._lines > MAX_HEADERS + 2:
->>>>>>> main
             self.fault = Fault(431, "the head of the request is too large")
         elif found >= 0:
             try:
@@ -155,17 +136,6 @@ class RequestReader:
             else:
                 self._left = self.head.length
                 self._chunks = ChunkedBody() if self._left < 0 else None
-<<<<<<< HEAD
-                self._raw = b""
-                return bytes(raw[size:])
-        elif raw.startswith(b"\x16"):
-            self.fault = TLS_HELLO
-        elif raw.find(b"\n\n", new) >= 0 or raw.find(b"\n\r\n", new) >= 0:
-            self.fault = Fault(400, "the lines of the head do not end with CRLF")
-        else:
-            self._raw = raw if old else bytearray(raw)
-            self._lines = lines
-=======
                 self._raw = bytearray()
                 return bytes(raw[size:])
         elif raw.startswith(b"\x16"):
@@ -174,7 +144,6 @@ class RequestReader:
             self.fault = Fault(400, "the lines of the head do not end with CRLF")
         elif not old:
             self._raw = bytearray(raw)
->>>>>>> main
         return b""
 
     def _feed_chunks(self, data: bytes) -> bytes:

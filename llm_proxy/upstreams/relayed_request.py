@@ -87,19 +87,13 @@ class RelayedRequest(RequestLifecycle):
         self._receiver.on_finished(error, bool(self.stale_retries))
 
 
-<<<<<<< HEAD
 def _never() -> Plan:
     raise AssertionError("the request was answered already")
 
 
-def planner(proxies: Proxies, defaults: dict[str, Any]) -> Planner:
-    """``planner(...)(method, url, headers, body)`` is what to send. A deployment's calls differ in their bodies only,
-    so the rest is decided once."""
-=======
 class RelayPlanner:
     """A ``Planner``. A deployment's calls differ in their bodies only, so the rest is decided once. What a client chose is
     never a key here: its texts would stay, and push out what is used."""
->>>>>>> main
 
     def __init__(self, proxies: Proxies, defaults: dict[str, Any]) -> None:
         self._proxies = proxies
