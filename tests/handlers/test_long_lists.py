@@ -28,7 +28,9 @@ LISTS = [
 
 async def test_long_lists_are_made_beside_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No entry of them is made, and no piece of them written, in the loop's thread; a short list is."""
-    many = {f"vendor-{number % 50}/model-{number:05}": {} for number in range(MODELS)}
+    many: dict[str, dict[str, Any]] = {
+        f"vendor-{number % 50}/model-{number:05}": {} for number in range(MODELS)
+    }
     threads: set[str] = set()
 
     def counted(value: Any) -> bytes:
