@@ -41,7 +41,7 @@ from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, con
 from llm_proxy.errors import Draining
 from llm_proxy.live.background_thread import BackgroundThread
 from llm_proxy.live.state.initial_state import open_state
-from llm_proxy.live.state.last_good import LastGood
+from llm_proxy.live.state.last_good import NAME, LastGood
 from llm_proxy.live.state.registry import Registry, Snapshot, Sources
 from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
@@ -256,7 +256,22 @@ class Service:
 
 def sources_of(settings: Settings, env: Mapping[str, str]) -> Sources:
     """Where this service's configuration comes from."""
-    return Sources(settings.models_config, settings.prompts_dir, discover(), env, settings.timeout)
+    return Sources(
+        settings.models_config,
+        settings.prompts_dir,
+        discover(),
+        env,
+        settings.timeout,
+        follow_links=settings.prompts_follow,
+        guarded=guarded_files(settings, env),
+    )
+
+
+def guarded_files(settings: Settings, env: Mapping[str, str]) -> tuple[Path, ...]:
+    """What a prompt must never show, beside what the configuration names: the files of the settings, our own copy of the
+    configuration, and those that OpenSSL reads."""
+    copy = [settings.last_good / NAME] if settings.last_good else []
+    return (*settings.files, *copy, *(Path(env[name]) for name in ("SSL_CERT_FILE",) if env.get(name)))
 
 
 def last_good_of(settings: Settings) -> LastGood | None:
