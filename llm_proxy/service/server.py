@@ -49,6 +49,7 @@ from llm_proxy.relay.memory import COST, Memory
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
+from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.scoreboard import Scoreboard
@@ -137,6 +138,7 @@ class Service:
     ) -> None:
         self.settings = settings
         self.demo = DemoServer()
+        self.heap = Heap()
         sources = replace(sources_of(settings, env), demo_host=lambda: self.demo.host)
         last_good = last_good_of(settings)
         opened = shared.first_state(sources) if shared else open_state(sources, last_good)
@@ -158,7 +160,7 @@ class Service:
             settings,
             self.registry,
             UpstreamClient(client),
-            memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1)),
+            memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1), self.heap),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
         )
@@ -220,6 +222,7 @@ class Service:
         self.heartbeat.stop()
         gateway.upstream.close()
         gateway.offload.close()
+        self.heap.close()
         self.watcher.stop()
         self.registry.close()
         self.demo.close()
