@@ -114,7 +114,7 @@ class AnsweringHandler(BaseHandler):
             call = await loop.run_in_executor(None, adapter.chat_call, request, deployment)
         self._say_who(deployment, (*call.dropped, *removed), prompt)
         tally = Tally()
-        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
         relay = Relay(
             exchange,
             adapter,
@@ -183,7 +183,7 @@ class AnsweringHandler(BaseHandler):
         adapter = self.snapshot.adapter(deployment)
         call = adapter.embeddings_call(request, deployment)
         self._say_who(deployment, (*call.dropped, *removed), None)
-        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
         self.gateway.running.add(self)
         try:
             try:

@@ -48,6 +48,7 @@ from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
+from llm_proxy.service.surroundings import proxies
 from llm_proxy.settings import Settings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from providers.discovery import discover
@@ -238,17 +239,6 @@ def accepted_hosts(settings: Settings) -> frozenset[str]:
         return frozenset()
     names = {host.rsplit(":", 1)[0] if host.count(":") == 1 else host for host in settings.allowed_hosts}
     return frozenset({"localhost", "127.0.0.1", "::1", "[::1]", settings.host.lower()} | names)
-
-
-def proxies(env: Mapping[str, str]) -> dict[str, str]:
-    """The usual proxy variables, in either case, as curl reads them. This machine is always reached directly: model
-    servers run on it, and so does the demo."""
-    found = {
-        scheme: env.get(f"{scheme}_proxy") or env.get(f"{scheme.upper()}_PROXY")
-        for scheme in ("http", "https", "no")
-    }
-    found["no"] = ",".join(filter(None, [found["no"], "localhost,127.0.0.1,::1"]))
-    return {scheme: value for scheme, value in found.items() if value}
 
 
 def is_loopback(host: str) -> bool:

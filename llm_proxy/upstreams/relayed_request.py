@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from tornado.httpclient import HTTPRequest
 from tornado.httputil import HTTPHeaders
 
+from llm_proxy.net.tls import DEFAULT, TlsSettings
 from llm_proxy.upstreams.proxies import Proxies
 from llm_proxy.upstreams.request_lifecycle import Client, RequestLifecycle
 from llm_proxy.upstreams.request_plan import Options, Plan, make_plan
@@ -22,7 +23,7 @@ from llm_proxy.upstreams.response_head import ResponseHead
 
 _LENGTH = b"\r\nContent-Length: 0\r\n"
 
-Planner = Callable[[str, str, tuple[tuple[str, str], ...], bytes | None], Plan]
+Planner = Callable[[str, str, tuple[tuple[str, str], ...], bytes | None, TlsSettings], Plan]
 
 
 class Receiver(Protocol):
@@ -72,11 +73,13 @@ class RelayedRequest(RequestLifecycle):
 
 
 def planner(proxies: Proxies, defaults: dict[str, Any]) -> Planner:
-    """``planner(...)(method, url, headers, body)`` is what to send. A deployment's calls differ in their bodies only,
+    """``planner(...)(method, url, headers, body, tls)`` is what to send. A deployment's calls differ in their bodies only,
     so the rest is decided once."""
 
     @lru_cache(maxsize=256)
-    def without_body(method: str, url: str, headers: tuple[tuple[str, str], ...], body: bool) -> Plan:
+    def without_body(
+        method: str, url: str, headers: tuple[tuple[str, str], ...], body: bool, tls: TlsSettings
+    ) -> Plan:
         request = HTTPRequest(
             url,
             method=method,
@@ -85,11 +88,15 @@ def planner(proxies: Proxies, defaults: dict[str, Any]) -> Planner:
             allow_nonstandard_methods=True,
             follow_redirects=False,
             decompress_response=False,
+            # The identity of the connections, passed on as it is.
+            ssl_options=None if tls is DEFAULT else tls,  # type: ignore[arg-type]
         )
         return make_plan(Options(request, defaults), proxies)
 
-    def plan(method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None) -> Plan:
-        made = without_body(method, url, headers, body is not None)
+    def plan(
+        method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None, tls: TlsSettings
+    ) -> Plan:
+        made = without_body(method, url, headers, body is not None, tls)
         if not body:
             return made
         before, _, after = made.head.partition(_LENGTH)
