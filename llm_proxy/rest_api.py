@@ -159,7 +159,9 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) 
 
     gc.collect()
     gc.freeze()  # a collection in a worker would touch, and so copy, every page that is shared with the parent
-    return Supervisor(shared.board, work, settings.drain_seconds, on_up, listeners.close).run()
+    return Supervisor(
+        shared.board, work, settings.drain_seconds, on_up, listeners.close, settings.lame_duck_seconds
+    ).run()
 
 
 async def _work(

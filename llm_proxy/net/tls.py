@@ -67,7 +67,10 @@ class TlsContexts:
         self._made: dict[Hashable, ssl.SSLContext] = {}
         #: The last context that could be made, by the names of its files.
         self._last: dict[Hashable, ssl.SSLContext] = {}
+        #: The state of the trust store by which contexts are made, one that was refused, and whether the first is sound.
         self._trusted: trust_store.Stamp = ()
+        self._refused: trust_store.Stamp = ()
+        self._sound = False
         self._next_look = 0.0
 
     async def get(self, settings: Hashable) -> ssl.SSLContext:
@@ -85,13 +88,13 @@ class TlsContexts:
             if settings.ca_certs is None:
                 if loop.time() >= self._next_look:
                     self._next_look = loop.time() + _LOOK
-                    self._trusted = await loop.run_in_executor(None, trust_store.stamp)
+                    await loop.run_in_executor(None, self._look)
                 state = self._trusted
         context = self._made.get((settings, state))
         if context is not None:
             return context
         try:
-            context = await loop.run_in_executor(None, make_context, settings, names in self._last)
+            context = await loop.run_in_executor(None, make_context, settings)
         except (OSError, ValueError) as error:  # OSError: which ssl.SSLError is, too
             context = self._last.get(names)
             if context is None:
@@ -105,14 +108,24 @@ class TlsContexts:
         self._made[settings, state] = self._last[names] = context
         return context
 
+    def _look(self) -> None:
+        """Runs in a thread: look at the trust store. One that was sound and is not any more is not taken up: perhaps it is
+        being written, and OpenSSL would take it for an empty one."""
+        found = trust_store.stamp()
+        if found in (self._trusted, self._refused):
+            return
+        sound = trust_store.is_sound()
+        if self._sound and not sound:
+            self._refused = found
+            log.warning("the changed SSL_CERT_FILE holds no certificates, what it held serves on")
+        else:
+            self._trusted, self._sound = found, sound
 
-def make_context(settings: Hashable, strict: bool = False) -> ssl.SSLContext:
-    """A client context that offers HTTP/1.1 only. Reads files. ``strict``: a trust store without certificates, which
-    OpenSSL takes as it is, is an ``OSError``, too."""
+
+def make_context(settings: Hashable) -> ssl.SSLContext:
+    """A client context that offers HTTP/1.1 only. Reads files."""
     if not isinstance(settings, TlsSettings):
         return ssl_options_to_context(dict(cast(Any, settings)), server_side=False)
-    if strict and settings.ca_certs is None:
-        trust_store.check()
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=settings.ca_certs)
     context.set_alpn_protocols(["http/1.1"])
     if not settings.validate:

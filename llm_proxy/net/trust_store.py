@@ -7,13 +7,19 @@ for an empty one without a word, hence ``complaints``.
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 Stamp = tuple[tuple[int, ...], ...]
 
 #: Names in a directory of certificates that are looked at; a system's has a few hundred.
 _MOST = 10_000
+
+_BEGIN, _END = (
+    re.compile(rb"-----%b (?:TRUSTED |X509 )?CERTIFICATE-----" % word) for word in (b"BEGIN", b"END")
+)
 
 
 def stamp() -> Stamp:
@@ -39,10 +45,17 @@ def _of(path: str) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_ctime_ns, found.st_size
 
 
-def check() -> None:
-    """Raises ``OSError`` when the file that the environment names holds no certificates, which OpenSSL would not say."""
-    if path := os.environ.get(ssl.get_default_verify_paths().openssl_cafile_env):
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+def is_sound() -> bool:
+    """Whether the file that the environment names holds whole certificates, as far as a glance tells. True if it names
+    none."""
+    path = os.environ.get(ssl.get_default_verify_paths().openssl_cafile_env)
+    if not path:
+        return True
+    try:
+        data = Path(path).read_bytes()
+    except OSError:
+        return False
+    return 0 < len(_BEGIN.findall(data)) == len(_END.findall(data))
 
 
 def complaints(env: Mapping[str, str]) -> Iterator[str]:

@@ -37,6 +37,12 @@ class Listeners:
         """What its clients take as their host."""
         return url_of(self.ollama, "") if self.ollama else None
 
+    @property
+    def addresses(self) -> list[str]:
+        """Those that are bound."""
+        names = [listening.getsockname() for listening in (*self.main, *self.ollama)]
+        return [str(name[0]) for name in names if isinstance(name, tuple)]
+
     def urls(self, prefix: str) -> dict[str, str]:
         """Where the service is reached, for the log."""
         found = {"url": url_of(self.main, prefix)}

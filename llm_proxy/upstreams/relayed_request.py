@@ -23,7 +23,23 @@ from llm_proxy.upstreams.response_head import ResponseHead
 
 _LENGTH = b"\r\nContent-Length: 0\r\n"
 
-Planner = Callable[[str, str, tuple[tuple[str, str], ...], bytes | None, TlsSettings], Plan]
+
+class Planner(Protocol):
+    """What to send for a call."""
+
+    def __call__(
+        self,
+        method: str,
+        url: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes | None,
+        once: bool,
+        tls: TlsSettings,
+    ) -> Plan:
+        """``once``: nothing of it is kept."""
+
+    def forget(self) -> None:
+        """Keep nothing of what was made so far: the configuration that it was made of is gone, and its keys with it."""
 
 
 class Receiver(Protocol):
@@ -72,13 +88,37 @@ class RelayedRequest(RequestLifecycle):
         self._receiver.on_finished(error, bool(self.stale_retries))
 
 
-def planner(proxies: Proxies, defaults: dict[str, Any]) -> Planner:
-    """``planner(...)(method, url, headers, body, tls)`` is what to send. A deployment's calls differ in their bodies only,
-    so the rest is decided once."""
+class RelayPlanner:
+    """A ``Planner``. A deployment's calls differ in their bodies only, so the rest is decided once. What a client chose is
+    never a key here: its texts would stay, and push out what is used."""
 
-    @lru_cache(maxsize=256)
-    def without_body(
-        method: str, url: str, headers: tuple[tuple[str, str], ...], body: bool, tls: TlsSettings
+    def __init__(self, proxies: Proxies, defaults: dict[str, Any]) -> None:
+        self._proxies = proxies
+        self._defaults = defaults
+        self._kept = lru_cache(maxsize=256)(self._without_body)
+
+    def __call__(
+        self,
+        method: str,
+        url: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes | None,
+        once: bool,
+        tls: TlsSettings,
+    ) -> Plan:
+        made = (self._without_body if once else self._kept)(method, url, headers, body is not None, tls)
+        if not body:
+            return made
+        before, _, after = made.head.partition(_LENGTH)
+        head = b"%b\r\nContent-Length: %d\r\n%b" % (before, len(body), after)
+        return Plan(url, method, made.target, made.route, head, body, None, None, wait_for_continue=False)
+
+    def forget(self) -> None:
+        """See ``Planner``."""
+        self._kept.cache_clear()
+
+    def _without_body(
+        self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bool, tls: TlsSettings
     ) -> Plan:
         request = HTTPRequest(
             url,
@@ -91,16 +131,4 @@ def planner(proxies: Proxies, defaults: dict[str, Any]) -> Planner:
             # The identity of the connections, passed on as it is.
             ssl_options=None if tls is DEFAULT else tls,  # type: ignore[arg-type]
         )
-        return make_plan(Options(request, defaults), proxies)
-
-    def plan(
-        method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None, tls: TlsSettings
-    ) -> Plan:
-        made = without_body(method, url, headers, body is not None, tls)
-        if not body:
-            return made
-        before, _, after = made.head.partition(_LENGTH)
-        head = b"%b\r\nContent-Length: %d\r\n%b" % (before, len(body), after)
-        return Plan(url, method, made.target, made.route, head, body, None, None, wait_for_continue=False)
-
-    return plan
+        return make_plan(Options(request, self._defaults), self._proxies)
