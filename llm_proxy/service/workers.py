@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from llm_proxy.service.liveness import Liveness
 from llm_proxy.service.scoreboard import Scoreboard
+from llm_proxy.service.signal_wait import ALARM, next_signal
 from llm_proxy.service.signals import SIGNALS
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Until told to stop. Returns the exit status: 0, or 1 if a worker had to be killed."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, ALARM))
         killed = False
         while not (self._stops and not any(place.pid for place in self._places)):
             settled = False
@@ -89,9 +90,9 @@ class Supervisor:
                 self._fork_due()
                 settled = self._look()
                 self._kill_hung()
-            got = signal.sigtimedwait(SIGNALS, self._poll_interval(settled))
+            got = next_signal(SIGNALS, self._poll_interval(settled))
             if got is not None:
-                self._on_signal(signal.Signals(got.si_signo))
+                self._on_signal(got)
             self._reap()
             if time.monotonic() >= self._kill_at:
                 killed |= self._stops == 1

@@ -11,7 +11,10 @@ import pytest
 
 from llm_proxy.live.prompts import files as prompt_files
 from llm_proxy.live.prompts import library as prompts
+from llm_proxy.live.prompts.fence import Fence
 from tests.support.prompt_tree import load, problems, texts, write
+
+FOLLOW = Fence(follow=True)
 
 
 def test_what_counts(tmp_path: Path) -> None:
@@ -101,20 +104,20 @@ def test_not_a_file(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) 
         path.symlink_to("/dev/zero")
 
     for previous, expected in ((None, {}), (before, {"en/a": "A"})):
-        library = load(tmp_path, previous)
+        library = load(tmp_path, previous, FOLLOW)
         assert expected == texts(library)
         assert message in problems(library)["en/a.prompt"]
 
 
 def test_links_are_followed(tmp_path: Path) -> None:
-    """Linked files and directories count, also two links to one place, and those that lead out of the tree."""
+    """Linked files and directories count, also two links to one place, and those that lead out of the tree if they may."""
     write(tmp_path / "common", {"a.prompt": "A", "more/b.prompt": "B"})
     root = write(tmp_path / "prompts", {"en/own.prompt": "own"})
     (root / "en/a.prompt").symlink_to("../../common/a.prompt")
     (root / "pl").symlink_to("../common")
     (root / "de").symlink_to(tmp_path / "common")
 
-    library = load(root)
+    library = load(root, fence=FOLLOW)
 
     assert {
         "en/a": "A",
@@ -161,10 +164,10 @@ def test_link_to_a_vanished_directory(tmp_path: Path) -> None:
     write(tmp_path / "common", {"a.prompt": "A"})
     root = write(tmp_path / "prompts", {"en/b.prompt": "B"})
     (root / "pl").symlink_to("../common")
-    library = load(root)
+    library = load(root, fence=FOLLOW)
     (tmp_path / "common").rename(tmp_path / "away")
 
-    library = load(root, library)
+    library = load(root, library, FOLLOW)
 
     assert {"en/b": "B", "pl/a": "A"} == texts(library)
     assert ["pl"] == list(problems(library))
