@@ -139,6 +139,9 @@ class Settings(BaseModel):
         Path("resources/configs/models-config.json"), "path of the model configuration"
     )
     prompts_dir: Path = _set(Path("resources/prompts"), "path of the prompt directory")
+    prompts_follow: Annotated[bool, BeforeValidator(_flag)] = _set(
+        False, "1, true or yes: links in the prompt directory may lead out of it"
+    )
     default_ep_language: str = _set(
         "pl",
         "a language code such as pl or en-GB",
@@ -214,6 +217,12 @@ class Settings(BaseModel):
     upstream_idle: float = _seconds(4.0, "an idle upstream connection is kept for")
     watch: Watch = _set("auto", "auto, inotify or poll: how file changes are noticed")
     last_good: Path | None = _set(None, "a directory for a copy of the last good configuration; empty = none")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that these settings name, whatever for."""
+        named = [value for name, value in self if isinstance(value, Path) and name != "prompts_dir"]
+        return (*named, *([Path(self.log_filename)] if self.log_filename else []))
 
     @classmethod
     def read(cls, environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Self:

@@ -47,6 +47,7 @@ from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.net.pace import Pace
 from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.host import host_name
+from llm_proxy.wire.long_json import PIECE, dumps_long
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import JsonProblem, parse_object
 
@@ -68,6 +69,8 @@ _PLAIN = OpenAIFace()
 #: What is done with bodies and answers from this size on is done beside the loop (``llm_proxy.relay.offload``): reading,
 #: judging, translating and writing a dense one of this size takes some 30 ms.
 OFF_LOOP = 64 * 1024
+#: About the bytes of one entry of a list.
+_ENTRY = 512
 #: Pieces of a body below this size are put together as they come.
 _SMALL = 4096
 #: Bytes of a body that must come in a second, over the whole of ``body_timeout``; Apache's MinRate (mod_reqtimeout).
@@ -348,6 +351,13 @@ class BaseHandler(LeanRequestHandler):
         """Finish with a JSON body."""
         self.set_status(status)
         self.finish(dumps(value))
+
+    async def send_long(self, count: int, make: Callable[[], dict[str, Any]]) -> None:
+        """Finish with the JSON that ``make`` makes of ``count`` entries, made beside the loop if they are many."""
+        if count <= PIECE:
+            self.send_json(make())
+            return
+        self.finish(await self.offloaded(count * _ENTRY, lambda: dumps_long(make()), paid=True))
 
     def fail(self, error: GatewayError) -> None:
         """Finish with ``error`` in the face's dialect; nothing has been sent yet."""

@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.dry_run import differences
-from llm_proxy.live.state.registry import Snapshot, Sources, load_snapshot, problem_lines
+from llm_proxy.live.state.registry import Snapshot, load_snapshot, problem_lines
+from llm_proxy.service import surroundings
+from llm_proxy.service.server import sources_of
 from llm_proxy.settings import Settings, SettingsError, environment
 from providers.anthropic.models import DEFAULT_MAX_TOKENS, known_limit
-from providers.discovery import discover
 
 #: Seconds that the running gateway may take, and the most that it may say.
 _PATIENCE = 10.0
@@ -36,17 +37,17 @@ def check(flags: Mapping[str, str]) -> int:
     paths = {key: flags[key] for key in ("models_config", "prompts_dir") if key in flags}
     try:
         settings = Settings.read(env, paths)
+        about_env = list(surroundings.warnings(env))
     except SettingsError as error:
         print(f"llm-proxy: {error}", file=sys.stderr)
         return 2
-    sources = Sources(settings.models_config, settings.prompts_dir, discover(), env, settings.timeout)
     try:
-        snapshot = load_snapshot(sources)
+        snapshot = load_snapshot(sources_of(settings, env))
     except (ConfigError, OSError) as error:
         for line in problem_lines(error):
             print(line, file=sys.stderr)
         return 1
-    for line in report(snapshot):
+    for line in [*report(snapshot), *(f"warning: {text}" for text in about_env)]:
         print(line)
     if "against" in flags:
         try:

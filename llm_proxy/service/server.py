@@ -41,7 +41,7 @@ from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, con
 from llm_proxy.errors import Draining
 from llm_proxy.live.background_thread import BackgroundThread
 from llm_proxy.live.state.initial_state import open_state
-from llm_proxy.live.state.last_good import LastGood
+from llm_proxy.live.state.last_good import NAME, LastGood
 from llm_proxy.live.state.registry import Registry, Snapshot, Sources
 from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
@@ -53,6 +53,7 @@ from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
+from llm_proxy.service.surroundings import proxies
 from llm_proxy.settings import Settings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
@@ -256,7 +257,22 @@ class Service:
 
 def sources_of(settings: Settings, env: Mapping[str, str]) -> Sources:
     """Where this service's configuration comes from."""
-    return Sources(settings.models_config, settings.prompts_dir, discover(), env, settings.timeout)
+    return Sources(
+        settings.models_config,
+        settings.prompts_dir,
+        discover(),
+        env,
+        settings.timeout,
+        follow_links=settings.prompts_follow,
+        guarded=guarded_files(settings, env),
+    )
+
+
+def guarded_files(settings: Settings, env: Mapping[str, str]) -> tuple[Path, ...]:
+    """What a prompt must never show, beside what the configuration names: the files of the settings, our own copy of the
+    configuration, and those that OpenSSL reads."""
+    copy = [settings.last_good / NAME] if settings.last_good else []
+    return (*settings.files, *copy, *(Path(env[name]) for name in ("SSL_CERT_FILE",) if env.get(name)))
 
 
 def last_good_of(settings: Settings) -> LastGood | None:
@@ -273,17 +289,6 @@ def front_door(settings: Settings, bound: Iterable[str]) -> FrontDoor:
     guarded = listed or (bool(addresses) and all(map(is_loopback, addresses)))
     hosts = HostRule.of(settings.allowed_hosts, own) if guarded else None
     return FrontDoor.of(hosts, listed, settings.allowed_origins, settings.trusted_proxies)
-
-
-def proxies(env: Mapping[str, str]) -> dict[str, str]:
-    """The usual proxy variables, in either case, as curl reads them. This machine is always reached directly: model
-    servers run on it, and so does the demo."""
-    found = {
-        scheme: env.get(f"{scheme}_proxy") or env.get(f"{scheme.upper()}_PROXY")
-        for scheme in ("http", "https", "no")
-    }
-    found["no"] = ",".join(filter(None, [found["no"], "localhost,127.0.0.1,::1"]))
-    return {scheme: value for scheme, value in found.items() if value}
 
 
 def is_loopback(bound: str) -> bool:

@@ -20,6 +20,10 @@ from llm_proxy.errors import MAX_PROBLEMS
 #: Deeper than any real request or configuration, and far from the recursion limit of the parsers.
 MAX_DEPTH = 128
 
+#: What is said where one stands; JSON has none (RFC 8259).
+NO_COMMENTS = "comments are not allowed"
+_COMMENTS = ("//", "/*", "#")
+
 Path = tuple[str | int, ...]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -114,6 +118,8 @@ class _Scanner:
 
     def broken(self, message: str) -> _Stop:
         """The fault of the grammar at the current place, to be raised."""
+        if self.text.startswith(_COMMENTS, self.at):
+            message = NO_COMMENTS
         self.note(self.at, message if self.at < len(self.text) else "ends too early")
         return _Stop()
 
@@ -191,7 +197,8 @@ class _Scanner:
             value, self.at = scanstring(self.text, start + 1, True)
         except json.JSONDecodeError as error:
             self.at = min(error.pos, len(self.text) - 1)
-            raise self.broken(_string_fault(error.msg)) from None
+            self.note(self.at, _string_fault(error.msg))
+            raise _Stop from None
         if "\\" in self.text[start : self.at] and _SURROGATE.search(value):
             self.note(start, "half of a surrogate pair is not a character")
             value = _SURROGATE.sub("?", value)

@@ -8,9 +8,11 @@ loads or raises ``ConfigError``, nothing else. What the file means is in ``confi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from llm_proxy.live.config.pem_files import FIELDS, read_pem_files
 from llm_proxy.live.config.placeholders import Placeholders, ReadFile, UnresolvedError
 from llm_proxy.live.config.report import (
     ApiType,
@@ -22,13 +24,16 @@ from llm_proxy.live.config.report import (
     path_text,
 )
 from llm_proxy.live.config.rows import build_rows
-from llm_proxy.wire.json_scan import JsonProblem, Path, Scan, problem_at, scan
+from llm_proxy.wire.json_scan import NO_COMMENTS, JsonProblem, Path, Scan, problem_at, scan
 from llm_proxy.wire.strict_json import decode, parse_object
 
 __all__ = ["MAX_BYTES", "ApiType", "Config", "ConfigError", "ConfigProblem", "load_config"]
 
 #: 5,000 models make about 1 MB.
 MAX_BYTES = 16 * 1024 * 1024
+
+#: Whether a document may name any.
+_PEM = re.compile("|".join(FIELDS))
 
 
 def load_config(
@@ -54,7 +59,8 @@ def load_config(
         if "$" in text or "\\u" in text:
             document = _Cleaner(placeholders, report).members(document, ())
         last = previous.built if previous else {}
-        deployments, providers, built = build_rows(document, api_types, report, max_total, last)
+        pem = read_pem_files(document, placeholders, report) if _PEM.search(text) else {}
+        deployments, providers, built = build_rows(document, api_types, report, max_total, last, pem)
     files = tuple(sorted(placeholders.files))
     if report.problems or report.warnings:
         positions = positions or scan(text)
@@ -96,7 +102,10 @@ def _read(data: bytes, source: str) -> tuple[str, Any, list[ConfigProblem], Scan
 
 
 def _problem(fault: JsonProblem) -> ConfigProblem:
-    return ConfigProblem(path_text(fault.path), fault.line, fault.column, fault.message)
+    message = fault.message
+    if message == NO_COMMENTS:
+        message += '; use a key that begins with "$comment"'
+    return ConfigProblem(path_text(fault.path), fault.line, fault.column, message)
 
 
 class _Cleaner:
