@@ -54,6 +54,7 @@ from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
+from llm_proxy.service.surroundings import proxies
 from llm_proxy.settings import Settings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
@@ -291,17 +292,6 @@ def front_door(settings: Settings, bound: Iterable[str]) -> FrontDoor:
     guarded = listed or (bool(addresses) and all(map(is_loopback, addresses)))
     hosts = HostRule.of(settings.allowed_hosts, own) if guarded else None
     return FrontDoor.of(hosts, listed, settings.allowed_origins, settings.trusted_proxies)
-
-
-def proxies(env: Mapping[str, str]) -> dict[str, str]:
-    """The usual proxy variables, in either case, as curl reads them. This machine is always reached directly: model
-    servers run on it, and so does the demo."""
-    found = {
-        scheme: env.get(f"{scheme}_proxy") or env.get(f"{scheme.upper()}_PROXY")
-        for scheme in ("http", "https", "no")
-    }
-    found["no"] = ",".join(filter(None, [found["no"], "localhost,127.0.0.1,::1"]))
-    return {scheme: value for scheme, value in found.items() if value}
 
 
 def is_loopback(bound: str) -> bool:

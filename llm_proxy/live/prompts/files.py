@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,8 @@ SUFFIX = ".prompt"
 MAX_FILES = 20_000
 MAX_ENTRIES = 50_000
 MAX_DEPTH = 16
+#: One directory is listed by so many of the ways that links make to it: those that link to each other have endless ones.
+MAX_WAYS = 64
 MAX_TOTAL_BYTES = 256 * 1024 * 1024
 
 #: How often a file, and the whole tree, is read again because it changed meanwhile.
@@ -102,6 +104,7 @@ class _Listing:
         #: Equal if two looks saw the same tree (in this process). A neighbour's busy log file is not part of it.
         self.mark = 0
         self._entries = 0
+        self._ways: Counter[tuple[int, int]] = Counter()
         #: Directories to be listed: real path, path in the tree, and what identifies those that lead there.
         self._queue: deque[tuple[bytes, str, frozenset[tuple[int, int]]]] = deque([(root, "", frozenset())])
         while self._queue and self._entries <= MAX_ENTRIES:
@@ -118,6 +121,10 @@ class _Listing:
             identity = (found.st_dev, found.st_ino)
             if identity in above:
                 self.tree.fault(relative, "is a loop of symbolic links")
+                return
+            self._ways[identity] += 1
+            if self._ways[identity] > MAX_WAYS:
+                self.tree.fault(relative, f"is a directory that links lead to in more than {MAX_WAYS} ways")
                 return
             with os.scandir(path) as entries:
                 for entry in entries:

@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from heapq import nsmallest
 from pathlib import Path
 from types import MappingProxyType
 
@@ -196,7 +197,8 @@ def _clashes(prompts: Iterable[Key]) -> Iterator[PromptProblem]:
 
 
 def _report(problems: list[PromptProblem]) -> tuple[PromptProblem, ...]:
-    kept = sorted(problems, key=lambda problem: (problem.path, problem.message))[:MAX_PROBLEMS]
+    # Not sorted as a whole: that would keep the interpreter from the event loop.
+    kept = nsmallest(MAX_PROBLEMS, problems, key=lambda problem: (problem.path, problem.message))
     if len(problems) > len(kept):
         kept.append(PromptProblem(".", f"{len(problems) - len(kept)} more problems"))
     return tuple(kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,28 @@ def test_many_crossing_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert tuple(f"l{n}" for n in range(8)) == library.languages["a"]
     assert prompts.MAX_PROBLEMS + 1 == len(library.problems)
     assert library.problems[-1].message.endswith("more problems")
+
+
+def test_directories_that_all_link_to_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is listed a bounded number of times, however many ways there are; each is served by the short ones."""
+    root = write(tmp_path, {f"l{n}/a.prompt": "A" for n in range(12)})
+    for n in range(12):
+        for m in range(12):
+            (root / f"l{n}" / f"to{m}").symlink_to(f"../l{m}")
+    listed: Counter[str] = Counter()
+    scandir = os.scandir
+
+    def counted(path: bytes) -> object:
+        listed[os.path.realpath(os.fsdecode(path))] += 1
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    library = load(root)
+
+    assert max(listed.values()) == 2 * prompt_files.MAX_WAYS  # the tree is looked at twice
+    assert {f"l{n}/a" for n in range(12)} | {f"l{n}/to{n - 1}/a" for n in range(1, 12)} <= texts(
+        library
+    ).keys()
 
 
 def test_link_to_a_vanished_directory(tmp_path: Path) -> None:
