@@ -60,6 +60,7 @@ class StatusHandler(BaseHandler):
             "running": len(gateway.running),
             "log": logs.report(),
             "ollama": gateway.ollama_url,
+            "tls": gateway.tls_report(),
             "workers": [facts.shown() for facts in workers],
         }
 

@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from llm_proxy.wire.listen_on import Places
+
 PREFIX = "LLM_PROXY_API_"
 
 #: Where a relative default path is looked for: here, beside the checkout, and where a wheel puts shared data.
@@ -75,6 +77,23 @@ def _hosts(value: Any) -> Any:
     )
 
 
+def _places(value: Any) -> Any:
+    """Judged here, taken apart by whoever listens."""
+    try:
+        Places.of(str(value))
+    except ValueError as error:
+        raise PydanticCustomError("places", "{problem}", {"problem": str(error)}) from None
+    return value
+
+
+def _mode(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"(0o?)?[0-7]{3}", value):
+        return int(value[-3:], 8)
+    if isinstance(value, int):
+        return value
+    raise PydanticCustomError("mode", "must be three octal digits")
+
+
 def _set(default: Any, allowed: str, **limits: Any) -> Any:
     """A setting with its default, its limits, and the sentence that says what is allowed."""
     return Field(default, description=allowed, **limits)
@@ -103,7 +122,13 @@ class Settings(BaseModel):
     minimum: Annotated[bool, BeforeValidator(_flag)] = _set(
         False, "1, true or yes: the service runs as a proxy only"
     )
-    host: str = _set("127.0.0.1", "an address or host name to listen on", pattern=r"^[^\s/]+$")
+    host: Annotated[str, BeforeValidator(_places)] = _set(
+        "127.0.0.1",
+        "comma-separated addresses and host names to listen on, and unix:/path for a Unix socket; :: takes IPv4 too",
+    )
+    unix_mode: Annotated[int, BeforeValidator(_mode)] = _set(
+        0o660, "file mode of a Unix socket, three octal digits such as 660: who may write to it may connect"
+    )
     port: int = _set(8080, "a port from 0 to 65535; 0 picks a free one", ge=0, le=65535)
     ollama_port: int | None = _set(
         None,
@@ -112,6 +137,16 @@ class Settings(BaseModel):
         le=65535,
     )
     workers: int = _set(1, "a number of processes from 0 to 256; 0 = one for each core", ge=0, le=256)
+    tls_cert: Path | None = _set(
+        None, "path of the certificate (chain) that clients see, in PEM format; empty = plain HTTP"
+    )
+    tls_key: Path | None = _set(
+        None, "path of its private key, in PEM format; empty = it stands in the certificate's file"
+    )
+    tls_client_ca: Path | None = _set(
+        None,
+        "path of the authorities that must have signed the certificates of clients; empty = none is asked for",
+    )
     ep_prefix: Annotated[str, BeforeValidator(_prefix)] = _set("/api", "a plain URL path such as /api")
     timeout: float = _seconds(300.0, "upper bound of one upstream request")
     models_config: Path = _set(
@@ -190,7 +225,18 @@ class Settings(BaseModel):
             raise SettingsError(
                 f"{sources['ollama_port']}: is the port of the other endpoints (allowed: {allowed})"
             )
+        found._agree(sources)
         return found._located(values)
+
+    def _agree(self, sources: Mapping[str, str]) -> None:
+        """Raises ``SettingsError`` for settings that make no sense together."""
+        for name in ("tls_key", "tls_client_ca"):
+            if getattr(self, name) is not None and self.tls_cert is None:
+                raise SettingsError(f"{sources[name]}: means nothing without {PREFIX}TLS_CERT")
+        if self.ollama_port is not None and not Places.of(self.host).hosts:
+            raise SettingsError(
+                f"{sources['ollama_port']}: needs a host beside the Unix sockets of {PREFIX}HOST"
+            )
 
     def _located(self, given: Mapping[str, Any]) -> Self:
         """Default paths are looked up in the usual places; paths that somebody gave are taken as they are."""

@@ -75,7 +75,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._application = application
         #: Where Tornado looks for ``remote_ip``: the client's address, empty if it has none (a Unix socket).
         self.context = self
-        self.remote_ip = str(address[0]) if isinstance(address, tuple) else ""
+        # A client of IPv4 on a socket for both families is one of IPv4.
+        self.remote_ip = str(address[0]).removeprefix("::ffff:") if isinstance(address, tuple) else ""
         self.loop = asyncio.get_running_loop()
         self._transport = cast(asyncio.Transport, None)
         self._timer = cast(asyncio.TimerHandle, None)

@@ -19,6 +19,10 @@ _SUM = struct.Struct("<I")
 _ROW = _SUM.size + _REPORT.size
 #: Rows begin after the flag that says whether the whole service is stopping.
 _FIRST = 64
+#: In the same space: the number of the last order to read the files again. What each worker has obeyed stands behind the
+#: rows.
+_ORDER = struct.Struct("<I")
+_ORDER_AT = 8
 #: Writing a row takes a microsecond: whoever still sees half of one after so many tries reads what a dead writer left.
 _TRIES = 100
 
@@ -28,7 +32,7 @@ class Scoreboard:
 
     def __init__(self, rows: int = 1) -> None:
         self.rows = rows
-        self._page = mmap.mmap(-1, _FIRST + rows * _ROW)
+        self._page = mmap.mmap(-1, _FIRST + rows * (_ROW + _ORDER.size))
 
     @property
     def stopping(self) -> bool:
@@ -38,6 +42,27 @@ class Scoreboard:
     def stop(self) -> None:
         """Say that the whole service stops."""
         self._page[0] = 1
+
+    @property
+    def order(self) -> int:
+        """The number of the last order to read the files again."""
+        return int(_ORDER.unpack_from(self._page, _ORDER_AT)[0])
+
+    def give_order(self) -> int:
+        """Number a new order; for the parent."""
+        _ORDER.pack_into(self._page, _ORDER_AT, self.order + 1)
+        return self.order
+
+    def obey(self, row: int, order: int) -> None:
+        """The worker of that row has read the files as it was ordered."""
+        _ORDER.pack_into(self._page, self._obeyed_at(row), order)
+
+    def obeyed(self, row: int) -> int:
+        """The last order that this worker has obeyed."""
+        return int(_ORDER.unpack_from(self._page, self._obeyed_at(row))[0])
+
+    def _obeyed_at(self, row: int) -> int:
+        return _FIRST + self.rows * _ROW + row * _ORDER.size
 
     def publish(self, row: int, report: ProcessReport) -> None:
         """Write the row."""

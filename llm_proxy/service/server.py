@@ -43,6 +43,7 @@ from llm_proxy.live.state.registry import Registry, Snapshot, Sources
 from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
 from llm_proxy.relay.upstream import UpstreamClient
+from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
 from llm_proxy.service.demo import DemoServer
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
@@ -118,11 +119,17 @@ def check_layout() -> None:
 class Service:
     """One process's parts, in the order in which they start; ``stop`` takes them down in reverse.
 
-    ``shared`` is what a worker shares with the others, ``row`` its place among them.
+    ``shared`` is what a worker shares with the others, ``row`` its place among them; ``certificate`` is the one for
+    clients, as the parent has found it.
     """
 
     def __init__(
-        self, settings: Settings, env: Mapping[str, str], shared: SharedState | None = None, row: int = 0
+        self,
+        settings: Settings,
+        env: Mapping[str, str],
+        shared: SharedState | None = None,
+        row: int = 0,
+        certificate: Certificate | None = None,
     ) -> None:
         self.settings = settings
         self.demo = DemoServer()
@@ -151,11 +158,16 @@ class Service:
             documents=partial(operations.documents, settings.ep_prefix),
             hosts=accepted_hosts(settings),
         )
+        certificate = certificate or Certificate.of(settings)
+        self.certificates = CertificateWatch(certificate, tells=row == 0) if certificate else None
+        if self.certificates:
+            self.gateway.tls_report = self.certificates.report
         self.server = Server(
             limit=connection_cap(settings.max_connections),
             idle_timeout=settings.header_timeout,
             write_timeout=settings.write_timeout,
             at_once=SHARED if shared else ALONE,
+            tls=self.certificates.context if self.certificates else None,
         )
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         if shared is not None:
@@ -183,7 +195,15 @@ class Service:
             alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)
             self.server.add_sockets(listeners.ollama, alone)
         self.watcher.start()
+        if self.certificates:
+            self.certificates.start()
         self.heartbeat.start()
+
+    def reread(self) -> asyncio.Task[None]:
+        """Look at all files now; the task ends when what was seen of the configuration is judged."""
+        if self.certificates:
+            self.certificates.touch()
+        return self.registry.touch("signal")
 
     async def stop(self, at_once: asyncio.Event, *, refuse: bool = True) -> None:
         """Drain and close. ``at_once`` cuts the wait short. Without ``refuse`` other processes go on serving, and what
@@ -200,6 +220,8 @@ class Service:
         self.heartbeat.stop()
         gateway.upstream.close()
         self.watcher.stop()
+        if self.certificates:
+            self.certificates.stop()
         self.registry.close()
         self.demo.close()
 

@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from llm_proxy.service.manager_reports import ParentReports
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.signals import SIGNALS
+from llm_proxy.service.systemd import Manager
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class Supervisor:
     """``serve(row)`` is what a worker does until its end; it returns the exit status and is called in the worker.
 
     ``on_up`` is called once, when all workers serve. ``drain``: how long workers may take to end, in seconds.
-    ``on_stop`` is called when the service begins to stop.
+    ``on_stop`` is called when the service begins to stop. ``reports`` are for whoever manages the service.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class Supervisor:
         drain: float,
         on_up: Callable[[], None],
         on_stop: Callable[[], None],
+        reports: ParentReports | None = None,
     ) -> None:
+        self._reports = reports or ParentReports(Manager(), board)
         self._board = board
         self._serve = serve
         self._drain = drain
@@ -84,7 +88,9 @@ class Supervisor:
             if not self._stops:
                 self._fork_due()
                 settled = self._look()
-            got = signal.sigtimedwait(SIGNALS, self._poll_interval(settled))
+            self._reports.turn((place.row, place.begun) for place in self._places if place.pid)
+            pause = min(self._poll_interval(settled), self._reports.pause)
+            got = signal.sigtimedwait(SIGNALS, pause)
             if got is not None:
                 self._on_signal(signal.Signals(got.si_signo))
             self._reap()
@@ -116,6 +122,7 @@ class Supervisor:
         if not self._up:
             self._up = True
             self._on_up()
+            self._reports.up()
         self._old = [pid for pid in self._old if any(pid == place.pid for place in self._places)]
         if self._old and self._going not in [place.pid for place in self._places]:
             self._going = self._old.pop(0)
@@ -131,6 +138,7 @@ class Supervisor:
                 self._stops = max(self._stops, 1)
                 self._stop()
             case signal.SIGHUP:
+                self._reports.reread()
                 self._send(signal.SIGHUP)
             case signal.SIGUSR2:
                 self._old += [place.pid for place in self._places if place.pid]
@@ -139,6 +147,7 @@ class Supervisor:
         """The first time: drain. The second: at once. Then: kill."""
         self._stops += 1
         now = time.monotonic()
+        self._reports.stopping()
         if self._stops == 1:
             workers = self._board.read()
             running = sum(facts.running for facts in workers)
