@@ -90,10 +90,10 @@ class ConversationHandler(AnsweringHandler):
         body = await self.json_body()
         if "model_name" not in body and "model" in body:
             body["model_name"] = body.pop("model")
-        form = validated(self.form, body)
+        form = await self.beside(validated, self.form, body)
         deployment = self.deployment(form.model_name)
-        system, used = self._system(form, deployment)
-        request = canonical(form, body, system)
+        system, used = await self.beside(self._system, form, deployment)
+        request = await self.beside(canonical, form, body, system)
         self.face = OpenAIFace(request.wants_usage, request.model)
         await self.answer(request, deployment, used)
 

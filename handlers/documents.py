@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, ClassVar, cast
 
+from handlers.base.gateway import Document
 from handlers.base.handler import BaseHandler
+from llm_proxy.clients.application import Request
 
 
 class OpenAPIHandler(BaseHandler):
     """Made when it is first asked for, beside the loop; it changes with the version and the settings only."""
 
     endpoint = "/openapi.json"
+    linkable = True
     which: ClassVar[int] = 0
 
     async def get(self) -> None:
         found = await asyncio.get_running_loop().run_in_executor(None, self.gateway.documents)
-        document = found[self.which]
+        document = self.seen(found[self.which])
         self.set_header("Content-Type", document.kind)
         self.set_header("Cache-Control", "no-cache")
         self.set_header("ETag", document.tag)
@@ -32,12 +37,42 @@ class OpenAPIHandler(BaseHandler):
 
     head = get
 
+    def seen(self, document: Document) -> Document:
+        """As it is right where it was asked for: behind a proxy the paths may begin elsewhere."""
+        if self.verdict is not None and self.verdict.asked.prefix:
+            return _with_server(document, self.verdict.asked.prefix)
+        # Without a word of a proxy, relative to the document itself (OpenAPI 3.1, section 4.8.5): each place has its tag.
+        seen = _with_server(document, "/".join([".."] * (self.request.path.count("/") - 1)) or ".")
+        return replace(seen, tag=document.tag)
+
+
+@lru_cache(maxsize=16)
+def _with_server(document: Document, server: str) -> Document:
+    given = b'"servers":[{"url":"/"}]'
+    return Document.of(
+        document.body.replace(given, given.replace(b'"/"', b'"%b"' % server.encode()), 1), document.kind
+    )
+
 
 class PageHandler(OpenAPIHandler):
     """The page."""
 
     endpoint = "/docs"
     which = 1
+
+    async def get(self) -> None:
+        if cast(Request, self.request).path_asked.endswith("/"):
+            self.set_header("Location", "../docs")  # else its own links would lead astray
+            self.set_status(308)
+            self.clear_header("Content-Type")
+            await self.finish()
+        else:
+            await super().get()
+
+    head = get
+
+    def seen(self, document: Document) -> Document:
+        return document
 
 
 routes: list[tuple[str, Any]] = [("/openapi.json", OpenAPIHandler), ("/docs", PageHandler)]

@@ -8,18 +8,18 @@ that the upstream did not send have no place in it.
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from pydantic import ConfigDict
 from tornado.web import HTTPError
 
-from handlers.base.handler import OFF_LOOP
 from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
-from llm_proxy.errors import InvalidRequest, NotFound, Problem
+from llm_proxy.clients.request_reader import MAX_HEAD, MAX_HEADERS
+from llm_proxy.clients.target import after
+from llm_proxy.errors import InvalidRequest, NotFound, Problem, RequestError
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay.relay import Clock
 from llm_proxy.relay.upstream import Head
@@ -46,6 +46,11 @@ _UPSTREAMS_OWN = frozenset("set-cookie server alt-svc strict-transport-security 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]+")
 #: RFC 3986 path and query characters; everything else must come percent-encoded.
 _TARGET = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*(\?[A-Za-z0-9\-._~!$&'()*+,;=:@%/?\[\]|]*)?")
+#: Segments that mean "here" or "above", parameters behind them or not; and what no segment may hold.
+_DOTS = re.compile(r"(?:^|[/\\])\.\.?(?=[/\\;]|\Z)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
+#: How long a path with its query may be (nginx takes 8 KiB, Apache too, Go's server 1 MiB); headers are bounded as in front.
+MAX_TARGET = 16 * 1024
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -70,7 +75,7 @@ class PassthroughHandler(RelayingHandler):
     face: OpenAIFace
 
     async def post(self) -> None:
-        form = validated(PassthroughRequest, await self.json_body())
+        form = await self.beside(validated, PassthroughRequest, await self.json_body())
         deployment = self._deployment(form)
         method = (form.method or ("POST" if form.body is not None else "GET")).upper()
         if method not in _METHODS:
@@ -89,9 +94,7 @@ class PassthroughHandler(RelayingHandler):
         """The body of the JSON form as it is sent; a large one is written beside the loop."""
         if isinstance(body, str):
             return body.encode()
-        if self._size < OFF_LOOP:
-            return dumps(body)
-        return await asyncio.get_running_loop().run_in_executor(None, dumps, body)
+        return await self.beside(dumps, body)
 
     def _deployment(self, form: PassthroughRequest) -> Deployment:
         if (form.model is None) == (form.provider is None):
@@ -132,6 +135,7 @@ class PassthroughHandler(RelayingHandler):
             body,
             deployment.timeouts,
             stream=False,
+            once=True,
         )
         self.facts.update(provider=deployment.provider, model=deployment.name or None)
         await self.relay_call(call, deployment)
@@ -140,8 +144,12 @@ class PassthroughHandler(RelayingHandler):
         status = head.status
         self.set_status(status)  # with our own words for it: the upstream's reason is unchecked text
         self.clear_header("Content-Type")
-        for name, value in returned(head.pairs):
+        kept = returned(head.pairs)
+        for name, value in kept:
             self.add_header(name, value)
+        if exposed := self.answer_headers.get("Access-Control-Expose-Headers"):
+            names = dict.fromkeys(name for name, _ in kept)
+            self.set_header("Access-Control-Expose-Headers", ", ".join([exposed, *names]))
         if status == 204:
             # RFC 9110, section 8.6, forbids a length there, and Tornado would look for the body.
             self.clear_header("Content-Length")
@@ -156,14 +164,15 @@ class RawPassthroughHandler(PassthroughHandler):
     unpacks = False
 
     async def post(self, *_: str) -> None:
-        prefix = self.gateway.settings.ep_prefix + "/passthrough/"
+        segments = 1 + sum(map(bool, self.gateway.settings.ep_prefix.split("/")))
         # The raw request target: path groups of the router are percent-decoded, and with them every check is void.
-        name, slash, rest = self.request.uri.removeprefix(prefix).partition("/")
+        name, slash, rest = after(self.request.uri, segments).partition("/")
         if not slash:
             raise HTTPError(404)
         target = "/" + rest
         check_target(target, "path")
         headers = [(name, value) for name, value in self.request.headers.get_all()]
+        self.facts["dropped_headers"] = [name for name, _ in headers if "_" in name] or None
         body = self.body()
         method = str(self.request.method)
         has_body = bool(body) or "Content-Length" in self.request.headers
@@ -179,7 +188,10 @@ class RawPassthroughHandler(PassthroughHandler):
 
 
 def check_target(target: str, path: str) -> None:
-    """A path with an optional query that cannot mean another host or leave the base. Raises ``InvalidRequest``."""
+    """A path with an optional query that cannot mean another host or leave the base. Raises ``RequestError``."""
+    if len(target) > MAX_TARGET:
+        text = f"{path}: must not be longer than {MAX_TARGET} characters"
+        raise RequestError(text, status=414, code="uri_too_long", param=path)
     problem = ""
     if not target.startswith("/") or target.startswith("//"):
         problem = "must begin with exactly one '/'"
@@ -190,10 +202,9 @@ def check_target(target: str, path: str) -> None:
     else:
         plain = target.partition("?")[0]
         for _ in range(3):  # encoded once, twice, thrice: some servers decode more than once
-            segments = re.split(r"[/\\]", plain)
-            if any(segment.split(";")[0] in (".", "..") for segment in segments):
+            if _DOTS.search(plain):
                 problem = "must not contain '.' or '..' segments, encoded or not"
-            elif any(ord(c) < 32 or c == "\x7f" for c in plain) or "\\" in plain:
+            elif _CONTROL.search(plain):
                 problem = "must not contain control characters or backslashes, encoded or not"
             elif "//" in plain:
                 problem = "must not contain '//', encoded or not"
@@ -202,25 +213,31 @@ def check_target(target: str, path: str) -> None:
         raise InvalidRequest.of([Problem(path, problem)])
 
 
-def check_headers(headers: Iterable[tuple[str, str]]) -> None:
-    """Names and values that are legal on the wire. Raises ``InvalidRequest`` with every offender."""
-    problems = [
-        Problem("headers", "a header has a name or value that HTTP does not allow")
-        for name, value in headers
-        if not _NAME.fullmatch(name) or not LEGAL_VALUE.fullmatch(value)
-    ]
-    if problems:
-        raise InvalidRequest.of(problems[:1])
+def check_headers(headers: Sequence[tuple[str, str]]) -> None:
+    """Names and values that are legal on the wire, and not more of them than in a request's own head. Raises
+    ``RequestError``."""
+    if len(headers) > MAX_HEADERS or sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD:
+        text = f"headers: must be at most {MAX_HEADERS}, of {MAX_HEAD} bytes together"
+        raise RequestError(text, status=431, code="headers_too_large", param="headers")
+    for name, value in headers:
+        if _NAME.fullmatch(name.replace("_", "-")) and "_" in name:
+            text = (
+                "a name has an underscore, which is not sent on: there are servers that take it for a hyphen"
+            )
+            raise InvalidRequest.of([Problem("headers", text)])
+        if not _NAME.fullmatch(name) or not LEGAL_VALUE.fullmatch(value):
+            text = "a header has a name or value that HTTP does not allow"
+            raise InvalidRequest.of([Problem("headers", text)])
 
 
 def forwarded(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The caller's headers that an upstream may see."""
     pairs = list(headers)
-    named = _named_in_connection(pairs)
+    never = _HOP_BY_HOP | _CALLERS_OWN | _named_in_connection(pairs)
     return [
         (name, value)
         for name, value in pairs
-        if (low := name.lower()) not in _HOP_BY_HOP | _CALLERS_OWN | named
+        if (low := name.lower()) not in never
         and not low.startswith(("proxy-", "x-forwarded-", "sec-"))
         and "_" not in name  # servers that map '-' and '_' to the same variable would be fooled
         and _NAME.fullmatch(name)
@@ -231,11 +248,11 @@ def forwarded(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 def returned(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The upstream's headers that a caller may see."""
     pairs = list(pairs)
-    named = _named_in_connection(pairs)
+    never = _HOP_BY_HOP | _UPSTREAMS_OWN | _named_in_connection(pairs)
     return [
         (name, value)
         for name, value in pairs
-        if (low := name.lower()) not in _HOP_BY_HOP | _UPSTREAMS_OWN | named
+        if (low := name.lower()) not in never
         and not low.startswith(("proxy-", "access-control-"))
         and low not in ("x-request-id", "x-config-generation", "location")
         and _NAME.fullmatch(name.replace("_", "-"))

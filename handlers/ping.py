@@ -6,6 +6,7 @@ from typing import Any
 
 from handlers.base.handler import BaseHandler
 from llm_proxy import __version__
+from llm_proxy.errors import Draining
 
 
 class PingHandler(BaseHandler):
@@ -17,7 +18,7 @@ class PingHandler(BaseHandler):
     def get(self) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
-        if self.gateway.draining:
+        if self.gateway.stopping:
             self.set_status(503)
             self.finish("draining")
             return
@@ -27,41 +28,71 @@ class PingHandler(BaseHandler):
 
 
 class HealthHandler(BaseHandler):
-    """``GET /health``, where the clients of vLLM and llama.cpp look, and ``/api/hello``, where Claude Code does. The same
-    as ``/ping``, as JSON."""
+    """``GET /health``, where the clients of vLLM and llama.cpp look, ``/healthz`` and ``/readyz``, where orchestrators do, and
+    ``/api/hello``, where Claude Code does. The same as ``/ping``, as JSON."""
 
     endpoint = "/health"
     during_drain = True
 
     def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
-        draining = self.gateway.draining
+        draining = self.gateway.stopping
         self.send_json({"status": "draining" if draining else "ok"}, 503 if draining else 200)
 
     head = get
 
+    def options(self) -> None:
+        if self.gateway.stopping:
+            self.get()
+        else:
+            self.tell_methods()
+
+
+class AliveHandler(BaseHandler):
+    """``GET /livez``, where orchestrators ask whether to kill the process: not while it drains."""
+
+    endpoint = "/livez"
+    during_drain = True
+
+    def get(self) -> None:
+        self.set_header("Cache-Control", "no-store")
+        self.send_json({"status": "ok"})
+
+    head = get
+
+    def options(self) -> None:
+        self.tell_methods()
+
 
 class FrontHandler(BaseHandler):
-    """``GET`` and ``HEAD /``: who is here, and where its paths stand."""
+    """``GET`` and ``HEAD /``: who is here, and where its paths stand. ``OPTIONS /`` is how HAProxy asks whether anybody is."""
 
     endpoint = "/"
+    linkable = True
 
     def get(self) -> None:
         prefix = self.gateway.settings.ep_prefix
-        bases = {"openai": "/v1", "anthropic": "/", "ollama": "/ollama"}
+        outside = self.verdict.asked.prefix if self.verdict else ""
+        bases = {"openai": f"{outside}/v1", "anthropic": outside or "/", "ollama": f"{outside}/ollama"}
         self.send_json(
             {
                 "service": "llm-proxy-api",
                 "version": __version__,
-                "documentation": "/docs",
-                "openapi": "/openapi.json",
-                "status": f"{prefix}/status",
-                "models": "/v1/models",
+                "documentation": f"{outside}/docs",
+                "openapi": f"{outside}/openapi.json",
+                "status": f"{outside}{prefix}/status",
+                "models": f"{outside}/v1/models",
                 "base_urls": bases,
             }
         )
 
     head = get
+
+    def options(self) -> None:
+        if self.gateway.stopping:
+            self.fail(Draining("the gateway is stopping", retry_after="1"))
+        else:
+            self.tell_methods()
 
 
 #: With the usual prefix the latter is ``/api/hello``.
@@ -69,4 +100,9 @@ routes: list[tuple[str, Any]] = [("/ping", PingHandler), ("/hello", HealthHandle
 root_routes: list[tuple[str, Any]] = [
     ("/", FrontHandler),
     ("/health", HealthHandler),
+    ("/healthz", HealthHandler),
+    ("/readyz", HealthHandler),
+    ("/livez", AliveHandler),
 ]
+#: Where balancers and orchestrators look, on any port.
+health_routes: list[tuple[str, Any]] = root_routes[1:]

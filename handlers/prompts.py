@@ -60,10 +60,10 @@ class PromptHandler(BaseHandler):
     async def post(self, name: str) -> None:
         if not name.endswith(_RENDER):
             raise NotFound("there is no such path; POST /prompts/<id>/render renders a prompt")
-        form = validated(RenderRequest, await self.json_body() if self._size else {})
+        form = await self.beside(validated, RenderRequest, await self.json_body() if self._size else {})
         found = self.snapshot.prompts.find(name.removesuffix(_RENDER), form.language, self._default())
         prompt = found.prompt
-        text = prompt.render(form.prompt_vars)
+        text = await self.beside(prompt.render, form.prompt_vars)
         self.send_json(
             {
                 "id": prompt.id,

@@ -16,6 +16,7 @@ The tree::
           PromptNotFound              404  prompt_not_found
         MethodNotAllowed              405  method_not_allowed
         HostNotAllowed                403  host_not_allowed
+        OriginNotAllowed              403  origin_not_allowed
         RequestTooLarge               413  request_too_large
         UnsupportedMedia              415  unsupported_media_type
         RequestTimeout                408  request_timeout
@@ -29,6 +30,7 @@ The tree::
         UpstreamTimeout               504  timeout_connect | timeout_first_byte | timeout_idle | timeout_total
       NoUpstream                      503  no_upstream
       Draining                        503  draining
+      Overloaded                      503  overloaded
       ClientGone                      499  never written to anyone; exists so that the log can say it
 """
 
@@ -36,6 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar, Literal
 
 TimeoutPhase = Literal["connect", "first_byte", "idle", "total"]
@@ -80,7 +83,7 @@ class GatewayError(Exception):
         kind: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = cut(message, _MAX_MESSAGE)
         self.status = self.status if status is None else status
         self.type = self.type if type is None else type
         self.code = self.code if code is None else code
@@ -100,14 +103,37 @@ class RequestError(GatewayError):
     code = "invalid_request"
 
 
+#: How many problems of one document are told, and how much of each; nobody reads more.
+MAX_PROBLEMS = 20
+_MAX_PATH, _MAX_TEXT = 200, 400
+#: How long a message may be.
+_MAX_MESSAGE = 16 * 1024
+
+
 class InvalidRequest(RequestError):
-    """One or more fields are wrong; ``problems`` lists all of them."""
+    """One or more fields are wrong; ``problems`` lists the first ``MAX_PROBLEMS`` of them."""
 
     @classmethod
-    def of(cls, problems: Iterable[Problem]) -> InvalidRequest:
-        """Build the error whose message names every problem (at least one) and whose ``param`` is the first."""
-        found = tuple(problems)
-        return cls("; ".join(map(str, found)), param=found[0].path or None, problems=found)
+    def of(cls, problems: Iterable[Problem], more: int = 0) -> InvalidRequest:
+        """Build the error whose message names the problems (at least one) and whose ``param`` is the first. ``more`` are
+        known besides; those beyond the bound are counted with them."""
+        rest = iter(problems)
+        found = tuple(
+            Problem(cut(p.path, _MAX_PATH), cut(p.message, _MAX_TEXT)) for p in islice(rest, MAX_PROBLEMS)
+        )
+        more += sum(1 for _ in rest)
+        told = [*map(str, found), *([and_more(more)] if more else [])]
+        return cls("; ".join(told), param=found[0].path or None, problems=found)
+
+
+def and_more(count: int) -> str:
+    """What stands behind a list that does not hold everything."""
+    return f"and {count:,} more"
+
+
+def cut(text: str, limit: int) -> str:
+    """``text``, of which a stranger may have chosen the length."""
+    return text if len(text) <= limit else f"{text[:limit]}..."
 
 
 class InvalidJson(RequestError):
@@ -148,6 +174,14 @@ class HostNotAllowed(RequestError):
     status = 403
     type = "permission_error"
     code = "host_not_allowed"
+
+
+class OriginNotAllowed(RequestError):
+    """The request says that it comes from a web page that nobody has allowed (defence against pages of strangers)."""
+
+    status = 403
+    type = "permission_error"
+    code = "origin_not_allowed"
 
 
 class RequestTooLarge(RequestError):
@@ -276,6 +310,13 @@ class Draining(GatewayError):
 
     status = 503
     code = "draining"
+
+
+class Overloaded(GatewayError):
+    """More is asked for than this process has room for right now; ``retry_after`` says when to come back."""
+
+    status = 503
+    code = "overloaded"
 
 
 class ClientGone(GatewayError):

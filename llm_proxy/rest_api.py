@@ -162,8 +162,11 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
     gc.collect()
     gc.freeze()  # a collection in a worker would touch, and so copy, every page that is shared with the parent
     reports = ParentReports(manager, shared.board)
+    duck = settings.lame_duck_seconds
+    # While workers go on as lame ducks, clients still find them by the files.
+    stop = listeners.close_sockets if duck else listeners.close
     try:
-        return Supervisor(shared.board, work, settings.drain_seconds, on_up, listeners.close, reports).run()
+        return Supervisor(shared.board, work, settings.drain_seconds, on_up, stop, duck, reports).run()
     finally:
         listeners.remove_files()
 

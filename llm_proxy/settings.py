@@ -11,14 +11,17 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from llm_proxy.wire.forwarded import read_network
+from llm_proxy.wire.host import read_host
 from llm_proxy.wire.listen_on import Places
+from llm_proxy.wire.origin import read_origin
 
 PREFIX = "LLM_PROXY_API_"
 
@@ -69,12 +72,23 @@ def _prefix(value: Any) -> Any:
     return "/" + value.strip("/") if value.strip("/") else ""
 
 
-def _hosts(value: Any) -> Any:
-    return (
-        tuple(part.strip().lower() for part in value.split(",") if part.strip())
-        if isinstance(value, str)
-        else value
-    )
+def _each(read: Callable[[str], str]) -> BeforeValidator:
+    """Commas between items, each as ``read`` gives it."""
+
+    def items(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        found = []
+        for number, part in enumerate(filter(None, map(str.strip, value.split(","))), 1):
+            try:
+                found.append(read(part.lower()))
+            except ValueError as error:
+                raise PydanticCustomError(
+                    "item", "item {number} {problem}", {"number": number, "problem": str(error)}
+                ) from None
+        return tuple(found)
+
+    return BeforeValidator(items)
 
 
 def _places(value: Any) -> Any:
@@ -148,7 +162,13 @@ class Settings(BaseModel):
         "path of the authorities that must have signed the certificates of clients; empty = none is asked for",
     )
     ep_prefix: Annotated[str, BeforeValidator(_prefix)] = _set("/api", "a plain URL path such as /api")
-    timeout: float = _seconds(300.0, "upper bound of one upstream request")
+    timeout: float | None = _set(
+        None,
+        "seconds above 0, up to 86400: upper bound of every upstream request, streams included; empty = none",
+        gt=0,
+        le=86_400,
+        allow_inf_nan=False,
+    )
     models_config: Path = _set(
         Path("resources/configs/models-config.json"), "path of the model configuration"
     )
@@ -176,23 +196,48 @@ class Settings(BaseModel):
         ge=0,
         le=86_400,
     )
+    lame_duck_seconds: float = _set(
+        0.0,
+        "seconds from 0 to 86400: how long everything is still served at stop while /ping says draining",
+        ge=0,
+        le=86_400,
+    )
     header_timeout: float = _seconds(10.0, "a client's request head must be complete within")
-    body_timeout: float = _seconds(60.0, "a client's request body must be complete within")
-    write_timeout: float = _seconds(60.0, "a client that reads nothing for so long is dropped")
+    body_timeout: float = _seconds(
+        60.0,
+        "a client's request body must not stop for so long, nor be slower than 500 bytes a second over it",
+    )
+    write_timeout: float = _seconds(60.0, "a client that takes nothing of its answer for so long is dropped")
+    keepalive_timeout: float = _seconds(75.0, "an idle client connection is kept for, after an answer")
     max_connections: int = _set(
         10_000,
         "client connections of one process, from 1 to 1000000",
         ge=1,
         le=1_000_000,
     )
-    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts)] = _set(
+    allowed_hosts: Annotated[tuple[str, ...], _each(read_host)] = _set(
         (),
-        "comma-separated Host names, accepted beside the loopback names when listening on loopback",
+        "comma-separated Host names, *.domain or *, accepted beside the loopback names; no others are, wherever it listens",
+    )
+    allowed_origins: Annotated[tuple[str, ...], _each(read_origin)] = _set(
+        (),
+        "comma-separated origins of web pages that may ask, such as https://app.example, https://*.example, "
+        "http://localhost:*, or *",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], _each(read_network)] = _set(
+        (),
+        "comma-separated addresses and networks, such as 10.0.0.0/8, whose X-Forwarded-* and Forwarded are believed",
     )
     keepalive_after: float = _seconds(10.0, "a silent stream begins its keep-alives after")
     keepalive_interval: float = _seconds(15.0, "keep-alives of a silent stream come every")
     upstream_connections: int = _set(
         1000, "connections to one upstream host, from 1 to 100000", ge=1, le=100_000
+    )
+    drained_calls: int = _set(
+        100,
+        "upstream calls of one process that go on without a client, from 0 to 100000 (on_client_gone: drain)",
+        ge=0,
+        le=100_000,
     )
     upstream_wait: float = _seconds(30.0, "how long a request may wait for a connection to a busy upstream")
     upstream_idle: float = _seconds(4.0, "an idle upstream connection is kept for")

@@ -144,7 +144,15 @@ def test_error_sample(origin: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, "examples/README.md", "docs/matrix.md", "docs/failures.md", "docs/architecture.md"]
+    "page",
+    [
+        *PAGES,
+        "examples/README.md",
+        "docs/matrix.md",
+        "docs/clients.md",
+        "docs/failures.md",
+        "docs/architecture.md",
+    ],
 )
 def test_links(page: str) -> None:
     """Each link to a file of the project leads somewhere."""

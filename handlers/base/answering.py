@@ -12,24 +12,29 @@ import asyncio
 import random
 from asyncio import Future
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from tornado.iostream import StreamClosedError
 
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.redaction import conceal, without_addresses
-from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
+from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import OpenAIFace
+from llm_proxy.net.pace import Pace
 from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.choice import choose, unknown_model
 from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
-from providers.base import Adapter
+from providers.base import Adapter, BaseProvider
 
+T = TypeVar("T")
+
+#: How much of a model's name the access line holds.
+_LONGEST_NAME = 200
 #: How many characters the names of what was dropped may take.
 _NAMES = 1000
 
@@ -77,7 +82,7 @@ class AnsweringHandler(BaseHandler):
 
     def deployment(self, model: str) -> Deployment:
         """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
-        self.facts["model"] = model
+        self.facts["model"] = model[:_LONGEST_NAME]
         rows = self.snapshot.models.get(model)
         if not rows:
             raise unknown_model(model, self.snapshot.models)
@@ -88,7 +93,7 @@ class AnsweringHandler(BaseHandler):
         does before anything was sent."""
         if body.get("stream") is None:
             body["stream"] = stream
-        request = ChatRequest.of(body)
+        request = await self.beside(ChatRequest.of, body)
         self.face = OpenAIFace(request.wants_usage, request.model)
         await self.answer(request, self.deployment(request.model))
 
@@ -102,16 +107,14 @@ class AnsweringHandler(BaseHandler):
         """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish. ``native``: the call that a
         ``NativeRequest`` is for."""
         given, asked = request, deployment
-        request, removed = without_addresses(request)
+        request, removed = await self.beside(without_addresses, request)
         if native is None:
-            request, deployment, given_up = self._without_thinking(request, deployment)
+            request, deployment, given_up = await self._without_thinking(request, deployment)
             removed = (*removed, *given_up)
         adapter = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)  # type: ignore[arg-type]
-        if self._size < OFF_LOOP:
-            call = adapter.chat_call(request, deployment)
-        else:
-            loop = asyncio.get_running_loop()
-            call = await loop.run_in_executor(None, adapter.chat_call, request, deployment)
+        call = await self.beside(adapter.chat_call, request, deployment)
+        if isinstance(request, NativeRequest) and (request.headers or request.query):
+            call = replace(call, once=True)
         self._say_who(deployment, (*call.dropped, *removed), prompt)
         tally = Tally()
         self.exchange = exchange = self.gateway.upstream.exchange(call)
@@ -123,6 +126,7 @@ class AnsweringHandler(BaseHandler):
             self.face,
             tally,
             self.gateway.keep_alive,
+            self.worked_out,
         )
         self.facts["stream"] = bool(request.stream)
         if deployment.on_client_gone == "drain":
@@ -143,7 +147,8 @@ class AnsweringHandler(BaseHandler):
                 self._count(tally)
                 self._count_call(exchange)
             if not request.stream:
-                await self._send_whole(expressed(self.face.whole, response))
+                size = exchange.received
+                await self._send_whole(await self.worked_out(size, expressed, self.face.whole, response))
         except GatewayError as error:
             if native is None and self._refuses_thinking(error, asked):
                 await self.answer(given, asked, prompt)  # once: now it is known
@@ -157,12 +162,12 @@ class AnsweringHandler(BaseHandler):
         finally:
             self.gateway.running.discard(self)
 
-    def _without_thinking(
+    async def _without_thinking(
         self, request: Any, deployment: Deployment
     ) -> tuple[Any, Deployment, tuple[str, ...]]:
         """The same, but for thinking that is asked of a model that is known to have none; what that was, by name."""
         adapter = self.snapshot.adapter(deployment)
-        found = adapter.without_thinking(request, deployment)
+        found = await self.beside(adapter.without_thinking, request, deployment)
         if found is not None and self.gateway.knowledge.thinks_not(deployment, adapter):
             return found
         return request, deployment, ()
@@ -179,9 +184,9 @@ class AnsweringHandler(BaseHandler):
 
     async def embed(self, request: EmbeddingsRequest, deployment: Deployment) -> None:
         """Answer an embeddings request and finish."""
-        request, removed = without_addresses(request)
+        request, removed = await self.beside(without_addresses, request)
         adapter = self.snapshot.adapter(deployment)
-        call = adapter.embeddings_call(request, deployment)
+        call = await self.beside(adapter.embeddings_call, request, deployment)
         self._say_who(deployment, (*call.dropped, *removed), None)
         self.exchange = exchange = self.gateway.upstream.exchange(call)
         self.gateway.running.add(self)
@@ -191,11 +196,20 @@ class AnsweringHandler(BaseHandler):
                     _, body = await read_answer(exchange, adapter, deployment.timeouts)
             finally:
                 self._count_call(exchange)
-            await self._send_whole(self.embeddings_body(adapter.embeddings_response(body, request)))
+            await self._send_whole(await self.worked_out(len(body), self._embeddings, adapter, body, request))
         except GatewayError as error:
             await self._ended_badly(error)
         finally:
             self.gateway.running.discard(self)
+
+    def _embeddings(self, adapter: BaseProvider, body: bytes, request: EmbeddingsRequest) -> bytes:
+        return self.embeddings_body(adapter.embeddings_response(body, request))
+
+    async def worked_out(self, size: int, work: Callable[..., T], *arguments: Any) -> T:
+        """``work(*arguments)``, a step of what is done with ``size`` bytes of an answer: beside the loop if that is much."""
+        if size < OFF_LOOP:
+            return work(*arguments)
+        return await self.offloaded(size, work, *arguments, paid=True)
 
     def embeddings_body(self, body: bytes) -> bytes:
         """OpenAI's embeddings answer in the endpoint's dialect. Raises ``UpstreamError``."""
@@ -232,7 +246,7 @@ class AnsweringHandler(BaseHandler):
         try:
             if not flushed.done():
                 began = perf_counter()
-                done, _ = await asyncio.wait({flushed}, timeout=self.gateway.settings.write_timeout)
+                done = await self._goes_on(flushed)
                 self._client_seconds += perf_counter() - began
                 self.facts["client_ms"] = _ms(self._client_seconds)
                 if not done:
@@ -245,6 +259,16 @@ class AnsweringHandler(BaseHandler):
             self._client_left()
             if self._drain_timer is None:
                 raise ClientGone("the client closed its connection") from None
+
+    async def _goes_on(self, flushed: Future[None]) -> bool:
+        """Wait for ``flushed``; false if the client has taken nothing for too long. One that reads steadily may be as slow
+        as it likes."""
+        connection = self.connection
+        pace = Pace(self.gateway.settings.write_timeout, -connection.untaken)
+        while not (await asyncio.wait({flushed}, timeout=pace.interval))[0]:
+            if pace.stalled(-connection.untaken):
+                return False
+        return True
 
     def _begin(self, data: bytes) -> Future[None]:
         """Send the headers of a streamed answer together with its first bytes."""
@@ -287,7 +311,7 @@ class AnsweringHandler(BaseHandler):
             self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)
         if dropped:
-            self.answer_headers.put("X-Dropped-Params", header_text(", ".join(dropped)))
+            self.answer_headers.put("X-Dropped-Params", header_text.__wrapped__(", ".join(dropped)))
             self.facts["dropped"] = list(dropped)
             log.info(
                 "parameters dropped",
@@ -337,6 +361,10 @@ class AnsweringHandler(BaseHandler):
             return False
         return not taken.cancelled() and taken.exception() is None
 
+    def _give_up_job(self) -> None:
+        if not self._drain_seconds:  # then the answer is read to its end for the log
+            super()._give_up_job()
+
     def _client_left(self) -> None:
         """Nobody reads the answer any more: end the upstream call, now or when it is drained."""
         if self._left_at is not None:
@@ -349,12 +377,19 @@ class AnsweringHandler(BaseHandler):
         self.facts.setdefault("ended_by", "client")
         self.facts["phase"] = exchange.phase
         reason = ClientGone("the client closed its connection")
-        if self._drain_seconds and exchange.connected_at is not None and not exchange.over:
+        if self._may_drain(exchange):
             loop = asyncio.get_running_loop()
             self._drain_timer = loop.call_later(self._drain_seconds, self.abort, reason)
             self.facts["drained"] = False
+            self.gateway.drained.add(self)
+            exchange.yield_slot()
         else:
             self.abort(reason)
+
+    def _may_drain(self, exchange: Exchange) -> bool:
+        """Whether the call goes on without its client: the model says so, it was sent, and not too many do."""
+        wanted = self._drain_seconds and exchange.connected_at is not None and not exchange.over
+        return bool(wanted) and len(self.gateway.drained) < self.gateway.settings.drained_calls
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""
@@ -384,6 +419,7 @@ class AnsweringHandler(BaseHandler):
         """The figures of the upstream call, which is over."""
         if self._drain_timer is not None:
             self._drain_timer.cancel()
+            self.gateway.drained.discard(self)
         if self._left_at is not None:
             self.facts["abort_ms"] = _ms(perf_counter() - self._left_at)
         self.facts.update(
@@ -398,7 +434,7 @@ def _few(names: tuple[str, ...]) -> tuple[str, ...]:
     for at, name in enumerate(names):
         room -= len(name) + 2
         if room < 0:
-            return (*names[:at], f"and {len(names) - at} more")
+            return (*names[:at], and_more(len(names) - at))
     return names
 
 

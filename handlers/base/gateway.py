@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
 from llm_proxy.relay.model_knowledge import Knowledge
+from llm_proxy.relay.offload import Offload
 from llm_proxy.relay.relay import KeepAlive
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.lacking import Lacking
@@ -55,11 +57,17 @@ class Gateway:
     #: What the upstreams say of their models.
     knowledge: Knowledge = field(init=False)
     started_at: float = field(default_factory=time.time)
-    #: True from the stop signal on: no new work is accepted.
+    #: True when the process stops: no new work is accepted.
     draining: bool = False
+    #: True in the time before that: all is served, and who asks is told that it will end.
+    lame_duck: bool = False
     running: set[Running] = field(default_factory=set)
+    #: Those of them that go on without a client, for the sake of their usage.
+    drained: set[Running] = field(default_factory=set)
     #: Endpoints that upstreams turned out not to have.
     lacking: Lacking = field(default_factory=Lacking)
+    #: Where work on large bodies and answers is done.
+    offload: Offload = field(default_factory=Offload)
     #: What the status endpoint says about the watcher.
     watcher_report: Callable[[], dict[str, Any]] = dict
     #: What each process of the service says of itself, this one among them, for the status endpoint.
@@ -70,11 +78,16 @@ class Gateway:
     tls_report: Callable[[], dict[str, Any] | None] = lambda: None
     #: The OpenAPI document and the page that shows it; slow when called for the first time.
     documents: Callable[[], tuple[Document, ...]] = tuple
-    #: Host names that a request may carry; empty = any (not listening on loopback).
-    hosts: frozenset[str] = frozenset()
+    #: Who may ask at all.
+    door: FrontDoor = field(default_factory=FrontDoor.of)
 
     def __post_init__(self) -> None:
         self.knowledge = Knowledge(self.upstream)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the process was told to stop."""
+        return self.draining or self.lame_duck
 
     @property
     def keep_alive(self) -> KeepAlive:

@@ -11,18 +11,21 @@ import asyncio
 import logging
 import re
 import traceback
+from collections.abc import Callable
 from functools import lru_cache
 from http.client import responses
 from random import getrandbits
 from time import perf_counter
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, MissingArgumentError, stream_request_body
 
 from handlers.base.gateway import Gateway
+from llm_proxy.clients.application import Request
 from llm_proxy.clients.connection import ClientConnection
+from llm_proxy.clients.front_door import Arrival, Verdict
 from llm_proxy.clients.headers import RequestHeaders
 from llm_proxy.clients.tornado_internals import LeanRequestHandler, implements
 from llm_proxy.clients.unpacking import ACCEPTED, codings_of, unpacked
@@ -41,22 +44,32 @@ from llm_proxy.errors import (
 )
 from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.live.state.registry import Snapshot
+from llm_proxy.net.pace import Pace
 from llm_proxy.telemetry import log as logs
+from llm_proxy.wire.host import host_name
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import JsonProblem, parse_object
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("llm_proxy.access")
 
+T = TypeVar("T")
+
 #: A request id of a client that may be repeated in headers and logs.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _ID_HEADERS = ("x-request-id", "x-correlation-id", "x-trace-id", "request-id")
 
+#: Characters of a path that are shown, and those that are shown as they are.
+_SHOWN, _PATH = 200, "/%:@!$&'()*+,;=~"
+
 #: For errors: it keeps nothing of an answer.
 _PLAIN = OpenAIFace()
 
-#: Bodies above this size are parsed, and written again for the upstream, in a thread: locating a fault in a dense one costs 2 us a token.
+#: What is done with bodies and answers from this size on is done beside the loop (``llm_proxy.relay.offload``): reading,
+#: judging, translating and writing a dense one of this size takes some 30 ms.
 OFF_LOOP = 64 * 1024
+#: Bytes of a body that must come in a second, over the whole of ``body_timeout``; Apache's MinRate (mod_reqtimeout).
+LEAST_RATE = 500
 
 
 @stream_request_body
@@ -67,14 +80,20 @@ class BaseHandler(LeanRequestHandler):
     endpoint: ClassVar[str] = ""
     #: Whether it is served while the process drains.
     during_drain: ClassVar[bool] = False
+    #: Whether it is a page that does nothing but tell, so that pages of others may link to it.
+    linkable: ClassVar[bool] = False
     #: Whether a body that came compressed is read, not sent on as it is.
     unpacks: ClassVar[bool] = True
+    #: How the body comes, while it does.
+    _pace: Pace
     #: How the body is compressed, once that is known to be something that can be undone.
     _codings: tuple[str, ...] = ()
 
     gateway: Gateway
     snapshot: Snapshot
     request_id = ""
+    #: What the front door says of it, if there was anything to judge.
+    verdict: Verdict | None = None
 
     def initialize(self, gateway: Gateway) -> None:
         self.gateway = gateway
@@ -90,13 +109,28 @@ class BaseHandler(LeanRequestHandler):
         #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
         self.gone = False
         self._cut = False
+        #: Work on the body or the answer that is done beside the loop.
+        self._job: asyncio.Future[Any] | None = None
         #: True while the body has not been taken by a method.
         self._reading = self.connection.head.length != 0
         #: ``perf_counter`` seconds; the loop's own clock is too coarse for first-byte times.
         self.started = perf_counter()
         #: When the whole body was there and work began.
         self.body_at = self.started
+        if cast(RequestHeaders, self.request.headers).has_any(gateway.door.watched):
+            self._judge()
         self.set_default_headers()
+
+    def _judge(self) -> None:
+        """A browser sent it, or a proxy has told of it."""
+        request, connection = cast(Request, self.request), self.connection
+        fields = cast(RequestHeaders, request.headers).by_name()
+        arrival = Arrival(
+            str(request.method), fields, request.host, request.remote_ip, self.linkable, connection.secure
+        )
+        self.verdict = verdict = self.gateway.door.judge(arrival)
+        if verdict.refusal is not None and "origin" in fields:
+            self.facts["origin"] = fields["origin"][:200]
 
     def make_face(self) -> Face:
         """The dialect of this endpoint's answers."""
@@ -112,6 +146,8 @@ class BaseHandler(LeanRequestHandler):
         put("Content-Type", "application/json")
         put("X-Request-Id", self.request_id)
         put("X-Config-Generation", self.snapshot.version)
+        for name, value in self.verdict.cors if self.verdict else self.gateway.door.always:
+            put(name, value)
 
     def compute_etag(self) -> str | None:
         return None  # answers are not cached; hashing them would be work for nothing
@@ -122,18 +158,35 @@ class BaseHandler(LeanRequestHandler):
             return  # the body came with the head, and was too large or malformed: that was the answer
         if refusal := self._refusal():
             self.refuse(refusal)
+        elif self.verdict is not None and self.verdict.preflight:
+            self.answer_without_body()
         elif not self._whole():
             self.connection.send_continue()
-            loop = asyncio.get_running_loop()
-            self._body_timer = loop.call_later(self.gateway.settings.body_timeout, self._body_late)
+            seconds = self.gateway.settings.body_timeout
+            self._pace = Pace(seconds, self._size, LEAST_RATE * seconds)
+            self._look_again()
 
-    def _refusal(self) -> RequestError | Draining | None:
+    def tell_methods(self) -> None:
+        """The answer to OPTIONS (RFC 9110, section 9.3.7)."""
+        self.set_header("Allow", ", ".join([*self.allowed_methods(), "OPTIONS"]))
+        self.answer_without_body()
+
+    def answer_without_body(self) -> None:
+        """204: the header fields are all that is said."""
+        self.set_status(204)
+        self.clear_header("Content-Type")
+        self.finish()
+
+    def _refusal(self) -> GatewayError | None:
         """Why this request is not read any further, if so; decided from the head alone."""
-        headers = self.request.headers
+        headers, door = self.request.headers, self.gateway.door
+        # No page but ours can have the address that the client has connected to for its name.
+        if not door.serves(name := self.request.host_name) and name != host_name(self.connection.local_ip):
+            return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
+        if self.verdict is not None and self.verdict.refusal is not None:
+            return self.verdict.refusal
         if self.gateway.draining and not self.during_drain:
             return Draining("the gateway is stopping", retry_after="1")
-        if self.gateway.hosts and self.request.host_name.lower() not in self.gateway.hosts:
-            return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
         coding = headers.get("Content-Encoding")
         if coding is not None and self.unpacks and self.connection.head.length:
             try:
@@ -161,10 +214,19 @@ class BaseHandler(LeanRequestHandler):
         future: asyncio.Future[None] = cast(Any, self.request).body_future
         return future.done()
 
-    def _body_late(self) -> None:
-        """The body timer: answer and close."""
-        seconds = self.gateway.settings.body_timeout
-        self.refuse(RequestTimeout(f"the body was not complete within {seconds:g} s"))
+    def _look_again(self) -> None:
+        """Look at the body's pace, from time to time."""
+        loop = asyncio.get_running_loop()
+        self._body_timer = loop.call_later(self._pace.interval, self._look_at_body)
+
+    def _look_at_body(self) -> None:
+        """The body timer: a body that goes on may take its time, for one that does not answer and close."""
+        if self._pace.stalled(self._size):
+            seconds = self.gateway.settings.body_timeout
+            text = f"less than {LEAST_RATE} bytes a second of the body have come for {seconds:g} s"
+            self.refuse(RequestTimeout(text))
+        else:
+            self._look_again()
 
     def refuse(self, error: GatewayError) -> None:
         """Answer ``error`` although the body may not have been read; then the connection is closed."""
@@ -207,8 +269,7 @@ class BaseHandler(LeanRequestHandler):
                 raise RequestTooLarge("for the loop")
             data = unpacked(data, codings, min(OFF_LOOP, limit))
         except RequestTooLarge:
-            loop = asyncio.get_running_loop()
-            data = await loop.run_in_executor(None, unpacked, data, codings, limit)
+            data = await self.offloaded(max(len(data), OFF_LOOP), unpacked, data, codings, limit)
         self._size = len(data)
         return data
 
@@ -219,11 +280,31 @@ class BaseHandler(LeanRequestHandler):
         if kind.startswith("multipart/"):
             raise UnsupportedMedia("the body must be JSON (Content-Type: application/json)")
         try:
-            if len(data) < OFF_LOOP:
-                return parse_object(data)
-            return await asyncio.get_running_loop().run_in_executor(None, parse_object, data)
+            return await self.beside(parse_object, data)
         except JsonProblem as problem:
             raise InvalidJson(str(problem)) from problem
+
+    async def beside(self, work: Callable[..., T], *arguments: Any) -> T:
+        """``work(*arguments)``, a step of what is done with the request's body: beside the loop if that is large. Raises
+        what it raises, ``Overloaded``, or ``ClientGone``: nobody waits for the next step then."""
+        if self._size < OFF_LOOP:
+            return work(*arguments)
+        return await self.offloaded(self._size, work, *arguments)
+
+    async def offloaded(self, size: int, work: Callable[..., T], *arguments: Any, paid: bool = False) -> T:
+        """The same for work on ``size`` bytes, however few; ``paid``: of an answer."""
+        if self.gone and not paid:
+            raise ClientGone("the client left before its request was read")
+        self._job = job = self.gateway.offload.run(self.connection, size, work, *arguments, paid=paid)
+        try:
+            return await job
+        finally:
+            self._job = None
+
+    def _give_up_job(self) -> None:
+        """The client has left: what has not begun is never done, and the step after that which has is not either."""
+        if self._job is not None and not self._job.done():
+            self._job.set_exception(ClientGone("the client closed its connection"))
 
     def send_json(self, value: Any, status: int = 200) -> None:
         """Finish with a JSON body."""
@@ -306,6 +387,7 @@ class BaseHandler(LeanRequestHandler):
         if self._cut:
             return
         self.gone = True
+        self._give_up_job()
         self.facts.setdefault("ended_by", "client")
         if self._reading:  # no method will ever run, so nobody else logs this request
             self.facts["phase"] = "request"
@@ -333,8 +415,9 @@ class BaseHandler(LeanRequestHandler):
             "request_id": self.request_id,
             "method": self.request.method,
             "endpoint": self.endpoint or "unknown",
-            "path": self.request.path,
+            "path": cast(Request, self.request).path_asked,
             "status": status,
+            "client": self.verdict.asked.client if self.verdict else self.request.remote_ip,
             "total_ms": round(total * 1000, 2),
             "generation": self.snapshot.version,
         }
@@ -363,12 +446,21 @@ class NotFoundHandler(BaseHandler):
 
     def message(self) -> str:
         """What the 404 says."""
-        return "there is no such path; GET /docs lists all of them"
+        return f"there is no such path: {self.shown_path()}; GET /docs lists all of them"
+
+    def shown_path(self) -> str:
+        """The path that was asked for, as far as it may be shown."""
+        path = cast(Request, self.request).path_asked
+        first = path[:_SHOWN]
+        shown = (
+            first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
+        )
+        return shown if len(path) <= _SHOWN else shown + "..."
 
 
 @lru_cache(maxsize=1000)
 def header_text(text: str) -> str:
-    """A configured name in a header: ASCII as it is, anything else percent-encoded."""
+    """A configured name in a header (what a client chose goes around the cache): ASCII as it is, anything else percent-encoded."""
     return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
 
 

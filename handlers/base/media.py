@@ -9,14 +9,12 @@ meant; with several a 400 says what to send.
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from time import perf_counter
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from handlers.base.answering import UsedPrompt
-from handlers.base.handler import OFF_LOOP
 from handlers.base.redaction import ADDRESSES
 from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSupported, Problem
@@ -26,8 +24,6 @@ from llm_proxy.relay.upstream import Head
 from llm_proxy.routing.choice import choose, unknown_model
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.strict_json import JsonProblem
-
-T = TypeVar("T")
 
 #: What describes an answer's body; everything else is between the upstream and us.
 _ABOUT_BODY = (
@@ -102,12 +98,12 @@ class MediaHandler(RelayingHandler):
         if body is not None:
             removed = sorted(ADDRESSES & body.names)
             without = removed if model is not None else [*removed, "model"]
-            data = await self.off_loop(lambda: body.written(model, without))
+            data = await self.beside(body.written, model, without)
             headers.append(("Content-Type", body.content_type))
         self._say_who(deployment, tuple(removed), None)
         own = self.snapshot.adapter(deployment).auth_headers(deployment)
         url = deployment.api_host + target
-        call = HttpCall(method, url, (*headers, *own), data, deployment.timeouts)
+        call = HttpCall(method, url, (*headers, *own), data, deployment.timeouts, once=True)
         await self.relay_call(call, deployment)
 
     def _accept(self) -> str:
@@ -119,18 +115,12 @@ class MediaHandler(RelayingHandler):
         if not deployment.model:
             self.clear_header("X-LLM-Model")
 
-    async def off_loop(self, work: Callable[[], T]) -> T:
-        """Do ``work`` on the request's body, beside the loop if that is large."""
-        if self._size < OFF_LOOP:
-            return work()
-        return await asyncio.get_running_loop().run_in_executor(None, work)
-
     async def media_body(self) -> MediaBody:
         """The request's body. Raises ``InvalidJson``, ``InvalidRequest`` or ``UnsupportedMedia``."""
         data = await self.plain_body()
         kind = self.request.headers.get("Content-Type", "")
         try:
-            return await self.off_loop(lambda: read_body(data, kind))
+            return await self.beside(read_body, data, kind)
         except JsonProblem as problem:
             raise InvalidJson(str(problem)) from problem
 

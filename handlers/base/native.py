@@ -18,7 +18,7 @@ from llm_proxy.errors import GatewayError, InvalidRequest, UpstreamError
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
 from llm_proxy.wire.calls import Deployment, NativeRequest
-from llm_proxy.wire.schema import M, validated
+from llm_proxy.wire.judging import M, validated
 from providers.base import NativeCall
 
 
@@ -33,13 +33,13 @@ class NativeFirstHandler(AnsweringHandler):
     #: How the request is answered if the upstream has no such endpoint; None: it is an error then.
     _instead: Callable[[], Awaitable[None]] | None = None
 
-    def judged(self, body: Mapping[str, Any], least: type[M], whole: type[BaseModel]) -> M:
+    async def judged(self, body: Mapping[str, Any], least: type[M], whole: type[BaseModel]) -> M:
         """``body`` as far as any upstream needs it to be sound: one of the same dialect judges the rest itself. Raises
         ``InvalidRequest`` with every problem, those of the ``whole`` form too."""
         try:
-            return validated(least, body)
+            return await self.beside(validated, least, body)
         except InvalidRequest:
-            validated(whole, body)
+            await self.beside(validated, whole, body)
             raise
 
     def native_call(self, deployment: Deployment) -> NativeCall | None:

@@ -6,8 +6,6 @@ makes it reads the answer in another program's window: so it names the path that
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from handlers.base.handler import NotFoundHandler
 from llm_proxy.faces.anthropic.face import AnthropicFace
 from llm_proxy.faces.face import Face
@@ -37,14 +35,9 @@ class NoSuchPathHandler(NotFoundHandler):
         return "anthropic-version" in self.request.headers
 
     def message(self) -> str:
-        path = self.request.path
+        path = self.request.path  # in its usual spelling
         near: str | None = None
         if len(path) <= _LONGEST:
-            near = _near(path, self.application.paths)  # type: ignore[attr-defined]  # a Site
+            near = near_path(path, self.application.paths)  # type: ignore[attr-defined]  # a Site
         hint = f"; near it is {near}" if near else ""
-        return f"there is no such path{hint}; {self.everything} lists all of them"
-
-
-@lru_cache(maxsize=256)
-def _near(path: str, known: tuple[str, ...]) -> str | None:
-    return near_path(path, known)
+        return f"there is no such path: {self.shown_path()}{hint}; {self.everything} lists all of them"

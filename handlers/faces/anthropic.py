@@ -49,18 +49,18 @@ class MessagesHandler(AnthropicHandler):
 
     async def post(self) -> None:
         body = await self.json_body()
-        asked = self.judged(body, Asked, MessagesRequest)
+        asked = await self.judged(body, Asked, MessagesRequest)
         self.face = AnthropicFace(asked.model)
         deployment = self.deployment(asked.model)
         if call := self.native_call(deployment):
-            body, self.untranslated = cleaned(body)
+            body, self.untranslated = await self.beside(cleaned, body)
             await self.answer_natively(call, body, bool(asked.stream), deployment)
             return
-        form = read(body)
-        chat = canonical(form, body, deployment.api_type, deployment.model)
+        form = await self.beside(read, body)
+        chat = await self.beside(canonical, form, body, deployment.api_type, deployment.model)
         self.untranslated = chat.dropped
         self.face = AnthropicFace(asked.model, chat.members, partial(estimated_tokens, body))
-        await self.answer(ChatRequest.of(chat.sent), deployment)
+        await self.answer(await self.beside(ChatRequest.of, chat.sent), deployment)
 
 
 class CountTokensHandler(AnthropicHandler):
@@ -72,25 +72,25 @@ class CountTokensHandler(AnthropicHandler):
 
     async def post(self) -> None:
         self._body = body = await self.json_body()
-        asked = self.judged(body, Asked, CountRequest)
+        asked = await self.judged(body, Asked, CountRequest)
         deployment = self.deployment(asked.model)
         if call := self.native_call(deployment):
-            body, self.untranslated = cleaned(body)
+            body, self.untranslated = await self.beside(cleaned, body)
             await self.answer_natively(call, body, False, deployment)
         else:
-            self._estimate()
+            await self._estimate()
 
     async def _ended_badly(self, error: GatewayError) -> None:
         # Servers that have no more than the messages of this API are many.
         if isinstance(error, UpstreamRefused) and error.status in (404, 405) and not self.gone:
-            self._estimate()
+            await self._estimate()
         else:
             await super()._ended_badly(error)
 
-    def _estimate(self) -> None:
-        validated(CountRequest, self._body)
+    async def _estimate(self) -> None:
+        await self.beside(validated, CountRequest, self._body)
         self.set_header("X-Token-Count", "estimate")
-        self.send_json({"input_tokens": estimated_tokens(self._body)})
+        self.send_json({"input_tokens": await self.beside(estimated_tokens, self._body)})
 
 
 _PATHS: list[tuple[str, Any]] = [

@@ -6,10 +6,11 @@ have slashes and colons in its name. A key in the query is neither logged nor se
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
-from handlers.base.handler import NotFoundHandler
 from handlers.base.native import NativeFirstHandler
+from handlers.base.unknown import NoSuchPathHandler
 from handlers.faces.models import GeminiModelHandler, GeminiModelsHandler
 from llm_proxy.errors import GatewayError, UpstreamRefused
 from llm_proxy.faces.face import Face
@@ -49,7 +50,7 @@ class GeminiHandler(NativeFirstHandler):
         stream: bool = False,
     ) -> None:
         """Answer ``body`` as it is and finish; ``name`` is what answers call the model."""
-        sent = {**without_our_signatures(body), "model": name}
+        sent = {**await self.beside(without_our_signatures, body), "model": name}
         await self.answer_natively(call, sent, stream, deployment)
 
 
@@ -68,10 +69,10 @@ class GenerateContentHandler(GeminiHandler):
         if call := self.native_call(deployment):
             await self.relay(call, body, name, deployment, stream=self.streams)
             return
-        chat = canonical(body, name, deployment.api_type, stream=self.streams)
+        chat = await self.beside(partial(canonical, stream=self.streams), body, name, deployment.api_type)
         self.untranslated = chat.dropped
         self.face = GeminiFace(name, array=array, thoughts=chat.thoughts)
-        await self.answer(ChatRequest.of(chat.sent), deployment)
+        await self.answer(await self.beside(ChatRequest.of, chat.sent), deployment)
 
 
 class StreamGenerateContentHandler(GenerateContentHandler):
@@ -94,17 +95,17 @@ class GeminiCountTokensHandler(GeminiHandler):
         if call := self.native_call(deployment):
             await self.relay(call, body, name, deployment)
         else:
-            self._estimate()
+            await self._estimate()
 
     async def _ended_badly(self, error: GatewayError) -> None:
         # Servers that have no more than the answers of this API are many.
         if isinstance(error, UpstreamRefused) and error.status in (404, 405) and not self.gone:
-            self._estimate()
+            await self._estimate()
         else:
             await super()._ended_badly(error)
 
-    def _estimate(self) -> None:
-        tokens = estimated_tokens(self._body)
+    async def _estimate(self) -> None:
+        tokens = await self.beside(estimated_tokens, self._body)
         self.set_header("X-Token-Count", "estimate")
         self.send_json({"totalTokens": tokens})
 
@@ -123,9 +124,9 @@ class EmbedContentHandler(GeminiHandler):
         if call := self.native_call(deployment):
             await self.relay(call, body, name, deployment)
             return
-        self._asked = embeddings(body, name, single=self.single)
+        self._asked = await self.beside(partial(embeddings, single=self.single), body, name)
         self.untranslated = self._asked.dropped
-        await self.embed(EmbeddingsRequest.of(self._asked.sent), deployment)
+        await self.embed(await self.beside(EmbeddingsRequest.of, self._asked.sent), deployment)
 
     def embeddings_body(self, body: bytes) -> bytes:
         return self._asked.answer(body)
@@ -139,7 +140,7 @@ class BatchEmbedContentsHandler(EmbedContentHandler):
     single = False
 
 
-class GeminiNotFoundHandler(GeminiHandler, NotFoundHandler):
+class GeminiNotFoundHandler(GeminiHandler, NoSuchPathHandler):
     """Any other path of this API: tuned models, files, caches and batches are kept by Google."""
 
     endpoint = "/v1beta/"

@@ -63,6 +63,9 @@ class RootHandler(OllamaHandler):
 
     head = get
 
+    def options(self) -> None:
+        self.tell_methods()
+
 
 class VersionHandler(OllamaHandler):
     """``GET /ollama/api/version``."""
@@ -122,20 +125,20 @@ class GeneratingHandler(OllamaHandler, NativeFirstHandler):
 
     async def post(self) -> None:
         body = await self.json_body()
-        asked = self.judged(body, Asked, self.form)
+        asked = await self.judged(body, Asked, self.form)
         self.face = face = face_for(asked.model, self.kind)
         name, _ = self.rows(asked.model)
         deployment = self.deployment(name)
         if call := self.native_call(deployment):
             await self.answer_natively(call, body, asked.streams, deployment)
             return
-        form = validated(self.form, body)
+        form = await self.beside(validated, self.form, body)
         if not form.turns:
             self.finish(face.idle("unload" if form.unloads else "load"))
             return
-        chat = canonical(form, body, deployment.api_type)
+        chat = await self.beside(canonical, form, body, deployment.api_type)
         self.untranslated = chat.dropped
-        await self.answer(ChatRequest.of(chat.sent), deployment)
+        await self.answer(await self.beside(ChatRequest.of, chat.sent), deployment)
 
 
 class OllamaChatHandler(GeneratingHandler):
@@ -166,19 +169,19 @@ class EmbedHandler(OllamaHandler, NativeFirstHandler):
 
     async def post(self) -> None:
         body = await self.json_body()
-        asked = self.judged(body, Asked, self.form)
+        asked = await self.judged(body, Asked, self.form)
         name, _ = self.rows(asked.model)
         deployment = self.deployment(name)
         if call := self.native_call(deployment):
             await self.answer_natively(call, body, False, deployment)
             return
-        self._form = validated(self.form, body)
+        self._form = await self.beside(validated, self.form, body)
         self._began = time.monotonic_ns()
         if not self._form.texts:
             self.send_json(self._form.answer([], 0, None))
             return
-        sent, self.untranslated = canonical_embed(self._form, body)
-        await self.embed(EmbeddingsRequest.of(sent), deployment)
+        sent, self.untranslated = await self.beside(canonical_embed, self._form, body)
+        await self.embed(await self.beside(EmbeddingsRequest.of, sent), deployment)
 
     def embeddings_body(self, body: bytes) -> bytes:
         return embed_answer(self._form, body, time.monotonic_ns() - self._began)

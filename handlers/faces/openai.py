@@ -27,7 +27,7 @@ class EmbeddingsHandler(AnsweringHandler):
     endpoint = "/v1/embeddings"
 
     async def post(self) -> None:
-        request = EmbeddingsRequest.of(await self.json_body())
+        request = await self.beside(EmbeddingsRequest.of, await self.json_body())
         await self.embed(request, self.deployment(request.model))
 
 

@@ -20,7 +20,7 @@ class CompletionsHandler(NativeFirstHandler):
 
     async def post(self) -> None:
         body = await self.json_body()
-        asked = self.judged(body, Asked, CompletionRequest)
+        asked = await self.judged(body, Asked, CompletionRequest)
         deployment = self.deployment(asked.model)
         if call := self.native_call(deployment):
             self.face = CompletionsFace(asked.model, int(time.time()), asked.wants_usage)
@@ -33,10 +33,11 @@ class CompletionsHandler(NativeFirstHandler):
 
     async def _translate(self, body: dict[str, Any], deployment: Deployment) -> None:
         self.face = self.make_face()  # errors are OpenAI's
-        form = read(body)
+        form = await self.beside(read, body)
         self.face = CompletionsFace(form.model, int(time.time()), form.wants_usage, form.echoed)
         self.untranslated = form.dropped
-        await self.answer(ChatRequest.of(canonical(form, body)), deployment)
+        chat = await self.beside(canonical, form, body)
+        await self.answer(await self.beside(ChatRequest.of, chat), deployment)
 
 
 routes: list[tuple[str, Any]] = [("/v1/completions", CompletionsHandler)]

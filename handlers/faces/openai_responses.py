@@ -8,6 +8,7 @@ upstream in use of those that have the API, like everything with an id (``handle
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from handlers.base.native import NativeFirstHandler
@@ -30,7 +31,7 @@ class ResponsesHandler(NativeFirstHandler):
 
     async def post(self) -> None:
         body = await self.json_body()
-        asked = self.judged(body, Asked, ResponsesRequest)
+        asked = await self.judged(body, Asked, ResponsesRequest)
         deployment = self._where(asked, body)
         call = self.native_call(deployment)
         if call is not None and (refers(body) or not beyond_functions(body) or call.takes_all(deployment)):
@@ -38,7 +39,9 @@ class ResponsesHandler(NativeFirstHandler):
             self.face = ResponsesFace(form, int(time.time()))
             # What is kept nowhere else cannot be told in a chat.
             instead = None if refers(body) else lambda: self._translate(body, deployment)
-            sent, self.untranslated = cleaned(body) if call.keeps(deployment) else (body, ())
+            sent: Mapping[str, Any] = body
+            if call.keeps(deployment):
+                sent, self.untranslated = await self.beside(cleaned, body)
             await self.answer_natively(call, sent, bool(asked.stream), deployment, instead)
         else:
             await self._translate(body, deployment)
@@ -58,11 +61,11 @@ class ResponsesHandler(NativeFirstHandler):
 
     async def _translate(self, body: dict[str, Any], deployment: Deployment) -> None:
         self.face = self.make_face()  # errors are OpenAI's
-        form = read(body)
-        chat = canonical(form, body)
+        form = await self.beside(read, body)
+        chat = await self.beside(canonical, form, body)
         self.face = ResponsesFace(form, _now(), chat.tools, _now)
         self.untranslated = tuple(chat.dropped)
-        await self.answer(ChatRequest.of(chat.sent), deployment)
+        await self.answer(await self.beside(ChatRequest.of, chat.sent), deployment)
 
 
 def _now() -> int:

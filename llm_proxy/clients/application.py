@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, cast
 from urllib.parse import parse_qs
@@ -23,22 +23,32 @@ from tornado.httputil import (
     HTTPServerRequest,
     RequestStartLine,
     ResponseStartLine,
-    split_host_and_port,
 )
 from tornado.web import Application, HTTPError, RequestHandler
 
+from llm_proxy.clients.target import BadTarget, below, origin_form, spelled
 from llm_proxy.clients.tornado_internals import LeanRequestHandler
+from llm_proxy.wire import host as hosts
 
 #: What may stand in a Host field; no comma, which is how two of them look when they were joined.
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+;=%:\[\]-]*")
 
+#: What a plain path has found besides.
+_NOTHING: Sequence[bytes] = ()
 
-@lru_cache(maxsize=256)
+
 def _name_in(host: str) -> str:
     """The name or address in a Host field. Raises ``HTTPInputError``."""
+    if len(host) > hosts.LONGEST:  # clients choose what is kept, so it is short
+        raise HTTPInputError("bad Host")
+    return _sound_name(host)
+
+
+@lru_cache(maxsize=256)
+def _sound_name(host: str) -> str:
     if not _HOST.fullmatch(host):
         raise HTTPInputError("bad Host")
-    return split_host_and_port(host.lower())[0]
+    return hosts.host_and_port(host)[0]
 
 
 class Request(HTTPServerRequest):
@@ -47,7 +57,7 @@ class Request(HTTPServerRequest):
     def __init__(self, start: RequestStartLine, headers: HTTPHeaders, connection: HTTPConnection) -> None:
         """Raises ``HTTPInputError``."""
         # Not Tornado's own, which takes the query apart and copies the result, for nobody here.
-        self.method, self.uri, self.version = start
+        self.method, target, self.version = start
         self.headers = headers
         self.connection = connection
         self.server_connection = connection
@@ -55,9 +65,20 @@ class Request(HTTPServerRequest):
         self.protocol = "http"
         self.body = b""
         self.files = {}
-        self.host = headers.get("Host", "127.0.0.1")
-        self.host_name = _name_in(self.host)
-        self.path, _, self.query = start.path.partition("?")
+        host = headers.get("Host", "127.0.0.1")
+        if not target.startswith("/"):
+            try:
+                target, named = origin_form(start.method, target)
+            except BadTarget as error:
+                raise HTTPInputError(str(error)) from error
+            host = host if named is None else named
+        self.host = host
+        self.host_name = _name_in(host)
+        #: As it came, but for the form of the whole.
+        self.uri = target
+        self.path, _, self.query = target.partition("?")
+        #: ``path`` as it came; the other is as the router knows it.
+        self.path_asked = self.path
         #: The connection's; asking Python for the running one is a system call before 3.12.
         self.loop: asyncio.AbstractEventLoop = connection.loop  # type: ignore[attr-defined]
         self.body_future: Future[None] = self.loop.create_future()
@@ -78,18 +99,22 @@ class Request(HTTPServerRequest):
 
 
 class GatewayApplication(Application):
-    """``routes``: paths or patterns, handlers and their arguments, as Tornado takes them."""
+    """``routes``: paths or patterns, handlers and their arguments, as Tornado takes them; all of them are served below
+    ``prefix`` too."""
 
     def __init__(
         self,
         routes: Iterable[tuple[str, type[RequestHandler], dict[str, Any]]],
         default: type[RequestHandler],
         default_args: dict[str, Any],
+        prefix: str = "",
     ) -> None:
         routes = list(routes)
         super().__init__(
             routes, default_handler_class=default, default_handler_args=default_args, log_function=_silent
         )
+        self._prefix = prefix
+        self._default, self._default_args = default, default_args
         self._plain: dict[str, tuple[type[RequestHandler], dict[str, Any]]] = {}
         for path, _, _ in routes:
             if path != re.escape(path).replace(r"\-", "-"):
@@ -105,16 +130,27 @@ class GatewayApplication(Application):
 
     def begin(self, request: Request) -> tuple[RequestHandler, asyncio.Task[None]]:
         """The handler of ``request``, running."""
-        arguments: list[bytes] = []
         plain = self._plain.get(request.path)
-        if plain is not None:
-            handler = cast(LeanRequestHandler, plain[0](self, request, **plain[1]))
-        else:
-            found: Any = self.find_handler(request)
-            handler = cast(LeanRequestHandler, found.handler_class(self, request, **found.handler_kwargs))
-            arguments = found.path_args
+        kind, given, arguments = self._look_for(request) if plain is None else (*plain, _NOTHING)
+        handler = cast(LeanRequestHandler, kind(self, request, **given))
         task = request.loop.create_task(handler.run(*arguments))
         return handler, task
+
+    def _look_for(self, request: Request) -> tuple[type[RequestHandler], dict[str, Any], Sequence[bytes]]:
+        """Who serves a path that is no plain one as it stands; the request's path becomes what the router knows."""
+        path = spelled(request.path)
+        for place in (path, below(path, self._prefix)):
+            if place is None:
+                continue
+            if (plain := self._plain.get(place)) is not None:
+                request.path = place
+                return (*plain, _NOTHING)
+            request.path = place
+            found: Any = self.find_handler(request)
+            if found.handler_class is not self._default:
+                return found.handler_class, found.handler_kwargs, found.path_args
+        request.path = path
+        return self._default, self._default_args, _NOTHING
 
 
 def _silent(handler: RequestHandler) -> None:

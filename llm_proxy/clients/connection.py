@@ -31,8 +31,10 @@ from tornado.httputil import (
 from tornado.iostream import StreamClosedError
 
 from llm_proxy.clients.headers import RequestHeaders
-from llm_proxy.clients.request_reader import Fault, RequestHead, RequestReader
+from llm_proxy.clients.request_reader import TLS_HELLO, Fault, RequestHead, RequestReader
 from llm_proxy.clients.response_writer import ResponseWriter
+from llm_proxy.clients.socket_queues import unread, untaken
+from llm_proxy.net.pace import Pace
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,9 @@ _AHEAD = 64 * 1024
 #: with it.
 _LINGER = 2.0
 
+#: Seconds in which the loop reads what has come, busy as it may be.
+_MOMENT = 0.05
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 505: "HTTP Version Not Supported"}
 _REFUSED = b'{"error":{"message":"%b","type":"invalid_request_error","code":"bad_request","param":null}}'
@@ -50,11 +55,13 @@ _UNREADABLE = RequestHead("GET", "/", "HTTP/1.1", [], 0, keep_alive=False, expec
 
 
 class Owner(Protocol):
-    """The server. ``idle_timeout``: seconds for a head to come, after the connection and after each answer;
-    ``write_timeout``: seconds in which a client must have read something of an answer; ``keep_alive``: whether
-    connections are kept after an answer; ``done``: a future that is."""
+    """The server. ``header_timeout``: seconds for the first head to come, and for a later one to be complete;
+    ``keepalive_timeout``: seconds for which a connection is kept after an answer; ``write_timeout``: seconds in which a
+    client must have taken something of an answer; ``keep_alive``: whether connections are kept after an answer;
+    ``done``: a future that is."""
 
-    idle_timeout: float
+    header_timeout: float
+    keepalive_timeout: float
     write_timeout: float
     keep_alive: bool
     done: Future[None]
@@ -64,6 +71,9 @@ class Owner(Protocol):
 
     def forget(self, connection: ClientConnection) -> None:
         """``connection`` is no more."""
+
+    def met_tls(self) -> None:
+        """A client speaks TLS where it is not spoken."""
 
 
 class ClientConnection(asyncio.Protocol, HTTPConnection):
@@ -75,7 +85,6 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._application = application
         #: Where Tornado looks for ``remote_ip``: the client's address, empty if it has none (a Unix socket).
         self.context = self
-        # A client of IPv4 on a socket for both families is one of IPv4.
         self.remote_ip = str(address[0]).removeprefix("::ffff:") if isinstance(address, tuple) else ""
         self.loop = asyncio.get_running_loop()
         self._transport = cast(asyncio.Transport, None)
@@ -90,18 +99,33 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         #: Done when the socket has taken all that was written; None while nothing waits.
         self._room: Future[None] | None = None
         self._lingers = False
-        #: Since when nothing is being asked (loop time), and how much of an answer was unread at the last look.
+        #: Since when nothing is being asked, or a head is coming (loop time), and for how long that may be.
         self._since = self.loop.time()
-        self._unread = 0
+        self._allowed = owner.header_timeout
+        #: How an answer is taken that is not taken yet.
+        self._pace: Pace | None = None
+        #: Whether nothing has come of the next request, although there may.
+        self._rests = False
         #: Whether there has been a transport.
         self.begun = False
         self.say_close = True
+
+    @property
+    def local_ip(self) -> str:
+        """The address that the client has connected to; empty if it has none."""
+        name = self._transport.get_extra_info("sockname")
+        return str(name[0]) if isinstance(name, tuple) else ""
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is TLS."""
+        return self._transport.get_extra_info("sslcontext") is not None
 
     # -- called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = self.loop.call_later(self._owner.idle_timeout, self._look)
+        self._timer = self.loop.call_later(self._period, self._look)
         self.begun = True
         self._owner.remember(self)
 
@@ -141,6 +165,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         reader = self._reader
         body = reader.feed(data)
         self._ahead = reader.rest
+        if reader.head is None and reader.begun and self._rests:
+            self._wait(self._owner.header_timeout)
+            self._timer.cancel()
+            self._timer = self.loop.call_later(self._allowed, self._look)
         try:
             if self._delegate is None and reader.head is not None:
                 self._begin(reader.head)
@@ -151,11 +179,15 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         except HTTPInputError:
             self._refuse(Fault(400, "the request line or a header is malformed"))
             return
-        if reader.fault is not None and not self._lingers:
+        if reader.fault is TLS_HELLO:
+            self._owner.met_tls()
+            self._transport.close()
+        elif reader.fault is not None and not self._lingers:
             self._refuse(reader.fault)
 
     def _begin(self, head: RequestHead) -> None:
         """A head has come: find its handler."""
+        self._rests = False
         self._writer = ResponseWriter(head)
         start = RequestStartLine(head.method, head.target, head.version)
         self._delegate = self._application.start_request(self, self)
@@ -252,6 +284,11 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         return True
 
     @property
+    def untaken(self) -> int:
+        """Bytes of answers that the client has not taken yet, wherever they wait on our side."""
+        return untaken(self._transport)
+
+    @property
     def head(self) -> RequestHead:
         """The request's."""
         assert self._reader.head is not None
@@ -297,7 +334,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _next(self) -> None:
         self._reader = RequestReader()
-        self._since = self.loop.time()
+        self._rests = True
+        self._wait(self._owner.keepalive_timeout)
         self.say_close = True
         if self._ahead:
             self.loop.call_soon(self._catch_up)
@@ -309,19 +347,31 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._transport.resume_reading()
             self._read(data)
 
+    @property
+    def _period(self) -> float:
+        """After so many seconds nothing that begins from now on is over."""
+        return min(self._owner.header_timeout, self._owner.keepalive_timeout)
+
+    def _wait(self, seconds: float) -> None:
+        self._since, self._allowed = self.loop.time(), seconds
+
     def _look(self) -> None:
         """From time to time: is this connection still good for anything?"""
-        owner, now = self._owner, self.loop.time()
-        again = now + owner.idle_timeout
-        if self._delegate is None:  # else the handler has its own limits
-            unread = self._transport.get_write_buffer_size()
-            if unread:
-                if unread == self._unread:
-                    self._transport.abort()
-                again = now + owner.write_timeout
-            elif now >= self._since + owner.idle_timeout:
-                self._transport.close()
-            else:
-                again = self._since + owner.idle_timeout
-            self._unread = unread
+        now = self.loop.time()
+        if self._delegate is not None:  # the handler has its own limits
+            again = now + self._period
+        elif left := self.untaken:
+            pace = self._pace = self._pace or Pace(self._owner.write_timeout, -left)
+            if pace.stalled(-left):
+                self._transport.abort()
+            self._since = now
+            again = now + pace.interval
+        else:
+            self._pace = None
+            again = self._since + self._allowed
+            if now >= again:
+                # A request that the kernel has and we have not read is served (RFC 9112, section 9.5, knows the race).
+                if self._reader.begun or not unread(self._transport):
+                    self._transport.close()
+                again = now + _MOMENT
         self._timer = self.loop.call_at(again, self._look)

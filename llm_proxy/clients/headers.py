@@ -41,6 +41,14 @@ class RequestHeaders(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._found)
 
+    def by_name(self) -> Mapping[str, str]:
+        """All fields by name in small letters, those of one name joined by commas."""
+        return self._found
+
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether one of ``names`` (in lower case) is there."""
+        return not self._found.keys().isdisjoint(names)
+
     def given(self, names: Iterable[str]) -> Iterator[str]:
         """The values of those of ``names`` (in lower case) that are there."""
         found = self._found

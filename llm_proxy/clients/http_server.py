@@ -32,6 +32,8 @@ ALONE, SHARED = 64, 8
 #: After a failed accept (no descriptor, no memory) nothing is accepted for so long, in seconds, and the log is told
 #: at most so often.
 _PAUSE, _TELL = 0.1, 1.0
+#: The log hears of clients that speak TLS at most so often, in seconds: a wrong URL is tried again and again.
+_TELL_TLS = 60.0
 
 _BUSY_BODY = (
     b'{"error":{"message":"too many connections","type":"server_error","code":"no_upstream","param":null}}'
@@ -125,27 +127,32 @@ class Acceptor:
 class Server:
     """The connections of a process, whatever is served on them: capped, counted, and ended together.
 
-    ``idle_timeout``, ``write_timeout``: see ``connection.Owner``. ``at_once``: connections accepted in one turn of the loop.
-    ``tls``: gives the context for a new connection to a port (Unix sockets are plain); None: there is no TLS.
+    ``header_timeout``, ``keepalive_timeout``, ``write_timeout``: see ``connection.Owner``. ``at_once``: connections
+    accepted in one turn of the loop. ``tls``: gives the context for a new connection to a port (Unix sockets are plain);
+    None: there is no TLS.
     """
 
     def __init__(
         self,
         *,
         limit: int = 10_000,
-        idle_timeout: float = 10.0,
+        header_timeout: float = 10.0,
+        keepalive_timeout: float = 75.0,
         write_timeout: float = 60.0,
         at_once: int = ALONE,
         tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.limit = limit
-        self._handshakes = None if tls is None else Handshakes(tls, idle_timeout)
+        self._handshakes = None if tls is None else Handshakes(tls, header_timeout)
         self._at_once = at_once
-        self.idle_timeout = idle_timeout
+        self.header_timeout = header_timeout
+        self.keepalive_timeout = keepalive_timeout
         self.write_timeout = write_timeout
         self.keep_alive = True
         #: Connections, those included that are about to begin.
         self.open = 0
+        #: When the log was last told of clients that speak TLS, and how many have come since.
+        self._told_tls, self._tls_clients = float("-inf"), 0
         self._acceptors: list[Acceptor] = []
         self._connections: set[ClientConnection] = set()
         self._beginning: set[asyncio.Task[None]] = set()
@@ -164,12 +171,21 @@ class Server:
         """Whether any request is between the end of its head and the end of its answer."""
         return any(connection.busy for connection in self._connections)
 
+    @property
+    def accepting(self) -> bool:
+        """Whether there may be new connections."""
+        return bool(self._acceptors)
+
+    def part(self) -> None:
+        """From now on each connection is closed after its next answer, which says so (unless it is a stream)."""
+        self.keep_alive = False
+
     def retire(self) -> None:
-        """Accept no more; each connection is closed after its next answer, which says so (unless it is a stream)."""
+        """The same, and accept no more."""
+        self.part()
         for acceptor in self._acceptors:
             acceptor.close()
         self._acceptors.clear()
-        self.keep_alive = False
 
     async def close_all_connections(self) -> None:
         """Close every connection at once, and return when their handlers know."""
@@ -189,6 +205,14 @@ class Server:
         """``connection`` is no more (``connection.Owner``)."""
         self._connections.discard(connection)
         self.open -= 1
+
+    def met_tls(self) -> None:
+        """Tell the log, once a while (``connection.Owner``)."""
+        now = asyncio.get_running_loop().time()
+        self._tls_clients += 1
+        if now - self._told_tls >= _TELL_TLS:
+            log.warning("a client speaks TLS to a port without it", extra={"times": self._tls_clients})
+            self._told_tls, self._tls_clients = now, 0
 
     def _take(
         self, application: HTTPServerConnectionDelegate, client: socket.socket, address: object

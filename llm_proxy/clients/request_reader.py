@@ -35,6 +35,10 @@ class Fault:
     problem: str
 
 
+#: What a client says first that takes this for a TLS port. In words it would not understand the answer.
+TLS_HELLO = Fault(400, "TLS is not spoken on this port")
+
+
 class RequestHead(NamedTuple):
     """``target`` and header values are Latin-1 texts, as WSGI and Tornado have them. ``length`` is -1 for a chunked
     body. ``keep_alive``: whether the client would send another request. (A tuple, because it is made for each request:
@@ -69,10 +73,12 @@ class RequestReader:
     """One request. State for the caller to look at after each ``feed``: ``head`` (None until it is complete),
     ``complete``, ``fault``, and once complete ``rest``, the bytes that follow the request."""
 
-    __slots__ = ("_chunks", "_left", "_raw", "complete", "fault", "head", "rest")
+    __slots__ = ("_chunks", "_left", "_lines", "_raw", "complete", "fault", "head", "rest")
 
     def __init__(self) -> None:
-        self._raw = b""
+        #: The part of the head that has come, and how many lines have ended in it.
+        self._raw = bytearray()
+        self._lines = 0
         self._left = 0
         self._chunks: ChunkedBody | None = None
         self.head: RequestHead | None = None
@@ -105,26 +111,33 @@ class RequestReader:
     def _feed_head(self, data: bytes) -> bytes:
         """What follows the head in ``data``, once it is complete."""
         old = len(self._raw)
-        # RFC 9112, section 2.2: empty lines before a request are ignored.
-        raw = self._raw + data if old else data.lstrip(b"\r\n")
+        raw: bytes | bytearray
+        if old:  # it comes in pieces, each of which is looked at once
+            raw = self._raw
+            raw += data
+        else:
+            raw = data.lstrip(b"\r\n")  # RFC 9112, section 2.2: empty lines before a request are ignored
         found = raw.find(b"\r\n\r\n", max(0, old - 3))
         size = len(raw) if found < 0 else found + 4
-        if size > MAX_HEAD or raw.count(b"\n", 0, size) > MAX_HEADERS + 2:
+        self._lines += raw.count(b"\n", old, size)
+        if size > MAX_HEAD or self._lines > MAX_HEADERS + 2:
             self.fault = Fault(431, "the head of the request is too large")
         elif found >= 0:
             try:
-                self.head = _parsed(raw[:size])
+                self.head = _parsed(bytes(raw[:size]))
             except _Refused as refused:
                 self.fault = refused.fault
             else:
                 self._left = self.head.length
                 self._chunks = ChunkedBody() if self._left < 0 else None
-                self._raw = b""
-                return raw[size:]
-        elif b"\n\n" in raw or b"\n\r\n" in raw:
+                self._raw = bytearray()
+                return bytes(raw[size:])
+        elif raw.startswith(b"\x16"):
+            self.fault = TLS_HELLO
+        elif raw.find(b"\n\n", max(0, old - 2)) >= 0 or raw.find(b"\n\r\n", max(0, old - 2)) >= 0:
             self.fault = Fault(400, "the lines of the head do not end with CRLF")
-        else:
-            self._raw = raw
+        elif not old:
+            self._raw = bytearray(raw)
         return b""
 
     def _feed_chunks(self, data: bytes) -> bytes:

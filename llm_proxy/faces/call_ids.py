@@ -25,17 +25,20 @@ class CallIds:
     """The ids of one conversation, or of one answer, in order."""
 
     def __init__(self) -> None:
-        #: How many calls had the clean id, and the newest id for each one that was given.
-        self._taken: dict[str, int] = {}
+        #: The ids that calls have, how many were told apart by their number behind the same beginning, and the newest id
+        #: for each one that was given.
+        self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
         self._newest: dict[str, str] = {}
 
     def asked(self, call_id: str) -> str:
         """The id of the next call."""
         found = wanted = clean(call_id)
+        beginning = wanted[: _LONGEST - 10]
         while found in self._taken:
-            self._taken[wanted] += 1
-            found = f"{wanted[: _LONGEST - 10]}_{self._taken[wanted]}"
-        self._taken[found] = 1
+            self._numbers[beginning] = number = self._numbers.get(beginning, 1) + 1
+            found = f"{beginning}_{number}"
+        self._taken.add(found)
         self._newest[call_id] = found
         return found
 

@@ -82,15 +82,41 @@ def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
         future.set_exception(error)
 
 
+class _Yielding:
+    """How many threads are at such work, and what is to be put back when the last of them is through."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._turn = 0.0
+        self._thresholds = (0, 0, 0)
+
+    def begin(self) -> None:
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                self._turn, self._thresholds = sys.getswitchinterval(), gc.get_threshold()
+                sys.setswitchinterval(_TURN)
+                gc.set_threshold(*self._thresholds[:2], _NEVER)
+
+    def end(self) -> None:
+        with self._lock:
+            self._count -= 1
+            if self._count == 0:
+                sys.setswitchinterval(self._turn)
+                gc.set_threshold(*self._thresholds)
+
+
+_yielding = _Yielding()
+
+
 @contextlib.contextmanager
 def yielding_gil() -> Iterator[None]:
     """For work that computes much: other threads get the interpreter soon after they ask for it, and the garbage
-    collector makes no full pass, which would hold every thread until all objects of the process are visited."""
-    turn, thresholds = sys.getswitchinterval(), gc.get_threshold()
-    sys.setswitchinterval(_TURN)
-    gc.set_threshold(*thresholds[:2], _NEVER)
+    collector makes no full pass, which would hold every thread until all objects of the process are visited. Several
+    threads may be at such work at once."""
+    _yielding.begin()
     try:
         yield
     finally:
-        sys.setswitchinterval(turn)
-        gc.set_threshold(*thresholds)
+        _yielding.end()

@@ -19,6 +19,9 @@ from llm_proxy.openapi.values import EVENTS, JSON, PREFIX, Answer, Operation, Pa
 
 _Json = dict[str, Any]
 
+#: Where the paths begin; whoever serves the document knows better.
+SERVER = "/"
+
 
 def document(
     operations: Sequence[Operation],
@@ -45,7 +48,7 @@ def document(
             "lists `Allow`, another path a 404, both as JSON. The schema of a stream (`text/event-stream`, "
             "`application/x-ndjson`) is that of one event or line.",
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": SERVER}],
         "tags": [{"name": name, "description": text} for name, text in groups.items()],
         "paths": paths,
         "components": {

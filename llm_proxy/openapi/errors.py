@@ -83,7 +83,8 @@ ASKED = ("X-LLM-Provider", "X-LLM-Model", "X-Dropped-Params")
 
 _WHAT: dict[str, str] = {
     "400": "The request is malformed; every problem is named with its path.",
-    "403": "The Host header is not accepted (`host_not_allowed`), or the upstream refuses.",
+    "403": "The Host header is not accepted (`host_not_allowed`), a page of another origin asks (`origin_not_allowed`), or "
+    "the upstream refuses.",
     "404": "There is no such thing; near names are given.",
     "408": "The body was not complete in time (`request_timeout`).",
     "413": "The body is larger than LLM_PROXY_API_MAX_BODY_SIZE (`request_too_large`).",

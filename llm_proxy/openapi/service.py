@@ -59,6 +59,7 @@ SHAPES: dict[str, Schema] = {
             "version": STRING,
             "uptime": NUMBER,
             "draining": BOOLEAN,
+            "lame_duck": BOOLEAN,
             "watcher": OBJECT,
             "prompts": many(record({"id": STRING, "languages": OBJECT})),
             "warnings": many(STRING),
@@ -118,7 +119,15 @@ OPERATIONS: tuple[Operation, ...] = (
             ),
             (place,),
         )
-        for path, place in (("/health", ROOT), ("/hello", PREFIX))
+        for path, place in (("/health", ROOT), ("/healthz", ROOT), ("/readyz", ROOT), ("/hello", PREFIX))
+    ),
+    Operation(
+        "GET",
+        "/livez",
+        GROUP,
+        "Is the process alive, also while it drains",
+        (Answer("It is.", {JSON: record({"status": const("ok")})}),),
+        (ROOT,),
     ),
     Operation(
         "GET",

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from llm_proxy.answers import details
 from llm_proxy.errors import UpstreamError
+from llm_proxy.wire.answers import details
 
 _Json = dict[str, Any]
 

@@ -10,16 +10,17 @@ a slow client makes us pause.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
-from llm_proxy.answers.reader import AnswerReader
 from llm_proxy.errors import ClientGone, UpstreamError, UpstreamTimeout
 from llm_proxy.faces.face import Face
 from llm_proxy.relay.assemble import collect, explode
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
+from llm_proxy.wire.answers.reader import AnswerReader
 from llm_proxy.wire.calls import Deployment, NativeRequest, Timeouts
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.wire.schema import ChatRequest
@@ -31,6 +32,10 @@ T = TypeVar("T")
 MAX_ERROR = 64 * 1024
 #: Largest answer that is collected whole. Larger ones should be streamed.
 MAX_WHOLE = 64 * 1024 * 1024
+#: Seconds for an answer that is collected, unless its ``total`` is set: nothing tells that it progresses.
+WHOLE = 300.0
+#: Seconds until somebody looks again who has no limit.
+_LONG = 3600.0
 #: After the terminator the HTTP body should end at once; a server that lingers is not waited for.
 LINGER = 1.0
 
@@ -81,35 +86,46 @@ class Tally:
 
 
 class Clock:
-    """When an exchange must have made its next step, and which limit it breaks otherwise."""
+    """When an exchange must have made its next step, and which limit it breaks otherwise.
 
-    __slots__ = ("_exchange", "_limits", "_loop", "last_event")
+    ``unset``: the limit for the whole if the configuration sets none. What is relayed as it comes has none then: as long
+    as it progresses, ``idle`` guards it.
+    """
 
-    def __init__(self, exchange: Exchange, limits: Timeouts) -> None:
+    __slots__ = ("_exchange", "_limits", "_loop", "_total", "last_event")
+
+    def __init__(self, exchange: Exchange, limits: Timeouts, unset: float = inf) -> None:
         self._exchange = exchange
         self._limits = limits
+        self._total = unset if limits.total is None else limits.total
         self._loop = exchange.loop
         #: Loop time of the newest event; None until there was one.
         self.last_event: float | None = None
 
     def deadline(self) -> float:
         """The nearest limit, as a loop time."""
-        total = self._exchange.started_at + self._limits.total
+        total = self._exchange.started_at + self._total
         if self.last_event is not None:
             return min(total, self.last_event + self._limits.idle)
         if self._exchange.connected_at is not None:
             return min(total, self._exchange.connected_at + self._limits.first_byte)
-        return total  # the transport watches ``connect``
+        # The transport watches ``connect``; a timer must have an end.
+        return min(total, self._loop.time() + _LONG)
 
     def tick(self) -> None:
         """An event has come."""
         self.last_event = self._loop.time()
 
+    def progresses(self) -> None:
+        """The answer comes in events, as it is made: what goes on is not cut unless the configuration says when."""
+        if self._limits.total is None:
+            self._total = inf
+
     def check(self) -> None:
         """Raises the ``UpstreamTimeout`` of a limit that has passed."""
         now, limits = self._loop.time(), self._limits
-        if now >= self._exchange.started_at + limits.total:
-            raise UpstreamTimeout.of("total", limits.total)
+        if now >= self._exchange.started_at + self._total:
+            raise UpstreamTimeout.of("total", self._total)
         if self.last_event is not None:
             if now >= self.last_event + limits.idle:
                 raise UpstreamTimeout.of("idle", limits.idle)
@@ -175,11 +191,17 @@ async def refuse_errors(exchange: Exchange, provider: Adapter, head: Head, clock
 
 async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -> tuple[Head, bytes]:
     """Head and body of an answer that is not streamed, from an entered exchange. Raises ``GatewayError``."""
-    clock = Clock(exchange, limits)
+    clock = Clock(exchange, limits, max(WHOLE, limits.first_byte))
     head = await await_head(exchange, clock)
     await refuse_errors(exchange, provider, head, clock)
+    if head.headers.get("content-type", "").startswith("text/event-stream"):
+        clock.progresses()
     clock.tick()
     return head, await read_whole(exchange, clock)
+
+
+async def _at_once(size: int, work: Callable[..., T], *arguments: Any) -> T:
+    return work(*arguments)
 
 
 @dataclass(slots=True)
@@ -193,13 +215,15 @@ class Relay:
     face: Face
     tally: Tally
     keep_alive: KeepAlive = KeepAlive()
+    #: How a step of the work on so many bytes of a whole answer is done: beside the loop if that is much.
+    worked_out: Callable[..., Awaitable[Any]] = _at_once
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
         async with self.exchange as exchange:
             head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
             began = perf_counter()
-            response = self._collected(head, body)
+            response: ChatResponse = await self.worked_out(len(body), self._collected, head, body)
         self.tally.first_event_at = began
         self._count_whole(response)
         self.tally.own_seconds += perf_counter() - began
@@ -473,7 +497,8 @@ class _Stream:
         """A server that answers with one JSON object although a stream was asked for."""
         body = await read_whole(self.exchange, self.clock)
         began = perf_counter()
-        response = self.relay.provider.chat_response(body, self.relay.request)
+        relay = self.relay
+        response = await relay.worked_out(len(body), relay.provider.chat_response, body, relay.request)
         self.relay.tally.other_form = True
         data = response.data if self.reader is None else collect(self.reader.whole(response.data))
         chunks: list[Chunk | Comment] = [Chunk(piece) for piece in explode(data)]

@@ -108,7 +108,7 @@ class Exchange:
         if self.failure is None:  # it may have been aborted before it began
             # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
             self._transfer = self._http.transfer(
-                call.method, call.url, call.headers, call.body, call.timeouts.connect, self
+                call.method, call.url, call.headers, call.body, call.timeouts.connect, self, call.once
             )
             self._transfer.begin()
         return self
@@ -147,6 +147,11 @@ class Exchange:
             self._transfer.abort()
         self._release()
         self._wake()
+
+    def yield_slot(self) -> None:
+        """Nobody waits for the answer any more: go on only as long as nobody else needs the connection."""
+        if self._transfer is not None:
+            self._transfer.yield_slot()
 
     def take(self, limit: int = sys.maxsize) -> bytes:
         """Body bytes that have arrived and were not taken yet, at most ``limit`` of them; empty if there are none."""
@@ -267,6 +272,10 @@ class UpstreamClient:
             return False
         self._told[provider, trouble] = now
         return True
+
+    def forget(self) -> None:
+        """The configuration is another one: keep no key of the old one."""
+        self._http.forget_plans()
 
     def close(self) -> None:
         """Close all idle connections."""

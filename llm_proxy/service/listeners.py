@@ -66,6 +66,12 @@ class Listeners:
         """What its clients take as their host."""
         return url_of(self.ollama, "", secure=self.secure) if self.ollama else None
 
+    @property
+    def addresses(self) -> list[str]:
+        """Those that are bound."""
+        names = [listening.getsockname() for listening in (*self.main, *self.ollama)]
+        return [str(name[0]) for name in names if isinstance(name, tuple)]
+
     def urls(self, prefix: str) -> dict[str, object]:
         """Where the service is reached, for the log; ``also``: the other places."""
         found: dict[str, object] = {"url": url_of(self.main, prefix, secure=self.secure)}
@@ -85,5 +91,9 @@ class Listeners:
     def close(self) -> None:
         """Listen no more, in this process."""
         self.remove_files()
+        self.close_sockets()
+
+    def close_sockets(self) -> None:
+        """The same, but clients that know only files may still find other processes."""
         for listening in (*self.main, *self.ollama):
             listening.close()

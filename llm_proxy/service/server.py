@@ -1,17 +1,18 @@
 """One process's parts: the application, what it needs, and how they begin and end.
 
-Laws: everything is built before the first connection is accepted; a stop first says so on ``/ping``, then stops
-accepting, lets running requests finish up to the drain limit and tells the rest honestly. Signals, and other
+Laws: everything is built before the first connection is accepted; a stop first says so on ``/ping``, goes on serving for
+the lame-duck time (none unless it is set) so that load balancers turn away, then stops accepting, lets running requests finish up to the drain limit and tells the rest honestly. Signals, and other
 processes, are not known here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from handlers.faces import (
     openai_responses,
 )
 from llm_proxy.clients.application import GatewayApplication
+from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
 from llm_proxy.errors import Draining
 from llm_proxy.live.background_thread import BackgroundThread
@@ -51,6 +53,8 @@ from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.settings import Settings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
+from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
+from llm_proxy.wire.listen_on import Places
 from providers.discovery import discover
 
 #: Nothing must have been going on for so long before what is left is closed, in seconds: a connection may be accepted
@@ -94,15 +98,18 @@ def _ollamas_others() -> list[tuple[str, type[BaseHandler]]]:
 def ollama_routes() -> list[tuple[str, type[BaseHandler]]]:
     """All that an Ollama serves, at the root, for a port of its own: there are tools that take no path."""
     own = [(path.removeprefix("/ollama"), handler) for path, handler in ollama.root_routes]
-    return [("/health", ping.HealthHandler), *_ollamas_others(), *own]
+    return [*ping.health_routes, *_ollamas_others(), *own]
 
 
 def make_app(
-    gateway: Gateway, routes: Iterable[tuple[str, type[BaseHandler]]], default: type[BaseHandler]
+    gateway: Gateway,
+    routes: Iterable[tuple[str, type[BaseHandler]]],
+    default: type[BaseHandler],
+    prefix: str = "",
 ) -> GatewayApplication:
-    """An application that serves ``routes``; everything else is ``default``'s."""
+    """An application that serves ``routes``, below ``prefix`` too; everything else is ``default``'s."""
     shared = {"gateway": gateway}
-    return GatewayApplication([(path, handler, shared) for path, handler in routes], default, shared)
+    return GatewayApplication([(path, handler, shared) for path, handler in routes], default, shared, prefix)
 
 
 def check_layout() -> None:
@@ -156,7 +163,6 @@ class Service:
             UpstreamClient(client),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
-            hosts=accepted_hosts(settings),
         )
         certificate = certificate or Certificate.of(settings)
         self.certificates = CertificateWatch(certificate, tells=row == 0) if certificate else None
@@ -164,11 +170,13 @@ class Service:
             self.gateway.tls_report = self.certificates.report
         self.server = Server(
             limit=connection_cap(settings.max_connections),
-            idle_timeout=settings.header_timeout,
+            header_timeout=settings.header_timeout,
+            keepalive_timeout=settings.keepalive_timeout,
             write_timeout=settings.write_timeout,
             at_once=SHARED if shared else ALONE,
             tls=self.certificates.context if self.certificates else None,
         )
+        self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         if shared is not None:
             self._hand_over(shared.states)
@@ -187,9 +195,12 @@ class Service:
     def start(self, listeners: Listeners) -> None:
         """Accept. Call on the running loop."""
         self.demo.sync(self.registry.current.config.uses_demo)
+        self._remove_files = listeners.remove_files
         gateway = self.gateway
         gateway.ollama_url = listeners.ollama_url
-        everything = make_app(gateway, routes_of(self.settings.ep_prefix), NoSuchPathHandler)
+        gateway.door = front_door(self.settings, listeners.addresses)
+        prefix = self.settings.ep_prefix
+        everything = make_app(gateway, routes_of(prefix), NoSuchPathHandler, prefix)
         self.server.add_sockets(listeners.main, everything)
         if listeners.ollama:
             alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)
@@ -209,8 +220,11 @@ class Service:
         """Drain and close. ``at_once`` cuts the wait short. Without ``refuse`` other processes go on serving, and what
         still arrives on open connections is answered, as long as nobody sets ``gateway.draining``."""
         gateway = self.gateway
+        if refuse:
+            await self._be_lame_duck(at_once)
         gateway.draining |= refuse
         self.server.retire()
+        self._remove_files()
         self.heartbeat.leave()
         if not await self._idle(max(self.settings.drain_seconds, _LAST_CALL), _LAST_CALL, at_once):
             for running in list(gateway.running):
@@ -219,11 +233,24 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         gateway.upstream.close()
+        gateway.offload.close()
         self.watcher.stop()
         if self.certificates:
             self.certificates.stop()
         self.registry.close()
         self.demo.close()
+
+    async def _be_lame_duck(self, at_once: asyncio.Event) -> None:
+        """For its time, unless ``at_once`` comes: serve everybody, and let nobody stay."""
+        seconds = self.settings.lame_duck_seconds
+        if not seconds or at_once.is_set() or self.gateway.draining:
+            return
+        self.gateway.lame_duck = True
+        self.server.part()
+        self.heartbeat.leave()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(at_once.wait(), seconds)
+        self.gateway.lame_duck = False
 
     async def _idle(self, seconds: float, quiet: float = 0.0, at_once: asyncio.Event | None = None) -> bool:
         """Wait until no request has been running for ``quiet`` seconds; False after ``seconds``, or at once."""
@@ -253,13 +280,15 @@ def last_good_of(settings: Settings) -> LastGood | None:
     return LastGood(settings.last_good) if settings.last_good else None
 
 
-def accepted_hosts(settings: Settings) -> frozenset[str]:
-    """Host names that a request may carry; empty (any) unless we listen on loopback, where a web page could otherwise
-    reach us under a name of its own (DNS rebinding)."""
-    if not is_loopback(settings.host):
-        return frozenset()
-    names = {host.rsplit(":", 1)[0] if host.count(":") == 1 else host for host in settings.allowed_hosts}
-    return frozenset({"localhost", "127.0.0.1", "::1", "[::1]", settings.host.lower()} | names)
+def front_door(settings: Settings, bound: Iterable[str]) -> FrontDoor:
+    """Who may ask at all. Only those hosts that the operator named, if he did; else, when every address that is ``bound``
+    is this machine's own, only its own names: a web page could reach us there under a name of its own (DNS rebinding)."""
+    addresses = tuple(bound)
+    own = {*LOOPBACK, *Places.of(settings.host).hosts, *addresses}
+    listed = bool(settings.allowed_hosts)
+    guarded = listed or (bool(addresses) and all(map(is_loopback, addresses)))
+    hosts = HostRule.of(settings.allowed_hosts, own) if guarded else None
+    return FrontDoor.of(hosts, listed, settings.allowed_origins, settings.trusted_proxies)
 
 
 def proxies(env: Mapping[str, str]) -> dict[str, str]:
@@ -273,9 +302,6 @@ def proxies(env: Mapping[str, str]) -> dict[str, str]:
     return {scheme: value for scheme, value in found.items() if value}
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def is_loopback(bound: str) -> bool:
+    """Whether only this machine can reach that address."""
+    return ip_address(host_name(bound)).is_loopback

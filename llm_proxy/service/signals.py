@@ -1,6 +1,7 @@
 """A process that serves: what signals and the parent's end mean to it.
 
-Laws: a process that stands alone drains at the first SIGTERM or SIGINT and leaves at once at the second. A worker
+Laws: a process that stands alone drains at the first SIGTERM or SIGINT, after
+its lame-duck time if it has one, and leaves at once at the second. A worker
 drains at SIGTERM however often it comes, since a service manager sends it to each process of the service beside our
 own forwarding; SIGINT from a terminal is the parent's business; SIGQUIT, from the parent, means at once. A worker does
 not outlive its parent.
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
 #: Without a parent nobody would end a worker that hangs; it has so many seconds.
 _ORPHANED = 3.0
+#: Seconds in which a parent that was told to stop too has said so.
+_PARENTS_WORD = 0.25
 #: Container objects made and not freed again before the garbage collector looks at the young ones; Python's own 700 is
 #: less than what a moment's requests hold. A request leaves no cycles behind: what the collector did was to find
 #: nothing, for 8 % of a request's time (benchmarks/RESULTS.md).
@@ -67,9 +70,8 @@ async def serve_alone(service: Service, listeners: Listeners, manager: Manager) 
     reports.up()
     await orders.stop.wait()
     reports.stopping()
-    listeners.remove_files()
-    seconds = service.settings.drain_seconds
-    log.info("stopping", extra={"running": len(service.gateway.running), "drain_seconds": seconds})
+    facts = {name: getattr(service.settings, name) for name in ("drain_seconds", "lame_duck_seconds")}
+    log.info("stopping", extra={"running": len(service.gateway.running), **facts})
     await service.stop(orders.at_once)
     reports.close()
     log.info("stopped")
@@ -85,8 +87,11 @@ async def serve_as_worker(
     loop = asyncio.get_running_loop()
     orders = _StopRequests()
 
+    lame_duck = service.settings.lame_duck_seconds > 0
+
     def on_stop() -> None:
-        service.gateway.draining |= is_stopping()
+        if not (lame_duck and service.server.accepting):
+            service.gateway.draining |= is_stopping()
         orders.stop.set()
 
     def on_at_once() -> None:
@@ -117,7 +122,10 @@ async def serve_as_worker(
     service.start(listeners)
     freeze_garbage_collector()
     await orders.stop.wait()
-    await service.stop(orders.at_once, refuse=service.gateway.draining)
+    if lame_duck and not is_stopping():
+        # A service manager tells each process; the parent's word, which says whether all stop, may come a moment later.
+        await asyncio.sleep(_PARENTS_WORD)
+    await service.stop(orders.at_once, refuse=service.gateway.draining or is_stopping())
 
 
 def freeze_garbage_collector() -> None:

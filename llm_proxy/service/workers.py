@@ -2,7 +2,7 @@
 
 Laws: the parent has one thread and no event loop, now and always, so that a worker can be forked again at any time.
 Its signals are held back and taken one by one, so that none is lost and none arrives in the middle of a fork. Workers
-that die at once are restarted ever more slowly. Workers are replaced one at a time, and only while all others serve.
+that die at once are restarted ever more slowly; one that hangs is killed and replaced (``liveness``). Workers are replaced one at a time, and only while all others serve.
 What a worker does is not known here.
 """
 
@@ -14,8 +14,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from llm_proxy.service.liveness import Liveness
 from llm_proxy.service.manager_reports import ParentReports
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.signals import SIGNALS
@@ -27,8 +28,8 @@ log = logging.getLogger(__name__)
 _YOUNG, _FORGIVEN = 10.0, 2
 #: The first and the longest pause before a restart after more deaths than that, in seconds.
 _PAUSE, _LONGEST = 0.5, 30.0
-#: How often the scoreboard is looked at while a worker is coming up, in seconds.
-_LOOK = 0.02
+#: How often the scoreboard is looked at while a worker is coming up, and when all serve, in seconds.
+_LOOK, _WATCH = 0.02, 1.0
 #: A worker that drains has this much longer than the drain limit, then it is killed; after "at once" just this.
 _GRACE, _AT_ONCE = 5.0, 1.0
 
@@ -47,12 +48,14 @@ class _Place:
     begun: float = 0.0
     deaths: int = 0
     restart_at: float = 0.0
+    liveness: Liveness = field(default_factory=Liveness)
 
 
 class Supervisor:
     """``serve(row)`` is what a worker does until its end; it returns the exit status and is called in the worker.
 
-    ``on_up`` is called once, when all workers serve. ``drain``: how long workers may take to end, in seconds.
+    ``on_up`` is called once, when all workers serve. ``drain``: how long workers may take to end, in seconds, after
+    ``lame_duck`` seconds in which they go on.
     ``on_stop`` is called when the service begins to stop. ``reports`` are for whoever manages the service.
     """
 
@@ -63,12 +66,13 @@ class Supervisor:
         drain: float,
         on_up: Callable[[], None],
         on_stop: Callable[[], None],
+        lame_duck: float = 0.0,
         reports: ParentReports | None = None,
     ) -> None:
         self._reports = reports or ParentReports(Manager(), board)
         self._board = board
         self._serve = serve
-        self._drain = drain
+        self._drain, self._lame_duck = drain, lame_duck
         self._on_up = on_up
         self._on_stop = on_stop
         self._places = [_Place(row) for row in range(board.rows)]
@@ -88,6 +92,7 @@ class Supervisor:
             if not self._stops:
                 self._fork_due()
                 settled = self._look()
+                self._kill_hung()
             self._reports.turn((place.row, place.begun) for place in self._places if place.pid)
             pause = min(self._poll_interval(settled), self._reports.pause)
             got = signal.sigtimedwait(SIGNALS, pause)
@@ -109,7 +114,7 @@ class Supervisor:
         if self._stops:
             return min(max(0.0, self._kill_at - now), 1.0)
         dues = [place.restart_at - now for place in self._places if not place.pid]
-        return max(0.0, min([*dues, _LONGEST if settled else _LOOK]))
+        return max(0.0, min([*dues, _WATCH if settled else _LOOK]))
 
     def _all_serve(self) -> bool:
         found = [self._board.get(place.row) for place in self._places]
@@ -129,6 +134,19 @@ class Supervisor:
             log.info("worker is replaced", extra={"pid": self._going})
             os.kill(self._going, signal.SIGTERM)
         return True
+
+    def _kill_hung(self) -> None:
+        """End workers whose event loops do not turn any more; ``_reap`` finds them dead, and others follow."""
+        now = time.monotonic()
+        for place in self._places:
+            report = self._board.get(place.row)
+            if place.pid and place.liveness.look(now, report.beat if report else None):
+                log.error(
+                    "worker hangs and is killed",
+                    extra={"pid": place.pid, "silent": round(place.liveness.silent, 1)},
+                )
+                os.kill(place.pid, signal.SIGKILL)
+                place.liveness = Liveness()
 
     def _on_signal(self, number: signal.Signals) -> None:
         match number:
@@ -151,13 +169,12 @@ class Supervisor:
         if self._stops == 1:
             workers = self._board.read()
             running = sum(facts.running for facts in workers)
-            log.info(
-                "stopping", extra={"workers": len(workers), "running": running, "drain_seconds": self._drain}
-            )
+            limits = {"drain_seconds": self._drain, "lame_duck_seconds": self._lame_duck}
+            log.info("stopping", extra={"workers": len(workers), "running": running, **limits})
             self._board.stop()
             self._on_stop()
             self._send(signal.SIGTERM)
-            self._kill_at = now + self._drain + _GRACE
+            self._kill_at = now + self._lame_duck + self._drain + _GRACE
         elif self._stops == 2:
             self._board.stop()
             self._on_stop()
@@ -180,6 +197,7 @@ class Supervisor:
         sys.stdout.flush()
         sys.stderr.flush()
         place.begun = time.monotonic()
+        place.liveness = Liveness()
         try:
             pid = os.fork()
         except OSError as error:

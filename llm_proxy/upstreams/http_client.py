@@ -46,7 +46,7 @@ from llm_proxy.upstreams.dial import Dialer
 from llm_proxy.upstreams.fetch import Fetch, StreamRequest
 from llm_proxy.upstreams.pool import Pool, PoolLimits
 from llm_proxy.upstreams.proxies import Proxies
-from llm_proxy.upstreams.relayed_request import Receiver, RelayedRequest, planner
+from llm_proxy.upstreams.relayed_request import Receiver, RelayedRequest, RelayPlanner
 from llm_proxy.upstreams.request_lifecycle import RequestLifecycle
 from llm_proxy.upstreams.request_plan import Options
 
@@ -110,7 +110,7 @@ class PooledHTTPClient(AsyncHTTPClient):
         self.proxies = Proxies(proxies, trust_env=trust_env)
         self.dialer = Dialer(resolver or Resolver(), TlsContexts())
         self._running: set[RequestLifecycle] = set()
-        self._plan = planner(self.proxies, self.defaults)
+        self._plan = RelayPlanner(self.proxies, self.defaults)
         self._newest: Fetch | None = None
 
     def close(self) -> None:
@@ -146,6 +146,10 @@ class PooledHTTPClient(AsyncHTTPClient):
             plain._fetch = fetch
         fetch.begin()
 
+    def forget_plans(self) -> None:
+        """Keep nothing that was made of URLs and headers so far."""
+        self._plan.forget()
+
     def transfer(
         self,
         method: str,
@@ -154,11 +158,12 @@ class PooledHTTPClient(AsyncHTTPClient):
         body: bytes | None,
         connect_timeout: float,
         receiver: Receiver,
+        once: bool = False,
     ) -> RelayedRequest:
         """The same for the relay, which needs neither Tornado's request nor its response: ``begin()`` what is
         returned. Each step is told to ``receiver``."""
         made = RelayedRequest(
-            self, partial(self._plan, method, url, headers, body), connect_timeout, receiver
+            self, partial(self._plan, method, url, headers, body, once), connect_timeout, receiver
         )
         self._running.add(made)
         return made

@@ -2,7 +2,8 @@
 
 Laws: the newest idle connection is used first, so that the surplus grows old and is closed; a connection older than
 its limit is never used, even if its timer is late; at most ``limit`` connections exist for each route, and whoever
-comes later waits in order, unless too many wait already. The pool never waits itself: it calls. This module refuses to
+comes later waits in order, unless too many wait already; a request that has said so gives way to one that would wait,
+the oldest first. The pool never waits itself: it calls. This module refuses to
 know about HTTP and about how a connection is made.
 """
 
@@ -41,15 +42,23 @@ class Waiter(Protocol):
         """The request waited for the overall limit, and now its host's queue is full."""
 
 
+class Yielding(Protocol):
+    """A request whose slot others may have."""
+
+    def give_way(self) -> None:
+        """Somebody waits: leave now."""
+
+
 class _Host:
     """The connections of one route. ``taken`` counts slots in use: requests that carry or make a connection."""
 
-    __slots__ = ("idle", "keep", "taken", "waiting")
+    __slots__ = ("idle", "keep", "taken", "waiting", "yielding")
 
     def __init__(self, keep: float) -> None:
         #: Ordered by age: the newest is last.
         self.idle: OrderedDict[Connection, None] = OrderedDict()
         self.waiting: OrderedDict[Waiter, None] = OrderedDict()
+        self.yielding: OrderedDict[Yielding, None] = OrderedDict()
         self.taken = 0
         self.keep = keep
 
@@ -80,6 +89,9 @@ class Pool:
             self._total += 1
             host.taken += 1
             waiter.on_slot(self._idle(host))
+        elif host.yielding:
+            host.waiting[waiter] = None
+            host.yielding.popitem(last=False)[0].give_way()
         elif len(host.waiting) < self._limits.waiting:
             host.waiting[waiter] = None
         else:
@@ -89,6 +101,19 @@ class Pool:
         """``waiter`` gives up its place in the queue, if it has one."""
         if self._overall.pop(waiter, None) is None and (host := self._hosts.get(route)) is not None:
             host.waiting.pop(waiter, None)
+
+    def offer(self, route: Route, request: Yielding) -> None:
+        """``request``, which has a slot, gives it up as soon as somebody waits for one. ``leave`` is to be called all the
+        same, and ``keep`` before it."""
+        host = self._hosts[route]
+        if host.waiting:
+            request.give_way()
+        else:
+            host.yielding[request] = None
+
+    def keep(self, route: Route, request: Yielding) -> None:
+        """``request`` offers its slot no more."""
+        self._hosts[route].yielding.pop(request, None)
 
     def leave(self, route: Route, connection: Connection | None) -> None:
         """Free a slot. ``connection`` may be used again; None when there is none to give back."""

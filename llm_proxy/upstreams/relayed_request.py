@@ -22,7 +22,17 @@ from llm_proxy.upstreams.response_head import ResponseHead
 
 _LENGTH = b"\r\nContent-Length: 0\r\n"
 
-Planner = Callable[[str, str, tuple[tuple[str, str], ...], bytes | None], Plan]
+
+class Planner(Protocol):
+    """What to send for a call."""
+
+    def __call__(
+        self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None, once: bool
+    ) -> Plan:
+        """``once``: nothing of it is kept."""
+
+    def forget(self) -> None:
+        """Keep nothing of what was made so far: the configuration that it was made of is gone, and its keys with it."""
 
 
 class Receiver(Protocol):
@@ -71,12 +81,30 @@ class RelayedRequest(RequestLifecycle):
         self._receiver.on_finished(error, bool(self.stale_retries))
 
 
-def planner(proxies: Proxies, defaults: dict[str, Any]) -> Planner:
-    """``planner(...)(method, url, headers, body)`` is what to send. A deployment's calls differ in their bodies only,
-    so the rest is decided once."""
+class RelayPlanner:
+    """A ``Planner``. A deployment's calls differ in their bodies only, so the rest is decided once. What a client chose is
+    never a key here: its texts would stay, and push out what is used."""
 
-    @lru_cache(maxsize=256)
-    def without_body(method: str, url: str, headers: tuple[tuple[str, str], ...], body: bool) -> Plan:
+    def __init__(self, proxies: Proxies, defaults: dict[str, Any]) -> None:
+        self._proxies = proxies
+        self._defaults = defaults
+        self._kept = lru_cache(maxsize=256)(self._without_body)
+
+    def __call__(
+        self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None, once: bool
+    ) -> Plan:
+        made = (self._without_body if once else self._kept)(method, url, headers, body is not None)
+        if not body:
+            return made
+        before, _, after = made.head.partition(_LENGTH)
+        head = b"%b\r\nContent-Length: %d\r\n%b" % (before, len(body), after)
+        return Plan(url, method, made.target, made.route, head, body, None, None, wait_for_continue=False)
+
+    def forget(self) -> None:
+        """See ``Planner``."""
+        self._kept.cache_clear()
+
+    def _without_body(self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bool) -> Plan:
         request = HTTPRequest(
             url,
             method=method,
@@ -86,14 +114,4 @@ def planner(proxies: Proxies, defaults: dict[str, Any]) -> Planner:
             follow_redirects=False,
             decompress_response=False,
         )
-        return make_plan(Options(request, defaults), proxies)
-
-    def plan(method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None) -> Plan:
-        made = without_body(method, url, headers, body is not None)
-        if not body:
-            return made
-        before, _, after = made.head.partition(_LENGTH)
-        head = b"%b\r\nContent-Length: %d\r\n%b" % (before, len(body), after)
-        return Plan(url, method, made.target, made.route, head, body, None, None, wait_for_continue=False)
-
-    return plan
+        return make_plan(Options(request, self._defaults), self._proxies)

@@ -64,6 +64,7 @@ class RequestLifecycle(ABC):
         "_slot",
         "_slot_at",
         "_started_at",
+        "_yields",
         "aborted",
         "done",
         "phase",
@@ -78,6 +79,8 @@ class RequestLifecycle(ABC):
         self._dialing: asyncio.Task[None] | None = None
         #: Whether a slot of the pool is ours.
         self._slot = False
+        #: Whether that was offered to others.
+        self._yields = False
         self.stale_retries = 0
         self.done = False
         self.aborted = False
@@ -218,6 +221,16 @@ class RequestLifecycle(ABC):
             self.aborted = True
             self._finish_with(Aborted(reason, self._where(), "aborted"))
 
+    def yield_slot(self) -> None:
+        """From now on, give up as soon as somebody else waits for the connection."""
+        if self._slot and not self._yields:
+            self._yields = True
+            self._client.pool.offer(self._plan.route, self)
+
+    def give_way(self) -> None:
+        """Somebody waits (``pool.Yielding``)."""
+        self.abort("it gave way to a request whose client waits")
+
     def _where(self) -> Phase:
         """``phase``, refined: a request that has not left yet is being written."""
         if self.phase == "head" and self._connection is not None and self._connection.sending:
@@ -242,6 +255,8 @@ class RequestLifecycle(ABC):
     def _release(self, connection: Connection | None) -> None:
         if self._slot:
             self._slot = False
+            if self._yields:
+                self._client.pool.keep(self._plan.route, self)
             self._client.pool.leave(self._plan.route, connection)
 
     def _close(self) -> None:

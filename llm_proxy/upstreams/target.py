@@ -11,7 +11,6 @@ import base64
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -67,7 +66,6 @@ class Route(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-@lru_cache(maxsize=1024)
 def split_url(url: str) -> Target:
     """Take ``url`` apart. Raises ``ValueError``, without quoting the URL (it may hold a key), when we cannot send it."""
     if not _VISIBLE.fullmatch(url):
@@ -118,5 +116,5 @@ def request_head(method: str, path: str, fields: Iterable[tuple[str, str]]) -> b
 def _check_name(name: str) -> None:
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"not a header name: {name[:40]!r}")
-    if len(_good_names) < 1024:
+    if len(_good_names) < 1024 and len(name) <= 64:
         _good_names.add(name)

@@ -51,12 +51,13 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """The four limits of an upstream call, in seconds; ``first_byte`` and ``idle`` watch events, not bytes."""
+    """The four limits of an upstream call, in seconds; ``first_byte`` and ``idle`` watch events, not bytes. ``total`` is
+    None if nobody has set it: then an answer that goes on has no limit as a whole."""
 
     connect: float = 10.0
     first_byte: float = 300.0
     idle: float = 120.0
-    total: float = 300.0
+    total: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,8 @@ class HttpCall:
     """One upstream request as a value. ``headers`` may hold secrets, ``body`` holds prompts: neither is printed.
 
     ``stream`` says whether events are expected (then ``first_byte`` and ``idle`` watch events). ``dropped`` lists
-    the request's parameters that the dialect cannot express.
+    the request's parameters that the dialect cannot express. ``once``: a client chose of its URL or headers, so nothing that
+    is made of them is kept.
     """
 
     method: str
@@ -131,3 +133,4 @@ class HttpCall:
     timeouts: Timeouts = Timeouts()
     stream: bool = False
     dropped: tuple[str, ...] = ()
+    once: bool = False

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from json.decoder import scanstring  # type: ignore[attr-defined]  # undocumented, stable since 2.6
 from typing import Any
 
+from llm_proxy.errors import MAX_PROBLEMS
+
 #: Deeper than any real request or configuration, and far from the recursion limit of the parsers.
 MAX_DEPTH = 128
 
@@ -66,12 +68,14 @@ class Scan:
 
     value: Any = None
     problems: list[JsonProblem] = field(default_factory=list)
+    #: How many more there are than the ``MAX_PROBLEMS`` that are located: each costs a look at the text before it.
+    more: int = 0
     where: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
 
-def scan(text: str) -> Scan:
-    """Take ``text`` apart. Raises nothing."""
-    scanner = _Scanner(text)
+def scan(text: str, most: int = MAX_PROBLEMS) -> Scan:
+    """Take ``text`` apart, up to its ``most`` first problems; after the only one that is asked for it ends. Raises nothing."""
+    scanner = _Scanner(text, most)
     try:
         scanner.document()
     except _Stop:
@@ -84,8 +88,9 @@ class _Stop(Exception):
 
 
 class _Scanner:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, most: int) -> None:
         self.text = text
+        self._most = most
         self.at = 0
         self.path: Path = ()
         self.result = Scan()
@@ -99,7 +104,12 @@ class _Scanner:
         self.result.value = value
 
     def note(self, offset: int, message: str) -> None:
-        self.result.problems.append(JsonProblem(message, *place(self.text, offset), self.path))
+        if len(self.result.problems) < self._most:
+            self.result.problems.append(JsonProblem(message, *place(self.text, offset), self.path))
+        else:
+            self.result.more += 1
+            if self._most == 1:
+                raise _Stop
 
     def broken(self, message: str) -> _Stop:
         """The fault of the grammar at the current place, to be raised."""

@@ -91,8 +91,10 @@ class Target:
 def needed(targets: Iterable[Target]) -> list[Target]:
     """``targets`` without those that others take in: every address is in ``::`` (as Go's servers read it), every one of
     IPv4 in ``0.0.0.0``."""
-    once = {target.address: target for target in reversed(list(targets))}
-    found = list(reversed(once.values()))
+    once: dict[str, Target] = {}
+    for target in targets:
+        once.setdefault(target.address, target)
+    found = list(once.values())
     for target in found:
         if target.both:
             return [target]

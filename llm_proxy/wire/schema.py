@@ -11,25 +11,23 @@ Field names: platform.openai.com/docs/api-reference/chat/create.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
-from llm_proxy.errors import InvalidRequest, Problem
+from llm_proxy.wire.judging import validated as validated
 from llm_proxy.wire.sse import dumps
 
 Number = int | float
-M = TypeVar("M", bound=BaseModel)
 
 #: Fields that would choose another upstream or key. They are never sent on: hosts come from the configuration only.
 UPSTREAM_FIELDS = frozenset({"api_base", "base_url", "api_key", "api_host", "api_token", "organization"})
@@ -232,41 +230,3 @@ class EmbeddingsRequest(Sent):
     ]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
-
-
-def validated(model: type[M], data: Mapping[str, Any]) -> M:
-    """``data`` as ``model``. Raises ``InvalidRequest`` with every problem; no input value is ever part of it."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        details = error.errors(include_input=False, include_url=False)
-        raise InvalidRequest.of(dict.fromkeys(map(_problem, details))) from None
-
-
-def _problem(detail: ErrorDetails) -> Problem:
-    """A pydantic finding in our words: a JSON path, and what is allowed there. Our own findings may say in their
-    context at which field or index of the value they are."""
-    context = detail.get("ctx", {})
-    place = (*detail["loc"], context["at"]) if "at" in context else detail["loc"]
-    words = _WORDS.get(detail["type"])
-    message = words.format_map(context) if words else detail["msg"]
-    return Problem(".".join(map(str, place)), message[:1].lower() + message[1:])
-
-
-#: Pydantic's own texts speak of Python; these speak of JSON.
-_WORDS: Mapping[str, str] = {
-    "missing": "is required",
-    "string_type": "must be a string",
-    "bool_type": "must be true or false",
-    "int_type": "must be an integer",
-    "int_from_float": "must be an integer",
-    "float_type": "must be a number",
-    "list_type": "must be a list",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "too_short": "must not be empty",
-    "string_too_short": "must not be empty",
-    "literal_error": "must be {expected}",
-    "greater_than_equal": "must be at least {ge}",
-}

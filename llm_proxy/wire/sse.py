@@ -96,8 +96,9 @@ class SSEDecoder(_Rest):
     def feed(self, data: bytes) -> list[SSEEvent]:
         """The events that ``data`` completes."""
         if self.held:
-            # Without a line end nothing is completed, except what ended in a CR that might have been half of a CRLF.
-            if b"\n" not in data and b"\r" not in data and not self._start and not self._last.endswith(b"\r"):
+            # Without a blank line nothing is completed, except what ended in a CR that might have been half of a CRLF: an
+            # event of many lines is joined once, not at each of them.
+            if not self._start and not self._last.endswith(b"\r") and not self._completes(data):
                 return self._keep(data, [])
             data = self._take() + data
         if self._start:
@@ -121,6 +122,12 @@ class SSEDecoder(_Rest):
             elif block.strip(b"\n"):
                 events.append(_event(block, block + b"\n\n"))
         return events
+
+    def _completes(self, data: bytes) -> bool:
+        """Whether a blank line may end in ``data``."""
+        if b"\n" not in data and b"\r" not in data:
+            return False
+        return _BLANK.search(self._last[-3:] + data) is not None
 
     def _feed_large(self, blocks: list[bytes], left: bytes) -> list[SSEEvent]:
         """Much came at once: judged event by event, as if it had come in pieces."""

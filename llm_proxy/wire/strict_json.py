@@ -25,9 +25,13 @@ MAX_VALUES = 500_000
 #: Everything up to the first escape that is half of a surrogate pair. Only for text that the parser found sound:
 #: there a backslash occurs in strings only, and ``\u`` is followed by four hexadecimal digits.
 _PAIRED = re.compile(
-    r"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F])*+",
+    r"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F])*+",
     re.DOTALL,
 )
+
+_PORTION = 256 * 1024
+#: How long a pair is at most, in characters.
+_PAIR = 12
 
 _STRUCTURE = b'[]{},"'
 _NOT_STRUCTURE = bytes(set(range(256)) - set(_STRUCTURE))
@@ -74,9 +78,15 @@ def decode(data: bytes) -> str:
 
 def _half_pair(text: str) -> int | None:
     """Where the first half of a surrogate pair stands alone, if one does."""
-    sound = _PAIRED.match(text)
-    end = sound.end() if sound else 0
-    return end if end < len(text) else None
+    at = 0
+    while at < len(text):
+        # In portions, between which others have their turn. One ends where a character begins.
+        end = min(at + _PORTION, len(text))
+        sound = _PAIRED.match(text, at, end)
+        at = sound.end() if sound else at
+        if at < end - (_PAIR if end < len(text) else 0):
+            return at
+    return None
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -129,7 +139,7 @@ def _words(text: str, error: json.JSONDecodeError) -> str:
 
 def _located(text: str) -> JsonProblem:
     """The first fault of ``text``, which has one."""
-    found = scan(text).problems
+    found = scan(text, 1).problems
     return found[0] if found else JsonProblem("not acceptable JSON", 1, 1)
 
 

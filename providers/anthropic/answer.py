@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.answers import ends
+from llm_proxy.wire.answers import ends
 from llm_proxy.wire.events import ChatResponse
 from llm_proxy.wire.sse import dumps
 from providers.anthropic import errors

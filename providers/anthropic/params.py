@@ -50,7 +50,7 @@ def body_fields(
         body["stop_sequences"] = [stop] if isinstance(stop, str) else stop
     _who(params, body)
     params.drop_rest()
-    return {name: value for name, value in body.items() if value not in ({}, [])}, tuple(params.dropped)
+    return {name: value for name, value in body.items() if value not in ({}, [])}, params.dropped
 
 
 def default_fields(sent: Layer, deployment: Deployment) -> tuple[Body, tuple[str, ...]]:

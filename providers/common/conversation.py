@@ -112,8 +112,8 @@ class Calls:
     """The tool calls of a conversation, read from its beginning, so that each result finds its call."""
 
     _names: dict[str, str] = field(default_factory=dict)
-    #: Ids of calls that have no result yet, in order.
-    _open: list[str] = field(default_factory=list)
+    #: Ids of calls that have no result yet, in order; as often as they were asked for.
+    _open: dict[str, int] = field(default_factory=dict)
 
     def asked(self, message: Message, at: int) -> list[Call]:
         """The calls of an assistant's message. Raises ``InvalidRequest``."""
@@ -124,7 +124,7 @@ class Calls:
             name, given = _called(call, path)
             found.append(Call(call_id, name, given, call))
             self._names[call_id] = name
-            self._open.append(call_id)
+            self._open[call_id] = self._open.get(call_id, 0) + 1
         return found
 
     def answered(self, message: Message, at: int) -> tuple[str, str]:
@@ -132,18 +132,20 @@ class Calls:
         that has no answer. Raises ``InvalidRequest`` if there is none."""
         call_id = message.tool_call_id
         if not call_id:
-            waiting = [known for known in self._open if message.name in (None, self._names[known])]
-            if not waiting:
+            waiting = (known for known in self._open if message.name in (None, self._names[known]))
+            call_id = next(waiting, None)
+            if call_id is None:
                 refuse(
                     f"messages.{at}.tool_call_id", "is required: no tool call before it waits for a result"
                 )
-            call_id = waiting[0]
         elif call_id not in self._names:
             refuse(
                 f"messages.{at}.tool_call_id", "no assistant message before it has a tool call with this id"
             )
         if call_id in self._open:
-            self._open.remove(call_id)
+            self._open[call_id] -= 1
+            if not self._open[call_id]:
+                del self._open[call_id]
         return call_id, self._names[call_id]
 
 

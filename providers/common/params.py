@@ -42,13 +42,20 @@ Layer = Mapping[str, Any]
 
 class Params:
     """What was sent and, under it, the defaults; ``same`` lists names for one thing, the canonical ones first.
-    ``dropped`` collects what could not be expressed, in order."""
+    ``dropped`` is what could not be expressed, in order."""
 
     def __init__(self, sent: Layer, defaults: Layer, same: Iterable[tuple[str, ...]]) -> None:
-        merged, self.dropped = effective(sent, defaults, same)
+        merged, refused = effective(sent, defaults, same)
+        #: In order, each once.
+        self._dropped = dict.fromkeys(refused)
         self._left = {
             name: value for name, value in merged.items() if value is not None and name not in _STRUCTURE
         }
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The names of what could not be expressed so far."""
+        return tuple(self._dropped)
 
     def take(self, *names: str) -> Any:
         """The value under the first of these names that has one, or None; all of them count as taken."""
@@ -72,8 +79,7 @@ class Params:
     def drop(self, name: str, why: str = "") -> None:
         """Report a parameter that is not, or not exactly, sent; ``why`` is a word or two."""
         said = f"{name} ({why})" if why else name
-        if said not in self.dropped:
-            self.dropped.append(said)
+        self._dropped[said] = None
 
     def take_all(self, names: Iterable[str]) -> dict[str, Any]:
         """Those of ``names`` that have a value: parameters that are sent as they are."""

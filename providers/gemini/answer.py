@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.answers import ends
+from llm_proxy.wire.answers import ends
 from providers.common.errors_in_answers import broken_off
 from providers.common.json_objects import JsonObject, Malformed, integer, json_text, name, obj, objects, text
 from providers.common.sse_decoder import Refused

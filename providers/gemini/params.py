@@ -105,7 +105,7 @@ def _fields(sent: Body, deployment: Deployment) -> tuple[Body, tuple[str, ...]]:
         "toolConfig": config_of_tools,
     }
     params.drop_rest()
-    return {name: value for name, value in body.items() if value not in ({}, [])}, tuple(params.dropped)
+    return {name: value for name, value in body.items() if value not in ({}, [])}, params.dropped
 
 
 def default_fields(sent: Mapping[str, Any], deployment: Deployment) -> tuple[Body, Body, tuple[str, ...]]:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from llm_proxy.errors import GatewayError
 from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.large_json import written
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
@@ -98,7 +99,7 @@ class GeminiProvider(BaseProvider):
 
     def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
         try:
-            return dumps(embed_answer(body, request))
+            return written(embed_answer(body, request))
         except Malformed as error:
             raise not_an_answer(body, error) from error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from llm_proxy.answers.sources import citation
+from llm_proxy.wire.answers.sources import citation
 from providers.common.json_objects import JsonObject, integer, obj, objects, text
 
 #: The kinds of what was found, each with an address and a title.

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.answers import ends
+from llm_proxy.wire.answers import ends
 from providers.base import Done, Event
 from providers.common.embeddings import vectors_answer
 from providers.common.errors import in_stream, reported

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.large_json import written
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
@@ -77,7 +78,7 @@ class OllamaProvider(BaseProvider):
     def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
         try:
             found = answer.embeddings(body, base64=request.encoding_format == "base64")
-            return dumps({**found, "model": request.model})
+            return written({**found, "model": request.model})
         except Refused as refused:
             raise refused.error from refused
         except (Malformed, ValueError) as error:

@@ -85,7 +85,7 @@ def settings(sent: Layer, deployment: Deployment) -> tuple[dict[str, Any], tuple
     if options:
         call["options"] = {name: _fitting(name, value) for name, value in options.items()}
     params.drop_rest()
-    return call, tuple(params.dropped)
+    return call, params.dropped
 
 
 def embed_body(request: EmbeddingsRequest, deployment: Deployment) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -23,7 +23,7 @@ _CACHE_HINTS = HINTS - {"user"}
 #: What names somebody or something, in as many characters as a vendor allows.
 _NAMES = ("user", "safety_identifier", "prompt_cache_key")
 #: Values that say nothing.
-_DEFAULTS: _Json = {
+DEFAULTS: _Json = {
     "temperature": 1,
     "top_p": 1,
     "presence_penalty": 0,
@@ -58,11 +58,7 @@ def _unwanted(body: _Json, vendor: Vendor, model: str) -> set[str]:
     if vendor.params is not None:
         found |= body.keys() - vendor.params - _FRAME
     found |= body.keys() & (_CACHE_HINTS if not vendor.cache_keys else {"client_metadata"})
-    if vendor.models:
-        last = model.lower().rpartition("/")[2].removeprefix("ft:")
-        for pattern, names in vendor.models:
-            if pattern.match(last):
-                found |= body.keys() & names
+    found |= body.keys() & refused_by(vendor, model)
     if (
         vendor.strict and body.get("tools") == []
     ):  # as good as none, but refused; and so is a choice among none
@@ -70,12 +66,18 @@ def _unwanted(body: _Json, vendor: Vendor, model: str) -> set[str]:
     return found
 
 
+def refused_by(vendor: Vendor, model: str) -> frozenset[str]:
+    """The parameters that this model of the vendor refuses."""
+    last = model.lower().rpartition("/")[2].removeprefix("ft:")
+    return frozenset().union(*(names for pattern, names in vendor.models if pattern.match(last)))
+
+
 def _take(body: _Json, names: Iterable[str]) -> list[str]:
     """Take ``names`` out of ``body``; those that said something."""
     lost = []
     for name in sorted(names):
         value = body.pop(name)
-        if value is None or name in HINTS or (name in _DEFAULTS and value == _DEFAULTS[name]):
+        if value is None or name in HINTS or (name in DEFAULTS and value == DEFAULTS[name]):
             continue
         if (name == "tools" and not value) or (name == "tool_choice" and value in ("auto", "none")):
             continue

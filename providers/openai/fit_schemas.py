@@ -55,7 +55,7 @@ def _parameters(schema: _Json, path: str, vendor: Vendor, lost: _Lost) -> _Json:
     if found.get("type", "object") == "object" and "$ref" not in found:
         if "type" not in found and not any(word in found for word in _COMBINED):
             found = {"type": "object", **found}
-        if "properties" not in found and found.get("type") == "object":
+        if "properties" not in found and found.get("type") == "object" and not vendor.grammar:
             found = {**found, "properties": {}}
     return _walked(found, vendor) if _is_to_change(found, vendor) else found
 
@@ -114,7 +114,8 @@ def _walked(value: Any, vendor: Vendor) -> Any:
         if isinstance(inner, dict | list) and name not in ("enum", "const", "default", "examples"):
             walked = _walked(inner, vendor)
             if walked is not inner:
-                found = {**found, name: walked}
+                found = {**value} if found is value else found
+                found[name] = walked
     if vendor.items and found.get("type") == "array" and "items" not in found and "prefixItems" not in found:
         found = {**found, "items": {}}
     choices = found.get("anyOf")

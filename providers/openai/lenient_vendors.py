@@ -88,7 +88,7 @@ DEEPINFRA = Vendor(
 SAMBANOVA = Vendor("sambanova", "SambaNova", ("api.sambanova.ai",), strict_tools=False)
 HUGGINGFACE = Vendor("huggingface", "Hugging Face router", ("router.huggingface.co",), limit="max_tokens")
 #: Programs that run open models: whatever host they are on, the configuration says so.
-SGLANG = Vendor("sglang", "SGLang", responses=True, completions=True)
+SGLANG = Vendor("sglang", "SGLang", responses=True, completions=True, grammar=True)
 LLAMACPP = replace(SGLANG, name="llamacpp", title="llama.cpp")
 LMSTUDIO = replace(SGLANG, name="lmstudio", title="LM Studio")
 VLLM = Vendor(
@@ -98,6 +98,7 @@ VLLM = Vendor(
         {"typical_p", "repeat_last_n", "num_ctx", "keep_alive"}
     ),  # ignored, and that in silence
     thoughts=("reasoning", "reasoning_content"),
+    grammar=True,
     responses=True,
     completions=True,
 )
@@ -106,6 +107,7 @@ TGI = Vendor(
     "Text Generation Inference",
     limit="max_tokens",
     alternates=True,  # "Conversation roles must alternate user/assistant/user/assistant/" (its issue 3198)
+    grammar=True,
     completions=True,
 )
 OLLAMA = Vendor(

@@ -13,11 +13,10 @@ from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic_core import from_json
-
 from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.wire.asked_name import renamed
 from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.large_json import loads
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
 from providers.base import Adapter, BaseProvider, ChatResponse, NativeCall, StreamDecoder
@@ -145,7 +144,7 @@ def _is_at_home(api_host: str) -> bool:
 def _object(body: bytes) -> dict[str, Any] | None:
     """The JSON object in ``body``; None if it is anything else."""
     try:
-        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
+        value = loads(body)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

@@ -18,6 +18,7 @@ from providers.common.native_calls import Body, asked, for_log
 from providers.common.public_text import public
 from providers.common.sse_decoder import JsonEventDecoder, Refused, no_terminator
 from providers.openai import responses_answer as answer
+from providers.openai.fit_responses import fit_responses
 from providers.openai.native_call import OpenAICall
 from providers.openai.responses_stream import ResponsesDecoder
 from providers.openai.vendor import Vendor
@@ -52,7 +53,8 @@ class NativeResponses(OpenAICall):
             default, own = deployment.options and self._in_one(deployment).get(name), body.get(name)
             if isinstance(default, dict) and isinstance(own, dict):
                 made[name] = {**default, **own}
-        return made, dropped
+        made, lost = fit_responses(made, vendor_of(deployment), deployment.model)
+        return made, (*dropped, *lost)
 
     def _in_one(self, deployment: Deployment) -> Body:
         return self.defaults(deployment.options, vendor_of(deployment))[0]

@@ -97,6 +97,9 @@ class Vendor:
     #: Whether arrays in schemas need ``items``, and whether ``anyOf`` may stand beside a ``type``.
     items: bool = False
     any_of_alone: bool = False
+    #: Whether arguments are written by a grammar made of the schema: there an object without ``properties`` may hold
+    #: anything, and one with ``{}`` nothing, so none are put in. (Seen at llama.cpp.)
+    grammar: bool = False
 
     #: What it takes for embeddings; None: anything.
     embeddings: frozenset[str] | None = None

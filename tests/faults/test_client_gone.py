@@ -246,3 +246,69 @@ async def test_the_figures_of_a_whole_answer(tmp_path: Path) -> None:
     assert of(line, "status", "prompt_tokens", "completion_tokens") == (200, 3, 2)
     assert line["own_ms"] > 0
     assert line["upstream_bytes"] > 0
+
+
+async def test_what_is_drained_gives_way(tmp_path: Path) -> None:
+    """To clients that wait for a connection to the same host, the oldest first; those others are not kept waiting."""
+    gate = asyncio.Event()
+    async with (
+        Peer(stream(*PIECES[:2], gate, *PIECES[2:])) as peer,
+        gateway(tmp_path, peer.url, fields=DRAIN, upstream_connections=3) as proxy,
+    ):
+        with access_lines() as lines:
+            for _ in range(3):
+                async with Connection(proxy.url) as client:
+                    await client.send("POST", "/chat", BODIES["stream"])
+                    await client.piece(await client.head())
+            await wait_until(lambda: len(proxy.service.gateway.drained) == 3)
+            oldest = peer.links[0]
+            async with Connection(proxy.url) as client:
+                await client.send("POST", "/chat", BODIES["stream"])
+                head = await client.head()
+                await wait_until(lambda: bool(lines))
+                assert oldest.closed_at is not None
+                gate.set()
+                answer = await client.rest(head)
+            await wait_until(lambda: len(lines) == 4)
+        assert not proxy.service.gateway.drained
+
+    assert answer.text() == "one two"
+    assert [of(line, "status", "drained") for line in lines[:1]] == [(499, False)]
+    assert sorted(line.get("drained", "") for line in lines[1:] if line["status"] == 499) == [True, True]
+    assert "gave way" in lines[0]["detail"]
+
+
+async def test_who_waits_already_is_served_when_a_client_leaves(tmp_path: Path) -> None:
+    """A call whose client leaves is not drained at the cost of one that is in the queue."""
+    async with (
+        Peer(stream(*PIECES[:2], end="silence")) as peer,
+        gateway(tmp_path, peer.url, fields=DRAIN, upstream_connections=1) as proxy,
+        Connection(proxy.url) as waiting,
+    ):
+        async with Connection(proxy.url) as client:
+            await client.send("POST", "/chat", BODIES["stream"])
+            await client.piece(await client.head())
+            await waiting.send("POST", "/chat", BODIES["stream"])
+            await wait_until(lambda: pooled(proxy).pool.waiting == 1)
+        got = await waiting.head()
+        assert await waiting.piece(got)
+
+    assert got.status == 200
+
+
+async def test_draining_has_a_bound_in_number(tmp_path: Path) -> None:
+    """Beyond it a call ends with its client, as if the model did not say drain."""
+    async with (
+        Peer(stream(*PIECES[:2], end="silence")) as peer,
+        gateway(tmp_path, peer.url, fields=DRAIN, drained_calls=2) as proxy,
+    ):
+        with access_lines() as lines:
+            for _ in range(5):
+                async with Connection(proxy.url) as client:
+                    await client.send("POST", "/chat", BODIES["stream"])
+                    await client.piece(await client.head())
+            await wait_until(lambda: len(lines) == 3)
+            await peer.closed_by_client(3)
+            assert len(proxy.service.gateway.drained) == pooled(proxy).pool.taken == 2
+
+    assert {of(line, "status", "drained") for line in lines[:3]} == {(499, None)}

@@ -35,7 +35,7 @@ async def test_c11_the_type_of_a_body(kind: str | None, tmp_path: Path) -> None:
 LINES = {
     "unknown method": b"BREW /api/ping HTTP/1.1",
     "lower case": b"get /api/ping HTTP/1.1",
-    "asterisk": b"OPTIONS * HTTP/1.1",
+    "asterisk": b"GET * HTTP/1.1",
     "authority": b"CONNECT evil.example:443 HTTP/1.1",
     "HTTP/2": b"GET /api/ping HTTP/2.0",
     "no version": b"GET /api/ping",

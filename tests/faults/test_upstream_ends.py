@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from llm_proxy.relay import relay
 from tests.faults.kit import FORMS, PIECES, QUICK, suffer
 from tests.support.peer import Script
 from tests.support.scripts import (
@@ -70,6 +71,43 @@ async def test_u12_total(form: str, tmp_path: Path) -> None:
     """A lively stream that never ends meets the total limit."""
     lively = [part for _ in range(400) for part in (b": still here\n\n", PIECES[0], 0.02)]
     await assert_cut(tmp_path, midway(form, *lively, end="silence"), form, "timeout_total", total=0.3)
+
+
+SLOW = [part for _ in range(12) for part in (b": still here\n\n", 0.05)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_u12_what_progresses_has_no_total(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has set one: a stream, what is relayed as it comes, and a whole answer that its upstream streams all the same
+    take longer than a whole answer may."""
+    monkeypatch.setattr(relay, "WHOLE", 0.2)
+    script = stream(*PIECES[:2], *SLOW, *PIECES[2:])
+    met = await suffer(tmp_path, script, form, {"timeouts": {"first_byte": 0.2, "idle": 5}})
+
+    assert (met.answer.status, met.answer.complete) == (200, True)
+    assert met.line["total_ms"] > 500
+
+
+async def test_u12_what_does_not_tell_whether_it_progresses_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that is collected, and drips."""
+    monkeypatch.setattr(relay, "WHOLE", 0.2)
+    drips = [part for _ in range(400) for part in (b" ", 0.02)]
+    script = raw(JSON_HEAD, *drips, end="silence")
+    met = await suffer(tmp_path, script, "whole", {"timeouts": {"first_byte": 0.2, "idle": 5}})
+
+    met.refused(504, "timeout_total")
+
+
+async def test_u12_the_environment_bounds_everything_that_it_is_set_for(tmp_path: Path) -> None:
+    """Streams included."""
+    lively = [part for _ in range(400) for part in (b": still here\n\n", PIECES[0], 0.02)]
+    met = await suffer(tmp_path, midway("stream", *lively, end="silence"), "stream", timeout=0.3)
+
+    met.broken_off("timeout_total")
 
 
 @in_each_form

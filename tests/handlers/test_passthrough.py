@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.handlers.kit import config, gateway
+from tests.handlers.kit import access_lines, config, gateway
 from tests.support.client import Connection
 from tests.support.gateway import RunningGateway
 from tests.support.peer import Peer, Script
@@ -262,3 +262,18 @@ async def test_the_upstream_sees_that_the_client_left(tmp_path: Path) -> None:
             await client.send("GET", "/passthrough/peer/x")
             await client.piece(await client.head())
         await peer.closed_by_client(deadline=2)
+
+
+async def test_a_name_with_an_underscore(tmp_path: Path) -> None:
+    """It is not sent on: the JSON form says why, and of the raw form the access line names what was left out."""
+    async with Peer(answer_json({})) as peer, gateway(tmp_path, peer.url) as proxy:
+        form = {"provider": "peer", "path": "/x", "headers": {"x_key": "1"}}
+        told = await proxy.request("POST", "/passthrough", form)
+        with access_lines() as lines:
+            sent = await proxy.request("GET", "/passthrough/peer/x", headers={"x_key": "1"})
+        (seen,) = peer.requests
+
+    assert told.status == 400
+    assert "has an underscore, which is not sent on" in told.json()["error"]["message"]
+    assert (sent.status, seen.header("x_key")) == (200, None)
+    assert lines[0]["dropped_headers"] == ["x_key"]

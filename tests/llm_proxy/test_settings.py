@@ -45,9 +45,10 @@ def test_defaults_are_the_contract() -> None:
     settings = Settings.read({PREFIX + "PORT": "", PREFIX + "LOG_FILENAME": ""})
 
     assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8080, 1)
-    assert (settings.ep_prefix, settings.timeout, settings.default_ep_language) == ("/api", 300.0, "pl")
+    assert (settings.ep_prefix, settings.timeout, settings.default_ep_language) == ("/api", None, "pl")
     assert (settings.max_body_size, settings.drain_seconds) == (33_554_432, 30.0)
     assert (settings.header_timeout, settings.body_timeout, settings.write_timeout) == (10.0, 60.0, 60.0)
+    assert settings.keepalive_timeout == 75.0
     assert settings.minimum is False
 
 

@@ -29,7 +29,7 @@ TOOLS: Any = [{"type": "function", "function": {"name": "get_weather", "paramete
 def config(running: LlamaCpp, **fields: Any) -> dict[str, Any]:
     return {
         "here": {
-            "defaults": {"api_type": "openai", "api_host": running.base, **fields},
+            "defaults": {"api_type": "openai", "vendor": "llamacpp", "api_host": running.base, **fields},
             "m": {"model": "tiny"},
         }
     }

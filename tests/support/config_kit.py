@@ -50,7 +50,7 @@ def load(
     document: Any,
     env: Mapping[str, str] | None = None,
     files: Mapping[str, bytes] | None = None,
-    max_total: float = 300,
+    max_total: float | None = None,
     previous: Config | None = None,
 ) -> Config:
     """Load a document (bytes, text, or a value to be written as JSON)."""

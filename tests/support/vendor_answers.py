@@ -1,6 +1,6 @@
 """Answers of the canonical dialect as vendors really write them, and what each says; readers of every face's writing.
 
-Each case is from a report or a vendor's documentation: see ``llm_proxy/answers``.
+Each case is from a report or a vendor's documentation: see ``llm_proxy/wire/answers``.
 """
 
 from __future__ import annotations

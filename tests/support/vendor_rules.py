@@ -134,7 +134,7 @@ _FUNCTION = ("name", "description", "parameters", "strict")
 
 
 def _schema(schema: _Json, vendor: Vendor) -> Iterator[str]:
-    if schema.get("type") == "object" and "properties" not in schema:
+    if schema.get("type") == "object" and "properties" not in schema and not vendor.grammar:
         yield "an object without properties"
     if vendor.items and {"anyOf", "oneOf", "allOf"} & set(schema):
         yield "a choice as the outermost schema"

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, model_validator
-from pydantic_core import from_json
 
 from llm_proxy.errors import InvalidRequest, Problem, UpstreamError
 from llm_proxy.faces.gemini.config import Whole
 from llm_proxy.faces.gemini.names import respelled
+from llm_proxy.wire.large_json import loads, written
 from llm_proxy.wire.schema import Open, validated
-from llm_proxy.wire.sse import dumps
 
 Json = dict[str, Any]
 
@@ -57,7 +56,7 @@ class Asked:
     def answer(self, body: bytes) -> bytes:
         """The body for OpenAI's answer. Raises ``UpstreamError`` if the vectors are none."""
         try:
-            value = from_json(body)
+            value = loads(body)
             vectors = [row["embedding"] for row in sorted(value["data"], key=lambda row: row["index"])]
             tokens = (value.get("usage") or {}).get("prompt_tokens")
         except (ValueError, TypeError, KeyError) as error:
@@ -66,7 +65,7 @@ class Asked:
             raise _no_vectors()
         made = [{"values": vector} for vector in vectors]
         counted = {"usageMetadata": {"promptTokenCount": tokens}} if tokens else {}
-        return dumps({"embedding": made[0], **counted} if self.single else {"embeddings": made, **counted})
+        return written({"embedding": made[0], **counted} if self.single else {"embeddings": made, **counted})
 
 
 def embeddings(body: Mapping[str, Any], model: str, *, single: bool) -> Asked:

@@ -28,6 +28,12 @@ _SIDES = {
     "developer": "system",
 }
 
+#: What a part says, and the vendor's marks of it; all else is about how its own models should look at it.
+_DATA = frozenset(
+    "text inlineData fileData functionCall functionResponse executableCode codeExecutionResult toolCall toolResponse "
+    "thought thoughtSignature".split()
+)
+
 
 class Turns:
     """The turns of one conversation on their way to an upstream of ``api_type``; ``dropped`` names what was lost."""
@@ -133,9 +139,8 @@ class Turns:
 
     def _other(self, part: Json, path: str) -> Json:
         """A picture or a file, or what ran on Google's side."""
-        for name in ("videoMetadata", "mediaResolution"):
-            if name in part:
-                self._lost[f"parts.{name}"] = None
+        for name in part.keys() - _DATA:
+            self._lost[f"parts.{name}"] = None
         if (found := media(part, path)) is not None:
             return found
         if words := told(part):

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError, from_json
+from pydantic_core import PydanticCustomError
 
 from llm_proxy.errors import UpstreamError
+from llm_proxy.wire.large_json import loads, written
 from llm_proxy.wire.schema import Open
-from llm_proxy.wire.sse import dumps
 
 
 def _texts(value: Any) -> list[str]:
@@ -71,7 +71,7 @@ def canonical_embed(form: OllamaEmbed, body: Mapping[str, Any]) -> tuple[dict[st
 def embed_answer(form: OllamaEmbed, body: bytes, took: int) -> bytes:
     """Ollama's body for OpenAI's. Raises ``UpstreamError`` if the vectors are none."""
     try:
-        value = from_json(body)
+        value = loads(body)
         rows = sorted(value["data"], key=lambda row: row["index"])
         vectors = [row["embedding"] for row in rows]
         tokens = (value.get("usage") or {}).get("prompt_tokens")
@@ -79,7 +79,7 @@ def embed_answer(form: OllamaEmbed, body: bytes, took: int) -> bytes:
         raise _no_vectors() from error
     if len(vectors) != len(form.texts) or not all(isinstance(vector, list) for vector in vectors):
         raise _no_vectors()
-    return dumps(form.answer(vectors, took, tokens))
+    return written(form.answer(vectors, took, tokens))
 
 
 def _no_vectors() -> UpstreamError:

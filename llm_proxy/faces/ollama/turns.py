@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,7 +42,11 @@ class _Calls:
     """The calls so far that have no result yet, oldest first: id and name."""
 
     def __init__(self) -> None:
-        self._open: list[tuple[str, str]] = []
+        #: By their number; and the numbers of each id and of each name, those of answered calls among them.
+        self._open: dict[int, tuple[str, str]] = {}
+        self._by_id: dict[str, deque[int]] = {}
+        self._by_name: dict[str, deque[int]] = {}
+        self._count = 0
 
     def asked(self, call: _Json, at: int, number: int) -> _Json:
         """One call of an assistant's message in the canonical form."""
@@ -54,19 +59,27 @@ class _Calls:
             raise _problem(f"{path}.arguments", "must be an object")
         given = call.get("id")
         call_id = given if isinstance(given, str) and given else f"call_{at}_{number}"
-        self._open.append((call_id, function["name"]))
+        self._open[self._count] = call_id, function["name"]
+        self._by_id.setdefault(call_id, deque()).append(self._count)
+        self._by_name.setdefault(function["name"], deque()).append(self._count)
+        self._count += 1
         written = {"name": function["name"], "arguments": dumps(arguments or {}).decode()}
         return {"id": call_id, "type": "function", "function": written}
 
     def answered(self, turn: Turn) -> str | None:
         """The id of the call whose result ``turn`` is; the client's own if there is no such call."""
-        by_id = [call for call in self._open if call[0] == turn.tool_call_id]
-        by_name = [call for call in self._open if call[1] == turn.tool_name]
-        found = next(iter(by_id or by_name or self._open), None)
+        found = self._oldest(self._by_id.get(turn.tool_call_id or ""))
         if found is None:
-            return turn.tool_call_id
-        self._open.remove(found)
-        return found[0]
+            found = self._oldest(self._by_name.get(turn.tool_name or ""))
+        if found is None:
+            found = next(iter(self._open), None)
+        return turn.tool_call_id if found is None else self._open.pop(found)[0]
+
+    def _oldest(self, numbers: deque[int] | None) -> int | None:
+        """The first of ``numbers`` whose call still waits."""
+        while numbers and numbers[0] not in self._open:
+            numbers.popleft()
+        return numbers[0] if numbers else None
 
 
 def _message(turn: Turn, at: int, calls: _Calls) -> _Json:

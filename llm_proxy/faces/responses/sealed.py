@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from llm_proxy.answers.details import joined
+from llm_proxy.wire.answers.details import joined
 from llm_proxy.wire.sse import dumps
 
 _Json = dict[str, Any]

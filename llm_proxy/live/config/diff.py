@@ -78,7 +78,7 @@ def _changes(old: Deployment, new: Deployment) -> Iterator[str]:
     for name in _LIMITS:
         before, after = getattr(old.timeouts, name), getattr(new.timeouts, name)
         if before != after:
-            yield f"timeouts.{name} {before:g} -> {after:g}"
+            yield f"timeouts.{name} {_seconds(before)} -> {_seconds(after)}"
     for name in sorted(old.options.keys() | new.options.keys()):
         yield from _option(name, old.options.get(name), new.options.get(name))
     if old.api_host != new.api_host:
@@ -86,6 +86,10 @@ def _changes(old: Deployment, new: Deployment) -> Iterator[str]:
     yield from _hidden("api_token", old.token, new.token)
     for name in sorted(old.headers.keys() | new.headers.keys()):
         yield from _hidden(f"header {shown(name)}", old.headers.get(name), new.headers.get(name))
+
+
+def _seconds(limit: float | None) -> str:
+    return "unset" if limit is None else f"{limit:g}"
 
 
 def _option(name: str, old: Any, new: Any) -> Iterator[str]:

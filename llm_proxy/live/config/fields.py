@@ -52,7 +52,9 @@ class TimeoutFields(_Strict):
     first_byte: Seconds | None = Field(None, description="Until the first event of the answer. Default 300.")
     idle: Seconds | None = Field(None, description="Between two events. Default 120.")
     total: Seconds | None = Field(
-        None, description="For the whole call. Default, and upper bound: LLM_PROXY_API_TIMEOUT."
+        None,
+        description="For the whole call. Default: 300 (or first_byte, if that is longer) for an answer that is not streamed; "
+        "none for a stream, which may go on as long as it progresses. LLM_PROXY_API_TIMEOUT, where it is set, is the default and upper bound of both.",
     )
 
 
@@ -123,7 +125,9 @@ class Row(_Strict):
     )
     prompt: Name | None = Field(None, description="Id of the prompt that the conversation endpoints use.")
     on_client_gone: Literal["cancel", "drain"] | None = Field(
-        None, description="What happens to the upstream call when the client leaves. Default cancel."
+        None,
+        description="What happens to the upstream call when the client leaves. Default cancel. What is drained "
+        "gives way to clients that wait, and LLM_PROXY_API_DRAINED_CALLS bounds it.",
     )
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] | None = Field(
         None, description="With on_client_gone drain: how long the upstream may go on. Default 30."

@@ -38,13 +38,13 @@ def load_config(
     api_types: Mapping[str, ApiType],
     env: Mapping[str, str],
     read_file: ReadFile,
-    max_total: float,
+    max_total: float | None,
     previous: Config | None = None,
 ) -> Config:
     """The configuration in ``data``. Raises ``ConfigError`` with all problems.
 
     ``source`` is the name of the file for messages. ``read_file`` takes an absolute path and returns its bytes or
-    raises ``OSError``. ``max_total`` (seconds) is the upper bound of an upstream call. ``previous`` saves work and
+    raises ``OSError``. ``max_total`` (seconds) is the upper bound of an upstream call, if there is one. ``previous`` saves work and
     changes no result.
     """
     text, document, faults, positions = _read(data, source)

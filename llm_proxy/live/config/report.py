@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import accumulate
 
+from llm_proxy.errors import MAX_PROBLEMS, and_more
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.json_scan import Path, Scan, shown
 
@@ -34,7 +35,8 @@ class ConfigProblem:
 
 
 class ConfigError(Exception):
-    """The configuration is rejected, for ``problems`` (at least one, in the order of the text). ``secret_files`` are
+    """The configuration is rejected, for ``problems`` (at least one, in the order of the text; beyond the first few they are
+    counted in a last one). ``secret_files`` are
     the paths that it names: one of them may be what has to change."""
 
     def __init__(
@@ -43,7 +45,12 @@ class ConfigError(Exception):
         source: str = "",
         secret_files: Iterable[str] = (),
     ) -> None:
-        self.problems = tuple(problems)
+        found = tuple(problems)
+        more = len(found) - MAX_PROBLEMS
+        if more > 0:
+            last = found[MAX_PROBLEMS - 1]
+            found = (*found[:MAX_PROBLEMS], replace(last, path="", message=and_more(more)))
+        self.problems = found
         self.source = source
         self.secret_files = tuple(secret_files)
         super().__init__(self.source, self.problems)

@@ -34,7 +34,7 @@ def build_rows(
     document: Mapping[str, Any],
     api_types: Mapping[str, ApiType],
     report: Report,
-    max_total: float,
+    max_total: float | None,
     last: Mapping[str, Built],
 ) -> tuple[tuple[Deployment, ...], Mapping[str, Deployment | None], Mapping[str, Built]]:
     """All deployments of ``document``; for each provider the bare row that raw passthrough calls use (None if a model
@@ -62,7 +62,7 @@ def _text(value: Any) -> str | None:
 
 
 class _Provider:
-    def __init__(self, name: str, kind: Kind, report: Report, max_total: float) -> None:
+    def __init__(self, name: str, kind: Kind, report: Report, max_total: float | None) -> None:
         self.name = name
         self.kind = kind
         self.report = report
@@ -151,7 +151,7 @@ class _Provider:
         fields = {key: field for key, field in value.items() if key not in broken}
         self._warn_of_references(path, fields)
         total = (fields.get("timeouts") or {}).get("total")
-        if total is not None and total > self.max_total:
+        if total is not None and self.max_total is not None and total > self.max_total:
             message = f"is cut to LLM_PROXY_API_TIMEOUT ({self.max_total:g} s)"
             self.report.warn((*path, "timeouts", "total"), message)
         host, kind = fields.get("api_host"), fields.get("api_type") or self.usual_type
@@ -216,7 +216,8 @@ class _Provider:
     def _deployment(self, part: Part, name: str) -> Deployment:
         row = Row.model_validate(part.fields)
         limits = row.timeouts.model_dump(exclude_none=True) if row.timeouts else {}
-        limits["total"] = min(limits.get("total", self.max_total), self.max_total)
+        if self.max_total is not None:
+            limits["total"] = min(limits.get("total", self.max_total), self.max_total)
         given: dict[str, Any] = {
             "keep_alive": row.keep_alive,
             "active": row.active,

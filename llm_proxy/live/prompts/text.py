@@ -82,7 +82,8 @@ class Prompt:
         for name in self.slots:
             if name not in variables:
                 yield Problem(f"prompt_vars.{name}", f"is required by the prompt '{self.id}'")
-        extra = [name for name in variables if name not in self.slots]
+        slots = frozenset(self.slots)
+        extra = [name for name in variables if name not in slots]
         known = f"its slots are {', '.join(self.slots)}" if self.slots else "it has none"
         for name in extra[:_SHOWN_NAMES]:
             yield Problem(f"prompt_vars.{shown(name)}", f"is no slot of the prompt '{self.id}'; {known}")

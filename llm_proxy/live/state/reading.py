@@ -33,7 +33,7 @@ class Sources:
     prompts_dir: Path
     adapters: Mapping[str, BaseProvider]
     env: Mapping[str, str] = field(repr=False)
-    max_total: float = 300.0
+    max_total: float | None = None
     demo_host: Callable[[], str] = lambda: "http://127.0.0.1/v1"
 
 

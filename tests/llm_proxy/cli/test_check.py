@@ -36,8 +36,9 @@ def flags(folder: Path, config: Mapping[str, Any] | str, **more: str) -> dict[st
     return {key: str(folder / "edit" / name) for key, name in paths.items()} | more
 
 
-def test_good(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_good(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit status 0, what was found, and warnings."""
+    monkeypatch.setattr(checking, "environment", lambda: {"LLM_PROXY_API_TIMEOUT": "300"})
     put(tmp_path / "edit" / "prompts" / "en" / "bad.prompt", b"\xff")
     config = {"demo": {"demo": {"timeouts": {"total": 9999}}}}
     status = check(flags(tmp_path, config))
@@ -48,6 +49,13 @@ def test_good(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0].startswith("ok: 1 models, 1 prompts, hash ")
     assert "demo.demo.timeouts.total" in lines[1]
     assert lines[2].startswith("warning: prompt en/bad.prompt: is not valid UTF-8")
+
+
+def test_a_long_total_is_as_long_as_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing cuts it, and nothing warns of that, unless LLM_PROXY_API_TIMEOUT is set."""
+    check(flags(tmp_path, {"demo": {"demo": {"timeouts": {"total": 9999}}}}))
+
+    assert "warning" not in capsys.readouterr().out
 
 
 def test_answers_that_would_be_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

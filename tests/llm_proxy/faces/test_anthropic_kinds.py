@@ -20,10 +20,10 @@ from anthropic.types.beta import (
 from anthropic.types.beta.message_create_params import MessageCreateParamsBase
 from typing_extensions import is_typeddict
 
-from llm_proxy.answers import ends
 from llm_proxy.errors import GatewayError
 from llm_proxy.faces.anthropic.request import canonical, read
 from llm_proxy.faces.anthropic.toolsets import TOOLSETS
+from llm_proxy.wire.answers import ends
 from llm_proxy.wire.schema import ChatRequest
 from providers.discovery import discover
 from tests.support import gemini_rules, ollama_rules, openai_rules

@@ -65,6 +65,7 @@ def test_equal_configurations_differ_in_nothing() -> None:
         ({"languages": ["en", "pl"]}, {}, "languages en/pl -> unset"),
         ({"keep_alive": "5m"}, {"keep_alive": -1}, "keep_alive 5m -> -1"),
         ({"timeouts": {"idle": 60}}, {"timeouts": {"idle": 5.5}}, "timeouts.idle 60 -> 5.5"),
+        ({"timeouts": {"total": 60}}, {}, "timeouts.total 60 -> unset"),
         ({}, {"api_type": "vllm", "api_host": "http://x"}, "api_type openai -> vllm, api_host changed"),
     ],
 )

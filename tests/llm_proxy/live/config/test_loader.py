@@ -43,7 +43,7 @@ def test_unset_fields_have_the_documented_defaults() -> None:
     found = row({"ollama": {"m": {}}})
 
     assert (found.model, found.active, found.weight, found.token) == ("m", True, 1.0, None)
-    assert found.timeouts == Timeouts(connect=10, first_byte=300, idle=120, total=300)
+    assert found.timeouts == Timeouts(connect=10, first_byte=300, idle=120, total=None)
     assert (found.on_client_gone, found.drain_seconds) == ("cancel", 30.0)
     assert (found.languages, found.input_size, found.keep_alive, found.prompt) == ((), None, None, None)
 
@@ -226,6 +226,8 @@ def test_a_longer_total_is_cut_with_a_warning_at_its_place() -> None:
     assert (warning.path, warning.line, warning.column) == ("ollama.defaults.timeouts.total", 2, 37)
     assert "60" in warning.message
     assert "600" not in str(warning)
+    assert not load(text).warnings
+    assert [d.timeouts.total for d in load(text).deployments] == [600, 5]
     assert load({"ollama": {"m": {}}}, max_total=60).deployments[0].timeouts.total == 60
 
 

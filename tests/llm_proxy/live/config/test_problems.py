@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.live.config.loader import ConfigError
+from llm_proxy.wire.json_scan import scan
 from tests.support.config_kit import API_TYPES, load, problem, problems
 
 #: Each text stands for a value that must never be shown.
@@ -232,11 +233,22 @@ def test_the_error_names_the_secret_files() -> None:
     assert caught.value.secret_files == ("/later",)
 
 
-def test_thousands_of_problems_are_all_reported() -> None:
-    """There is no limit to what is reported at once."""
+def test_of_thousands_of_problems_the_first_are_reported() -> None:
+    """The others are counted: a log line, and whoever reads it, have an end."""
     models = {f"m{index}": {"wight": 1} for index in range(2000)}
+    found = problems({"ollama": models})
 
-    assert len(problems({"ollama": models})) == 2000
+    assert [problem.path for problem in found] == [*(f"ollama.m{index}.wight" for index in range(20)), ""]
+    assert found[-1].message == "and 1,980 more"
+
+
+def test_of_thousands_of_duplicate_keys_the_first_are_located() -> None:
+    """Each place costs a look at all that stands before it."""
+    text = "{" + ",".join(['"a":{}'] * 50_000) + "}"
+    found = scan(text)
+
+    assert (len(found.problems), found.more) == (20, 49_999 - 20)
+    assert len(scan(text, 1).problems) == 1
 
 
 def test_a_secret_in_the_wrong_place_is_not_shown() -> None:

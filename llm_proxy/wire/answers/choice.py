@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from llm_proxy.answers import details, ends, parts
-from llm_proxy.answers.calls import CallReader
-from llm_proxy.answers.misfit import misfit
-from llm_proxy.answers.sources import FIELDS, Annotations
 from llm_proxy.errors import UpstreamError
+from llm_proxy.wire.answers import details, ends, parts
+from llm_proxy.wire.answers.calls import CallReader
+from llm_proxy.wire.answers.misfit import misfit
+from llm_proxy.wire.answers.sources import FIELDS, Annotations
 
 _Json = dict[str, Any]
 

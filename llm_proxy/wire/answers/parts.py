@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from llm_proxy.answers.misfit import misfit
+from llm_proxy.wire.answers.misfit import misfit
 
 #: Fields in which a part, or a vendor's object for thoughts, has its text.
 _FIELDS = ("text", "thinking", "content", "reasoning", "reasoning_text", "summary", "output_text")

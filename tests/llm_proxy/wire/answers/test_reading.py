@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.answers.reader import AnswerReader
 from llm_proxy.errors import GatewayError
 from llm_proxy.faces.anthropic.face import AnthropicFace
 from llm_proxy.faces.completions.face import CompletionsFace
@@ -21,6 +20,7 @@ from llm_proxy.faces.ollama.face import OllamaFace
 from llm_proxy.faces.responses.face import ResponsesFace
 from llm_proxy.faces.responses.request import ResponsesRequest
 from llm_proxy.relay.assemble import collect
+from llm_proxy.wire.answers.reader import AnswerReader
 from llm_proxy.wire.events import ChatResponse, Chunk, Done, Event, Failed
 from llm_proxy.wire.schema import validated
 from providers.openai.provider import OpenAIProvider

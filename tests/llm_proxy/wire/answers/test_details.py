@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.answers import details
 from llm_proxy.relay.assemble import collect
+from llm_proxy.wire.answers import details
 from tests.support.fuzz import fuzz
 
 ENTRIES = st.lists(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.answers import ends
+from llm_proxy.wire.answers import ends
 from tests.support.fuzz import fuzz
 
 #: Vendor, its words, and what they mean: from the references that the module names.

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from llm_proxy.answers import counts
-from llm_proxy.answers.choice import Choice
-from llm_proxy.answers.misfit import misfit
-from llm_proxy.answers.sources import FIELDS
 from llm_proxy.errors import UpstreamError
+from llm_proxy.wire.answers import counts
+from llm_proxy.wire.answers.choice import Choice
+from llm_proxy.wire.answers.misfit import misfit
+from llm_proxy.wire.answers.sources import FIELDS
 from llm_proxy.wire.events import Chunk, Done, Event, Failed
 
 _Json = dict[str, Any]

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from llm_proxy.answers.misfit import misfit
+from llm_proxy.wire.answers.misfit import misfit
 from llm_proxy.wire.sse import dumps
 
 _Json = dict[str, Any]

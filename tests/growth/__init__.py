@@ -1,0 +1,1 @@
+"""What a stranger sends costs in proportion to its length: see ``tests.support.growth``."""

@@ -1,0 +1,26 @@
+"""The measure itself: what grows with the square is found."""
+
+from __future__ import annotations
+
+from tests.support.growth import ALLOWED, growth
+
+
+def test_a_square_is_found() -> None:
+    """Names in a list, each looked for in all that were found before it."""
+
+    def collect(names: list[str]) -> list[str]:
+        found: list[str] = []
+        for name in names:
+            if name not in found:
+                found.append(name)
+        return found
+
+    assert growth(lambda n: [f"k{i}" for i in range(n)], collect, 1000) > ALLOWED
+
+
+def test_proportion_is_none() -> None:
+    """The same with a set."""
+    assert (
+        growth(lambda n: [f"k{i}" for i in range(n)], lambda names: list(dict.fromkeys(names)), 20_000)
+        <= ALLOWED
+    )
