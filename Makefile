@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-apps torture soak fuzz-api bench schema matrix requirements vendors build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-apps torture soak overload fuzz-api bench schema matrix requirements vendors build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ torture: environment ## a thousand edits under two hundred streams in two worker
 
 soak: environment ## an hour of mixed load with faults
 	$(BIN)/python -m tests.soak --minutes 60
+
+overload: environment ## what one client can cost the others: attackers of every kind beside an honest one (some minutes)
+	$(BIN)/python -m tests.overload
 
 bench: environment ## what the gateway costs, beside a direct call and vllm-router (about a quarter of an hour)
 	$(BIN)/python -m benchmarks

@@ -31,14 +31,9 @@ class PromptsHandler(BaseHandler):
 
     endpoint = "/prompts"
 
-    def get(self) -> None:
+    async def get(self) -> None:
         prompts = self.snapshot.prompts
-        self.send_json(
-            {
-                "prompts": [listed(prompts, name) for name in prompts.languages],
-                "problems": [{"path": p.path, "message": p.message} for p in prompts.problems],
-            }
-        )
+        await self.send_long(len(prompts.prompts), lambda: library(prompts))
 
     head = get
 
@@ -76,6 +71,14 @@ class PromptHandler(BaseHandler):
 
     def _default(self) -> str:
         return self.gateway.settings.default_ep_language
+
+
+def library(prompts: PromptSet) -> dict[str, Any]:
+    """All ids, and what is wrong in the directory."""
+    return {
+        "prompts": [listed(prompts, name) for name in prompts.languages],
+        "problems": [{"path": p.path, "message": p.message} for p in prompts.problems],
+    }
 
 
 def listed(prompts: PromptSet, name: str) -> dict[str, Any]:

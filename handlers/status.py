@@ -3,7 +3,6 @@ for comparison. No hosts, no tokens, no paths: see ``llm_proxy.live.state.dry_ru
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import secrets
 import time
@@ -12,9 +11,9 @@ from typing import Any
 from handlers.base.handler import BaseHandler
 from llm_proxy import __version__
 from llm_proxy.live.state.dry_run import tell
+from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.telemetry import log as logs
 from llm_proxy.telemetry.process_report import differ
-from llm_proxy.wire.sse import dumps
 
 #: A proxy on this machine speaks for somebody elsewhere, and usually says so.
 _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
@@ -26,16 +25,25 @@ class StatusHandler(BaseHandler):
     endpoint = "/status"
     during_drain = True
 
-    def get(self) -> None:
+    async def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
-        self.send_json(self._report())
+        # Not the request's own: since it began an edit may have come, and all that is told here is of one moment.
+        snapshot = self.gateway.registry.current
+        report = self._report(snapshot)
+
+        def make() -> dict[str, Any]:
+            report["prompts"] = prompt_list(snapshot.prompts.prompts)
+            report["warnings"] = [str(warning) for warning in snapshot.config.warnings]
+            return report
+
+        count = len(snapshot.prompts.prompts) + len(snapshot.config.warnings) + len(report["problems"])
+        await self.send_long(count, make)
 
     head = get
 
-    def _report(self) -> dict[str, Any]:
+    def _report(self, snapshot: Snapshot) -> dict[str, Any]:
+        """All but the long lists, which have their places in it."""
         gateway = self.gateway
-        # Not the request's own: since it began an edit may have come, and all that is told here is of one moment.
-        snapshot = gateway.registry.current
         outcome = gateway.registry.outcome
         workers = gateway.reports()
         mixed = differ(workers)
@@ -43,7 +51,7 @@ class StatusHandler(BaseHandler):
         return {
             "state": "mixed" if mixed else outcome.state,
             "mixed": mixed,
-            "problems": list(outcome.problems),
+            "problems": [*outcome.problems, *filter(None, [gateway.registry.prompts.problem])],
             "generation": snapshot.generation,
             "hash": snapshot.hash,
             "loaded_at": round(snapshot.loaded_at, 3),
@@ -55,10 +63,11 @@ class StatusHandler(BaseHandler):
             "last_good": gateway.registry.on_last_good,
             "noticed": {"cause": outcome.cause, "at": round(outcome.at, 3)},
             "watcher": gateway.watcher_report(),
-            "prompts": prompt_list(snapshot.prompts.prompts),
-            "warnings": [str(warning) for warning in snapshot.config.warnings],
+            "prompts": [],
+            "warnings": [],
             "models": len(snapshot.models),
             "running": len(gateway.running),
+            "memory": gateway.memory.report(),
             "log": logs.report(),
             "ollama": gateway.ollama_url,
             "tls": gateway.tls_report(),
@@ -75,12 +84,9 @@ class RunningHandler(BaseHandler):
 
     async def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
-        salt = secrets.token_hex(16) if self._is_local() else ""
-        # Thousands of models are megabytes.
-        body = await asyncio.get_running_loop().run_in_executor(
-            None, lambda: dumps(tell(self.snapshot, salt))
-        )
-        await self.finish(body)
+        salt, snapshot = secrets.token_hex(16) if self._is_local() else "", self.snapshot
+        count = len(snapshot.config.deployments) + len(snapshot.prompts.prompts)
+        await self.send_long(count, lambda: tell(snapshot, salt))
 
     head = get
 

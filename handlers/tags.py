@@ -16,11 +16,13 @@ class TagsHandler(BaseHandler):
     endpoint = "/tags"
 
     async def get(self) -> None:
-        found = await listing(self.snapshot, self.gateway.knowledge)
-        models = [{**told, **tag(self.snapshot.models[told["name"]])} for told in found]
-        self.send_json({"models": models})
+        await self.send_long(len(self.snapshot.models), self._list)
 
     head = get
+
+    def _list(self) -> dict[str, Any]:
+        found = listing(self.snapshot, self.gateway.knowledge)
+        return {"models": [{**told, **tag(self.snapshot.models[told["name"]])} for told in found]}
 
 
 def tag(rows: Sequence[Deployment]) -> dict[str, Any]:

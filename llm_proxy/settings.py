@@ -100,14 +100,6 @@ def _places(value: Any) -> Any:
     return value
 
 
-def _mode(value: Any) -> Any:
-    if isinstance(value, str) and re.fullmatch(r"(0o?)?[0-7]{3}", value):
-        return int(value[-3:], 8)
-    if isinstance(value, int):
-        return value
-    raise PydanticCustomError("mode", "must be three octal digits")
-
-
 def _set(default: Any, allowed: str, **limits: Any) -> Any:
     """A setting with its default, its limits, and the sentence that says what is allowed."""
     return Field(default, description=allowed, **limits)
@@ -140,8 +132,10 @@ class Settings(BaseModel):
         "127.0.0.1",
         "comma-separated addresses and host names to listen on, and unix:/path for a Unix socket; :: takes IPv4 too",
     )
-    unix_mode: Annotated[int, BeforeValidator(_mode)] = _set(
-        0o660, "file mode of a Unix socket, three octal digits such as 660: who may write to it may connect"
+    unix_mode: str = _set(
+        "660",
+        "file mode of a Unix socket, three octal digits such as 660: who may write to it may connect",
+        pattern=r"^(0o?)?[0-7]{3}$",
     )
     port: int = _set(8080, "a port from 0 to 65535; 0 picks a free one", ge=0, le=65535)
     ollama_port: int | None = _set(
@@ -173,6 +167,9 @@ class Settings(BaseModel):
         Path("resources/configs/models-config.json"), "path of the model configuration"
     )
     prompts_dir: Path = _set(Path("resources/prompts"), "path of the prompt directory")
+    prompts_follow: Annotated[bool, BeforeValidator(_flag)] = _set(
+        False, "1, true or yes: links in the prompt directory may lead out of it"
+    )
     default_ep_language: str = _set(
         "pl",
         "a language code such as pl or en-GB",
@@ -189,6 +186,11 @@ class Settings(BaseModel):
         "bytes of the largest request body, 1024 or more",
         ge=1024,
         le=1 << 32,
+    )
+    max_memory: int | None = _set(
+        None,
+        "bytes of bodies that all processes together may hold, 1048576 or more; empty = half of what the container has",
+        ge=1 << 20,
     )
     drain_seconds: float = _set(
         30.0,
@@ -243,6 +245,12 @@ class Settings(BaseModel):
     upstream_idle: float = _seconds(4.0, "an idle upstream connection is kept for")
     watch: Watch = _set("auto", "auto, inotify or poll: how file changes are noticed")
     last_good: Path | None = _set(None, "a directory for a copy of the last good configuration; empty = none")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that these settings name, whatever for."""
+        named = [value for name, value in self if isinstance(value, Path) and name != "prompts_dir"]
+        return (*named, *([Path(self.log_filename)] if self.log_filename else []))
 
     @classmethod
     def read(cls, environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Self:

@@ -9,8 +9,11 @@ import pytest
 from llm_proxy.openapi.operations import OPERATIONS
 from tests.fuzz_api import MODELS, fuzz
 
-#: What cannot succeed here: no model is managed, no double has sound, images or files, or a place to write to.
+#: What cannot succeed here: no model is managed, no double has sound, images or files, keeps anything, or has a place to
+#: write to.
 NEVER_OK = (
+    "/v1/conversations",
+    "/v1/responses/",
     "/api/{action}",
     "/api/blobs/{digest}",
     "/v1/audio/",

@@ -42,7 +42,8 @@ EVENTS = [
     }
     for choice in CHOICES
 ]
-BODY = b"".join(sse(*EVENTS))
+#: What a client gets: the model by the name that it asked for.
+BODY = b"".join(sse(*EVENTS)).replace(b'"up"', b'"m"')
 PIECES = sse(*EVENTS)
 MODEL = "m"
 

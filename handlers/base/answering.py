@@ -24,10 +24,11 @@ from handlers.base.redaction import conceal, without_addresses
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.net.pace import Pace
+from llm_proxy.relay.memory import COST
 from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.choice import choose, unknown_model
-from llm_proxy.wire.calls import Deployment, NativeRequest
+from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter, BaseProvider
 
@@ -62,6 +63,8 @@ class AnsweringHandler(BaseHandler):
     #: What the endpoint's own reading of the request could not carry: named beside what the adapter cannot express.
     untranslated: tuple[str, ...] = ()
     _begun = False
+    #: Whether an upstream has begun to answer a large body.
+    _answered = False
     #: When the client was found gone (``perf_counter`` seconds).
     _left_at: float | None = None
     #: How long the upstream may go on without a client, in seconds; 0: not at all.
@@ -117,7 +120,8 @@ class AnsweringHandler(BaseHandler):
             call = replace(call, once=True)
         self._say_who(deployment, (*call.dropped, *removed), prompt)
         tally = Tally()
-        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        exchange = self._open(call)
+        del call  # it holds the body
         relay = Relay(
             exchange,
             adapter,
@@ -162,6 +166,19 @@ class AnsweringHandler(BaseHandler):
         finally:
             self.gateway.running.discard(self)
 
+    def _open(self, call: HttpCall) -> Exchange:
+        """The exchange for ``call``, which tells what it holds of bodies."""
+        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        exchange.hold = self.hold
+        if self._size >= OFF_LOOP and not self._answered:
+            exchange.sent = self._upstream_has_it
+        return exchange
+
+    def _upstream_has_it(self) -> None:
+        """The answer has begun, so the body as it was sent is not kept any more; the request as values is."""
+        self._answered = True
+        self.let_go(self._size // COST)
+
     async def _without_thinking(
         self, request: Any, deployment: Deployment
     ) -> tuple[Any, Deployment, tuple[str, ...]]:
@@ -188,7 +205,8 @@ class AnsweringHandler(BaseHandler):
         adapter = self.snapshot.adapter(deployment)
         call = await self.beside(adapter.embeddings_call, request, deployment)
         self._say_who(deployment, (*call.dropped, *removed), None)
-        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        exchange = self._open(call)
+        del call
         self.gateway.running.add(self)
         try:
             try:

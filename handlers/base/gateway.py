@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
+from llm_proxy.relay.memory import Memory
 from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.offload import Offload
 from llm_proxy.relay.relay import KeepAlive
@@ -68,6 +69,8 @@ class Gateway:
     lacking: Lacking = field(default_factory=Lacking)
     #: Where work on large bodies and answers is done.
     offload: Offload = field(default_factory=Offload)
+    #: How much of bodies may be held.
+    memory: Memory = field(default_factory=lambda: Memory(1 << 40))
     #: What the status endpoint says about the watcher.
     watcher_report: Callable[[], dict[str, Any]] = dict
     #: What each process of the service says of itself, this one among them, for the status endpoint.

@@ -47,6 +47,7 @@ from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.net.pace import Pace
 from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.host import host_name
+from llm_proxy.wire.long_json import PIECE, dumps_long
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import JsonProblem, parse_object
 
@@ -68,6 +69,10 @@ _PLAIN = OpenAIFace()
 #: What is done with bodies and answers from this size on is done beside the loop (``llm_proxy.relay.offload``): reading,
 #: judging, translating and writing a dense one of this size takes some 30 ms.
 OFF_LOOP = 64 * 1024
+#: About the bytes of one entry of a list.
+_ENTRY = 512
+#: Pieces of a body below this size are put together as they come.
+_SMALL = 4096
 #: Bytes of a body that must come in a second, over the whole of ``body_timeout``; Apache's MinRate (mod_reqtimeout).
 LEAST_RATE = 500
 
@@ -101,8 +106,10 @@ class BaseHandler(LeanRequestHandler):
         self.snapshot = gateway.registry.current
         self.request_id = self._choose_id()
         self.face: Face = self.make_face()
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
         self._size = 0
+        #: Bytes of bodies that count as held for this request.
+        self._held = 0
         self._body_timer: asyncio.TimerHandle | None = None
         #: Facts for the access line, filled in as they become known.
         self.facts: dict[str, Any] = {}
@@ -197,17 +204,49 @@ class BaseHandler(LeanRequestHandler):
         limit = self.gateway.settings.max_body_size
         if self.connection.head.length > limit:
             return RequestTooLarge(f"the body must not be larger than {limit} bytes")
+        if not self.gateway.memory.fits(max(0, self.connection.head.length - self._size)):
+            return self.gateway.memory.refusal()
         return None
 
     def data_received(self, chunk: bytes) -> None:
         """The next bytes of the body; the first may come before ``prepare``."""
+        if self._cut:
+            return
         self._size += len(chunk)
         limit = self.gateway.settings.max_body_size
-        if self._size <= limit:
-            self._chunks.append(chunk)
-        elif not self._cut:
-            self._chunks.clear()
+        if self._size > limit:
             self.refuse(RequestTooLarge(f"the body must not be larger than {limit} bytes"))
+        elif not self.gateway.memory.take(len(chunk)):
+            self.refuse(self.gateway.memory.refusal())
+        else:
+            self._held += len(chunk)
+            self._keep(chunk)
+
+    def _keep(self, chunk: bytes) -> None:
+        """In as few pieces as need be: each costs some forty bytes more."""
+        chunks = self._chunks
+        if len(chunk) >= _SMALL or not chunks:
+            chunks.append(chunk)
+        elif type(chunks[-1]) is bytearray:
+            chunks[-1] += chunk
+        else:
+            chunks.append(bytearray(chunk))
+
+    def hold(self, size: int) -> None:
+        """So many bytes more of bodies are in memory for this request. Raises ``Overloaded``."""
+        if not self.gateway.memory.take(size):
+            raise self.gateway.memory.refusal()
+        self._held += size
+
+    def let_go(self, size: int) -> None:
+        """So many are not any more."""
+        self._held -= size
+        self.gateway.memory.give_back(size)
+
+    def release(self) -> None:
+        if self._held:
+            self._chunks.clear()
+            self.let_go(self._held)
 
     def _whole(self) -> bool:
         """Whether the whole request has come."""
@@ -235,6 +274,7 @@ class BaseHandler(LeanRequestHandler):
             self.fail(error)
             return
         self._cut = True
+        self.release()
         self.note_failure(error)
         self.set_status(error.status)
         if error.retry_after:
@@ -255,7 +295,7 @@ class BaseHandler(LeanRequestHandler):
         self.body_at = perf_counter()
         self.cancel_timer()
         chunks, self._chunks = self._chunks, []
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
 
     async def plain_body(self) -> bytes:
         """The same, unpacked: beside the loop unless that is little work. Raises ``RequestTooLarge`` or
@@ -270,6 +310,7 @@ class BaseHandler(LeanRequestHandler):
             data = unpacked(data, codings, min(OFF_LOOP, limit))
         except RequestTooLarge:
             data = await self.offloaded(max(len(data), OFF_LOOP), unpacked, data, codings, limit)
+        self.hold(len(data) - self._size)
         self._size = len(data)
         return data
 
@@ -310,6 +351,13 @@ class BaseHandler(LeanRequestHandler):
         """Finish with a JSON body."""
         self.set_status(status)
         self.finish(dumps(value))
+
+    async def send_long(self, count: int, make: Callable[[], dict[str, Any]]) -> None:
+        """Finish with the JSON that ``make`` makes of ``count`` entries, made beside the loop if they are many."""
+        if count <= PIECE:
+            self.send_json(make())
+            return
+        self.finish(await self.offloaded(count * _ENTRY, lambda: dumps_long(make()), paid=True))
 
     def fail(self, error: GatewayError) -> None:
         """Finish with ``error`` in the face's dialect; nothing has been sent yet."""

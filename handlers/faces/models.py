@@ -7,6 +7,8 @@ and nobody else does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from handlers.base.handler import BaseHandler
@@ -42,15 +44,15 @@ class ModelsHandler(CatalogueHandler):
 
     endpoint = "/v1/models"
 
-    def get(self) -> None:
+    async def get(self) -> None:
         models, loaded_at = self.snapshot.models, self.snapshot.loaded_at
         if self.for_anthropic():
-            self.send_json(page(models, loaded_at, Paging.of(self.get_query_argument)))
+            make = partial(page, models, loaded_at, Paging.of(self.get_query_argument))
         elif self.for_google():
-            self.send_json(gemini_models.page(models, gemini_models.Page.of(self.get_query_argument)))
+            make = partial(gemini_models.page, models, gemini_models.Page.of(self.get_query_argument))
         else:
-            data = [entry(name, rows, int(loaded_at)) for name, rows in sorted(models.items())]
-            self.send_json({"object": "list", "data": data})
+            make = partial(_list, models, int(loaded_at))
+        await self.send_long(len(models), make)
 
     head = get
 
@@ -112,6 +114,11 @@ class GeminiModelHandler(ModelHandler):
 
     def for_google(self) -> bool:
         return True
+
+
+def _list(models: Mapping[str, tuple[Deployment, ...]], created: int) -> dict[str, Any]:
+    data = [entry(name, rows, created) for name, rows in sorted(models.items())]
+    return {"object": "list", "data": data}
 
 
 def entry(name: str, rows: tuple[Deployment, ...], created: int) -> dict[str, Any]:

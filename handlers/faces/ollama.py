@@ -84,7 +84,8 @@ class ListHandler(OllamaHandler):
     endpoint = "/ollama/api/tags"
 
     async def get(self) -> None:
-        self.send_json({"models": await listing(self.snapshot, self.gateway.knowledge)})
+        snapshot, knowledge = self.snapshot, self.gateway.knowledge
+        await self.send_long(len(snapshot.models), lambda: {"models": listing(snapshot, knowledge)})
 
     head = get
 

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.dry_run import differences
-from llm_proxy.live.state.registry import Snapshot, Sources, load_snapshot, problem_lines
+from llm_proxy.live.state.registry import Snapshot, load_snapshot, problem_lines
+from llm_proxy.service.server import sources_of
 from llm_proxy.settings import Settings, SettingsError, environment
 from providers.anthropic.models import DEFAULT_MAX_TOKENS, known_limit
-from providers.discovery import discover
 
 #: Seconds that the running gateway may take, and the most that it may say.
 _PATIENCE = 10.0
@@ -39,9 +39,8 @@ def check(flags: Mapping[str, str]) -> int:
     except SettingsError as error:
         print(f"llm-proxy: {error}", file=sys.stderr)
         return 2
-    sources = Sources(settings.models_config, settings.prompts_dir, discover(), env, settings.timeout)
     try:
-        snapshot = load_snapshot(sources)
+        snapshot = load_snapshot(sources_of(settings, env))
     except (ConfigError, OSError) as error:
         for line in problem_lines(error):
             print(line, file=sys.stderr)

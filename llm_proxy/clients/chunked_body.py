@@ -19,6 +19,8 @@ _QUOTED = rb'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[^\x00-\x08\x0a-\x1f\x7f])*+"'
 #: RFC 9112, section 7.1.1: each extension has a name, and what is quoted is closed.
 _EXTENSION = rb"[ \t]*+;[ \t]*+%b(?:[ \t]*+=[ \t]*+(?:%b|%b))?+" % (_NAME, _NAME, _QUOTED)
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:%b)*+" % _EXTENSION)
+#: A size that says no more than that.
+_PLAIN = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
@@ -54,9 +56,23 @@ class ChunkedBody:
                     raise BadChunk("a chunk does not end where its size says")
                 self._due = self._due[1:]
                 at += 1
+            elif (end := self._plain(data, at, parts)) > at:
+                at = end
             else:
                 at = self._text(data, at)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _plain(self, data: bytes, at: int, parts: list[bytes]) -> int:
+        """A whole chunk without an extension, the usual one; ``at`` if there is none. Nothing is judged here."""
+        found = None if self._line or self._trailers else _PLAIN.match(data, at)
+        if found is None:
+            return at
+        begin = found.end()
+        end = begin + int(found[1], 16)
+        if end == begin or not data.startswith(b"\r\n", end):
+            return at
+        parts.append(data[begin:end])
+        return end + 2
 
     def _text(self, data: bytes, at: int) -> int:
         """A size line, a trailer, or the empty line at the end."""

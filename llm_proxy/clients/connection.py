@@ -4,10 +4,12 @@ Tornado documents how a server is put under an application: ``HTTPConnection`` i
 ``HTTPServerConnectionDelegate`` what a server reads for. Its own implementation costs more than all else that a
 request does here (benchmarks/RESULTS.md), so this is ours, as ``upstreams.http_client`` is on the other side.
 
-Laws: the next request is begun when the last is answered; what was sent ahead of its turn waits here, bounded; reading
-goes on meanwhile, because it is how a client's leaving is noticed. A write goes to the socket at once; the future of a
-write is done when the socket has taken everything. The body of a request is handed on as it comes, also before the
-handler's ``prepare`` has run. What bytes mean is judged by ``request_reader`` and ``response_writer``.
+Laws: the next request is begun when the last is answered and the socket has taken enough of that answer: a client that
+reads nothing gets no second one made. What was sent ahead of its turn waits here, bounded, and costs what its bytes cost,
+however many requests they are; each gets a turn of the loop of its own, so others are served between them. Reading goes on
+meanwhile, because it is how a client's leaving is noticed. A write goes to the socket at once; the future of a write is
+done when the socket has taken everything. The body of a request is handed on as it comes, also before the handler's
+``prepare`` has run. What bytes mean is judged by ``request_reader`` and ``response_writer``.
 """
 
 from __future__ import annotations
@@ -38,8 +40,12 @@ from llm_proxy.net.pace import Pace
 
 log = logging.getLogger(__name__)
 
-#: Bytes that a client may send ahead of its turn before we read no more of them.
+#: Bytes that a client may send ahead of its turn before we read no more of them: what the loop reads at once (256 KiB)
+#: may come on top.
 _AHEAD = 64 * 1024
+#: How many of them a reader is given at a time: it hands back what belongs to the next request, so that no more than
+#: this is copied for each. And how many bytes of chunks are read in one turn of the loop, since six may be a chunk.
+_PIECE = 32 * 1024
 #: After an answer that came before the whole request, what the client still sends is read and thrown away for so many
 #: seconds (nginx: lingering_close), since closing with unread input would reset the connection and take the answer
 #: with it.
@@ -94,11 +100,13 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         #: Who reads the request; None when there is none, or it is answered.
         self._delegate: HTTPMessageDelegate | None = None
         self._on_close: Callable[[], object] | None = None
-        #: Bytes that came ahead of their turn.
-        self._ahead = b""
+        #: Bytes that came ahead of their turn. While there are any, a request is being answered, or ``_catch_up`` is due.
+        self._ahead = bytearray()
+        #: Whether the next request waits for the client to take the last answer.
+        self._next_waits = False
         #: Done when the socket has taken all that was written; None while nothing waits.
         self._room: Future[None] | None = None
-        self._lingers = False
+        self._lingers = self._blind = False
         #: Since when nothing is being asked, or a head is coming (loop time), and for how long that may be.
         self._since = self.loop.time()
         self._allowed = owner.header_timeout
@@ -133,9 +141,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         if self._lingers:
             self._discard_input(data)
         elif self._ahead or self._reader.complete:
-            self._ahead += data
-            if len(self._ahead) > _AHEAD:
-                self._transport.pause_reading()
+            self._keep(data)
+        elif len(data) > _PIECE and self._reader.dense:
+            self._keep(data)
+            self._catch_up()
         else:
             self._read(data)
 
@@ -144,6 +153,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
+        self._ahead.clear()
         room, self._room = self._room, None
         if room is not None and not room.done():
             room.set_exception(StreamClosedError())
@@ -158,13 +168,26 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         room, self._room = self._room, None
         if room is not None and not room.done():
             room.set_result(None)
+        if self._next_waits:
+            self._next_waits = False
+            self._next()
 
     # -- reading
 
-    def _read(self, data: bytes) -> None:
+    def _keep(self, data: bytes) -> None:
+        """``data`` came ahead of its turn."""
+        self._ahead += data
+        if len(self._ahead) > _AHEAD:
+            self._transport.pause_reading()
+
+    def _read(self, data: bytes, ahead: bool = False) -> None:
+        """The next bytes of the present request; ``ahead``: they are the first of those that waited."""
         reader = self._reader
         body = reader.feed(data)
-        self._ahead = reader.rest
+        if ahead:
+            del self._ahead[: len(data) - len(reader.rest)]
+        elif reader.rest:
+            self._keep(reader.rest)
         if reader.head is None and reader.begun and self._rests:
             self._wait(self._owner.header_timeout)
             self._timer.cancel()
@@ -211,7 +234,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _discard_input(self, data: bytes) -> None:
         reader = self._reader
-        if reader.fault is None:
+        if len(data) > _PIECE and reader.dense:
+            self._blind = True  # where it ends is not worth the work
+        if reader.fault is None and not self._blind:
             reader.feed(data)
             if reader.complete or reader.fault is not None:
                 self._transport.close()
@@ -254,8 +279,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._linger()
         elif not (self._writer.keep and self._owner.keep_alive):
             self._transport.close()
-        else:
+        elif self._room is None:
             self._next()
+        else:
+            self._next_waits = True  # the reader stays: what comes now is ahead of its turn
 
     def _send(self, data: bytes) -> Future[None]:
         if self._lingers or self._transport.is_closing():  # after the last words nothing more is said
@@ -318,6 +345,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._lingers = True
         self._timer.cancel()
         self._timer = self.loop.call_later(_LINGER, self._transport.abort)
+        waiting = bytes(self._ahead)
+        self._ahead.clear()
+        self._transport.resume_reading()
+        self._discard_input(waiting)
 
     def cut(self) -> None:
         """Close without the end of the answer, so that a broken one looks broken to every client."""
@@ -341,11 +372,15 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self.loop.call_soon(self._catch_up)
 
     def _catch_up(self) -> None:
-        """The turn of what came ahead of it has come."""
-        data, self._ahead = self._ahead, b""
-        if not self._transport.is_closing():
+        """The turn of what waits has come: of one request, as much as is there, and of one piece of its chunks."""
+        ahead = self._ahead
+        while ahead and not (self._reader.complete or self._lingers or self._transport.is_closing()):
+            self._read(bytes(ahead[:_PIECE]), ahead=True)
+            if self._reader.dense and ahead and not self._reader.complete:
+                self.loop.call_soon(self._catch_up)
+                break
+        if len(ahead) <= _AHEAD and not self._transport.is_closing():
             self._transport.resume_reading()
-            self._read(data)
 
     @property
     def _period(self) -> float:

@@ -1,6 +1,7 @@
 """The bytes of one HTTP/1.1 request, judged: a head, then body bytes, then an end or a fault.
 
 Laws: pure, no IO; ``feed`` never raises; what follows the request is handed back untouched, never read as part of it.
+However a head is cut, each byte of it is looked at once.
 llhttp (through httptools) judges the head, after its bytes were counted; which framing applies is decided here (RFC
 9112, section 6.3), and every request that two servers could read differently is refused. A new reader, with a new
 parser, serves each request. This module refuses to know what a request asks for.
@@ -104,14 +105,19 @@ class RequestReader:
         return data
 
     @property
+    def dense(self) -> bool:
+        """Whether few bytes may mean much work: no body of a known length is being read."""
+        return self.head is None or self._chunks is not None
+
+    @property
     def begun(self) -> bool:
         """Whether a part of the head has come."""
         return bool(self._raw)
 
     def _feed_head(self, data: bytes) -> bytes:
         """What follows the head in ``data``, once it is complete."""
-        old = len(self._raw)
         raw: bytes | bytearray
+        old = len(self._raw)
         if old:  # it comes in pieces, each of which is looked at once
             raw = self._raw
             raw += data

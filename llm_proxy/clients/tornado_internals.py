@@ -88,6 +88,9 @@ class LeanRequestHandler(RequestHandler):
         self._write_buffer: list[bytes] = []
         self._status_code, self._reason = 200, "OK"
 
+    def release(self) -> None:
+        """The task is over, whichever way: give back what the request held."""
+
     def cut(self) -> None:
         """End the connection so that a broken answer looks broken."""
         raise NotImplementedError
@@ -122,6 +125,8 @@ class LeanRequestHandler(RequestHandler):
             raise
         except Exception as error:  # noqa: BLE001 (each is answered)
             self._handle_request_exception(error)
+        finally:
+            self.release()
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
         if type(chunk) is not bytes or self._headers_written or self.request.method == "HEAD":

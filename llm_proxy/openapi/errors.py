@@ -95,7 +95,7 @@ _WHAT: dict[str, str] = {
     "501": "This gateway, or the upstream, cannot do that (`not_supported`).",
     "502": "The upstream cannot be reached, failed, or rejects the gateway's key (`upstream_unreachable`, "
     "`upstream_error`, `upstream_auth`).",
-    "503": "Nothing can serve this now (`no_upstream`), or the gateway is stopping (`draining`).",
+    "503": "Nothing can serve this now (`no_upstream`), the gateway is stopping (`draining`), or it holds as much as it may (`overloaded`).",
     "504": "The upstream took too long (`timeout_connect`, `timeout_first_byte`, `timeout_idle`, `timeout_total`).",
     "5XX": "The upstream failed with a status of its own.",
 }

@@ -65,6 +65,7 @@ SHAPES: dict[str, Schema] = {
             "warnings": many(STRING),
             "models": INTEGER,
             "running": INTEGER,
+            "memory": record({"limit": INTEGER, "held": INTEGER, "refused": INTEGER}),
             "log": record({"dropped": INTEGER, "failed": INTEGER, "problems": many(STRING)}),
             "workers": many(ref("Worker")),
             "ollama": maybe(STRING),

@@ -5,12 +5,14 @@ begun is never done. Who waits is served in the order of what they ask for (star
 it began to wait), so a small body overtakes large ones, and a large one is overtaken only as long as others have asked for
 less. One thread is kept free of large work. Beyond the bound a request is refused, with a time to come back; an answer,
 which has been paid for, never is. While anything runs, the interpreter changes hands soon (``yielding_gil``).
+When large work is over, what the C library keeps of its memory for later is given back.
 Made for one event loop; the threads begin with the first job.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import heapq
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -29,6 +31,8 @@ THREADS = 2
 WAITING = 1024
 #: From this many bytes on a job may not have the last free thread.
 HEAVY = 1024 * 1024
+#: Seconds after large work when its memory is given back: by then it has mostly been answered.
+TRIM_AFTER = 2.0
 #: What a refused client is told to wait, in seconds.
 RETRY_AFTER = "1"
 
@@ -55,6 +59,7 @@ class Offload:
         self._heavy: list[_Job] = []
         self._heavy_running = 0
         self._number = 0
+        self._trimming: asyncio.TimerHandle | None = None
         #: The turn that was served last, and how far each owner's jobs reach.
         self._now = 0
         self._reach: WeakKeyDictionary[Hashable, int] = WeakKeyDictionary()
@@ -89,6 +94,8 @@ class Offload:
 
     def close(self) -> None:
         """End the threads after what they are doing."""
+        if self._trimming is not None:
+            self._trimming.cancel()
         for thread in self._threads:
             thread.close()
 
@@ -121,6 +128,8 @@ class Offload:
     def _done(self, thread: BackgroundThread, job: _Job, heavy: bool, done: asyncio.Future[Any]) -> None:
         self._idle.append(thread)
         self._heavy_running -= heavy
+        if heavy and self._trimming is None:
+            self._trimming = asyncio.get_running_loop().call_later(TRIM_AFTER, self._trim)
         error = done.exception()
         if not job.future.done():
             if error is None:
@@ -128,6 +137,28 @@ class Offload:
             else:
                 job.future.set_exception(error)
         self._begin()
+
+    def _trim(self) -> None:
+        self._trimming = None
+        if self._idle:
+            self._idle[-1].run(trim)
+
+
+def _trimmer() -> Callable[[int], int] | None:
+    """``malloc_trim`` of glibc (malloc_trim(3)), if that is the C library: others give memory back by themselves."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return None
+
+
+_malloc_trim = _trimmer()
+
+
+def trim() -> None:
+    """Give memory that is free back to the system. Others go on meanwhile."""
+    if _malloc_trim is not None:
+        _malloc_trim(0)
 
 
 def _calmly(work: Callable[[], T]) -> T:

@@ -154,6 +154,8 @@ async def read_whole(exchange: Exchange, clock: Clock, limit: int = MAX_WHOLE) -
             clock.tick()
             parts.append(data)
             size += len(data)
+            if exchange.hold is not None:
+                exchange.hold(len(data))
             if size > limit:
                 raise UpstreamError("the upstream's answer is too large", phase="body", kind="too_large")
         elif exchange.failure is not None:

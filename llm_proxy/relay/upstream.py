@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import monotonic
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -71,9 +72,11 @@ class Exchange:
         "failure",
         "framed",
         "head",
+        "hold",
         "loop",
         "received",
         "retried",
+        "sent",
         "started_at",
     )
 
@@ -101,6 +104,10 @@ class Exchange:
         #: Takes bytes that come while the owner waits, instead of the buffer; false as its result wakes the owner. So
         #: a token is relayed without a change of tasks. Not asked for large reads: between them others have their turn.
         self.direct: Callable[[bytes], bool] | None = None
+        #: Told of bytes of an answer that is read whole; it may raise.
+        self.hold: Callable[[int], None] | None = None
+        #: Told when the answer has begun: the call's body is not kept here any more.
+        self.sent: Callable[[], None] | None = None
         self.started_at = self.loop.time()
 
     async def __aenter__(self) -> Self:
@@ -221,6 +228,9 @@ class Exchange:
         pairs = tuple(head.pairs())
         self.framed = head.framing is not Framing.UNTIL_CLOSE
         self.head = Head(head.code, pairs, {name.lower(): value for name, value in pairs})
+        if self.sent is not None:
+            self._call = replace(self._call, body=None)
+            self.sent()
         self._wake()
 
     def on_data(self, data: bytes) -> asyncio.Future[None] | None:

@@ -57,7 +57,7 @@ class Listeners:
         if places.hosts:
             self.main.extend(listen(places.hosts, settings.port))
         for path in places.paths:
-            listening, file = listen_unix(path, settings.unix_mode)
+            listening, file = listen_unix(path, int(settings.unix_mode, 8))
             self.main.append(listening)
             self.files.append(file)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -40,12 +41,14 @@ from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, con
 from llm_proxy.errors import Draining
 from llm_proxy.live.background_thread import BackgroundThread
 from llm_proxy.live.state.initial_state import open_state
-from llm_proxy.live.state.last_good import LastGood
+from llm_proxy.live.state.last_good import NAME, LastGood
 from llm_proxy.live.state.registry import Registry, Snapshot, Sources
 from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
+from llm_proxy.relay.memory import COST, Memory
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
+from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
@@ -56,6 +59,8 @@ from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from llm_proxy.wire.listen_on import Places
 from providers.discovery import discover
+
+log = logging.getLogger(__name__)
 
 #: Nothing must have been going on for so long before what is left is closed, in seconds: a connection may be accepted
 #: and its request not parsed yet. Without it one of some 25,000 requests got an empty answer.
@@ -161,6 +166,7 @@ class Service:
             settings,
             self.registry,
             UpstreamClient(client),
+            memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1)),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
         )
@@ -197,6 +203,9 @@ class Service:
         self.demo.sync(self.registry.current.config.uses_demo)
         self._remove_files = listeners.remove_files
         gateway = self.gateway
+        if gateway.memory.limit < self.settings.max_body_size * COST:
+            largest = gateway.memory.limit // COST
+            log.warning("bodies of the largest size cannot be held", extra={"largest": largest})
         gateway.ollama_url = listeners.ollama_url
         gateway.door = front_door(self.settings, listeners.addresses)
         prefix = self.settings.ep_prefix
@@ -272,7 +281,22 @@ class Service:
 
 def sources_of(settings: Settings, env: Mapping[str, str]) -> Sources:
     """Where this service's configuration comes from."""
-    return Sources(settings.models_config, settings.prompts_dir, discover(), env, settings.timeout)
+    return Sources(
+        settings.models_config,
+        settings.prompts_dir,
+        discover(),
+        env,
+        settings.timeout,
+        follow_links=settings.prompts_follow,
+        guarded=guarded_files(settings, env),
+    )
+
+
+def guarded_files(settings: Settings, env: Mapping[str, str]) -> tuple[Path, ...]:
+    """What a prompt must never show, beside what the configuration names: the files of the settings, our own copy of the
+    configuration, and those that OpenSSL reads."""
+    copy = [settings.last_good / NAME] if settings.last_good else []
+    return (*settings.files, *copy, *(Path(env[name]) for name in ("SSL_CERT_FILE",) if env.get(name)))
 
 
 def last_good_of(settings: Settings) -> LastGood | None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.manager_reports import AloneReports
 from llm_proxy.service.server import Service
+from llm_proxy.service.signal_wait import ALARM
 from llm_proxy.service.systemd import Manager
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ async def serve_as_worker(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     # What has been sent since the fork arrives now, and finds its handler.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*SIGNALS, ALARM))
     watch = threading.Thread(
         target=_watch_parent, args=(parent, loop, on_orphaned), name="parent", daemon=True
     )

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from llm_proxy.service.liveness import Liveness
 from llm_proxy.service.manager_reports import ParentReports
 from llm_proxy.service.scoreboard import Scoreboard
+from llm_proxy.service.signal_wait import ALARM, next_signal
 from llm_proxy.service.signals import SIGNALS
 from llm_proxy.service.systemd import Manager
 
@@ -85,7 +86,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Until told to stop. Returns the exit status: 0, or 1 if a worker had to be killed."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, ALARM))
         killed = False
         while not (self._stops and not any(place.pid for place in self._places)):
             settled = False
@@ -94,10 +95,9 @@ class Supervisor:
                 settled = self._look()
                 self._kill_hung()
             self._reports.turn((place.row, place.begun) for place in self._places if place.pid)
-            pause = min(self._poll_interval(settled), self._reports.pause)
-            got = signal.sigtimedwait(SIGNALS, pause)
+            got = next_signal(SIGNALS, min(self._poll_interval(settled), self._reports.pause))
             if got is not None:
-                self._on_signal(signal.Signals(got.si_signo))
+                self._on_signal(got)
             self._reap()
             if time.monotonic() >= self._kill_at:
                 killed |= self._stops == 1

@@ -72,6 +72,8 @@ class BytesSender:
             transport.write(self._body[self._at : until])
             self._at = until
             self.done = until >= len(self._body)
+            if self.done:
+                self._body = memoryview(b"")
 
 
 class ProducerSender:

@@ -8,6 +8,7 @@ is told of each step in a plain call. How a request gets to its answer is ``requ
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -21,6 +22,8 @@ from llm_proxy.upstreams.response_delegate import Sink
 from llm_proxy.upstreams.response_head import ResponseHead
 
 _LENGTH = b"\r\nContent-Length: 0\r\n"
+#: Bodies above this size are not kept for longer than they may have to be sent again.
+_LARGE = 64 * 1024
 
 
 class Planner(Protocol):
@@ -70,6 +73,9 @@ class RelayedRequest(RequestLifecycle):
         self._receiver.on_connected()
 
     def _answered(self, head: ResponseHead) -> Sink:
+        if self._plan.body is not None and len(self._plan.body) > _LARGE:
+            # Nothing is sent again once an answer has begun, which may last for minutes.
+            self._make, self._plan = _never, replace(self._plan, body=None)
         self._receiver.on_head(head)
         return self._receiver.on_data
 
@@ -79,6 +85,10 @@ class RelayedRequest(RequestLifecycle):
 
     def _failed(self, error: Exception) -> None:
         self._receiver.on_finished(error, bool(self.stale_retries))
+
+
+def _never() -> Plan:
+    raise AssertionError("the request was answered already")
 
 
 class RelayPlanner:

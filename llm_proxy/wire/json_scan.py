@@ -20,6 +20,10 @@ from llm_proxy.errors import MAX_PROBLEMS
 #: Deeper than any real request or configuration, and far from the recursion limit of the parsers.
 MAX_DEPTH = 128
 
+#: What is said where one stands; JSON has none (RFC 8259).
+NO_COMMENTS = "comments are not allowed"
+_COMMENTS = ("//", "/*", "#")
+
 Path = tuple[str | int, ...]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -74,7 +78,8 @@ class Scan:
 
 
 def scan(text: str, most: int = MAX_PROBLEMS) -> Scan:
-    """Take ``text`` apart, up to its ``most`` first problems; after the only one that is asked for it ends. Raises nothing."""
+    """Take ``text`` apart, up to its ``most`` first problems. If only one is asked for it ends there, and no places are noted. Raises
+    nothing."""
     scanner = _Scanner(text, most)
     try:
         scanner.document()
@@ -106,13 +111,15 @@ class _Scanner:
     def note(self, offset: int, message: str) -> None:
         if len(self.result.problems) < self._most:
             self.result.problems.append(JsonProblem(message, *place(self.text, offset), self.path))
-        else:
-            self.result.more += 1
             if self._most == 1:
                 raise _Stop
+        else:
+            self.result.more += 1
 
     def broken(self, message: str) -> _Stop:
         """The fault of the grammar at the current place, to be raised."""
+        if self.text.startswith(_COMMENTS, self.at):
+            message = NO_COMMENTS
         self.note(self.at, message if self.at < len(self.text) else "ends too early")
         return _Stop()
 
@@ -150,7 +157,8 @@ class _Scanner:
                 self.note(start, f'duplicate key "{shown(key)}"')
             self.at += 1
             self.skip_space()
-            self.result.where[here] = (start, self.at)
+            if self._most > 1:  # who asks for one problem asks for no places: they are many times the text
+                self.result.where[here] = (start, self.at)
             found[key] = self.value(here, depth + 1)
             self.path = path
         return found
@@ -159,7 +167,8 @@ class _Scanner:
         found: list[Any] = []
         while self.more("]", first=not found):
             here = self.path = (*path, len(found))
-            self.result.where[here] = (self.at, self.at)
+            if self._most > 1:
+                self.result.where[here] = (self.at, self.at)
             found.append(self.value(here, depth + 1))
             self.path = path
         return found
@@ -188,7 +197,8 @@ class _Scanner:
             value, self.at = scanstring(self.text, start + 1, True)
         except json.JSONDecodeError as error:
             self.at = min(error.pos, len(self.text) - 1)
-            raise self.broken(_string_fault(error.msg)) from None
+            self.note(self.at, _string_fault(error.msg))
+            raise _Stop from None
         if "\\" in self.text[start : self.at] and _SURROGATE.search(value):
             self.note(start, "half of a surrogate pair is not a character")
             value = _SURROGATE.sub("?", value)

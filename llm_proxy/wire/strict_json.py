@@ -33,6 +33,7 @@ _PORTION = 256 * 1024
 #: How long a pair is at most, in characters.
 _PAIR = 12
 
+_RUN = re.compile(rb"\\*")
 _STRUCTURE = b'[]{},"'
 _NOT_STRUCTURE = bytes(set(range(256)) - set(_STRUCTURE))
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
@@ -145,9 +146,20 @@ def _located(text: str) -> JsonProblem:
 
 def _structure(data: bytes) -> bytes:
     """The brackets and commas of ``data`` that stand outside strings, if it is JSON at all."""
-    if b"\\" in data:
-        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return b"".join(data.translate(None, _NOT_STRUCTURE).split(b'"')[::2])
+    pieces = []
+    at = 0
+    while at < len(data):
+        # In portions, between which others have their turn; none ends between a backslash and what it escapes.
+        end = at + _PORTION
+        if data[end - 1 : end] == b"\\":
+            run = _RUN.match(data, end)
+            end = run.end() + 1 if run else end
+        piece = data[at:end]
+        if b"\\" in piece:
+            piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
+        pieces.append(piece.translate(None, _NOT_STRUCTURE))
+        at = end
+    return b"".join(b"".join(pieces).split(b'"')[::2])
 
 
 def _bound(data: bytes, text: str) -> None:

@@ -55,6 +55,12 @@ PINS = {
         _pip("llm", "llm", "llm==0.36", "llm-ollama==0.19.1", "llm-anthropic==0.30"),
         _pip("gptme", "gptme", "gptme==0.35.1"),
         _pip("mini", "mini", "mini-swe-agent==2.4.6"),
+        _pip("openai-agents", "python", "openai-agents==0.24.0"),
+        _pip("litellm", "python", "litellm==1.110.2"),
+        _pip("agno", "python", "agno==3.1.10", "openai==3.57.0", "anthropic==2.14.0", "ollama==0.6.3"),
+        _pip("strands", "python", "strands-agents[openai,anthropic,ollama]==1.62.0"),
+        _pip("smolagents", "python", "smolagents[openai]==1.26.0"),
+        _pip("instructor", "python", "instructor==1.17.0"),
         Pin("open-webui", "pip", ("open-webui==0.12.4",), "bin/open-webui", heavy=True),
     )
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from llm_proxy.live.prompts.fence import Fence
 from llm_proxy.live.prompts.library import PromptSet, load_prompts
 
 
@@ -17,9 +18,9 @@ def write(directory: Path, files: Mapping[str, str | bytes]) -> Path:
     return directory
 
 
-def load(directory: Path, previous: PromptSet | None = None) -> PromptSet:
+def load(directory: Path, previous: PromptSet | None = None, fence: Fence | None = None) -> PromptSet:
     """The set, without its digest."""
-    return load_prompts(directory, previous)[0]
+    return load_prompts(directory, previous, fence)[0]
 
 
 def texts(found: PromptSet) -> dict[str, str]:

@@ -43,6 +43,7 @@ class World:
         env: Mapping[str, str] | None = None,
         last_good: LastGood | None = None,
         make: bool = True,
+        follow: bool = False,
         debounce: DebounceTimes = PATIENT,
     ) -> None:
         self.folder = folder
@@ -51,6 +52,7 @@ class World:
         self.prompts = prompts or folder / "prompts"
         self.env = dict(env or {})
         self.last_good = last_good
+        self.follow = follow
         self.debounce = debounce
         if make:
             put(self.config, document(1))
@@ -63,7 +65,7 @@ class World:
 
     @property
     def sources(self) -> Sources:
-        return Sources(self.config, self.prompts, discover(), self.env)
+        return Sources(self.config, self.prompts, discover(), self.env, follow_links=self.follow)
 
     def prompt(self, name: str) -> Path:
         return self.prompts / f"{name}.prompt"

@@ -99,7 +99,8 @@ def embeddings(body: Mapping[str, Any], model: str, *, single: bool) -> Asked:
 def _text(content: Any, path: str, problems: list[Problem]) -> str:
     if isinstance(content, str):
         return content
-    parts = content.get("parts") or []
+    parts = content.get("parts") if isinstance(content, dict) else None
+    parts = parts if isinstance(parts, list) else [parts]  # the vendor takes one part as well as a list
     texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
     if not texts or not all(isinstance(text, str) for text in texts):
         problems.append(Problem(f"{path}.parts", "must be texts: this model's API takes nothing else"))

@@ -22,7 +22,7 @@ from llm_proxy.live.config.report import (
     path_text,
 )
 from llm_proxy.live.config.rows import build_rows
-from llm_proxy.wire.json_scan import JsonProblem, Path, Scan, problem_at, scan
+from llm_proxy.wire.json_scan import NO_COMMENTS, JsonProblem, Path, Scan, problem_at, scan
 from llm_proxy.wire.strict_json import decode, parse_object
 
 __all__ = ["MAX_BYTES", "ApiType", "Config", "ConfigError", "ConfigProblem", "load_config"]
@@ -96,7 +96,10 @@ def _read(data: bytes, source: str) -> tuple[str, Any, list[ConfigProblem], Scan
 
 
 def _problem(fault: JsonProblem) -> ConfigProblem:
-    return ConfigProblem(path_text(fault.path), fault.line, fault.column, fault.message)
+    message = fault.message
+    if message == NO_COMMENTS:
+        message += '; use a key that begins with "$comment"'
+    return ConfigProblem(path_text(fault.path), fault.line, fault.column, message)
 
 
 class _Cleaner:

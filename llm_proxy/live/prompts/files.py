@@ -6,9 +6,8 @@ can keep the one and drop the other. Nothing here knows what a prompt means.
 
 Only ``<language>/<name>.prompt`` counts, at any depth below the language. Any other file is ignored; so are
 names that begin with a dot (editors' swap files, ``.git``, the ``..data`` of a Kubernetes volume) or end in
-``~``. Symbolic links are followed, out of the tree too: a Kubernetes volume consists of them, and whoever may
-write here may as well copy the file. Names are bytes until they prove to be UTF-8, so that the locale decides
-nothing.
+``~``. Symbolic links are followed as far as ``fence`` allows: a Kubernetes volume consists of them. Names are bytes
+until they prove to be UTF-8, so that the locale decides nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +15,12 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from llm_proxy.live.prompts.fence import LINK_OUT, Fence, NamedFileFault
 from llm_proxy.live.prompts.text import MAX_BYTES, PromptFault, shown
 
 SUFFIX = ".prompt"
@@ -29,6 +29,8 @@ SUFFIX = ".prompt"
 MAX_FILES = 20_000
 MAX_ENTRIES = 50_000
 MAX_DEPTH = 16
+#: One directory is listed by so many of the ways that links make to it: those that link to each other have endless ones.
+MAX_WAYS = 64
 MAX_TOTAL_BYTES = 256 * 1024 * 1024
 
 #: How often a file, and the whole tree, is read again because it changed meanwhile.
@@ -56,6 +58,8 @@ class Tree:
     problems: list[PromptProblem] = field(default_factory=list)
     #: Files and directories whose content is unknown. They are not gone.
     unread: set[str] = field(default_factory=set)
+    #: Files that must not be prompts, whatever they were before.
+    barred: set[str] = field(default_factory=set)
     #: Whether the look ended early, so that any file may be missing from ``contents``.
     cut: bool = False
     #: Whether there was anything at all: an unmounted volume is an empty directory.
@@ -69,21 +73,23 @@ class Tree:
     def hides(self, path: str) -> bool:
         """Whether ``path``, absent from ``contents``, may still exist."""
         parts = path.split("/")
-        return self.cut or any("/".join(parts[:end]) in self.unread for end in range(1, len(parts) + 1))
+        hidden = self.cut or any("/".join(parts[:end]) in self.unread for end in range(1, len(parts) + 1))
+        return hidden and path not in self.barred
 
 
-def read_tree(directory: Path, known: Container[str]) -> Tree:
-    """Every prompt file below ``directory``. If there are too many, those in ``known`` go first.
+def read_tree(directory: Path, known: Container[str], fence: Fence | None = None) -> Tree:
+    """Every prompt file below ``directory`` within ``fence``. If there are too many, those in ``known`` go first.
 
     Blocking: call it in a thread. Raises ``OSError`` if the directory itself cannot be listed. If files come,
     go or are replaced during the look, it begins again, because ``git checkout`` or an update of a Kubernetes
     volume would be seen half. Not for ever: whoever calls again after the last change gets the last state.
     """
-    root = os.fsencode(directory)
+    fence = fence or Fence()
     for _ in range(_TREE_TRIES):
-        listing = _Listing(root)
-        tree = _read_files(root, listing, known)
-        if _Listing(root).mark == listing.mark:
+        root = os.path.realpath(os.fsencode(directory))
+        listing = _Listing(root, fence)
+        tree = _read_files(root, listing, known, fence)
+        if _Listing(root, fence).mark == listing.mark:
             break
     return tree
 
@@ -91,13 +97,15 @@ def read_tree(directory: Path, known: Container[str]) -> Tree:
 class _Listing:
     """The names below ``root``, without a byte of their content, the nearest to it first."""
 
-    def __init__(self, root: bytes) -> None:
+    def __init__(self, root: bytes, fence: Fence) -> None:
+        self._root, self._fence = root, fence
         self.tree = Tree()
         self.files: list[str] = []
         #: Equal if two looks saw the same tree (in this process). A neighbour's busy log file is not part of it.
         self.mark = 0
         self._entries = 0
-        #: Directories to be listed: path, path in the tree, and what identifies those that lead there.
+        self._ways: Counter[tuple[int, int]] = Counter()
+        #: Directories to be listed: real path, path in the tree, and what identifies those that lead there.
         self._queue: deque[tuple[bytes, str, frozenset[tuple[int, int]]]] = deque([(root, "", frozenset())])
         while self._queue and self._entries <= MAX_ENTRIES:
             self._enter(*self._queue.popleft())
@@ -113,6 +121,10 @@ class _Listing:
             identity = (found.st_dev, found.st_ino)
             if identity in above:
                 self.tree.fault(relative, "is a loop of symbolic links")
+                return
+            self._ways[identity] += 1
+            if self._ways[identity] > MAX_WAYS:
+                self.tree.fault(relative, f"is a directory that links lead to in more than {MAX_WAYS} ways")
                 return
             with os.scandir(path) as entries:
                 for entry in entries:
@@ -137,6 +149,9 @@ class _Listing:
             if not is_file and not _is_directory(entry):
                 return
             fault = _name_fault(entry.name, name, is_file=is_file, in_language=bool(parent))
+            place = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+            if not fault and self._fence.leads_out(self._root, place):
+                fault = LINK_OUT
         except OSError as error:
             fault = _reason(error)
         if not fault and not is_file and relative.count("/") >= MAX_DEPTH:
@@ -148,7 +163,7 @@ class _Listing:
         if is_file:
             self.files.append(relative)
         else:
-            self._queue.append((entry.path, relative, above))
+            self._queue.append((place, relative, above))
 
 
 def _is_directory(entry: os.DirEntry[bytes]) -> bool:
@@ -174,7 +189,7 @@ def _name_fault(raw: bytes, name: str, *, is_file: bool, in_language: bool) -> s
     return None
 
 
-def _read_files(root: bytes, listing: _Listing, known: Container[str]) -> Tree:
+def _read_files(root: bytes, listing: _Listing, known: Container[str], fence: Fence) -> Tree:
     tree, files = listing.tree, listing.files
     if len(files) > MAX_FILES:
         tree.problems.append(PromptProblem(".", f"more than {MAX_FILES} prompt files; the rest is not read"))
@@ -183,9 +198,11 @@ def _read_files(root: bytes, listing: _Listing, known: Container[str]) -> Tree:
     total = 0
     for relative in sorted(files):
         try:
-            data = _read_file(root + b"/" + relative.encode("utf-8"))
+            data = _read_file(root + b"/" + relative.encode("utf-8"), root, fence)
         except (OSError, PromptFault) as error:
             tree.fault(relative, _reason(error))
+            if isinstance(error, NamedFileFault):
+                tree.barred.add(relative)
             continue
         total += len(data)
         if total > MAX_TOTAL_BYTES:
@@ -198,7 +215,7 @@ def _read_files(root: bytes, listing: _Listing, known: Container[str]) -> Tree:
     return tree
 
 
-def _read_file(path: bytes) -> bytes:
+def _read_file(path: bytes, root: bytes, fence: Fence) -> bytes:
     """The bytes of a regular file, if nobody wrote to it meanwhile. Raises ``OSError`` or ``PromptFault``."""
     for _ in range(_FILE_TRIES):
         descriptor = os.open(path, _FLAGS)
@@ -208,6 +225,7 @@ def _read_file(path: bytes) -> bytes:
                 raise PromptFault("is not a regular file")
             if before.st_size > MAX_BYTES:
                 raise PromptFault("is larger than 1 MiB")
+            fence.judge(root, path, descriptor, before)
             data = os.read(descriptor, before.st_size + 1)
             after = os.fstat(descriptor)
         finally:

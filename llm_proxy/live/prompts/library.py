@@ -2,7 +2,7 @@
 
 Laws: a set is immutable and complete before anybody sees it; a look-up touches no file, so no request can
 leave the directory. A file that has gone bad keeps its last good text and is listed, while the rest of an
-edit applies; a file that is gone is gone. Each version is named by the hash of its content, the last versions
+edit applies; a file that is gone is gone; one that must not be a prompt (``fence``) is forgotten. Each version is named by the hash of its content, the last versions
 of each prompt stay in memory, and a reference ``id@hash`` means that content and no other. When the set is
 loaded, and what a text is used for, is not known here.
 """
@@ -13,17 +13,19 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from heapq import nsmallest
 from pathlib import Path
 from types import MappingProxyType
 
 from llm_proxy.errors import PromptNotFound
+from llm_proxy.live.prompts.fence import Fence
 from llm_proxy.live.prompts.files import MAX_FILES, SUFFIX, PromptProblem, Tree, read_tree
 from llm_proxy.live.prompts.history import History, Key, remember
 from llm_proxy.live.prompts.text import Prompt, PromptFault, shown
 from llm_proxy.wire.did_you_mean import close_matches
 
-__all__ = ["Found", "Prompt", "PromptDirMissing", "PromptProblem", "PromptSet", "load_prompts"]
+__all__ = ["Found", "Prompt", "PromptDirMissing", "PromptProblem", "PromptSet", "load_prompts", "rebased"]
 
 #: The language that is tried last.
 LAST_LANGUAGE = "en"
@@ -108,8 +110,10 @@ class PromptSet:
         return PromptNotFound(text, param="prompt")
 
 
-def load_prompts(directory: Path, previous: PromptSet | None = None) -> tuple[PromptSet, str]:
-    """Read the directory. Blocking: call it in a thread.
+def load_prompts(
+    directory: Path, previous: PromptSet | None = None, fence: Fence | None = None
+) -> tuple[PromptSet, str]:
+    """Read the directory, as far as ``fence`` allows. Blocking: call it in a thread.
 
     Returns the set and its digest: SHA-256 (hex) over the names and hashes of all that it serves.
     ``previous`` lends its versions, and its texts for files that cannot be read now. Raises
@@ -118,7 +122,7 @@ def load_prompts(directory: Path, previous: PromptSet | None = None) -> tuple[Pr
     before = previous or PromptSet()
     old = {_path(key): prompt for key, prompt in before.prompts.items()}
     try:
-        tree = read_tree(directory, old)
+        tree = read_tree(directory, old, fence)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         if previous is None:
@@ -133,7 +137,20 @@ def load_prompts(directory: Path, previous: PromptSet | None = None) -> tuple[Pr
             prompts[key] = prompt
     problems = _report([*tree.problems, *_clashes(prompts)])
     versions = remember(before.versions, before.prompts, prompts)
+    if tree.barred:
+        kept = {key: held for key, held in versions.items() if _path(key) not in tree.barred}
+        versions = MappingProxyType(kept)
     return PromptSet(MappingProxyType(prompts), problems, versions), _digest(prompts)
+
+
+def rebased(found: PromptSet, base: PromptSet, served: PromptSet) -> PromptSet:
+    """``found``, which was read when ``base`` served, with the versions that ``served`` has beyond that."""
+    if base is served:
+        return found
+    versions = remember(served.versions, served.prompts, found.prompts)
+    given_up = base.versions.keys() - found.versions.keys()
+    kept = {key: held for key, held in versions.items() if key not in given_up}
+    return replace(found, versions=MappingProxyType(kept))
 
 
 def _stays(why: str) -> Tree:
@@ -180,7 +197,8 @@ def _clashes(prompts: Iterable[Key]) -> Iterator[PromptProblem]:
 
 
 def _report(problems: list[PromptProblem]) -> tuple[PromptProblem, ...]:
-    kept = sorted(problems, key=lambda problem: (problem.path, problem.message))[:MAX_PROBLEMS]
+    # Not sorted as a whole: that would keep the interpreter from the event loop.
+    kept = nsmallest(MAX_PROBLEMS, problems, key=lambda problem: (problem.path, problem.message))
     if len(problems) > len(kept):
         kept.append(PromptProblem(".", f"{len(problems) - len(kept)} more problems"))
     return tuple(kept)

@@ -25,9 +25,6 @@ from llm_proxy.errors import InvalidRequest, Problem
 #: The largest file that is read as a prompt, in bytes.
 MAX_BYTES = 1024 * 1024
 
-#: How many names that are no slots an error lists: a request may hold a megabyte of them.
-_SHOWN_NAMES = 20
-
 _BOM = b"\xef\xbb\xbf"
 _MARK = re.compile(r"\\\{\{|\{\{[ \t]*([^\W\d]\w*)[ \t]*\}\}|\{\{")
 
@@ -83,12 +80,11 @@ class Prompt:
             if name not in variables:
                 yield Problem(f"prompt_vars.{name}", f"is required by the prompt '{self.id}'")
         slots = frozenset(self.slots)
-        extra = [name for name in variables if name not in slots]
         known = f"its slots are {', '.join(self.slots)}" if self.slots else "it has none"
-        for name in extra[:_SHOWN_NAMES]:
-            yield Problem(f"prompt_vars.{shown(name)}", f"is no slot of the prompt '{self.id}'; {known}")
-        if len(extra) > _SHOWN_NAMES:
-            yield Problem("prompt_vars", f"{len(extra) - _SHOWN_NAMES} more names are no slots of it")
+        extra = f"is no slot of the prompt '{self.id}'; {known}"
+        for name in variables:
+            if name not in slots:  # ``InvalidRequest.of`` shows some and counts the rest
+                yield Problem(f"prompt_vars.{shown(name)}", extra)
 
 
 def shown(name: str, limit: int = 100) -> str:

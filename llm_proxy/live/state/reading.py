@@ -14,12 +14,18 @@ from pathlib import Path
 from typing import Literal
 
 from llm_proxy.live.files import half_written, read_regular, reason
-from llm_proxy.live.prompts.library import PromptProblem, PromptSet, load_prompts
+from llm_proxy.live.prompts.fence import Fence, identities
+from llm_proxy.live.prompts.library import PromptDirMissing, PromptProblem, PromptSet, load_prompts
+from llm_proxy.live.state.named_files import named_files
+from llm_proxy.live.state.prompts_reader import Load, Loaded, PromptsReader
 from providers.base import BaseProvider
 
 #: A models-config.json above this size is not one. (5,000 models are about 1 MB.)
 MAX_CONFIG = 16 * 1024 * 1024
 MAX_SECRET = 64 * 1024
+
+#: How long a start waits for the prompts, in seconds.
+_PATIENCE = 30.0
 
 Part = Literal["config", "prompts"]
 EVERYTHING: frozenset[Part] = frozenset({"config", "prompts"})
@@ -27,7 +33,10 @@ EVERYTHING: frozenset[Part] = frozenset({"config", "prompts"})
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where a snapshot comes from. ``demo_host`` is asked at each load, because that address is ours to choose."""
+    """Where a snapshot comes from. ``demo_host`` is asked at each load, because that address is ours to choose.
+
+    ``follow_links``: prompts may be links to anywhere. ``guarded``: files that are never prompts, beside those that the
+    configuration names."""
 
     models_config: Path
     prompts_dir: Path
@@ -35,6 +44,8 @@ class Sources:
     env: Mapping[str, str] = field(repr=False)
     max_total: float | None = None
     demo_host: Callable[[], str] = lambda: "http://127.0.0.1/v1"
+    follow_links: bool = False
+    guarded: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +76,18 @@ class Reading:
         return self.mark.config if isinstance(self.data, bytes) else ""
 
 
+#: Asks for the prompts, with the set that serves; None if they are not to be had in time.
+Ask = Callable[[Load, PromptSet | None], Loaded | None]
+
+
 def read(
-    sources: Sources, last: Reading | None, served: PromptSet | None, parts: frozenset[Part] = EVERYTHING
+    sources: Sources,
+    last: Reading | None,
+    served: PromptSet | None,
+    parts: frozenset[Part] = EVERYTHING,
+    ask: Ask | None = None,
 ) -> Reading:
-    """Look at ``parts`` of the files; the others are as in ``last``.
+    """Look at ``parts`` of the files; the others are as in ``last``, and so are prompts that ``ask`` does not get.
 
     ``served`` lends its texts for prompt files that cannot be read. Without it ``PromptDirMissing`` may be raised.
     """
@@ -78,11 +97,30 @@ def read(
         secrets = {path: look(Path(path), MAX_SECRET) for path in (last.secrets if last else ())}
     else:
         data, secrets = last.data, last.secrets
+    found = None
     if last is None or "prompts" in parts:
-        prompts, digest = load_prompts(sources.prompts_dir, served)
-    else:
-        prompts, digest = last.prompts, last.prompts_digest
+
+        def load(served: PromptSet | None) -> Loaded:
+            return load_prompts(sources.prompts_dir, served, _fence(sources, data, secrets))
+
+        found = (ask or _ask_once)(load, served)
+    if found is None and last is None:
+        reason = f"does not answer within {_PATIENCE:g} seconds"
+        raise PromptDirMissing(f"prompt directory {sources.prompts_dir}: {reason}")
+    prompts, digest = found or (last.prompts, last.prompts_digest)  # type: ignore[union-attr]  # just seen
     return reading_of(data, secrets, prompts, digest, last)
+
+
+def _ask_once(load: Load, served: PromptSet | None) -> Loaded | None:
+    return PromptsReader().read(load, served, _PATIENCE)
+
+
+def _fence(sources: Sources, data: bytes | OSError, secrets: Mapping[str, bytes | OSError]) -> Fence:
+    """Stated where the prompts are read, since a file system may hang."""
+    named = named_files(data, sources.env) if isinstance(data, bytes) else ()
+    return Fence(
+        sources.follow_links, identities([sources.models_config, *sources.guarded, *secrets, *named])
+    )
 
 
 def look(path: Path, limit: int) -> bytes | OSError:

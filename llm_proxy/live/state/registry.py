@@ -3,8 +3,9 @@
 Laws: a failed load changes nothing; a request takes ``registry.current`` once and lives with it to its last byte. A
 hint (``touch``) only starts a look at the files; the last state on disk always wins, and a hint during a look makes it
 look once more. Only changed content counts, it is judged after a quiet moment, and each verdict is said once. What
-blocks runs in a worker thread: a file system that hangs leaves the old state serving and ``pending`` shown. How a
-change is noticed is not known here.
+blocks runs in a worker thread: a file system that hangs leaves the old state serving and ``pending`` shown. Prompts that
+take long are left as they were, and told when they are there; the configuration does not wait for them. How a change is
+noticed is not known here.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from llm_proxy.live.state.snapshot import (
 )
 from llm_proxy.live.watching.debounce import Change, DebounceTimes, due
 from llm_proxy.live.watching.hints import WATCHER, Hints, first_cause
+from llm_proxy.live.watching.late_prompts import LatePrompts
 from llm_proxy.live.watching.reload_steps import Found, Known, Look, ReloadSteps
 
 __all__ = [
@@ -70,7 +72,9 @@ class Registry:
         self.sources = sources
         self.current = first
         self.last_good = last_good
-        self._looker = ReloadSteps(sources, generations)
+        #: The prompts that are being read, and what is to be said of them.
+        self.prompts = LatePrompts(lambda cause: self._touch(cause, frozenset({"prompts"})))
+        self._looker = ReloadSteps(sources, generations, self.prompts.reader)
         self.debounce = DebounceTimes()
         #: Whether ``current`` comes from the last good copy and not from the operator's files.
         self.on_last_good = outcome is not None
@@ -86,7 +90,7 @@ class Registry:
         self.on_verdict: list[Callable[[], None]] = []
         #: Says whether somebody is known to have one of our files open for writing.
         self.still_writing: Callable[[], bool] = lambda: False
-        #: When the last complete look ended (monotonic), and what it took, in CPU time and by the clock.
+        #: When the last look at the configuration ended (monotonic), and what it took, in CPU time and by the clock.
         self.looked_at: float | None = None
         self.look_cost, self.look_seconds = 0.0, 0.0
         #: What was judged last, and what was seen last.
@@ -111,6 +115,10 @@ class Registry:
 
         Who asks by another cause than the watcher's (``signal``, say) waits for no quiet moment.
         """
+        self.prompts.asked(parts)
+        return self._touch(cause, parts)
+
+    def _touch(self, cause: str, parts: frozenset[Part]) -> asyncio.Task[None]:
         self._hints.add(cause, parts)
         # Another look of the watcher's may be quicker than the event by which the change is told.
         if cause == "inotify" and self._change is not None and self._change.cause in WATCHER:
@@ -128,6 +136,7 @@ class Registry:
     def close(self) -> None:
         """Let go of the thread."""
         self._closed = True
+        self.prompts.close()
         if self._running is not None:
             self._running.cancel()
         self._worker.close()
@@ -172,16 +181,26 @@ class Registry:
         """Read what is dirty, and see whether it is new."""
         before, start = self._seen, _now()
         parts, causes = self._hints.take(start)
-        look = await self._in_thread(self._looker.look, self._known(), parts)
+        fresh = self.prompts.take(parts)
+        look = await self._in_thread(self._looker.look, self._known(), parts, fresh)
         now = _now()
-        if parts == EVERYTHING:
-            self.looked_at, self.look_cost, self.look_seconds = time.monotonic(), look.cost, now - start
+        if look.late:
+            self.prompts.wait(causes)
+        if "config" in parts:
+            waited = min(self.prompts.reader.seconds, now - start) if "prompts" in parts else 0.0
+            self.looked_at, self.look_cost, self.look_seconds = (
+                time.monotonic(),
+                look.cost,
+                now - start - waited,
+            )
             if look.reading.mark == self.current.reading.mark:
                 self._keep()  # at start, and again if it failed
         if look.generation != self.current.generation:
             self.current = replace(self.current, generation=look.generation)
         self._see(look, start, causes | self._hints.causes)
-        self._hints.looked(parts, now, look.cost, fruitless=look.reading.mark == before.mark)
+        fruitless = look.reading.mark == before.mark
+        self._hints.looked(parts - {"prompts"}, now, look.cost, fruitless=fruitless)
+        self._hints.looked(parts - {"config"}, now, look.cost + self.prompts.reader.cost, fruitless=fruitless)
 
     def _see(self, look: Look, began: float, causes: frozenset[str]) -> None:
         """Take note of what lies on disk. The quiet time counts from the beginning of the look: between two readings
@@ -205,13 +224,16 @@ class Registry:
 
     async def _judge(self) -> None:
         """Read everything once more; if it is what was seen before, the verdict falls."""
+        asked = "prompts" in self._hints.parts
         self._hints.drop()
         change, urgent = self._change, self._hints.urgent
         assert change is not None
         began = _now()
         at_any_rate = began >= change.first + self.debounce.storm
-        found = await self._in_thread(self._looker.verdict, self._known(), at_any_rate)
+        found = await self._in_thread(self._looker.verdict, self._known(), at_any_rate, asked)
         self.looked_at = time.monotonic()
+        if found.late:
+            self.prompts.wait(frozenset({change.cause}))
         if isinstance(found, Look):
             self._see(found, began, frozenset({change.cause}))
             return

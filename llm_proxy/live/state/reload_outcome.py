@@ -15,6 +15,9 @@ from llm_proxy.live.state.snapshot import Snapshot
 #: One name for all that is said about the configuration while it changes.
 log = logging.getLogger("llm_proxy.live.state.registry")
 
+#: Lines for the warnings of one edit: thousands of models may have the same.
+_WARNINGS = 20
+
 State = Literal["applied", "rejected", "pending"]
 
 
@@ -38,8 +41,12 @@ def tell_applied(before: Snapshot, after: Snapshot, changes: list[str], old: Out
     facts = {"generation": after.version, "cause": new.cause}
     if after.hash != before.hash:
         log.info("configuration applied", extra={**facts, "changes": changes, "problems": list(new.problems)})
-        for warning in after.config.warnings:
+        warnings = after.config.warnings
+        for warning in warnings[:_WARNINGS]:
             log.warning("configuration warning", extra={"problem": str(warning)})
+        if len(warnings) > _WARNINGS:
+            more = f"{len(warnings) - _WARNINGS} more, which /status lists"
+            log.warning("configuration warning", extra={"problem": more})
     elif old.state == "rejected":
         log.info("configuration is good again", extra=facts)
     if new.problems and new.problems != old.problems:

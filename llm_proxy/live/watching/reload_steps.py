@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llm_proxy.live.background_thread import yielding_gil
+from llm_proxy.live.prompts.library import PromptSet
 from llm_proxy.live.state.generations import Generations
+from llm_proxy.live.state.prompts_reader import Load, Loaded, PromptsReader
 from llm_proxy.live.state.reading import EVERYTHING, Part, Reading, Sources, read
 from llm_proxy.live.state.snapshot import Snapshot, describe, judge, problem_lines
 from llm_proxy.live.watching.debounce import doubts
 
 log = logging.getLogger(__name__)
+
+#: How long prompts are waited for, in seconds: where they are asked for, and where nothing says that they have changed.
+#: An edit of the configuration must not be felt to wait.
+_PATIENCE, _BESIDE = 0.5, 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +37,14 @@ class Known:
 @dataclass(frozen=True, slots=True)
 class Look:
     """What lies on disk; ``doubtful``: it may be the middle of an edit. ``generation``: the number of the current state
-    now, since other processes may have counted on."""
+    now, since other processes may have counted on. ``late``: the prompts are told later."""
 
     reading: Reading
     doubtful: bool
     generation: int
     #: Seconds of CPU time that it took.
     cost: float = 0.0
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,22 @@ class Found:
     reading: Reading
     snapshot: Snapshot | None = None
     problems: tuple[str, ...] = ()
+    late: bool = False
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A question for the prompts; ``late`` when it was not answered in time."""
+
+    prompts: PromptsReader
+    patience: float
+    fresh: bool = True
+    late: bool = False
+
+    def __call__(self, load: Load, served: PromptSet | None) -> Loaded | None:
+        found = self.prompts.read(load, served, self.patience, fresh=self.fresh)
+        self.late = found is None
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,38 +78,46 @@ class ReloadSteps:
 
     sources: Sources
     generations: Generations | None = None
+    prompts: PromptsReader = field(default_factory=PromptsReader)
 
-    def look(self, known: Known, parts: frozenset[Part]) -> Look:
-        """Read ``parts`` of the files."""
+    def look(self, known: Known, parts: frozenset[Part], fresh: bool = True) -> Look:
+        """Read ``parts`` of the files. Without ``fresh``, the prompts that came late."""
         current, begun = known.current, time.thread_time()
+        ask = _Asked(self.prompts, _PATIENCE, fresh)
         with yielding_gil():
-            reading = read(self.sources, known.seen, current.prompts, parts)
+            reading = read(self.sources, known.seen, current.prompts, parts, ask)
             generation = current.generation
-            unchanged = reading.mark == current.reading.mark and parts == EVERYTHING
+            unchanged = reading.mark == current.reading.mark and "config" in parts
             if unchanged and self.generations is not None:
                 generation = self.generations.newer(current.hash, generation)
             doubtful = any(doubts(reading, known.judged))
-            return Look(reading, doubtful, generation, time.thread_time() - begun)
+            return Look(reading, doubtful, generation, time.thread_time() - begun, ask.late)
 
-    def verdict(self, known: Known, at_any_rate: bool) -> Look | Found:
+    def verdict(self, known: Known, at_any_rate: bool, asked: bool = True) -> Look | Found:
         """Read everything once more and judge it, unless it has just become different again. With ``at_any_rate``
-        that is no reason to wait, but doubt still is."""
-        current = known.current
+        that is no reason to wait, but doubt still is. ``asked``: somebody said that the prompts may have changed; if
+        nothing says so, and they take long, they are left as they were seen."""
+        current, prompts = known.current, self.prompts
+        concerned = asked or prompts.pending or _prompts_differ(known.seen, known.judged)
+        parts: frozenset[Part] = EVERYTHING
+        if not concerned and prompts.seconds > _BESIDE:
+            parts = frozenset({"config"})
+        ask = _Asked(prompts, _PATIENCE if concerned else _BESIDE)
         with yielding_gil():
-            reading = read(self.sources, known.seen, current.prompts)
+            reading = read(self.sources, known.seen, current.prompts, parts, ask)
             if reading.mark != known.seen.mark:
                 doubtful = any(doubts(reading, known.judged))
                 if doubtful or not at_any_rate:
-                    return Look(reading, doubtful, current.generation)
+                    return Look(reading, doubtful, current.generation, late=ask.late)
             try:
                 verdict = judge(self.sources, reading, current, self.generations)
             except Exception as error:  # a fault of ours must not end the watching
                 log.exception("the configuration could not be judged")
-                return Found(reading, problems=(f"internal error ({type(error).__name__})",))
+                return Found(reading, problems=(f"internal error ({type(error).__name__})",), late=ask.late)
             if verdict.snapshot is None:
                 assert verdict.error is not None
-                return Found(verdict.reading, problems=tuple(problem_lines(verdict.error)))
-            return Found(verdict.reading, verdict.snapshot)
+                return Found(verdict.reading, problems=tuple(problem_lines(verdict.error)), late=ask.late)
+            return Found(verdict.reading, verdict.snapshot, late=ask.late)
 
     def changes(self, before: Snapshot, after: Snapshot) -> list[str]:
         """What an edit did, in words."""
@@ -94,3 +125,7 @@ class ReloadSteps:
             return []
         with yielding_gil():
             return describe(before, after)
+
+
+def _prompts_differ(seen: Reading, judged: Reading) -> bool:
+    return seen.prompts_digest != judged.prompts_digest or seen.mark.problems != judged.mark.problems

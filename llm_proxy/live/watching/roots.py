@@ -48,12 +48,14 @@ class Plan:
     cut: bool = False
 
 
-def make_plan(files: Iterable[str], tree: str) -> Plan:
-    """The plan for ``files`` (the configuration and secrets) and the prompt directory ``tree``; absolute paths."""
-    planner = _Planner()
+def make_plan(files: Iterable[str], tree: str | None, *, follow: bool = False) -> Plan:
+    """The plan for ``files`` (the configuration and secrets) and the prompt directory ``tree``, if that is to be watched
+    too; absolute paths. ``follow``: links may lead out of the tree."""
+    planner = _Planner(follow)
     for path in files:
         planner.file(path, frozenset({"config"}))
-    planner.tree(tree)
+    if tree is not None:
+        planner.tree(tree)
     roots = planner.merged()
     kept = {path: roots[path] for path in list(roots)[:MAX_ROOTS]}
     identities = {path: identity(path) for path in kept}
@@ -112,8 +114,13 @@ def trace(path: str) -> Trace:
     return found
 
 
+def _is_below(top: str, path: str) -> bool:
+    return path == top or path.startswith(top.rstrip("/") + "/")
+
+
 class _Planner:
-    def __init__(self) -> None:
+    def __init__(self, follow: bool) -> None:
+        self._follow = follow
         self.roots: dict[str, Root] = {}
         self.targets: set[str] = set()
         self.files: set[str] = set()
@@ -140,8 +147,7 @@ class _Planner:
             self._add(found.real, Root(parts=frozenset({"prompts"})))
             return
         self._add(os.path.dirname(found.real), Root())
-        prefix = found.real.rstrip("/") + "/"
-        if any(top == found.real or top.startswith(prefix) for top in self._tops):
+        if any(_is_below(found.real, top) for top in self._tops):
             return  # a link to a directory above: nobody follows that
         self._tops.append(found.real)
         self._add(found.real, Root(parts=frozenset({"prompts"})))
@@ -198,6 +204,8 @@ class _Planner:
 
     def _link(self, directory: str, path: str) -> None:
         """Watch what a link in the tree leads to. Of many links into one directory, one says it all."""
+        if not self._follow and not _is_below(self._tops[0], trace(path).real):
+            return  # nobody reads that
         try:
             beside = (directory, os.path.dirname(os.readlink(path)))
             is_tree = os.path.isdir(path)

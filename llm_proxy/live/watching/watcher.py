@@ -16,6 +16,7 @@ import time
 from typing import Any, Literal
 
 from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.live.state.reading import EVERYTHING, Part
 from llm_proxy.live.state.registry import Registry
 from llm_proxy.live.watching.maintenance import WatchMaintenance, WatchState
 from llm_proxy.live.watching.observer import EventLog
@@ -32,6 +33,8 @@ _SHARE = 10
 _SAME = 0.5
 #: Between two comparisons of the watches with the disk, in seconds.
 _PAUSE = 0.02
+#: A comparison that takes longer is reported and not waited for, in seconds.
+_HANGS = 1.0
 #: If the sweep noticed what inotify did not tell, everything is watched anew, but not for ever.
 _RENEWALS = 3
 
@@ -39,6 +42,11 @@ _SINGLE = (
     "the configuration file is a mount of its own: a file that is replaced outside (most editors do) is never seen "
     "here; mount its directory instead"
 )
+_DETACHED = (
+    "the mounted configuration file was replaced outside: what is read here is the old one, and no edit will be seen until "
+    "the mount is made anew; mount its directory instead"
+)
+_STUCK = "comparing the watches with the disk takes very long; until it ends, sweeps find what inotify does not tell"
 _CUT = "there are more directories behind links, or files, than are watched; the sweep looks at the rest"
 
 
@@ -51,7 +59,11 @@ class Watcher:
         self._directory = _current_directory()
         self._worker = BackgroundThread("watch-manager")
         self._event_log = EventLog(self._call)
-        self._maintenance = WatchMaintenance(self._event_log, watching=mode != "poll")
+        self._maintenance = WatchMaintenance(
+            self._event_log, watching=mode != "poll", follow=registry.sources.follow_links
+        )
+        #: The comparison that takes very long, if one does.
+        self._comparing: asyncio.Future[WatchState] | None = None
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -61,6 +73,8 @@ class Watcher:
         self._wanted: Literal["", "inotify", "start"] = ""
         self._facts = WatchState()
         self._checked_at: float | None = None
+        #: When the next sweep goes over the prompts too, which may cost much more than the configuration.
+        self._prompts_at = 0.0
         self._healed = 0
         self._missed = 0
 
@@ -93,7 +107,7 @@ class Watcher:
         """Seconds between two sweeps."""
         if self.mode == "poll":
             usual = ALONE
-        elif self._mode == "auto" and (self._facts.remote or self._missed):
+        elif self._comparing is not None or (self._mode == "auto" and (self._facts.remote or self._missed)):
             usual = FAST
         else:
             usual = SLOW
@@ -116,12 +130,15 @@ class Watcher:
             "last_event": last,
             "healed": self._healed,
             "missed": self._missed,
+            "detached": self._facts.detached,
             "problems": self._problems(),
         }
 
     def _problems(self) -> list[str]:
         facts, last_good = self._facts, self._registry.last_good
-        found = [facts.failure, _SINGLE if facts.single else "", _CUT if facts.cut else ""]
+        single = _DETACHED if facts.detached else _SINGLE if facts.single else ""
+        stuck = _STUCK if self._comparing is not None else ""
+        found = [facts.failure, single, _CUT if facts.cut else "", stuck, self._registry.prompts.problem]
         if self._missed:
             found.append("the sweep has noticed changes that inotify did not tell")
         if last_good is not None:
@@ -159,7 +176,7 @@ class Watcher:
                 log.exception("the watcher stumbled")
             if full:
                 sweep_at, cause = time.monotonic() + self.interval, "sweep"
-            await asyncio.sleep(max(_PAUSE, 4 * (time.monotonic() - begun)))
+            await asyncio.sleep(min(max(_PAUSE, 4 * (time.monotonic() - begun)), self.interval))
             await self._sleep(sweep_at)
 
     async def _sleep(self, until: float) -> None:
@@ -182,12 +199,37 @@ class Watcher:
             for path in (str(sources.models_config), *self._registry.secret_files)
         ]
         tree = os.path.join(self._directory, sources.prompts_dir)
-        before = self._facts
-        self._facts = facts = await self._worker.run(self._maintenance.compare, files, tree, full)
-        self._checked_at = time.monotonic()
-        self._tell(before, facts, cause)
-        if full or facts.made or facts.moved:
-            self._registry.touch(cause)
+        facts = await self._compared(files, tree, full)
+        if facts is not None:
+            before, self._facts, self._checked_at = self._facts, facts, time.monotonic()
+            self._tell(before, facts, cause)
+            if facts.made or facts.moved:
+                self._registry.touch(cause)
+                return
+        if full:
+            self._registry.touch(cause, self._swept())
+
+    async def _compared(self, files: list[str], tree: str, full: bool) -> WatchState | None:
+        """What the comparison shows; None if it takes very long. Then it is asked again for what came of it."""
+        running = self._comparing
+        comparing = running or self._worker.run(self._maintenance.compare, files, tree, full)
+        await asyncio.wait([comparing], timeout=0.0 if running else _HANGS)
+        if not comparing.done():
+            if running is None:
+                log.warning(_STUCK)
+            self._comparing = comparing
+            return None
+        self._comparing = None
+        return comparing.result()
+
+    def _swept(self) -> frozenset[Part]:
+        """The parts that a sweep goes over: prompts at their own pace."""
+        now = time.monotonic()
+        if now < self._prompts_at:
+            return frozenset({"config"})
+        reader = self._registry.prompts.reader
+        self._prompts_at = now + max(_SHARE * reader.cost, 2 * reader.seconds)
+        return EVERYTHING
 
     def _tell(self, before: WatchState, facts: WatchState, cause: str) -> None:
         """Log what is worth it."""
@@ -195,7 +237,9 @@ class Watcher:
             log.warning("inotify cannot be used, polling instead", extra={"problem": facts.failure})
         if before.failure and not facts.failure:
             log.info("inotify can be used again")
-        if facts.single and not before.single:
+        if facts.detached and not before.detached:
+            log.warning(_DETACHED)
+        elif facts.single and not before.single:
             log.warning(_SINGLE)
         if facts.dead:
             self._healed += facts.dead

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.apps.places import App
-from tests.apps.programs import agents, askers, more_agents
+from tests.apps.programs import agents, askers, libraries, more_agents
 
-APPS: dict[str, App] = {app.id: app for app in (*agents.APPS, *more_agents.APPS, *askers.APPS)}
+APPS: dict[str, App] = {
+    app.id: app for app in (*agents.APPS, *more_agents.APPS, *askers.APPS, *libraries.APPS)
+}

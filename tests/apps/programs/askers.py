@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.apps.places import KEY, App, Place, Start
 
 
@@ -28,6 +30,28 @@ def _llm(place: Place, model: str, env: dict[str, str], files: dict[str, str]) -
     return Start((place.binary("llm"), "-m", model, "-T", "llm_version", place.task), {**path, **env}, files)
 
 
+def _promptfoo(provider: str, base: str) -> Any:
+    def start(place: Place) -> Start:
+        settings = {"apiBaseUrl": base.format(url=place.url), "apiKey": KEY}
+        config = {
+            "prompts": ["{{task}}"],
+            "providers": [{"id": f"{provider}:{place.model}", "config": settings}],
+            "tests": [{"vars": {"task": place.task}}],
+        }
+        env = {
+            "PROMPTFOO_DISABLE_TELEMETRY": "1",
+            "PROMPTFOO_DISABLE_UPDATE": "1",
+            "PROMPTFOO_DISABLE_REMOTE_GENERATION": "1",
+            "PROMPTFOO_CONFIG_DIR": str(place.home / "promptfoo"),
+            "OLLAMA_BASE_URL": f"{place.url}/ollama",
+        }
+        path = str(place.home / "promptfooconfig.json")
+        command = (place.binary("promptfoo"), "eval", "-c", path, "--no-cache", "--no-progress-bar")
+        return Start(command, env, {"promptfooconfig.json": config})
+
+    return start
+
+
 APPS = (
     App("llm", "llm", "", "chat", "word", llm, quick=("openai", "gemini")),
     App("llm", "llm", "llm-ollama", "Ollama", "word", llm_ollama, quick=("anthropic",)),
@@ -41,4 +65,22 @@ APPS = (
         quick=("openai",),
         fixed="claude-sonnet-4-5",
     ),
+    App("promptfoo", "promptfoo", "openai:chat", "chat", "word", _promptfoo("openai:chat", "{url}/v1")),
+    App(
+        "promptfoo",
+        "promptfoo",
+        "openai:responses",
+        "Responses",
+        "word",
+        _promptfoo("openai:responses", "{url}/v1"),
+    ),
+    App(
+        "promptfoo",
+        "promptfoo",
+        "anthropic:messages",
+        "Anthropic",
+        "word",
+        _promptfoo("anthropic:messages", "{url}"),
+    ),
+    App("promptfoo", "promptfoo", "ollama:chat", "Ollama", "word", _promptfoo("ollama:chat", "{url}/ollama")),
 )

@@ -64,7 +64,8 @@ def _is_call(item: dict[str, Any]) -> bool:
 
 def _as_taken(item: dict[str, Any]) -> dict[str, Any]:
     """An item as the type has it. The vendor takes more, which its clients' own programs live by: Codex gives messages
-    an ``id``, items ``internal_...`` fields and thoughts a ``content`` of null; without ``store`` ids are left out."""
+    an ``id``, items ``internal_...`` fields and thoughts a ``content`` of null; without ``store`` ids are left
+    out, and an answer's text is known by its part alone."""
     slim = {
         name: value for name, value in item.items() if not name.startswith("internal_") and value is not None
     }
@@ -75,6 +76,9 @@ def _as_taken(item: dict[str, Any]) -> dict[str, Any]:
             slim["content"] = [
                 {"detail": "auto", **one} if one["type"] == "input_image" else one for one in slim["content"]
             ]
+    elif "output_text" in said:
+        slim = {"type": "message", "id": "left_out", "status": "completed", **slim}
+        slim["content"] = [{"annotations": [], **part} for part in slim["content"]]
     elif "type" in item:
         slim.setdefault("id", "left_out")
     return slim

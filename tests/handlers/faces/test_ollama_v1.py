@@ -179,5 +179,7 @@ def test_both_have_the_same() -> None:
     """All that the port serves is served below ``/ollama`` too, but for what operators ask."""
     below = {path for path, _ in routes_of("/api") if path.startswith("/ollama")}
 
-    assert {"/ollama" + path for path, _ in ollama_routes()} - below == {"/ollama/health"}
+    assert {"/ollama" + path for path, _ in ollama_routes()} - below == {
+        f"/ollama/{name}" for name in ("health", "healthz", "livez", "readyz")
+    }
     assert json.dumps(sorted(below)).count("/v1/") >= 15

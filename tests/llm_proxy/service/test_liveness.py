@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -53,3 +54,20 @@ async def test_a_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
     assert line["pid"] == stopped
     assert line["silent"] >= HUNG
     assert other not in {found["pid"] for found in program.lines("worker died")}
+
+
+async def test_a_service_that_was_frozen_goes_on(tmp_path: Path) -> None:
+    """All of its processes are stopped for longer than the parent waits at once: none of them ends, none is replaced, and
+    signals still mean what they mean."""
+    async with Program(tmp_path, config(), workers=2) as program:
+        before = program.children()
+        os.killpg(program.pid, signal.SIGSTOP)
+        await asyncio.sleep(1.5)  # time is what this is about
+        os.killpg(program.pid, signal.SIGCONT)
+        assert (await program.status())["draining"] is False
+        after = program.children()
+        program.signal(signal.SIGTERM)
+        code = await program.ended()
+
+    assert (before, code) == (after, 0)
+    assert not [line for line in program.lines() if line["level"] == "ERROR"]

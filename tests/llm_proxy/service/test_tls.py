@@ -181,7 +181,7 @@ async def test_a_certificate_is_asked_of_clients(tmp_path: Path) -> None:
         ({"tls_key": "/nowhere/c.pem"}, 2, "LLM_PROXY_API_TLS_KEY: means nothing without"),
         ({"tls_client_ca": "/nowhere/c.pem"}, 2, "LLM_PROXY_API_TLS_CLIENT_CA: means nothing without"),
         ({"host": "unix:/nowhere/s", "ollama_port": 0}, 2, "LLM_PROXY_API_OLLAMA_PORT: needs a host"),
-        ({"unix_mode": "999"}, 2, "LLM_PROXY_API_UNIX_MODE: must be three octal digits"),
+        ({"unix_mode": "999"}, 2, "LLM_PROXY_API_UNIX_MODE: has characters that are not allowed"),
         ({"tls_cert": "/nowhere/c.pem", "workers": 2}, 1, "c.pem: No such file"),
     ],
 )

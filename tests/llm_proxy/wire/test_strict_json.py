@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_proxy.wire import strict_json
 from llm_proxy.wire.json_scan import MAX_DEPTH, scan
 from llm_proxy.wire.strict_json import MAX_VALUES, JsonProblem, parse_object
 from tests.support.fuzz import fuzz
@@ -203,3 +204,19 @@ def test_token_soup_is_judged_alike_by_both_readers(text: str) -> None:
 def test_no_bytes_crash_the_door(data: bytes) -> None:
     """Arbitrary bytes are an object or a JsonProblem."""
     _judge(data)
+
+
+@pytest.mark.parametrize(
+    "text", ["\\", '"', '\\"', "ab\\\\\\", "{[,", "é😀", "\U0001f600\\", "\n{\\"], ids=ascii
+)
+@pytest.mark.parametrize("portion", [13, 14, 17, 50])
+def test_portions_do_not_show(text: str, portion: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large texts are looked at in portions: wherever these end, the verdict is that of the whole."""
+    monkeypatch.setattr(strict_json, "_PORTION", portion)
+    monkeypatch.setattr(
+        strict_json, "MAX_VALUES", 60
+    )  # less than the text has bytes, more than it has values
+    value = {"a": [text * 9, {"b": text}, 1], text + "k": text * 3}
+    assert parse_object(json.dumps(value).encode()) == value
+    with pytest.raises(JsonProblem, match="surrogate"):
+        parse_object(json.dumps({"a": text * 9 + "\ud83d", "b": text}).encode())

@@ -8,6 +8,7 @@ from llm_proxy.live.config.loader import MAX_BYTES
 from tests.support.config_kit import problem
 
 PLANTED = "sk-planted"
+COMMENT = 'comments are not allowed; use a key that begins with "$comment"'
 
 TEXT_PROBLEMS: list[tuple[bytes, str, int, int]] = [
     (b"", "is empty", 1, 1),
@@ -18,7 +19,16 @@ TEXT_PROBLEMS: list[tuple[bytes, str, int, int]] = [
     (b"[]", "must be an object, not an array", 1, 1),
     (b'{"ollama": {"m": {}},}', 'no "," may stand before "}"', 1, 21),
     (b"{'ollama': {}}", "a key in double quotes", 1, 2),
-    (b'{"ollama": {"m": {}}} // x', "nothing may follow", 1, 23),
+    (b'{"ollama": {"m": {}}} x', "nothing may follow", 1, 23),
+    (b'{"ollama": {"m": {}}} // x', COMMENT, 1, 23),
+    (b'# sk-planted\n{"ollama": {"m": {}}}', COMMENT, 1, 1),
+    (b'{"ollama": { // x\n"m": {}}}', COMMENT, 1, 14),
+    (b'{"ollama": {"m": {}, /* x */ "n": {}}}', COMMENT, 1, 22),
+    (b'{"ollama": {"m": {}\n# x\n}}', COMMENT, 2, 1),
+    (b'{"ollama": {"m" /* x */: {}}}', COMMENT, 1, 17),
+    (b'{"ollama": {"m": {"options": {"stop": ["a", #\n"b"]}}}}', COMMENT, 1, 45),
+    (b'{"ollama": {"m": {"weight": 1// x\n}}}', COMMENT, 1, 30),
+    (b'{"ollama": {"m": {"model": "\\#"}}}', "escape", 1, 29),
     (b'{"ollama": {"m": {"weight": NaN}}}', "NaN and Infinity", 1, 29),
     (b'{"ollama": {"m": {"weight": 1e999}}}', "too large", 1, 29),
     (b'{"ollama": {"m": {"model": "\\ud800"}}}', "surrogate", 1, 28),

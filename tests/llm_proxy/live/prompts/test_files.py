@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from llm_proxy.live.prompts import files as prompt_files
 from llm_proxy.live.prompts import library as prompts
+from llm_proxy.live.prompts.fence import Fence
 from tests.support.prompt_tree import load, problems, texts, write
+
+FOLLOW = Fence(follow=True)
 
 
 def test_what_counts(tmp_path: Path) -> None:
@@ -101,20 +105,20 @@ def test_not_a_file(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) 
         path.symlink_to("/dev/zero")
 
     for previous, expected in ((None, {}), (before, {"en/a": "A"})):
-        library = load(tmp_path, previous)
+        library = load(tmp_path, previous, FOLLOW)
         assert expected == texts(library)
         assert message in problems(library)["en/a.prompt"]
 
 
 def test_links_are_followed(tmp_path: Path) -> None:
-    """Linked files and directories count, also two links to one place, and those that lead out of the tree."""
+    """Linked files and directories count, also two links to one place, and those that lead out of the tree if they may."""
     write(tmp_path / "common", {"a.prompt": "A", "more/b.prompt": "B"})
     root = write(tmp_path / "prompts", {"en/own.prompt": "own"})
     (root / "en/a.prompt").symlink_to("../../common/a.prompt")
     (root / "pl").symlink_to("../common")
     (root / "de").symlink_to(tmp_path / "common")
 
-    library = load(root)
+    library = load(root, fence=FOLLOW)
 
     assert {
         "en/a": "A",
@@ -156,15 +160,37 @@ def test_many_crossing_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert library.problems[-1].message.endswith("more problems")
 
 
+def test_directories_that_all_link_to_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is listed a bounded number of times, however many ways there are; each is served by the short ones."""
+    root = write(tmp_path, {f"l{n}/a.prompt": "A" for n in range(12)})
+    for n in range(12):
+        for m in range(12):
+            (root / f"l{n}" / f"to{m}").symlink_to(f"../l{m}")
+    listed: Counter[str] = Counter()
+    scandir = os.scandir
+
+    def counted(path: bytes) -> object:
+        listed[os.path.realpath(os.fsdecode(path))] += 1
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    library = load(root)
+
+    assert max(listed.values()) == 2 * prompt_files.MAX_WAYS  # the tree is looked at twice
+    assert {f"l{n}/a" for n in range(12)} | {f"l{n}/to{n - 1}/a" for n in range(1, 12)} <= texts(
+        library
+    ).keys()
+
+
 def test_link_to_a_vanished_directory(tmp_path: Path) -> None:
     """A linked directory whose place has vanished is reported, and its prompts keep their texts."""
     write(tmp_path / "common", {"a.prompt": "A"})
     root = write(tmp_path / "prompts", {"en/b.prompt": "B"})
     (root / "pl").symlink_to("../common")
-    library = load(root)
+    library = load(root, fence=FOLLOW)
     (tmp_path / "common").rename(tmp_path / "away")
 
-    library = load(root, library)
+    library = load(root, library, FOLLOW)
 
     assert {"en/b": "B", "pl/a": "A"} == texts(library)
     assert ["pl"] == list(problems(library))

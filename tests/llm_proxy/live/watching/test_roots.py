@@ -23,9 +23,11 @@ def base(tmp_path: Path) -> Path:
     return tmp_path.resolve()
 
 
-def plan(base: Path, *secrets: Path, config: Path | None = None, tree: Path | None = None) -> Plan:
+def plan(
+    base: Path, *secrets: Path, config: Path | None = None, tree: Path | None = None, follow: bool = False
+) -> Plan:
     files = (config or base / "conf" / "c.json", *secrets)
-    return make_plan([str(path) for path in files], str(tree or base / "prompts"))
+    return make_plan([str(path) for path in files], str(tree or base / "prompts"), follow=follow)
 
 
 def named(found: Plan, base: Path) -> dict[str, Root]:
@@ -82,24 +84,25 @@ def test_what_is_missing(base: Path) -> None:
 
 
 def test_links_out_of_the_tree(base: Path) -> None:
-    """What they lead to is watched there: a directory as a tree, a file by its directory."""
+    """What they lead to is watched there, if anybody reads that: a directory as a tree, a file by its directory."""
     put(base / "far" / "pl" / "b.prompt", "b")
     put(base / "single" / "text", "c")
     (base / "prompts" / "pl").symlink_to("../far/pl")
     for name in ("c", "d"):
         (base / "prompts" / "en" / f"{name}.prompt").symlink_to("../../single/text")
-    found = named(plan(base), base)
+    found = named(plan(base, follow=True), base)
 
     assert found["far/pl"] == Root(recursive=True, parts=PROMPTS)
     assert found["single"] == Root(parts=PROMPTS)
     assert "far" in found
+    assert not {"far", "far/pl", "single"} & named(plan(base), base).keys()
 
 
 @pytest.mark.parametrize("target", ["/", "..", ".", "../prompts", "en"])
 def test_links_to_above(base: Path, target: str) -> None:
     """A link to a directory above does not make the whole machine a tree to watch."""
     (base / "prompts" / "loop").symlink_to(target)
-    trees = [path for path, root in named(plan(base), base).items() if root.recursive]
+    trees = [path for path, root in named(plan(base, follow=True), base).items() if root.recursive]
 
     assert trees == ["prompts"]
 

@@ -316,7 +316,7 @@ async def test_links_inside_the_tree(tmp_path: Path, mode: Mode) -> None:
     """A language and a single prompt that live elsewhere are watched there."""
     put(tmp_path / "shared" / "pl" / "a.prompt", "jeden")
     put(tmp_path / "single" / "text", "one")
-    world = World(tmp_path, mode)
+    world = World(tmp_path, mode, follow=True)
     (world.prompts / "pl").symlink_to(tmp_path / "shared" / "pl")
     world.prompt("en/b").symlink_to(tmp_path / "single" / "text")
     async with world:
@@ -331,7 +331,7 @@ async def test_links_inside_the_tree(tmp_path: Path, mode: Mode) -> None:
 async def test_links_that_appear_later(tmp_path: Path, mode: Mode) -> None:
     """What a new link leads to is watched from then on."""
     put(tmp_path / "shared" / "pl" / "a.prompt", "jeden")
-    async with World(tmp_path, mode) as world:
+    async with World(tmp_path, mode, follow=True) as world:
         (world.prompts / "pl").symlink_to(tmp_path / "shared" / "pl")
         await world.sees(lambda: world.text("a", "pl") == "jeden")
         if mode == "inotify":

@@ -295,19 +295,26 @@ async def main(folder):
         put(folder / "host.json", document(2))
         await world.shows(2)
         print(world.registry.outcome.cause, len(world.watcher.report()["problems"]) > 0)
+        before = world.watcher.report()["detached"]
+        replace(folder / "host.json", document(3))
+        await world.sees(lambda: world.watcher.report()["detached"])
+        print(before, int(world.weight), world.watcher.report()["problems"][0])
 
 asyncio.run(main(Path(sys.argv[1])))
 """
 
 
 def test_a_real_bind_mount(tmp_path: Path) -> None:
-    """An in-place edit on the host's side of a mounted file reaches us by the sweep."""
+    """An in-place edit on the host's side of a mounted file reaches us by the sweep; that it was replaced there is told for
+    certain."""
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
         pytest.skip("this machine allows no mount namespaces")
     command = ["unshare", "-Urm", sys.executable, "-c", _BIND, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
-    assert done.stdout == "sweep True\n", done.stderr
+    first, second = done.stdout.splitlines() or ["", done.stderr]
+    assert first == "sweep True"
+    assert second.startswith("False 2 the mounted configuration file was replaced outside")
 
 
 async def test_same_size_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,7 +408,7 @@ async def test_the_watcher_stumbles(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         with monkeypatch.context() as patch, expect_log("llm_proxy.live.watching.watcher", "stumbled"):
             failed = threading.Event()
 
-            def broken(*arguments: object) -> None:
+            def broken(*arguments: object, **named: object) -> None:
                 failed.set()
                 raise ZeroDivisionError
 
@@ -415,7 +422,7 @@ async def test_too_many_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Directories behind links that are too many to be watched are left to the sweep, and the report says so."""
     monkeypatch.setattr("llm_proxy.live.watching.roots.MAX_ROOTS", 4)
     monkeypatch.setattr(watcher, "SLOW", 0.1)
-    world = World(tmp_path)
+    world = World(tmp_path, follow=True)
     for number in range(10):
         put(tmp_path / "far" / str(number) / "p", "old")
         world.prompt(f"en/p{number}").symlink_to(tmp_path / "far" / str(number) / "p")

@@ -1,0 +1,54 @@
+"""How much of the bodies of requests and answers a process may hold, and how much it holds.
+
+Laws: whoever takes gives back the same, whichever way its request ends; nothing beyond the limit is ever taken. What is
+counted are bytes of bodies times what they cost here, not the process's own size: that is measured by the operating system.
+Pure; made for one event loop.
+"""
+
+from __future__ import annotations
+
+from llm_proxy.errors import Overloaded
+
+#: A body is there as it came, as values, and as it is sent on: of a request from its first byte to its end, of an answer
+#: that is read whole from its first byte until the client has it.
+COST = 3
+#: What a refused client is told to wait, in seconds.
+RETRY_AFTER = "1"
+
+
+class Memory:
+    """``limit``: bytes; ``held``: of them taken now; ``refused``: how many requests were turned away."""
+
+    __slots__ = ("held", "limit", "refused")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held = 0
+        self.refused = 0
+
+    def fits(self, size: int) -> bool:
+        """Whether a body of so many bytes more could be held now."""
+        return self.held + size * COST <= self.limit
+
+    def take(self, size: int) -> bool:
+        """Hold so many bytes more of a body, if there is room."""
+        if not self.fits(size):
+            return False
+        self.held += size * COST
+        return True
+
+    def give_back(self, size: int) -> None:
+        """They are held no more."""
+        self.held -= size * COST
+
+    def refusal(self) -> Overloaded:
+        """What the client is told that finds no room."""
+        self.refused += 1
+        return Overloaded(
+            "the gateway holds as many large bodies as its memory allows; try again later",
+            retry_after=RETRY_AFTER,
+        )
+
+    def report(self) -> dict[str, int]:
+        """What the status endpoint says."""
+        return {"limit": self.limit, "held": self.held, "refused": self.refused}

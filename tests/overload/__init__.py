@@ -1,0 +1,2 @@
+"""What one client can cost the others: attackers of every kind beside an honest client, and what that client notices.
+``make overload``, or ``python -m tests.overload --seconds 10 --only pipeline``."""

@@ -1,0 +1,207 @@
+"""The attackers: each says what it sends, and how. They run in a process of their own, ``python -m tests.overload.attacks
+URL KIND SECONDS``, so that what they cost themselves is not taken for what they cost others; it prints what went each way."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+#: ``ask``: one request after the other, each answer read. ``flood``: without a pause, whatever comes is read. ``unread``:
+#: nothing is read. ``slow``: a little is read now and then. ``hold``: sent once, and then nothing. ``trickle``: byte by byte.
+How = Literal["ask", "flood", "unread", "slow", "hold", "trickle"]
+
+#: Bytes of the large text in a body, which compressed is a hundredth.
+UNPACKED = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """``data``: the bytes of one request, made when it begins; ``at_once``: how many connections."""
+
+    data: Callable[[], bytes]
+    how: How = "ask"
+    at_once: int = 4
+
+
+def post(path: str, body: bytes, *fields: bytes, length: int | None = None) -> bytes:
+    """A request; ``length``: what it announces."""
+    lines = [
+        b"POST /api%b HTTP/1.1" % path.encode(),
+        b"Host: localhost",
+        b"Content-Type: application/json",
+        b"Content-Length: %d" % (len(body) if length is None else length),
+        *fields,
+    ]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def get(path: str, *fields: bytes) -> bytes:
+    """A request without a body."""
+    return b"\r\n".join([b"GET %b HTTP/1.1" % path.encode(), b"Host: localhost", *fields]) + b"\r\n\r\n"
+
+
+def chat(**more: Any) -> bytes:
+    """A body that asks the model ``m``."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": False}
+    return json.dumps({**body, **more}).encode()
+
+
+def _wrong(count: int) -> bytes:
+    return post("/chat", b'{"model":"m","messages":[' + b"0," * count + b"0]}")
+
+
+def _names(model: str, count: int) -> bytes:
+    return post("/chat", chat(**{f"k{n}": n for n in range(count)}, model=model))
+
+
+def _chunks() -> bytes:
+    head = b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"1\r\n \r\n" * 300_000 + b"0\r\n\r\n"
+
+
+def _passthrough(**more: Any) -> bytes:
+    return post("/passthrough", json.dumps({"provider": "up", "method": "GET", **more}).encode())
+
+
+def _head() -> bytes:
+    return get("/api/ping", *(b"X-%d: %b" % (n, b"y" * 300) for n in range(190)))
+
+
+ATTACKS: dict[str, Attack] = {
+    "wrong items, 60 KB": Attack(lambda: _wrong(30_000)),
+    "wrong items, 0.5 MB": Attack(lambda: _wrong(250_000), at_once=2),
+    "wrong fields": Attack(lambda: post("/chat", chat(tools=[{"a": n} for n in range(4000)]))),
+    "unknown names, 49 KB": Attack(lambda: _names("claude", 4000)),
+    "unknown names, 0.2 MB": Attack(lambda: _names("claude", 20_000), at_once=6),
+    "duplicate keys": Attack(lambda: post("/chat", b'{"a":1,' * 1 + b'"b":1,' * 5000 + b'"a":2}')),
+    "deep JSON": Attack(lambda: post("/chat", b'{"a":' + b"[" * 60_000)),
+    "long path": Attack(lambda: _passthrough(path="/" + "a" * 1_000_000)),
+    "many headers": Attack(lambda: _passthrough(path="/x", headers={f"h{n}": "v" for n in range(50_000)})),
+    "many messages": Attack(
+        lambda: post("/chat", chat(messages=[{"role": "user", "content": "x"}] * 30_000))
+    ),
+    "compressed": Attack(
+        lambda: post("/chat", gzip.compress(chat(user="x" * UNPACKED)), b"Content-Encoding: gzip")
+    ),
+    "tiny chunks": Attack(_chunks, at_once=2),
+    "pipeline": Attack(lambda: get("/api/ping") * 500, "flood", 1),
+    "pipeline, large answers": Attack(lambda: get("/openapi.json") * 100, "flood", 1),
+    "pipeline, unread": Attack(lambda: get("/openapi.json") * 20, "unread", 50),
+    "slow readers": Attack(lambda: post("/chat", chat(model="large")), "slow", 20),
+    "incomplete bodies": Attack(lambda: post("/chat", b" " * 2_000_000, length=30_000_000), "hold", 10),
+    "slow senders": Attack(lambda: post("/chat", chat()), "trickle", 50),
+    "slow heads": Attack(_head, "trickle", 50),
+    "large heads": Attack(_head),
+    "large bodies": Attack(lambda: post("/chat", chat(user="x" * UNPACKED)), at_once=4),
+    "large answers": Attack(lambda: post("/chat", chat(model="large"))),
+    "vectors": Attack(
+        lambda: post("/v1/embeddings", json.dumps({"model": "m", "input": ["x"] * 500}).encode())
+    ),
+    "many connections": Attack(lambda: get("/api/ping"), "hold", 300),
+    "no HTTP": Attack(lambda: b"\x00\xff" * 2000 + b"\r\n\r\n"),
+}
+
+
+@dataclass(slots=True)
+class Attacker:
+    """One of ``ATTACKS`` at work. ``sent``, ``got``: bytes; ``asked``: requests."""
+
+    host: str
+    port: int
+    attack: Attack
+    until: float
+    sent: int = 0
+    got: int = 0
+    asked: int = 0
+
+    async def run(self) -> None:
+        """Until it is time."""
+        data = self.attack.data()
+        working = [asyncio.create_task(self._again(data)) for _ in range(self.attack.at_once)]
+        await asyncio.wait(working, timeout=max(0.0, self.until - time.monotonic()))
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+    async def _again(self, data: bytes) -> None:
+        while time.monotonic() < self.until:
+            with suppress(OSError, asyncio.IncompleteReadError, ValueError):
+                reader, writer = await asyncio.open_connection(self.host, self.port, limit=1 << 20)
+                try:
+                    await self._one(data, reader, writer)
+                finally:
+                    writer.transport.abort()
+
+    async def _one(self, data: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        how = self.attack.how
+        if how == "trickle":
+            for byte in data:
+                await self._send(writer, bytes((byte,)))
+                await asyncio.sleep(0.005)
+            return
+        await self._send(writer, data)
+        if how == "ask":
+            while True:
+                await self._answer(reader)
+                await self._send(writer, data)
+        elif how == "hold":
+            await asyncio.sleep(self.until)
+        elif how == "slow":
+            while self.got >= 0:
+                self.got += len(await reader.read(1000))
+                await asyncio.sleep(0.2)
+        else:
+            reading = asyncio.create_task(self._drain(reader)) if how == "flood" else None
+            try:
+                while not writer.is_closing():
+                    await self._send(writer, data)
+            finally:
+                if reading is not None:
+                    reading.cancel()
+
+    async def _send(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        writer.write(data)
+        await writer.drain()
+        self.sent += len(data)
+        self.asked += 1
+
+    async def _drain(self, reader: asyncio.StreamReader) -> None:
+        while data := await reader.read(1 << 16):
+            self.got += len(data)
+
+    async def _answer(self, reader: asyncio.StreamReader) -> None:
+        """One answer with a length; anything else ends the connection."""
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        self.got += len(head)
+        length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
+        while length:
+            data = await reader.read(min(length, 1 << 16))
+            if not data:
+                raise OSError("cut")
+            length -= len(data)
+            self.got += len(data)
+
+
+def main() -> None:
+    """See the module."""
+    url, kind, seconds = sys.argv[1:]
+    parts = urlsplit(url)
+    random.seed(kind)
+    attacker = Attacker(
+        parts.hostname or "", parts.port or 80, ATTACKS[kind], time.monotonic() + float(seconds)
+    )
+    asyncio.run(attacker.run())
+    print(json.dumps({"sent": attacker.sent, "got": attacker.got, "asked": attacker.asked}))
+
+
+if __name__ == "__main__":
+    main()
