@@ -24,6 +24,7 @@ from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.registry import problem_lines
+from llm_proxy.service import surroundings
 from llm_proxy.service.certificate_watch import Certificate
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.manager_reports import ParentReports
@@ -82,6 +83,10 @@ def _run_service(flags: dict[str, str]) -> int:
             f"set {PREFIX}MINIMUM=1 to acknowledge that this service runs as a proxy only",
             2,
         )
+    try:
+        about_env = list(surroundings.warnings(env))
+    except SettingsError as error:
+        return _die(str(error), 2)
     count = settings.workers or _cores()
     try:
         check_descriptors()
@@ -95,6 +100,8 @@ def _run_service(flags: dict[str, str]) -> int:
         return _die(f"{PREFIX}LOG_FILENAME: {error.strerror}", 2)
     for warning in unknown_variables(env):
         log.warning("unknown setting", extra={"problem": warning})
+    for warning in about_env:
+        log.warning("the environment", extra={"problem": warning})
     if links := service_links(env):
         log.info(
             "service links of Kubernetes are ignored; enableServiceLinks: false ends them",

@@ -120,7 +120,7 @@ class AnsweringHandler(BaseHandler):
             call = replace(call, once=True)
         self._say_who(deployment, (*call.dropped, *removed), prompt)
         tally = Tally()
-        exchange = self._open(call)
+        exchange = self._open(call, deployment)
         del call  # it holds the body
         relay = Relay(
             exchange,
@@ -166,9 +166,9 @@ class AnsweringHandler(BaseHandler):
         finally:
             self.gateway.running.discard(self)
 
-    def _open(self, call: HttpCall) -> Exchange:
+    def _open(self, call: HttpCall, deployment: Deployment) -> Exchange:
         """The exchange for ``call``, which tells what it holds of bodies."""
-        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
         exchange.hold = self.hold
         if self._size >= OFF_LOOP and not self._answered:
             exchange.sent = self._upstream_has_it
@@ -205,7 +205,7 @@ class AnsweringHandler(BaseHandler):
         adapter = self.snapshot.adapter(deployment)
         call = await self.beside(adapter.embeddings_call, request, deployment)
         self._say_who(deployment, (*call.dropped, *removed), None)
-        exchange = self._open(call)
+        exchange = self._open(call, deployment)
         del call
         self.gateway.running.add(self)
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from llm_proxy.errors import GatewayError
 from llm_proxy.wire.calls import Deployment, NativeRequest
@@ -67,6 +67,8 @@ def _keys(deployment: Deployment) -> set[str]:
 def _addresses(api_host: str) -> set[str]:
     """The URL itself, and host and port of it; a host alone only if no word looks so."""
     parts = urlsplit(api_host)
+    if parts.scheme == "http+unix":
+        return {api_host, unquote(parts.netloc)}
     where = parts.netloc.rpartition("@")[2]
     port = parts.port or (443 if parts.scheme == "https" else 80)
     host = where.removesuffix(f":{port}")

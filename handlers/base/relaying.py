@@ -28,7 +28,7 @@ class RelayingHandler(AnsweringHandler):
 
     async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
         """Make ``call``, relay its answer and finish."""
-        self.exchange = exchange = self.gateway.upstream.exchange(call)
+        self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
         self.gateway.running.add(self)
         try:
             try:

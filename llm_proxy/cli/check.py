@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.dry_run import differences
 from llm_proxy.live.state.registry import Snapshot, load_snapshot, problem_lines
+from llm_proxy.service import surroundings
 from llm_proxy.service.server import sources_of
 from llm_proxy.settings import Settings, SettingsError, environment
 from providers.anthropic.models import DEFAULT_MAX_TOKENS, known_limit
@@ -36,6 +37,7 @@ def check(flags: Mapping[str, str]) -> int:
     paths = {key: flags[key] for key in ("models_config", "prompts_dir") if key in flags}
     try:
         settings = Settings.read(env, paths)
+        about_env = list(surroundings.warnings(env))
     except SettingsError as error:
         print(f"llm-proxy: {error}", file=sys.stderr)
         return 2
@@ -45,7 +47,7 @@ def check(flags: Mapping[str, str]) -> int:
         for line in problem_lines(error):
             print(line, file=sys.stderr)
         return 1
-    for line in report(snapshot):
+    for line in [*report(snapshot), *(f"warning: {text}" for text in about_env)]:
         print(line)
     if "against" in flags:
         try:

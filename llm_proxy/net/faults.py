@@ -19,6 +19,7 @@ The tree::
         RefusedError(ConnectionRefusedError)  connect: refused
         TlsError(SSLError)               tls: protocol, reset
           CertificateError(SSLCertVerificationError)  tls: verify
+          TlsFilesError              tls: protocol              our own certificate files
       ConnectionLost(ConnectionResetError)  head: eof, reset, stale; body: reset, truncated; write: eof, reset, stale
       ProtocolError                      head, body: framing, too_large, informational, protocol
         BodyTooLarge                     body: too_large             above max_body_size
@@ -141,6 +142,12 @@ class CertificateError(TlsError, ssl.SSLCertVerificationError):
     """The certificate was refused; ``verify_message`` says which check failed."""
 
     kinds = frozenset({"verify"})
+
+
+class TlsFilesError(TlsError):
+    """Certificate files that a request names cannot be used; nothing was sent."""
+
+    kinds = frozenset({"protocol"})
 
 
 class ConnectionLost(TransportError, ConnectionResetError):

@@ -1,8 +1,10 @@
 """Names to addresses, without letting one dead name server stop the rest.
 
 Laws: an IP literal never reaches a thread; each name has at most one look-up in flight; an answer is kept for ``ttl``
-seconds, and longer when the name server fails or hangs; the number of threads is bounded, and when all of them hang
-the next name fails at once instead of queueing behind them. This module refuses to know about HTTP.
+seconds, and longer when the name server fails or hangs, but not after connecting to it has failed (``again``); the
+addresses of a name take turns at being the first, each in its family, so that the system's choice of the family stands;
+the number of threads is bounded, and when all of them hang the next name fails at once instead of queueing behind
+them. This module refuses to know about HTTP.
 
 Why not the loop's ``getaddrinfo``: asyncio's default executor has ``cores + 4`` threads and uvloop uses two, so a few
 hanging names stall every other one. Why daemon threads instead of an executor: the interpreter joins an executor's
@@ -14,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,9 @@ from llm_proxy.net.faults import ResolveError
 
 #: ``socket.getaddrinfo``'s signature and result: (family, type, protocol, canonical name, address) each.
 Lookup = Callable[..., Sequence[tuple[Any, Any, int, str, tuple[Any, ...]]]]
+
+#: Seconds for which an answer is kept that has turned out to be partly wrong.
+_SOON = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,23 @@ class Address:
         return (self.host, port)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Entry:
-    addresses: tuple[Address, ...]
+    """``groups`` has a name's addresses by family, ``turn`` counts how often they were given out, ``bad`` are those that
+    others had to stand in for."""
+
+    groups: tuple[tuple[Address, ...], ...]
     until: float
+    turn: int = 0
+    bad: frozenset[Address] = frozenset()
+
+    def next(self) -> tuple[Address, ...]:
+        """All addresses: families alternate from the first one on (RFC 8305, section 4), bad ones come last."""
+        turn, self.turn = self.turn, self.turn + 1
+        groups = [group[turn % len(group) :] + group[: turn % len(group)] for group in self.groups]
+        longest = max(map(len, groups))
+        found = [group[i] for i in range(longest) for group in groups if i < len(group)]
+        return tuple(sorted(found, key=self.bad.__contains__) if self.bad else found)
 
 
 class Resolver:
@@ -67,7 +85,7 @@ class Resolver:
         self._threads = threads
         self._capacity = capacity
         self._known: dict[str, _Entry] = {}
-        self._running: dict[str, asyncio.Future[tuple[Address, ...]]] = {}
+        self._running: dict[str, asyncio.Future[_Entry]] = {}
 
     async def resolve(self, host: str) -> tuple[Address, ...]:
         """The addresses of ``host``, best first, at least one. Raises ``ResolveError``.
@@ -80,22 +98,51 @@ class Resolver:
         loop = asyncio.get_running_loop()
         entry = self._known.get(host)
         if entry is not None and loop.time() < entry.until:
-            return entry.addresses
+            return entry.next()
         try:
             running = self._running.get(host) or self._start(loop, host)
             done, _ = await asyncio.wait((running,), timeout=None if entry is None else self._poll_interval)
             if done:
-                return running.result()
+                return running.result().next()
         except ResolveError:
             if entry is None:
                 raise
         assert entry is not None
-        return entry.addresses
+        return entry.next()
 
-    def _start(self, loop: asyncio.AbstractEventLoop, host: str) -> asyncio.Future[tuple[Address, ...]]:
+    def expire(self, host: str) -> None:
+        """The answer for ``host`` has turned out badly: the next one who wants it asks anew, and takes the old one only
+        if there is no other."""
+        if (entry := self._known.get(host)) is not None:
+            entry.until = 0.0
+
+    def demote(self, host: str, addresses: Iterable[Address]) -> None:
+        """Others had to stand in for these: they come last until the next look-up, which is soon."""
+        if (entry := self._known.get(host)) is not None and (bad := frozenset(addresses)):
+            entry.bad |= bad
+            entry.until = min(entry.until, asyncio.get_running_loop().time() + _SOON)
+
+    def equals(self, host: str, address: str) -> tuple[str, ...]:
+        """The numeric addresses of ``host`` that are as good as this one of them, in its family; it is among them."""
+        entry = self._known.get(host)
+        for group in entry.groups if entry is not None else ():
+            if any(one.host == address for one in group):
+                bad = entry.bad if entry is not None else ()
+                return tuple(one.host for one in group if one not in bad or one.host == address)
+        return (address,)
+
+    async def again(self, host: str) -> tuple[Address, ...]:
+        """Where ``host`` is now, after connecting to what was known has failed; empty if that cannot be said."""
+        self.expire(host)
+        try:
+            return await self.resolve(host) if parse_literal(host) is None else ()
+        except ResolveError:
+            return ()
+
+    def _start(self, loop: asyncio.AbstractEventLoop, host: str) -> asyncio.Future[_Entry]:
         if len(self._running) >= self._threads:
             raise ResolveError(f"cannot look up {host}: all look-up threads hang", "resolve", "exhausted")
-        future: asyncio.Future[tuple[Address, ...]] = loop.create_future()
+        future: asyncio.Future[_Entry] = loop.create_future()
         # Mark a failure as seen: the only waiter may have been aborted meanwhile.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._running[host] = future
@@ -105,7 +152,7 @@ class Resolver:
 
     def _work(self, loop: asyncio.AbstractEventLoop, host: str) -> None:
         """Runs in its own thread: one blocking look-up."""
-        found: tuple[Address, ...] | ResolveError
+        found: tuple[tuple[Address, ...], ...] | ResolveError
         try:
             found = _addresses(self._lookup(host, None, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP))
             if not found:
@@ -120,17 +167,21 @@ class Resolver:
             return  # the loop was closed meanwhile: nobody waits
 
     def _finished(
-        self, loop: asyncio.AbstractEventLoop, host: str, found: tuple[Address, ...] | ResolveError
+        self,
+        loop: asyncio.AbstractEventLoop,
+        host: str,
+        found: tuple[tuple[Address, ...], ...] | ResolveError,
     ) -> None:
         future = self._running.pop(host)
         if isinstance(found, ResolveError):
             future.set_exception(found)
             return
-        self._known.pop(host, None)  # so that the newest is last, and the first is the oldest
-        self._known[host] = _Entry(found, loop.time() + self._ttl)
+        before = self._known.pop(host, None)  # so that the newest is last, and the first is the oldest
+        entry = _Entry(found, loop.time() + self._ttl, before.turn if before is not None else 0)
+        self._known[host] = entry
         if len(self._known) > self._capacity:
             del self._known[next(iter(self._known))]
-        future.set_result(found)
+        future.set_result(entry)
 
 
 def parse_literal(host: str) -> Address | None:
@@ -150,8 +201,10 @@ def parse_literal(host: str) -> Address | None:
     return Address(socket.AF_INET6, bare, number)
 
 
-def _addresses(found: Sequence[tuple[Any, Any, int, str, tuple[Any, ...]]]) -> tuple[Address, ...]:
-    """Without duplicates, families alternating from the first one on (RFC 8305, section 4)."""
+def _addresses(
+    found: Sequence[tuple[Any, Any, int, str, tuple[Any, ...]]],
+) -> tuple[tuple[Address, ...], ...]:
+    """By family, that of the system's first choice first, without duplicates."""
     by_family: dict[socket.AddressFamily, list[Address]] = {}
     for family, _, _, _, sockaddr in found:
         if family not in (socket.AF_INET, socket.AF_INET6):
@@ -161,6 +214,4 @@ def _addresses(found: Sequence[tuple[Any, Any, int, str, tuple[Any, ...]]]) -> t
         group = by_family.setdefault(family, [])
         if address not in group:
             group.append(address)
-    groups = list(by_family.values())
-    longest = max(map(len, groups), default=0)
-    return tuple(group[i] for i in range(longest) for group in groups if i < len(group))
+    return tuple(map(tuple, by_family.values()))

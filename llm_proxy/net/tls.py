@@ -1,12 +1,15 @@
 """TLS settings of a request, and the contexts made from them.
 
 Laws: certificates are verified unless the request says otherwise; a context is made once for each set of settings,
-off the loop (reading the trust store takes tens of milliseconds), and again when one of its files has changed.
+off the loop (reading the trust store takes tens of milliseconds), and again when one of its files has changed: who
+makes the settings says so by their stamps, the trust store is looked at for a new connection, once a second at most. When
+the new files cannot be used, perhaps because only one of them is new, the last context of the same files serves on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import ssl
 from collections.abc import Hashable
@@ -14,7 +17,15 @@ from typing import Any, NamedTuple, cast
 
 from tornado.netutil import ssl_options_to_context
 
-from llm_proxy.net.faults import TlsError
+from llm_proxy.net import trust_store
+from llm_proxy.net.faults import TlsFilesError
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks at the trust store.
+_LOOK = 1.0
+#: Contexts kept: files change, and those of years are not collected.
+_MOST = 64
 
 
 class TlsSettings(NamedTuple):
@@ -24,8 +35,8 @@ class TlsSettings(NamedTuple):
     ca_certs: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
-    #: (modification time, size) of the three files, so that a renewed certificate is used.
-    stamps: tuple[tuple[int, int] | None, ...] = ()
+    #: What tells one state of the three files from another, so that a renewed certificate is used.
+    stamps: tuple[Hashable, ...] = ()
 
 
 DEFAULT = TlsSettings()
@@ -54,6 +65,13 @@ class TlsContexts:
 
     def __init__(self) -> None:
         self._made: dict[Hashable, ssl.SSLContext] = {}
+        #: The last context that could be made, by the names of its files.
+        self._last: dict[Hashable, ssl.SSLContext] = {}
+        #: The state of the trust store by which contexts are made, one that was refused, and whether the first is sound.
+        self._trusted: trust_store.Stamp = ()
+        self._refused: trust_store.Stamp = ()
+        self._sound = False
+        self._next_look = 0.0
 
     async def get(self, settings: Hashable) -> ssl.SSLContext:
         """The context for ``settings``: ``TlsSettings``, an ``SSLContext``, or items of Tornado's ``ssl_options``.
@@ -62,17 +80,46 @@ class TlsContexts:
         """
         if isinstance(settings, ssl.SSLContext):
             return settings
-        context = self._made.get(settings)
-        if context is None:
-            try:
-                context = await asyncio.get_running_loop().run_in_executor(None, make_context, settings)
-            except OSError as error:  # which ssl.SSLError is, too
-                raise TlsError(f"the TLS settings cannot be used: {error}", "tls", "protocol") from error
-            # Dates of files change: do not collect the contexts of years.
-            if len(self._made) >= 64:
-                self._made.clear()
-            self._made[settings] = context
+        loop = asyncio.get_running_loop()
+        state: Hashable = None
+        names = settings
+        if isinstance(settings, TlsSettings):
+            names = settings._replace(stamps=())
+            if settings.ca_certs is None:
+                if loop.time() >= self._next_look:
+                    self._next_look = loop.time() + _LOOK
+                    await loop.run_in_executor(None, self._look)
+                state = self._trusted
+        context = self._made.get((settings, state))
+        if context is not None:
+            return context
+        try:
+            context = await loop.run_in_executor(None, make_context, settings)
+        except (OSError, ValueError) as error:  # OSError: which ssl.SSLError is, too
+            context = self._last.get(names)
+            if context is None:
+                raise TlsFilesError(f"the TLS settings cannot be used: {error}", "tls", "protocol") from error
+            log.warning(
+                "changed TLS files cannot be used, the last ones serve on", extra={"reason": str(error)}
+            )
+        if len(self._made) >= _MOST:
+            self._made.clear()
+            self._last.clear()
+        self._made[settings, state] = self._last[names] = context
         return context
+
+    def _look(self) -> None:
+        """Runs in a thread: look at the trust store. One that was sound and is not any more is not taken up: perhaps it is
+        being written, and OpenSSL would take it for an empty one."""
+        found = trust_store.stamp()
+        if found in (self._trusted, self._refused):
+            return
+        sound = trust_store.is_sound()
+        if self._sound and not sound:
+            self._refused = found
+            log.warning("the changed SSL_CERT_FILE holds no certificates, what it held serves on")
+        else:
+            self._trusted, self._sound = found, sound
 
 
 def make_context(settings: Hashable) -> ssl.SSLContext:
@@ -85,5 +132,10 @@ def make_context(settings: Hashable) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if settings.client_cert is not None:
-        context.load_cert_chain(settings.client_cert, settings.client_key)
+        context.load_cert_chain(settings.client_cert, settings.client_key, password=_no_passphrase)
     return context
+
+
+def _no_passphrase() -> str:
+    """In place of OpenSSL's question on the terminal."""
+    raise ValueError("the key needs a passphrase, and there is nobody to ask")

@@ -7,6 +7,8 @@ Pure; made for one event loop.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from llm_proxy.errors import Overloaded
 
 #: A body is there as it came, as values, and as it is sent on: of a request from its first byte to its end, of an answer
@@ -14,14 +16,19 @@ from llm_proxy.errors import Overloaded
 COST = 3
 #: What a refused client is told to wait, in seconds.
 RETRY_AFTER = "1"
+_MUCH = 32 << 20
 
 
 class Memory:
-    """``limit``: bytes; ``held``: of them taken now; ``refused``: how many requests were turned away."""
+    """``limit``: bytes; ``held``: of them taken now; ``refused``: how many requests were turned away. ``on_ebb`` is called
+    when much was held and most of it is not any more."""
 
-    __slots__ = ("held", "limit", "refused")
+    __slots__ = ("_most", "held", "limit", "on_ebb", "refused")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, on_ebb: Callable[[], None] | None = None) -> None:
+        self.on_ebb = on_ebb
+        #: The most that was held since the last ebb.
+        self._most = 0
         self.limit = limit
         self.held = 0
         self.refused = 0
@@ -35,11 +42,17 @@ class Memory:
         if not self.fits(size):
             return False
         self.held += size * COST
+        if self.held > self._most:
+            self._most = self.held
         return True
 
     def give_back(self, size: int) -> None:
         """They are held no more."""
         self.held -= size * COST
+        if self._most > _MUCH and self.held < self._most // 4:
+            self._most = self.held
+            if self.on_ebb is not None:
+                self.on_ebb()
 
     def refusal(self) -> Overloaded:
         """What the client is told that finds no room."""

@@ -95,7 +95,7 @@ class Knowledge:
         loop = asyncio.get_running_loop()
         models: _Models = {}
         try:
-            async with self._upstream.exchange(replace(call, timeouts=_LIMITS)) as exchange:
+            async with self._upstream.exchange(replace(call, timeouts=_LIMITS), deployment) as exchange:
                 clock = Clock(exchange, _LIMITS)
                 head = await await_head(exchange, clock)
                 await refuse_errors(exchange, adapter, head, clock)

@@ -27,10 +27,12 @@ from llm_proxy.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from llm_proxy.net.faults import TlsFilesError
+from llm_proxy.net.tls import DEFAULT, TlsSettings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, TransportError
 from llm_proxy.upstreams.relayed_request import RelayedRequest
 from llm_proxy.upstreams.response_head import Framing, ResponseHead
-from llm_proxy.wire.calls import HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
 HIGH_WATER = 128 * 1024
@@ -63,6 +65,7 @@ class Exchange:
         "_room",
         "_size",
         "_timer",
+        "_tls",
         "_transfer",
         "_until",
         "_waiter",
@@ -80,9 +83,10 @@ class Exchange:
         "started_at",
     )
 
-    def __init__(self, http: PooledHTTPClient, call: HttpCall) -> None:
+    def __init__(self, http: PooledHTTPClient, call: HttpCall, tls: TlsSettings = DEFAULT) -> None:
         self._http = http
         self._call = call
+        self._tls = tls
         self.loop = http.loop
         self._buffer: list[bytes | memoryview] = []
         self._size = 0
@@ -115,7 +119,14 @@ class Exchange:
         if self.failure is None:  # it may have been aborted before it began
             # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
             self._transfer = self._http.transfer(
-                call.method, call.url, call.headers, call.body, call.timeouts.connect, self, call.once
+                call.method,
+                call.url,
+                call.headers,
+                call.body,
+                call.timeouts.connect,
+                self,
+                call.once,
+                self._tls,
             )
             self._transfer.begin()
         return self
@@ -270,9 +281,9 @@ class UpstreamClient:
         #: When each kind of trouble was last worth a line (monotonic seconds).
         self._told: dict[tuple[str, str], float] = {}
 
-    def exchange(self, call: HttpCall) -> Exchange:
-        """The call, not yet begun: enter it with ``async with``."""
-        return Exchange(self._http, call)
+    def exchange(self, call: HttpCall, deployment: Deployment) -> Exchange:
+        """The call to ``deployment``, not yet begun: enter it with ``async with``."""
+        return Exchange(self._http, call, _tls_of(deployment))
 
     def worth_a_line(self, provider: str, trouble: str) -> bool:
         """Whether a lasting ``trouble`` with a provider should be logged beside the access line: once a minute."""
@@ -290,6 +301,20 @@ class UpstreamClient:
     def close(self) -> None:
         """Close all idle connections."""
         self._http.close()
+
+
+def _tls_of(deployment: Deployment) -> TlsSettings:
+    """How the servers of ``deployment`` are spoken to under TLS."""
+    ca, cert, key = deployment.ca, deployment.client_cert, deployment.client_key
+    if ca is None and cert is None:
+        return DEFAULT
+    return TlsSettings(
+        True,
+        ca.path if ca else None,
+        cert.path if cert else None,
+        key.path if key else None,
+        tuple(file.digest if file else "" for file in (ca, cert, key)),
+    )
 
 
 def translate(error: BaseException, call: HttpCall) -> GatewayError:
@@ -314,7 +339,8 @@ def _named(error: BaseException, call: HttpCall) -> GatewayError:
     if phase == "tls":
         return UpstreamUnreachable(_tls_words(kind, error))
     if phase in ("resolve", "connect"):
-        return UpstreamUnreachable(f"the upstream is unreachable ({_WORDS.get(kind, kind)})")
+        words = "its proxy refused" if kind == "protocol" else _WORDS.get(kind, kind)
+        return UpstreamUnreachable(f"the upstream is unreachable ({words})")
     if kind in ("eof", "reset", "stale", "truncated"):
         if phase == "body":
             return UpstreamError("the upstream broke off in the middle of its answer")
@@ -335,6 +361,8 @@ _WORDS: Mapping[str, str] = {
 
 def _tls_words(kind: str, error: TransportError) -> str:
     """Which check of the certificate failed; OpenSSL's own words contain no address."""
+    if isinstance(error, TlsFilesError):
+        return "the certificate files that the gateway has for this upstream cannot be used"
     if kind != "verify":
         return "the TLS handshake with the upstream failed"
     reason = getattr(error, "verify_message", "") or "verification failed"

@@ -50,10 +50,12 @@ from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
+from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
+from llm_proxy.service.surroundings import proxies
 from llm_proxy.settings import Settings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
@@ -145,6 +147,7 @@ class Service:
     ) -> None:
         self.settings = settings
         self.demo = DemoServer()
+        self.heap = Heap()
         sources = replace(sources_of(settings, env), demo_host=lambda: self.demo.host)
         last_good = last_good_of(settings)
         opened = shared.first_state(sources) if shared else open_state(sources, last_good)
@@ -166,7 +169,7 @@ class Service:
             settings,
             self.registry,
             UpstreamClient(client),
-            memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1)),
+            memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1), self.heap),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
         )
@@ -243,6 +246,7 @@ class Service:
         self.heartbeat.stop()
         gateway.upstream.close()
         gateway.offload.close()
+        self.heap.close()
         self.watcher.stop()
         if self.certificates:
             self.certificates.stop()
@@ -313,17 +317,6 @@ def front_door(settings: Settings, bound: Iterable[str]) -> FrontDoor:
     guarded = listed or (bool(addresses) and all(map(is_loopback, addresses)))
     hosts = HostRule.of(settings.allowed_hosts, own) if guarded else None
     return FrontDoor.of(hosts, listed, settings.allowed_origins, settings.trusted_proxies)
-
-
-def proxies(env: Mapping[str, str]) -> dict[str, str]:
-    """The usual proxy variables, in either case, as curl reads them. This machine is always reached directly: model
-    servers run on it, and so does the demo."""
-    found = {
-        scheme: env.get(f"{scheme}_proxy") or env.get(f"{scheme.upper()}_PROXY")
-        for scheme in ("http", "https", "no")
-    }
-    found["no"] = ",".join(filter(None, [found["no"], "localhost,127.0.0.1,::1"]))
-    return {scheme: value for scheme, value in found.items() if value}
 
 
 def is_loopback(bound: str) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from inspect import isawaitable
+from math import inf
 from typing import cast
 
 from llm_proxy.net.faults import ConnectionLost
@@ -39,7 +40,9 @@ class Connection(asyncio.Protocol):
         "_waits_for_continue",
         "idle_closed",
         "idle_until",
+        "peer",
         "served",
+        "until",
     )
 
     def __init__(self) -> None:
@@ -61,6 +64,10 @@ class Connection(asyncio.Protocol):
         self.idle_closed: Callable[[Connection], object] | None = None
         #: When the pool must not use it any more (loop time).
         self.idle_until = 0.0
+        #: When it is too old for another request (loop time); set by the pool.
+        self.until = inf
+        #: The numeric address at the other end; empty on a Unix socket.
+        self.peer = ""
         #: Requests begun.
         self.served = 0
 

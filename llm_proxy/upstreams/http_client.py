@@ -37,11 +37,12 @@ from llm_proxy.net.faults import (
     RefusedError,
     ResolveError,
     TlsError,
+    TlsFilesError,
     TransportError,
     TransportTimeout,
 )
 from llm_proxy.net.resolver import Resolver
-from llm_proxy.net.tls import TlsContexts
+from llm_proxy.net.tls import DEFAULT, TlsContexts, TlsSettings
 from llm_proxy.upstreams.dial import Dialer
 from llm_proxy.upstreams.fetch import Fetch, StreamRequest
 from llm_proxy.upstreams.pool import Pool, PoolLimits
@@ -67,6 +68,7 @@ __all__ = [
     "Resolver",
     "StreamRequest",
     "TlsError",
+    "TlsFilesError",
     "TransportError",
     "TransportTimeout",
 ]
@@ -82,7 +84,7 @@ class PooledHTTPClient(AsyncHTTPClient):
     * ``pool_timeout``: seconds to wait for a connection to a host that is at its limit
     * ``max_body_size``: bytes of a body without ``streaming_callback``; a larger one is ``BodyTooLarge``
     * ``resolver``: shared or special look-ups
-    * ``proxies``: ``{"http": url, "https": url, "no": suffixes}``; ``trust_env``: take them from the environment
+    * ``proxies``: ``{"http": url, "https": url, "no": exceptions}``; ``trust_env``: take them from the environment
     * ``defaults``: as Tornado documents
 
     A response's ``time_info`` has seconds: ``queue`` (waiting for a slot), ``connect`` (next to nothing when the
@@ -108,7 +110,7 @@ class PooledHTTPClient(AsyncHTTPClient):
         self.pool_timeout = pool_timeout
         self.max_body_size = max_body_size
         self.proxies = Proxies(proxies, trust_env=trust_env)
-        self.dialer = Dialer(resolver or Resolver(), TlsContexts())
+        self.dialer = Dialer(resolver or Resolver(), TlsContexts(), self.pool.moved)
         self._running: set[RequestLifecycle] = set()
         self._plan = RelayPlanner(self.proxies, self.defaults)
         self._newest: Fetch | None = None
@@ -159,12 +161,12 @@ class PooledHTTPClient(AsyncHTTPClient):
         connect_timeout: float,
         receiver: Receiver,
         once: bool = False,
+        tls: TlsSettings = DEFAULT,
     ) -> RelayedRequest:
         """The same for the relay, which needs neither Tornado's request nor its response: ``begin()`` what is
         returned. Each step is told to ``receiver``."""
-        made = RelayedRequest(
-            self, partial(self._plan, method, url, headers, body, once), connect_timeout, receiver
-        )
+        plan = partial(self._plan, method, url, headers, body, once, tls)
+        made = RelayedRequest(self, plan, connect_timeout, receiver)
         self._running.add(made)
         return made
 

@@ -1,7 +1,8 @@
 """Which connection a request gets: keep-alive, limits for each host, and a fair queue.
 
 Laws: the newest idle connection is used first, so that the surplus grows old and is closed; a connection older than
-its limit is never used, even if its timer is late; at most ``limit`` connections exist for each route, and whoever
+its limit is never used, even if its timer is late; where a name has several addresses, requests that follow each other
+closely take them in turn; at most ``limit`` connections exist for each route, and whoever
 comes later waits in order, unless too many wait already; a request that has said so gives way to one that would wait,
 the oldest first. The pool never waits itself: it calls. This module refuses to
 know about HTTP and about how a connection is made.
@@ -12,24 +13,30 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from random import uniform
 from typing import Protocol
 
 from llm_proxy.net.faults import PoolExhausted
 from llm_proxy.upstreams.http1 import Connection
 from llm_proxy.upstreams.target import Route
 
+#: Seconds within which a request follows another closely.
+_CLOSELY = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
     """``connections`` for each route, ``waiting`` requests for each route, ``total`` requests in progress over all
     routes (0: no limit), and seconds for which an unused connection is kept. Servers on uvicorn (vLLM among them)
-    close theirs after 5 s, hence less than that for plain HTTP."""
+    close theirs after 5 s, hence less than that for plain HTTP. ``age``: seconds, give or take a tenth, after which a
+    connection carries no further request, so that a name that has moved is followed."""
 
     connections: int = 10_000
     waiting: int = 1_000
     total: int = 0
     idle_http: float = 4.0
     idle_https: float = 30.0
+    age: float = 600.0
 
 
 class Waiter(Protocol):
@@ -52,7 +59,7 @@ class Yielding(Protocol):
 class _Host:
     """The connections of one route. ``taken`` counts slots in use: requests that carry or make a connection."""
 
-    __slots__ = ("idle", "keep", "taken", "waiting", "yielding")
+    __slots__ = ("idle", "keep", "known", "peers", "taken", "turn", "waiting", "yielding")
 
     def __init__(self, keep: float) -> None:
         #: Ordered by age: the newest is last.
@@ -61,6 +68,11 @@ class _Host:
         self.yielding: OrderedDict[Yielding, None] = OrderedDict()
         self.taken = 0
         self.keep = keep
+        #: The numeric addresses that take turns, and how many turns there were; none if there is but one.
+        self.peers: tuple[str, ...] = ()
+        #: The only addresses that still are the route's, if that was found out.
+        self.known: frozenset[str] | None = None
+        self.turn = 0
 
 
 class Pool:
@@ -118,6 +130,12 @@ class Pool:
     def leave(self, route: Route, connection: Connection | None) -> None:
         """Free a slot. ``connection`` may be used again; None when there is none to give back."""
         host = self._hosts[route]
+        if connection is not None and (
+            self._loop.time() >= connection.until
+            or (host.known is not None and connection.peer not in host.known)
+        ):
+            connection.abort()
+            connection = None
         if host.waiting:
             waiter, _ = host.waiting.popitem(last=False)
             waiter.on_slot(connection)
@@ -130,6 +148,24 @@ class Pool:
             del self._hosts[route]
         if self._overall:
             self._admit()
+
+    def made(self, route: Route, connection: Connection, peers: tuple[str, ...]) -> None:
+        """``connection`` is new; ``peers`` are the addresses that serve the route just as well, its own among them."""
+        connection.until = self._loop.time() + self._limits.age * uniform(0.9, 1.1)
+        if (host := self._hosts.get(route)) is not None:
+            host.peers = peers if len(peers) > 1 else ()
+            if host.known is not None and connection.peer not in host.known:
+                host.known = None
+
+    def moved(self, name: str, addresses: frozenset[str]) -> None:
+        """``name`` has these addresses now: connections to others carry no further request."""
+        for route, host in self._hosts.items():
+            if route.peer == name:
+                host.known = addresses
+                for connection in [one for one in host.idle if one.peer not in addresses]:
+                    del host.idle[connection]
+                    connection.idle_closed = None
+                    connection.abort()
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -164,11 +200,21 @@ class Pool:
             waiter.on_refused(error)
 
     def _idle(self, host: _Host) -> Connection | None:
-        """The newest idle connection that may still be used."""
+        """The newest idle connection that may still be used; of the address whose turn it is, if addresses take turns
+        and requests follow closely: for a lone request a new connection would cost more than it spreads."""
+        now = self._loop.time()
         while host.idle:
-            connection, _ = host.idle.popitem()
+            connection = next(reversed(host.idle))
+            if host.peers and now - (connection.idle_until - host.keep) < _CLOSELY:
+                host.turn += 1
+                wanted = host.peers[host.turn % len(host.peers)]
+                found = next((one for one in reversed(host.idle) if one.peer == wanted), None)
+                if found is None:
+                    return None
+                connection = found
+            del host.idle[connection]
             connection.idle_closed = None
-            if connection.alive and self._loop.time() < connection.idle_until:
+            if connection.alive and now < min(connection.idle_until, connection.until):
                 return connection
             connection.abort()
         return None

@@ -27,6 +27,8 @@ def redirected(request: HTTPRequest, code: int, location: str) -> HTTPRequest:
     following.headers = request.headers.copy()
     following.headers.pop("Host", None)
     before, after = split_url(request.url), split_url(following.url)
+    if after.is_local and not before.is_local:
+        raise ValueError("a redirect to a Unix socket is not followed")
     if (before.scheme, before.host, before.port) != (after.scheme, after.host, after.port):
         following.auth_username = following.auth_password = None
         if after.user is not None:

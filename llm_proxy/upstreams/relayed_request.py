@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from tornado.httpclient import HTTPRequest
 from tornado.httputil import HTTPHeaders
 
+from llm_proxy.net.tls import DEFAULT, TlsSettings
 from llm_proxy.upstreams.proxies import Proxies
 from llm_proxy.upstreams.request_lifecycle import Client, RequestLifecycle
 from llm_proxy.upstreams.request_plan import Options, Plan, make_plan
@@ -30,7 +31,13 @@ class Planner(Protocol):
     """What to send for a call."""
 
     def __call__(
-        self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None, once: bool
+        self,
+        method: str,
+        url: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes | None,
+        once: bool,
+        tls: TlsSettings,
     ) -> Plan:
         """``once``: nothing of it is kept."""
 
@@ -101,9 +108,15 @@ class RelayPlanner:
         self._kept = lru_cache(maxsize=256)(self._without_body)
 
     def __call__(
-        self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None, once: bool
+        self,
+        method: str,
+        url: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes | None,
+        once: bool,
+        tls: TlsSettings,
     ) -> Plan:
-        made = (self._without_body if once else self._kept)(method, url, headers, body is not None)
+        made = (self._without_body if once else self._kept)(method, url, headers, body is not None, tls)
         if not body:
             return made
         before, _, after = made.head.partition(_LENGTH)
@@ -114,7 +127,9 @@ class RelayPlanner:
         """See ``Planner``."""
         self._kept.cache_clear()
 
-    def _without_body(self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bool) -> Plan:
+    def _without_body(
+        self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bool, tls: TlsSettings
+    ) -> Plan:
         request = HTTPRequest(
             url,
             method=method,
@@ -123,5 +138,7 @@ class RelayPlanner:
             allow_nonstandard_methods=True,
             follow_redirects=False,
             decompress_response=False,
+            # The identity of the connections, passed on as it is.
+            ssl_options=None if tls is DEFAULT else tls,  # type: ignore[arg-type]
         )
         return make_plan(Options(request, self._defaults), self._proxies)

@@ -152,8 +152,10 @@ class RequestLifecycle(ABC):
 
     async def _connect(self) -> None:
         try:
-            connection = await self._client.dialer.dial(self._plan.route, self)
+            client, route = self._client, self._plan.route
+            connection = await client.dialer.dial(route, self)
             self._dialing = None
+            client.pool.made(route, connection, client.dialer.equals(route, connection))
             self._send(connection)
         except Exception as error:  # noqa: BLE001 - as above
             self._dialing = None

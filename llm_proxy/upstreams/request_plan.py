@@ -79,7 +79,7 @@ def make_plan(options: Options, proxies: Proxies) -> Plan:
     wait = bool(get("expect_100_continue")) and (body is not None or producer is not None)
     fields, length = _fields(options, target, body, wait)
     path = target.path
-    if route.proxy is not None and target.scheme == "http":
+    if route.proxy is not None and route.proxy.is_http and target.scheme == "http":
         path = f"http://{target.netloc}{path}"  # RFC 9112, section 3.2.2: the absolute form
         if route.proxy.authorization:
             fields.append(("Proxy-Authorization", route.proxy.authorization))
@@ -126,6 +126,8 @@ def _route(options: Options, target: Target, proxies: Proxies) -> Route:
         )
     else:
         proxy = proxies.choose(target)
+    if target.is_local:
+        proxy = None
     ipv6 = get("allow_ipv6") is not False
     return Route(target.scheme, target.host, target.port, tls, proxy, source or None, ipv6)
 

@@ -1,8 +1,9 @@
 """A request as bytes: its URL taken apart, its head written, and the key of the connections that may carry it.
 
 Laws: pure; nothing that a caller passes can add a line to the head (CR, LF and NUL are a ``ValueError``, so is any
-character in a URL that would have to be escaped); the framing headers are ours alone. This module refuses to know
-about sockets.
+character in a URL that would have to be escaped); the framing headers are ours alone. A server on a Unix socket has the
+socket's path in the place of the host, in ``http+unix://%2Frun%2Fvllm.sock/v1`` percent-encoded, and is ``localhost`` in
+the Host header. This module refuses to know about sockets.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from tornado.httputil import encode_username_password
 
 from llm_proxy import __version__
 
+#: The scheme of a server on a Unix socket.
+UNIX = "http+unix"
 USER_AGENT = f"llm-proxy-api/{__version__}"
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -37,16 +40,29 @@ class Target:
     path: str
     user: tuple[str, str] | None = field(default=None, repr=False)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether ``host`` is the path of a Unix socket."""
+        return self.host.startswith("/")
+
 
 class ProxyRoute(NamedTuple):
-    """The HTTP proxy in front of a host; ``authorization`` is the value of ``Proxy-Authorization`` or empty."""
+    """The proxy in front of a host, reached by ``scheme`` (http, https, socks5, socks5h). ``authorization`` is the value of
+    ``Proxy-Authorization`` or empty; ``login``, user and password for SOCKS."""
 
     host: str
     port: int
     authorization: str = ""
+    scheme: str = "http"
+    login: tuple[bytes, bytes] | None = None
 
     def __repr__(self) -> str:
-        return f"ProxyRoute({self.host!r}, {self.port})"
+        return f"ProxyRoute({self.host!r}, {self.port}, {self.scheme!r})"
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it takes requests itself; SOCKS makes tunnels only."""
+        return self.scheme in ("http", "https")
 
 
 class Route(NamedTuple):
@@ -63,7 +79,12 @@ class Route(NamedTuple):
     @property
     def where(self) -> str:
         """``host:port`` for messages."""
-        return f"{self.host}:{self.port}"
+        return f"{self.host}:{self.port}" if self.port else self.host
+
+    @property
+    def peer(self) -> str:
+        """The host to which the connection itself is made."""
+        return self.proxy.host if self.proxy is not None else self.host
 
 
 def split_url(url: str) -> Target:
@@ -71,6 +92,12 @@ def split_url(url: str) -> Target:
     if not _VISIBLE.fullmatch(url):
         raise ValueError("the URL is empty or contains a character that must be percent-encoded")
     parts = urlsplit(url)
+    if parts.scheme == UNIX:
+        socket = unquote(parts.netloc)
+        if not socket.startswith("/"):
+            raise ValueError("the URL has no path of a Unix socket in the place of the host")
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        return Target("http", socket, 0, "localhost", path)
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"Unsupported url scheme: {parts.scheme or 'none'}")
     host = parts.hostname

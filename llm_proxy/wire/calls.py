@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -47,6 +47,17 @@ class Secret:
 
     def __reduce__(self) -> Any:
         raise TypeError("a secret is not pickled")
+
+
+class PemFile(NamedTuple):
+    """A file of certificates or with a key: where it is, and what tells one state of it from another."""
+
+    path: str
+    digest: str = ""
+    holds_key: bool = False
+
+    def __repr__(self) -> str:
+        return "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,10 @@ class Deployment:
     capabilities: tuple[str, ...] | None = None
     vendor: str = ""
     api: str = ""
+    #: Whom this upstream's certificate must be signed by (None: whom the machine trusts), and what is shown to it.
+    ca: PemFile | None = None
+    client_cert: PemFile | None = None
+    client_key: PemFile | None = None
 
     @property
     def identity(self) -> str:
@@ -103,6 +118,9 @@ class Deployment:
             self.token.reveal() if self.token else None,
         ]
         parts.append(json.dumps({k: v.reveal() for k, v in self.headers.items()}, sort_keys=True))
+        if self.ca or self.client_cert:
+            files = (self.ca, self.client_cert, self.client_key)
+            parts.append(json.dumps([file.path if file else None for file in files]))
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

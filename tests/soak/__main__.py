@@ -19,10 +19,13 @@ def main() -> int:
     )
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=40)
+    parser.add_argument(
+        "--attack", action=argparse.BooleanOptionalAction, default=True, help="attackers beside them"
+    )
     parser.add_argument("--seed", type=int, default=int(time.time()))
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        soak = Soak(Path(folder), given.minutes * 60, given.clients, given.seed)
+        soak = Soak(Path(folder), given.minutes * 60, given.clients, given.seed, attack=given.attack)
         asyncio.run(soak.run())
     print(soak.report())
     for failure in soak.failures[:50]:

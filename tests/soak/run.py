@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.overload.attacks import ATTACKS
+from tests.overload.run import upstream as attacked
 from tests.soak.clients import Clients
 from tests.soak.upstream import BROKEN, REFUSING, SOUND, Upstream
 from tests.support.peer import Peer
@@ -50,11 +53,16 @@ class Soak:
     clients: int
     seed: int
     growth: float = 0.05
+    #: Whether the attackers of ``tests.overload`` are at work beside the honest clients.
+    attack: bool = True
+    attacks: Counter[str] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     lines: Counter[str] = field(default_factory=Counter)
     asked: dict[str, int] = field(default_factory=dict)
     edits: int = 0
+    #: The upstream of what the attackers ask.
+    _other: Peer = field(init=False)
     _idle: Sample = Sample(0, 0, 0)
     _url: str = ""
     _awaited: dict[str, int | None] = field(default_factory=dict)
@@ -62,7 +70,8 @@ class Soak:
     async def run(self) -> None:
         """Do it all."""
         upstream = Upstream()
-        async with Peer(upstream) as peer:
+        async with Peer(upstream) as peer, Peer(attacked) as other:
+            self._other = other
             (self.folder / "prompts" / "en").mkdir(parents=True)
             self._write_config(peer.url, 0)
             process = await self._start()
@@ -103,6 +112,8 @@ class Soak:
         await self._once(asking)
         self._idle = Sample.of(pid)
         working = [asyncio.create_task(self._work(asking, until)) for _ in range(self.clients)]
+        if self.attack:
+            working.append(asyncio.create_task(self._attack(until)))
         pause = min(5.0, self.seconds / 20)
         while loop.time() < until:
             await asyncio.sleep(pause)
@@ -111,13 +122,31 @@ class Soak:
             self._write_config(peer.url, self.edits)
             # Our own memory must not grow either.
             peer.requests.clear()
-            peer.links[:] = [link for link in peer.links if not link._lost.is_set()]
+            self._other.requests.clear()
+            for each in (peer, self._other):
+                each.links[:] = [link for link in each.links if not link._lost.is_set()]
         await asyncio.gather(*working)
 
     async def _work(self, asking: Clients, until: float) -> None:
         loop = asyncio.get_running_loop()
         while loop.time() < until and len(self.failures) < 100:
             await self._once(asking)
+
+    async def _attack(self, until: float) -> None:
+        """One attacker after the other, each in a process of its own, with a rest between them."""
+        loop = asyncio.get_running_loop()
+        seconds = min(10.0, self.seconds / 4)
+        for kind in itertools.cycle(ATTACKS):
+            if loop.time() + seconds > until:
+                return
+            command = (sys.executable, "-m", "tests.overload.attacks", self._url, kind, str(seconds))
+            child = await asyncio.create_subprocess_exec(
+                *command, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
+            )
+            if await child.wait():
+                self.failures.append(f"the attacker {kind!r} failed")
+            self.attacks[kind] += 1
+            await asyncio.sleep(seconds / 2)
 
     async def _once(self, asking: Clients) -> None:
         try:
@@ -136,6 +165,15 @@ class Soak:
                 "up": {"defaults": {"api_type": "openai", "api_host": f"{peer}/v1"}, **rows},
                 "ollama": {"defaults": {"api_host": peer}, "ollama": {}},
                 "dead": {"defaults": {"api_type": "openai", "api_host": "http://127.0.0.1:9"}, "dead": {}},
+                "other": {
+                    "defaults": {"api_type": "openai", "api_host": f"{self._other.url}/v1"},
+                    "m": {},
+                    "large": {},
+                },
+                "claude": {
+                    "defaults": {"api_type": "anthropic", "api_host": self._other.url},
+                    "claude": {},
+                },
                 "demo": {f"mark-{number}": {}},
             }
         )
@@ -190,8 +228,7 @@ class Soak:
         if last.threads > self._idle.threads + 8:  # the pool for large bodies is kept
             self.failures.append(f"threads: {self._idle.threads} before, {last.threads} after")
         part = max(1, len(self.samples) // 5)
-        early = statistics.median(sample.rss for sample in self.samples[part : 2 * part] or self.samples)
-        late = statistics.median(sample.rss for sample in self.samples[-part:])
+        early, late = _size(self.samples[part : 2 * part] or self.samples), _size(self.samples[-part:])
         if late > early * (1 + self.growth) + (8 << 20):
             self.failures.append(f"resident memory grew from {early} to {late} bytes")
 
@@ -213,6 +250,12 @@ class Soak:
         return (
             f"seed {self.seed}: {total} requests, {self.edits} edits, {len(self.failures)} failures\n{kinds}\n"
             f"resident in MiB, in tenths of the time: {sizes}\n"
+            f"{self.attacks.total()} attacks of {len(self.attacks)} kinds\n"
             f"descriptors at most {max(s.descriptors for s in self.samples)}, idle {self._idle.descriptors}\n"
             + "\n".join(f"{count:8} {line}" for line, count in self.lines.most_common())
         )
+
+
+def _size(samples: list[Sample]) -> int:
+    """What is resident between the attacks, which take memory and give it back: the lower quartile."""
+    return sorted(sample.rss for sample in samples)[len(samples) // 4]

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.wire.schema import UPSTREAM_FIELDS, ChatRequest
@@ -22,6 +22,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST_NAME = re.compile(
     r"(?!.{254})(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?)+", re.ASCII | re.IGNORECASE
 )
+#: How people write a Unix socket: curl and gRPC, nginx, Docker and httpx. (sun_path has 108 bytes with a NUL, unix(7).)
+_UNIX = re.compile(r"http\+unix://|(?:http://)?unix:(?://(?=/))?(?=/)", re.IGNORECASE)
+_LONGEST_SOCKET = 107
 _URL_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*", re.ASCII)
 #: pkg.go.dev/time#ParseDuration, which Ollama applies to strings.
 _GO_DURATION = re.compile(r"[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
@@ -57,16 +60,18 @@ NOT_OPTIONS = {
 @lru_cache(maxsize=100)  # thousands of models share a host
 def api_host(value: str) -> str:
     """An http or https URL without anything but host, port and path; scheme and host in lower case, no ``/`` at the
-    end."""
+    end. A Unix socket becomes ``http+unix://%2Frun%2Fvllm.sock``, with the path of the URL behind it."""
     if _CONTROL.search(value) or value != value.strip():
         raise ValueError("must not contain white space or control characters")
+    if (unix := _UNIX.match(value)) is not None:
+        return _unix_host(value[unix.end() :], encoded=unix[0].lower() == "http+unix://")
     try:
         url = urlsplit(value)
         port = url.port
     except ValueError:
         raise ValueError("must be a URL with a valid host and a port from 1 to 65535") from None
     if url.scheme not in ("http", "https") or not value[len(url.scheme) :].startswith("://"):
-        raise ValueError('must begin with "http://" or "https://"')
+        raise ValueError('must begin with "http://" or "https://", or with "unix://" for a Unix socket')
     if "?" in value or "#" in value:
         raise ValueError("must not have a query or a fragment")
     if "@" in url.netloc:
@@ -78,6 +83,35 @@ def api_host(value: str) -> str:
     if not _URL_PATH.fullmatch(url.path) or {".", ".."} & set(_segments(url.path)):
         raise ValueError("must have a plain path: no spaces, no backslashes, no dot segments")
     return f"{url.scheme}://{url.netloc.lower()}{url.path.rstrip('/')}"
+
+
+def _unix_host(rest: str, *, encoded: bool) -> str:
+    """``rest`` is a percent-encoded host and a path (as Docker and httpx know it), or a path of a file, and after a colon a
+    path of the URL (as nginx knows it)."""
+    if encoded:
+        host, slash, below = rest.partition("/")
+        if re.search(r"%(?![0-9A-Fa-f]{2})", host):
+            raise ValueError("must have the path of a Unix socket, percent-encoded, in the place of the host")
+        path, below = unquote(host), slash + below
+    else:
+        path, _, below = rest.partition(":")
+    if ".sock/" in path:
+        raise ValueError('must have a colon before the path of the URL: "unix:///run/vllm.sock:/v1"')
+    if (
+        not path.startswith("/")
+        or path.startswith("//")
+        or path.endswith("/")
+        or not path.isprintable()
+        or "\ufffd" in path
+    ):
+        raise ValueError('must have the absolute path of a Unix socket, such as "unix:///run/vllm.sock"')
+    if len(path.encode()) > _LONGEST_SOCKET:
+        raise ValueError(f"must have a path of a Unix socket of at most {_LONGEST_SOCKET} bytes")
+    if not _URL_PATH.fullmatch(below) or {".", ".."} & set(_segments(below)):
+        raise ValueError(
+            'must have a plain path of the URL after the colon, such as "unix:///run/vllm.sock:/v1"'
+        )
+    return f"http+unix://{quote(path, safe='')}{below.rstrip('/')}"
 
 
 def _is_host(url: SplitResult) -> bool:
@@ -94,6 +128,15 @@ def _is_host(url: SplitResult) -> bool:
 
 def _segments(path: str) -> list[str]:
     return re.sub("%2e", ".", path, flags=re.IGNORECASE).split("/")
+
+
+def pem_path(value: str) -> str:
+    """The absolute path of a file."""
+    if "-----BEGIN" in value:
+        raise ValueError("must be the path of a PEM file, not what stands in it")
+    if not value.startswith("/") or _CONTROL.search(value):
+        raise ValueError("must be the absolute path of a PEM file")
+    return value
 
 
 def header_name(name: str) -> str:

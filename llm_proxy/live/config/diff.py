@@ -84,6 +84,8 @@ def _changes(old: Deployment, new: Deployment) -> Iterator[str]:
     if old.api_host != new.api_host:
         yield "api_host changed"
     yield from _hidden("api_token", old.token, new.token)
+    for name in ("ca", "client_cert", "client_key"):
+        yield from _hidden(name, getattr(old, name), getattr(new, name))
     for name in sorted(old.headers.keys() | new.headers.keys()):
         yield from _hidden(f"header {shown(name)}", old.headers.get(name), new.headers.get(name))
 

@@ -31,6 +31,7 @@ def _checked(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 ApiHost = Annotated[str, AfterValidator(_checked(checks.api_host))]
 HeaderName = Annotated[str, AfterValidator(_checked(checks.header_name))]
+PemPath = Annotated[str, AfterValidator(_checked(checks.pem_path))]
 HeaderValue = Annotated[str, AfterValidator(_checked(checks.header_value))]
 Name = Annotated[str, AfterValidator(_checked(checks.name))]
 KeepAlive = Annotated[
@@ -64,15 +65,37 @@ class Row(_Strict):
     api_type: Name | None = Field(None, description="The dialect that the upstream speaks.")
     api_host: ApiHost | None = Field(
         None,
-        description="Base URL of the API, http or https: with /v1 for openai and vllm, without a path for ollama, "
+        description="Base URL of the API, http or https, or unix:///path/of/the.socket (a path of the URL follows after a "
+        "colon): with /v1 for openai and vllm, without a path for ollama, "
         "anthropic and gemini (whose /v1, /v1beta or /api at the end is taken off). Nothing else is added.",
-        examples=["http://127.0.0.1:11434", "https://api.openai.com/v1", "${MY_HOST}"],
+        examples=[
+            "http://127.0.0.1:11434",
+            "https://api.openai.com/v1",
+            "unix:///run/vllm.sock:/v1",
+            "${MY_HOST}",
+        ],
     )
     api_token: HeaderValue | None = Field(
         None,
         repr=False,
         description="The key for the upstream; from the environment or a file, so that it is not written here.",
         examples=["${OPENAI_API_KEY}", "${file:/run/secrets/openai}"],
+    )
+    ca: PemPath | None = Field(
+        None,
+        description="Path of a PEM file: the upstream's certificate must be signed by one of the authorities in it, and by "
+        "no other. Default: SSL_CERT_FILE and SSL_CERT_DIR, else the system's. Read again when it changes.",
+        examples=["/etc/llm-proxy/ca.pem"],
+    )
+    client_cert: PemPath | None = Field(
+        None,
+        description="Path of a PEM file: the certificate (and its chain) that is shown to the upstream. Read again when it changes.",
+        examples=["/etc/llm-proxy/client.pem"],
+    )
+    client_key: PemPath | None = Field(
+        None,
+        description="Path of a PEM file: the key of client_cert, without a passphrase. Default: it stands in the same file.",
+        examples=["/etc/llm-proxy/client.key"],
     )
     vendor: Name | None = Field(
         None,
@@ -139,6 +162,10 @@ _ALIASES = {
     "api_base": "api_host",
     "api_key": "api_token",
     "base_url": "api_host",
+    "ca_bundle": "ca",
+    "ca_cert": "ca",
+    "ca_certs": "ca",
+    "cert": "client_cert",
     "context_length": "input_size",
     "enabled": "active",
     "host": "api_host",

@@ -8,9 +8,11 @@ loads or raises ``ConfigError``, nothing else. What the file means is in ``confi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from llm_proxy.live.config.pem_files import FIELDS, read_pem_files
 from llm_proxy.live.config.placeholders import Placeholders, ReadFile, UnresolvedError
 from llm_proxy.live.config.report import (
     ApiType,
@@ -29,6 +31,9 @@ __all__ = ["MAX_BYTES", "ApiType", "Config", "ConfigError", "ConfigProblem", "lo
 
 #: 5,000 models make about 1 MB.
 MAX_BYTES = 16 * 1024 * 1024
+
+#: Whether a document may name any.
+_PEM = re.compile("|".join(FIELDS))
 
 
 def load_config(
@@ -54,7 +59,8 @@ def load_config(
         if "$" in text or "\\u" in text:
             document = _Cleaner(placeholders, report).members(document, ())
         last = previous.built if previous else {}
-        deployments, providers, built = build_rows(document, api_types, report, max_total, last)
+        pem = read_pem_files(document, placeholders, report) if _PEM.search(text) else {}
+        deployments, providers, built = build_rows(document, api_types, report, max_total, last, pem)
     files = tuple(sorted(placeholders.files))
     if report.problems or report.warnings:
         positions = positions or scan(text)

@@ -18,6 +18,9 @@ ReadFile = Callable[[str], bytes]
 _MARK = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
+#: Bytes of a text from a file.
+_MAX_TEXT = 64 * 1024
+
 
 class Filled(str):
     """A text with something from the environment or from a file in it. Only its ``repr`` differs from a string's."""
@@ -38,7 +41,7 @@ class Placeholders:
     def __init__(self, env: Mapping[str, str], read_file: ReadFile) -> None:
         self._env = env
         self._read_file = read_file
-        self.files: dict[str, str | UnresolvedError] = {}
+        self.files: dict[str, bytes | UnresolvedError] = {}
 
     def fill(self, text: str) -> str:
         """``text`` with every placeholder replaced. Raises ``UnresolvedError`` for the first that cannot be."""
@@ -65,27 +68,30 @@ class Placeholders:
         return value
 
     def _file(self, path: str) -> str:
+        if not path.startswith("/") or "\0" in path:
+            raise UnresolvedError('"${file:...}" takes an absolute path')
+        data = self.read(path)
+        if len(data) > _MAX_TEXT:
+            raise UnresolvedError(f"the file {shown(path, 200)} is larger than {_MAX_TEXT} bytes")
+        try:
+            # Editors and Kubernetes end a file with a newline; it is never part of a key.
+            return data.decode().rstrip()
+        except UnicodeDecodeError:
+            raise UnresolvedError(f"the file {shown(path, 200)} is not valid UTF-8") from None
+
+    def read(self, path: str) -> bytes:
+        """What the file at an absolute ``path`` holds. Raises ``UnresolvedError``."""
         if path not in self.files:
             try:
-                self.files[path] = self._read(path)
-            except UnresolvedError as error:
-                self.files[path] = error
+                self.files[path] = self._read_file(path)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                failure = UnresolvedError(f"the file {shown(path, 200)} cannot be read: {reason}")
+                self.files[path] = failure
         found = self.files[path]
         if isinstance(found, UnresolvedError):
             raise found
         return found
-
-    def _read(self, path: str) -> str:
-        if not path.startswith("/") or "\0" in path:
-            raise UnresolvedError('"${file:...}" takes an absolute path')
-        try:
-            # Editors and Kubernetes end a file with a newline; it is never part of a key.
-            return self._read_file(path).decode().rstrip()
-        except UnicodeDecodeError:
-            raise UnresolvedError(f"the file {shown(path, 200)} is not valid UTF-8") from None
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise UnresolvedError(f"the file {shown(path, 200)} cannot be read: {reason}") from None
 
 
 def _is_text(value: str) -> bool:

@@ -22,7 +22,7 @@ from llm_proxy.live.config.merge import Part, merge
 from llm_proxy.live.config.placeholders import Filled
 from llm_proxy.live.config.presets import PRESETS
 from llm_proxy.live.config.report import ApiType, Built, Report, did_you_mean, one_of
-from llm_proxy.wire.calls import NOTHING, Deployment, Timeouts
+from llm_proxy.wire.calls import NOTHING, Deployment, PemFile, Timeouts
 from llm_proxy.wire.json_scan import Path
 
 DEFAULTS = "defaults"
@@ -36,15 +36,16 @@ def build_rows(
     report: Report,
     max_total: float | None,
     last: Mapping[str, Built],
+    files: Mapping[str, PemFile] = NOTHING,
 ) -> tuple[tuple[Deployment, ...], Mapping[str, Deployment | None], Mapping[str, Built]]:
     """All deployments of ``document``; for each provider the bare row that raw passthrough calls use (None if a model
-    must be named); and what the next load may take over, as this one does from ``last``. What is wrong goes to
-    ``report``, and then the result does not count."""
+    must be named); and what the next load may take over, as this one does from ``last``. ``files`` are the sound ones
+    that the document names. What is wrong goes to ``report``, and then the result does not count."""
     rows: list[Deployment] = []
     providers: dict[str, Deployment | None] = {}
     built: dict[str, Built] = {}
     for name, value in document.items():
-        provider = _Provider(name, kind_of(name, api_types), report, max_total)
+        provider = _Provider(name, kind_of(name, api_types), report, max_total, files)
         found, providers[name], built[name] = provider.build(value, last.get(name))
         rows += found
     if not document:
@@ -62,11 +63,14 @@ def _text(value: Any) -> str | None:
 
 
 class _Provider:
-    def __init__(self, name: str, kind: Kind, report: Report, max_total: float | None) -> None:
+    def __init__(
+        self, name: str, kind: Kind, report: Report, max_total: float | None, files: Mapping[str, PemFile]
+    ) -> None:
         self.name = name
         self.kind = kind
         self.report = report
         self.max_total = max_total
+        self.files = files
         #: The type of a model that names none.
         self.usual_type = kind.api_type
 
@@ -82,7 +86,7 @@ class _Provider:
             defaults = self._part((self.name, DEFAULTS), value[DEFAULTS])
             self.usual_type = defaults.fields.get("api_type") or self.usual_type
         texts = {name: _text(fields) for name, fields in value.items() if name != DEFAULTS}
-        base = (self.kind, self.max_total, _text(value.get(DEFAULTS)))
+        base = (self.kind, self.max_total, _text(value.get(DEFAULTS)), tuple(self.files.items()))
         known = last.rows if last is not None and last.base == base else {}
         rows = {
             name: row for name, text in texts.items() if text is not None and (row := known.get((name, text)))
@@ -189,7 +193,21 @@ class _Provider:
             )
         if part.fields.get("api") and not self.kind.api_types[kind].vendors:
             self.report.problem(part.path, f'"api" has no meaning, because {kind} has only one', at_key=True)
+        self._check_pair(part)
         return replace(part, fields={**part.fields, "api_type": kind, "api_host": host})
+
+    def _check_pair(self, part: Part) -> None:
+        """A client certificate needs its key, and a key its certificate."""
+        cert, key = part.fields.get("client_cert"), part.fields.get("client_key")
+        if key and not cert and "client_cert" not in part.broken:
+            self.report.problem(part.path, '"client_cert" is required beside "client_key"', at_key=True)
+        found = self.files.get(cert or "")
+        if found is not None and not key and "client_key" not in part.broken and not found.holds_key:
+            self.report.problem(
+                part.path,
+                '"client_key" is required, because the file of "client_cert" holds no private key',
+                at_key=True,
+            )
 
     def _report_missing(self, parts: list[Part], sound: int) -> None:
         """Say what rows lack; once for the provider if all of them lack the same, those that are ``sound`` included."""
@@ -236,6 +254,9 @@ class _Provider:
             model=row.model or name,
             vendor=vendor_of(row, self.name, self.kind.api_types),
             api=row.api or "",
+            ca=self.files.get(row.ca or ""),
+            client_cert=self.files.get(row.client_cert or ""),
+            client_key=self.files.get(row.client_key or ""),
             **credentials(row, self.kind),
             options=MappingProxyType(row.options) if row.options else NOTHING,
             languages=tuple(row.languages or ()),
@@ -252,5 +273,8 @@ class _Provider:
             Deployment(self.name, "", rows[0].api_type, rows[0].api_host, ""),
             token=rows[0].token,
             headers=rows[0].headers,
+            ca=rows[0].ca,
+            client_cert=rows[0].client_cert,
+            client_key=rows[0].client_key,
             timeouts=Timeouts(total=self.max_total),
         )

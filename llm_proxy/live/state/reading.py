@@ -22,7 +22,8 @@ from providers.base import BaseProvider
 
 #: A models-config.json above this size is not one. (5,000 models are about 1 MB.)
 MAX_CONFIG = 16 * 1024 * 1024
-MAX_SECRET = 64 * 1024
+#: A bundle of certificates is the largest of the files that a configuration names.
+MAX_SECRET = 1024 * 1024
 
 #: How long a start waits for the prompts, in seconds.
 _PATIENCE = 30.0

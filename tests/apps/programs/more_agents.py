@@ -1,4 +1,4 @@
-"""Agents that are no vendor's: opencode, pi, Cline, Continue, aider, gptme, mini-swe-agent."""
+"""Agents that are no vendor's and come from npm: opencode, pi, Cline, Continue."""
 
 from __future__ import annotations
 
@@ -131,83 +131,6 @@ def _continue(provider: str, base: str) -> Any:
     return start
 
 
-def _aider(prefix: str) -> Any:
-    def start(place: Place) -> Start:
-        return Start(
-            (
-                *(
-                    place.binary("aider"),
-                    "--model",
-                    prefix + place.model,
-                    "--message",
-                    place.task,
-                    "--edit-format",
-                    "whole",
-                ),
-                *(
-                    "--yes-always",
-                    "--no-git",
-                    "--no-check-update",
-                    "--analytics-disable",
-                    "--no-show-model-warnings",
-                ),
-                *(
-                    "--no-detect-urls",
-                    "--no-pretty",
-                    "--no-show-release-notes",
-                    "--map-tokens",
-                    "0",
-                    "hello.txt",
-                ),
-            ),
-            {
-                "OPENAI_API_KEY": KEY,
-                "OPENAI_API_BASE": place.v1,
-                "ANTHROPIC_API_KEY": KEY,
-                "ANTHROPIC_API_BASE": place.url,
-                "OLLAMA_API_BASE": f"{place.url}/ollama",
-                "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            },
-        )
-
-    return start
-
-
-def gptme(place: Place) -> Start:
-    """gptme with an OpenAI-compatible server and native tools."""
-    return Start(
-        (
-            *(
-                place.binary("gptme"),
-                "-n",
-                "--tool-format",
-                "tool",
-                "-m",
-                f"local/{place.model}",
-                "--tools",
-                "save",
-            ),
-            *("-w", str(place.work), place.task),
-        ),
-        {"OPENAI_BASE_URL": place.v1, "OPENAI_API_KEY": KEY, "GPTME_CHECK_UPDATES": "0"},
-        {".config/gptme/config.toml": "[prompt]\n[env]\n"},
-    )
-
-
-def mini(place: Place) -> Start:
-    """mini-swe-agent: its model is LiteLLM's, its one tool is a shell."""
-    return Start(
-        (place.binary("mini"), "-m", f"openai/{place.model}", "-t", place.task, "-y", "--exit-immediately"),
-        {
-            "OPENAI_API_KEY": KEY,
-            "OPENAI_API_BASE": place.v1,
-            "MSWEA_CONFIGURED": "true",
-            "MSWEA_COST_TRACKING": "ignore_errors",
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        },
-    )
-
-
 _V1 = "{url}/v1"
 APPS = (
     App(
@@ -254,9 +177,4 @@ APPS = (
         _continue("ollama", "{ollama}"),
         mcp="words",
     ),
-    App("aider", "aider", "openai/", "chat", "file", _aider("openai/"), quick=("strict", "anthropic")),
-    App("aider", "aider", "ollama_chat/", "Ollama", "file", _aider("ollama_chat/")),
-    App("aider", "aider", "anthropic/", "Anthropic", "file", _aider("anthropic/")),
-    App("gptme", "gptme", "", "chat", "file", gptme),
-    App("mini-swe-agent", "mini", "", "chat", "file", mini),
 )

@@ -12,7 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.apps.scripted import anthropic_messages, gemini_content, ollama_chat, openai_chat, openai_responses
+from tests.apps.scripted import (
+    anthropic_messages,
+    gemini_content,
+    ollama_chat,
+    openai_chat,
+    openai_responses,
+    responses_answer,
+)
 from tests.apps.scripted.mind import BESIDE, decide
 from tests.apps.scripted.openai_chat import Manners
 from tests.apps.scripted.typed import Refused
@@ -102,8 +109,8 @@ class ScriptedModel(Peer):
             openai_responses.judge(body, self.kind.manners)
             said = decide(replace(openai_responses.read(body, self.kind.manners), told=_told(exchange)))
             if not body.get("stream"):
-                return scripts.answer_json(openai_responses.whole(said, body))
-            return scripts.stream(*_named(openai_responses.stream(said, body)))
+                return scripts.answer_json(responses_answer.whole(said, body))
+            return scripts.stream(*_named(responses_answer.stream(said, body)))
         if path != "/v1/chat/completions":
             return None
         openai_chat.judge(body, self.kind.manners)

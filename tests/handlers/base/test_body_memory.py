@@ -193,3 +193,19 @@ async def test_tiny_pieces_cost_their_bytes(tmp_path: Path) -> None:
         client.writer.write(b"0\r\n\r\n")
         got = await client.rest(await client.head())
         assert (got.status, got.text()) == (200, "one two")
+
+
+def test_the_ebb_is_told() -> None:
+    """When much was held and most of it is let go, that is told once; small bodies never are."""
+    told: list[int] = []
+    memory = Memory(1 << 30, lambda: told.append(memory.held))
+    for _ in range(100):
+        assert memory.take(1 << 20)
+        memory.give_back(1 << 20)
+    assert told == []
+    for _ in range(20):
+        assert memory.take(1 << 20)
+    for _ in range(20):
+        memory.give_back(1 << 20)
+    assert len(told) == 1
+    assert memory.held == 0

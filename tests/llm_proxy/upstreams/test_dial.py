@@ -400,8 +400,10 @@ async def test_the_environment_counts_only_when_asked(monkeypatch: pytest.Monkey
     assert len(heads) == 1
 
 
-@pytest.mark.parametrize("bad", ["socks5://127.0.0.1:1", "https://127.0.0.1:1", "http://"])
+@pytest.mark.parametrize(
+    "bad", ["socks4://127.0.0.1:1", "ftp://h", "http://", "garbage:/x", "http://h:0", "http://h/p"]
+)
 async def test_proxies_that_we_cannot_use(bad: str) -> None:
-    """Only plain HTTP proxies are supported; others are refused at construction."""
+    """Other kinds of proxies are refused at construction, with what is allowed."""
     with pytest.raises(ValueError, match="a proxy must be"):
         Client(proxies={"https": bad})
