@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-apps torture soak overload fuzz-api bench schema matrix requirements vendors build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-apps torture soak overload fuzz fuzz-api bench schema matrix requirements vendors build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ bench: environment ## what the gateway costs, beside a direct call and vllm-rout
 
 fuzz-api: environment ## schemathesis: every endpoint is asked for what its document allows and forbids (some minutes)
 	$(BIN)/python -m tests.fuzz_api --examples 200
+
+fuzz: environment ## atheris: ten minutes for each decoder, face, adapter and reader; what it finds lands in tests/data/fuzz
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install -q atheris || true
+	$(BIN)/python -m tests.fuzz
 
 schema: environment ## write the JSON Schema of models-config.json from the model classes
 	$(BIN)/python -m llm_proxy.live.config.schema $$($(BIN)/python -c 'from providers.discovery import discover; print(*discover())') > $(SCHEMA).new

@@ -70,6 +70,7 @@ class StatusHandler(BaseHandler):
             "memory": gateway.memory.report(),
             "log": logs.report(),
             "ollama": gateway.ollama_url,
+            "tls": gateway.tls_report(),
             "workers": [facts.shown() for facts in workers],
         }
 

@@ -25,11 +25,14 @@ from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.registry import problem_lines
 from llm_proxy.service import surroundings
+from llm_proxy.service.certificate_watch import Certificate
 from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.manager_reports import ParentReports
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.server import Service, check_layout, last_good_of, sources_of
 from llm_proxy.service.shared_state import SharedState
 from llm_proxy.service.signals import serve_alone, serve_as_worker
+from llm_proxy.service.systemd import Manager
 from llm_proxy.service.workers import Supervisor
 from llm_proxy.settings import (
     PREFIX,
@@ -87,6 +90,7 @@ def _run_service(flags: dict[str, str]) -> int:
     count = settings.workers or _cores()
     try:
         check_descriptors()
+        manager = Manager.of(os.environ)
     except StartError as error:
         return _die(str(error), 1)
     try:
@@ -106,8 +110,8 @@ def _run_service(flags: dict[str, str]) -> int:
     try:
         check_layout()
         if count > 1:
-            return _serve_with_workers(settings, env, count)
-        _run(_serve(settings, env))
+            return _serve_with_workers(settings, env, count, manager)
+        _run(_serve(settings, env, manager))
     except (ConfigError, OSError) as error:
         for line in problem_lines(error):
             print(f"llm-proxy: {line}", file=sys.stderr)
@@ -119,19 +123,24 @@ def _run_service(flags: dict[str, str]) -> int:
     return 0
 
 
-async def _serve(settings: Settings, env: Mapping[str, str]) -> None:
+async def _serve(settings: Settings, env: Mapping[str, str], manager: Manager) -> None:
     service = Service(settings, env)
-    await serve_alone(service, Listeners.open(settings))
+    listeners = Listeners.open(settings, manager.passed)
+    try:
+        await serve_alone(service, listeners, manager)
+    finally:
+        listeners.remove_files()
 
 
-def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) -> int:
+def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, manager: Manager) -> int:
     """Be the parent of ``count`` workers until told to stop."""
     if not (hasattr(os, "memfd_create") and hasattr(signal, "sigtimedwait")):
         raise StartError(f"{PREFIX}WORKERS: more than one process needs Linux")
     generations = Generations()
     opened = open_state(sources_of(settings, env), last_good_of(settings), generations)
     shared = SharedState(Scoreboard(count), generations, opened)
-    listeners = Listeners.open(settings)
+    certificate = Certificate.of(settings)
+    listeners = Listeners.open(settings, manager.passed)
     # Each worker holds the reading end. Nobody but the parent holds the other: it closes when the parent is gone.
     alive, end = os.pipe()
     turn = os.memfd_create("llm-proxy-log")
@@ -141,7 +150,7 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) 
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             logs.setup(settings.log_level, str(settings.log_format), settings.log_filename, turn=turn)
-            _run(_work(settings, env, shared, row, listeners, alive))
+            _run(_work(settings, env, shared, row, listeners, alive, certificate))
         except Exception:  # the parent sees the exit status; why stands in the log
             log.exception("the worker failed")
             return 1
@@ -159,9 +168,14 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int) 
 
     gc.collect()
     gc.freeze()  # a collection in a worker would touch, and so copy, every page that is shared with the parent
-    return Supervisor(
-        shared.board, work, settings.drain_seconds, on_up, listeners.close, settings.lame_duck_seconds
-    ).run()
+    reports = ParentReports(manager, shared.board)
+    duck = settings.lame_duck_seconds
+    # While workers go on as lame ducks, clients still find them by the files.
+    stop = listeners.close_sockets if duck else listeners.close
+    try:
+        return Supervisor(shared.board, work, settings.drain_seconds, on_up, stop, duck, reports).run()
+    finally:
+        listeners.remove_files()
 
 
 async def _work(
@@ -171,8 +185,9 @@ async def _work(
     row: int,
     listeners: Listeners,
     parent: int,
+    certificate: Certificate | None,
 ) -> None:
-    service = Service(settings, env, shared, row)
+    service = Service(settings, env, shared, row, certificate)
     await serve_as_worker(service, listeners, parent, lambda: shared.board.stopping)
 
 

@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from llm_proxy.wire.forwarded import read_network
 from llm_proxy.wire.host import read_host
+from llm_proxy.wire.listen_on import Places
 from llm_proxy.wire.origin import read_origin
 
 PREFIX = "LLM_PROXY_API_"
@@ -90,6 +91,15 @@ def _each(read: Callable[[str], str]) -> BeforeValidator:
     return BeforeValidator(items)
 
 
+def _places(value: Any) -> Any:
+    """Judged here, taken apart by whoever listens."""
+    try:
+        Places.of(str(value))
+    except ValueError as error:
+        raise PydanticCustomError("places", "{problem}", {"problem": str(error)}) from None
+    return value
+
+
 def _set(default: Any, allowed: str, **limits: Any) -> Any:
     """A setting with its default, its limits, and the sentence that says what is allowed."""
     return Field(default, description=allowed, **limits)
@@ -118,7 +128,15 @@ class Settings(BaseModel):
     minimum: Annotated[bool, BeforeValidator(_flag)] = _set(
         False, "1, true or yes: the service runs as a proxy only"
     )
-    host: str = _set("127.0.0.1", "an address or host name to listen on", pattern=r"^[^\s/]+$")
+    host: Annotated[str, BeforeValidator(_places)] = _set(
+        "127.0.0.1",
+        "comma-separated addresses and host names to listen on, and unix:/path for a Unix socket; :: takes IPv4 too",
+    )
+    unix_mode: str = _set(
+        "660",
+        "file mode of a Unix socket, three octal digits such as 660: who may write to it may connect",
+        pattern=r"^(0o?)?[0-7]{3}$",
+    )
     port: int = _set(8080, "a port from 0 to 65535; 0 picks a free one", ge=0, le=65535)
     ollama_port: int | None = _set(
         None,
@@ -127,6 +145,16 @@ class Settings(BaseModel):
         le=65535,
     )
     workers: int = _set(1, "a number of processes from 0 to 256; 0 = one for each core", ge=0, le=256)
+    tls_cert: Path | None = _set(
+        None, "path of the certificate (chain) that clients see, in PEM format; empty = plain HTTP"
+    )
+    tls_key: Path | None = _set(
+        None, "path of its private key, in PEM format; empty = it stands in the certificate's file"
+    )
+    tls_client_ca: Path | None = _set(
+        None,
+        "path of the authorities that must have signed the certificates of clients; empty = none is asked for",
+    )
     ep_prefix: Annotated[str, BeforeValidator(_prefix)] = _set("/api", "a plain URL path such as /api")
     timeout: float | None = _set(
         None,
@@ -250,7 +278,18 @@ class Settings(BaseModel):
             raise SettingsError(
                 f"{sources['ollama_port']}: is the port of the other endpoints (allowed: {allowed})"
             )
+        found._agree(sources)
         return found._located(values)
+
+    def _agree(self, sources: Mapping[str, str]) -> None:
+        """Raises ``SettingsError`` for settings that make no sense together."""
+        for name in ("tls_key", "tls_client_ca"):
+            if getattr(self, name) is not None and self.tls_cert is None:
+                raise SettingsError(f"{sources[name]}: means nothing without {PREFIX}TLS_CERT")
+        if self.ollama_port is not None and not Places.of(self.host).hosts:
+            raise SettingsError(
+                f"{sources['ollama_port']}: needs a host beside the Unix sockets of {PREFIX}HOST"
+            )
 
     def _located(self, given: Mapping[str, Any]) -> Self:
         """Default paths are looked up in the usual places; paths that somebody gave are taken as they are."""

@@ -77,6 +77,8 @@ class Gateway:
     reports: Callable[[], list[ProcessReport]] = list
     #: Where Ollama's API has a port of its own, if it has.
     ollama_url: str | None = None
+    #: About the certificate that clients see: None if there is none, else ``state``, ``problem``, ``loaded_at``.
+    tls_report: Callable[[], dict[str, Any] | None] = lambda: None
     #: The OpenAPI document and the page that shows it; slow when called for the first time.
     documents: Callable[[], tuple[Document, ...]] = tuple
     #: Who may ask at all.

@@ -12,15 +12,16 @@ import contextlib
 import logging
 import resource
 import socket
+import ssl
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from tornado.concurrent import Future
 from tornado.httputil import HTTPServerConnectionDelegate
-from tornado.netutil import bind_sockets
 
 from llm_proxy.clients.connection import ClientConnection
+from llm_proxy.clients.handshakes import Handshakes
 
 log = logging.getLogger(__name__)
 
@@ -49,22 +50,6 @@ LEAST_DESCRIPTORS = 24
 
 class StartError(RuntimeError):
     """The process cannot start; the text is one line for the operator, the exit status is 1."""
-
-
-def listen(host: str, port: int) -> list[socket.socket]:
-    """The listening sockets. Raises ``StartError`` if the address cannot be had."""
-    try:
-        return bind_sockets(port, host, backlog=1024)
-    except (OSError, ValueError) as error:  # ValueError: no name that the resolver could be asked for
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise StartError(f"cannot listen on {host[:100]}:{port}: {reason or 'not a host name'}") from error
-
-
-def url_of(sockets: list[socket.socket], prefix: str) -> str:
-    """Where the service is reached, for the log."""
-    host, port = sockets[0].getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}{prefix}"
 
 
 def check_descriptors() -> None:
@@ -142,7 +127,9 @@ class Acceptor:
 class Server:
     """The connections of a process, whatever is served on them: capped, counted, and ended together.
 
-    ``header_timeout``, ``keepalive_timeout``, ``write_timeout``: see ``connection.Owner``. ``at_once``: connections accepted in one turn of the loop.
+    ``header_timeout``, ``keepalive_timeout``, ``write_timeout``: see ``connection.Owner``. ``at_once``: connections
+    accepted in one turn of the loop. ``tls``: gives the context for a new connection to a port (Unix sockets are plain);
+    None: there is no TLS.
     """
 
     def __init__(
@@ -153,8 +140,10 @@ class Server:
         keepalive_timeout: float = 75.0,
         write_timeout: float = 60.0,
         at_once: int = ALONE,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.limit = limit
+        self._handshakes = None if tls is None else Handshakes(tls, header_timeout)
         self._at_once = at_once
         self.header_timeout = header_timeout
         self.keepalive_timeout = keepalive_timeout
@@ -242,7 +231,11 @@ class Server:
 
     async def _begin(self, client: socket.socket, connection: ClientConnection) -> None:
         try:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a lone token must not wait
+            if client.family != socket.AF_UNIX:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a lone token must not wait
+                if self._handshakes is not None:
+                    await self._handshakes.begin(client, connection)
+                    return
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, client)
         except OSError:
             return  # the client has left already

@@ -36,6 +36,15 @@ class Heartbeat:
         self._publish()
         self._timer = asyncio.get_running_loop().call_later(_BEAT, self.start)
 
+    @property
+    def order(self) -> int:
+        """The number of the last order to read the files again."""
+        return self._board.order
+
+    def obeyed(self, order: int) -> None:
+        """Say that it was done."""
+        self._board.obey(self._row, order)
+
     def leave(self) -> None:
         """Say that this process takes no new connections any more."""
         self._leaving = True

@@ -1,41 +1,70 @@
 """The sockets that the service listens on: taken once, before anything is forked, and inherited by every worker.
 
-Laws: one host for all; a port that cannot be had leaves none taken. What is served behind a door is not known here.
+Laws: one list of places for all ports; what a service manager hands us is taken instead of them, as it is; a place that
+cannot be had leaves none taken. What is served behind a door is not known here.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
-from llm_proxy.clients.http_server import StartError, listen, url_of
+from llm_proxy.clients.binding import SocketFile, listen, listen_unix, name_of, url_of
+from llm_proxy.service.systemd import Passed
 from llm_proxy.settings import Settings
+from llm_proxy.wire.listen_on import Places
+
+#: The name of a passed socket that is Ollama's port (``FileDescriptorName=`` in the socket unit).
+OLLAMA = "ollama"
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """``main`` leads to everything; ``ollama``, which may be empty, to Ollama's API alone, at the root."""
+    """``main`` leads to everything; ``ollama``, which may be empty, to Ollama's API alone, at the root. ``files``: those
+    of Unix sockets that we have made; ``secure``: whether TLS is spoken on ports."""
 
     main: list[socket.socket]
     ollama: list[socket.socket]
+    secure: bool = False
+    files: list[SocketFile] = field(default_factory=list)
+    #: Who may remove ``files``.
+    owner: int = field(default_factory=os.getpid)
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
+    def open(cls, settings: Settings, passed: Sequence[Passed] = ()) -> Self:
         """Listen. Raises ``StartError``."""
-        main = listen(settings.host, settings.port)
-        if settings.ollama_port is None:
-            return cls(main, [])
-        try:
-            return cls(main, listen(settings.host, settings.ollama_port))
-        except StartError:
-            cls(main, []).close()
-            raise
+        places = Places.of(settings.host)
+        found = cls(
+            [given.listening for given in passed if given.name != OLLAMA],
+            [given.listening for given in passed if given.name == OLLAMA],
+            settings.tls_cert is not None,
+        )
+        with contextlib.ExitStack() as undo:
+            undo.callback(found.close)
+            if not found.main:
+                found._listen(places, settings)
+            if settings.ollama_port is not None and not found.ollama:
+                found.ollama.extend(listen(places.hosts, settings.ollama_port))
+            undo.pop_all()
+        return found
+
+    def _listen(self, places: Places, settings: Settings) -> None:
+        """On the places of the settings, for everything."""
+        if places.hosts:
+            self.main.extend(listen(places.hosts, settings.port))
+        for path in places.paths:
+            listening, file = listen_unix(path, int(settings.unix_mode, 8))
+            self.main.append(listening)
+            self.files.append(file)
 
     @property
     def ollama_url(self) -> str | None:
         """What its clients take as their host."""
-        return url_of(self.ollama, "") if self.ollama else None
+        return url_of(self.ollama, "", secure=self.secure) if self.ollama else None
 
     @property
     def addresses(self) -> list[str]:
@@ -43,12 +72,28 @@ class Listeners:
         names = [listening.getsockname() for listening in (*self.main, *self.ollama)]
         return [str(name[0]) for name in names if isinstance(name, tuple)]
 
-    def urls(self, prefix: str) -> dict[str, str]:
-        """Where the service is reached, for the log."""
-        found = {"url": url_of(self.main, prefix)}
-        return found if self.ollama_url is None else {**found, "ollama_url": self.ollama_url}
+    def urls(self, prefix: str) -> dict[str, object]:
+        """Where the service is reached, for the log; ``also``: the other places."""
+        found: dict[str, object] = {"url": url_of(self.main, prefix, secure=self.secure)}
+        if self.ollama_url is not None:
+            found["ollama_url"] = self.ollama_url
+        others = [
+            name_of(listening) for listening in self.main if name_of(listening) not in str(found["url"])
+        ]
+        return {**found, "also": others} if others else found
+
+    def remove_files(self) -> None:
+        """So that nobody tries to connect any more."""
+        if os.getpid() == self.owner:
+            for file in self.files:
+                file.remove()
 
     def close(self) -> None:
         """Listen no more, in this process."""
+        self.remove_files()
+        self.close_sockets()
+
+    def close_sockets(self) -> None:
+        """The same, but clients that know only files may still find other processes."""
         for listening in (*self.main, *self.ollama):
             listening.close()

@@ -17,8 +17,12 @@ from llm_proxy.telemetry.process_report import ProcessReport
 _REPORT = struct.Struct("<II?qdd16s64s")
 _SUM = struct.Struct("<I")
 _ROW = _SUM.size + _REPORT.size
-#: Rows begin after the flag that says whether the whole service is stopping.
+#: All that begins after the flag that says whether the whole service is stopping.
 _FIRST = 64
+#: In the same space: the number of the last order to read the files again. What each worker has obeyed stands before the
+#: rows.
+_ORDER = struct.Struct("<I")
+_ORDER_AT = 8
 #: Writing a row takes a microsecond: whoever still sees half of one after so many tries reads what a dead writer left.
 _TRIES = 100
 
@@ -28,7 +32,8 @@ class Scoreboard:
 
     def __init__(self, rows: int = 1) -> None:
         self.rows = rows
-        self._page = mmap.mmap(-1, _FIRST + rows * _ROW)
+        self._page = mmap.mmap(-1, _FIRST + rows * (_ORDER.size + _ROW))
+        self._first = _FIRST + rows * _ORDER.size
 
     @property
     def stopping(self) -> bool:
@@ -38,6 +43,27 @@ class Scoreboard:
     def stop(self) -> None:
         """Say that the whole service stops."""
         self._page[0] = 1
+
+    @property
+    def order(self) -> int:
+        """The number of the last order to read the files again."""
+        return int(_ORDER.unpack_from(self._page, _ORDER_AT)[0])
+
+    def give_order(self) -> int:
+        """Number a new order; for the parent."""
+        _ORDER.pack_into(self._page, _ORDER_AT, self.order + 1)
+        return self.order
+
+    def obey(self, row: int, order: int) -> None:
+        """The worker of that row has read the files as it was ordered."""
+        _ORDER.pack_into(self._page, self._obeyed_at(row), order)
+
+    def obeyed(self, row: int) -> int:
+        """The last order that this worker has obeyed."""
+        return int(_ORDER.unpack_from(self._page, self._obeyed_at(row))[0])
+
+    def _obeyed_at(self, row: int) -> int:
+        return _FIRST + row * _ORDER.size
 
     def publish(self, row: int, report: ProcessReport) -> None:
         """Write the row."""
@@ -60,7 +86,7 @@ class Scoreboard:
     def get(self, row: int) -> ProcessReport | None:
         """The worker of that row, if it is up."""
         for _ in range(_TRIES):
-            found = self._page[_FIRST + row * _ROW : _FIRST + (row + 1) * _ROW]
+            found = self._page[self._first + row * _ROW : self._first + (row + 1) * _ROW]
             (checksum,), data = _SUM.unpack_from(found), found[_SUM.size :]
             if not any(found):
                 return None
@@ -73,7 +99,7 @@ class Scoreboard:
         return [report for row in range(self.rows) if (report := self.get(row)) is not None]
 
     def _write(self, row: int, data: bytes) -> None:
-        self._page[_FIRST + row * _ROW : _FIRST + (row + 1) * _ROW] = data
+        self._page[self._first + row * _ROW : self._first + (row + 1) * _ROW] = data
 
 
 def _unpacked(data: bytes) -> ProcessReport:

@@ -47,6 +47,7 @@ from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
 from llm_proxy.relay.memory import COST, Memory
 from llm_proxy.relay.upstream import UpstreamClient
+from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
 from llm_proxy.service.heap import Heap
@@ -58,6 +59,7 @@ from llm_proxy.service.surroundings import proxies
 from llm_proxy.settings import Settings
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
+from llm_proxy.wire.listen_on import Places
 from providers.discovery import discover
 
 log = logging.getLogger(__name__)
@@ -131,11 +133,17 @@ def check_layout() -> None:
 class Service:
     """One process's parts, in the order in which they start; ``stop`` takes them down in reverse.
 
-    ``shared`` is what a worker shares with the others, ``row`` its place among them.
+    ``shared`` is what a worker shares with the others, ``row`` its place among them; ``certificate`` is the one for
+    clients, as the parent has found it.
     """
 
     def __init__(
-        self, settings: Settings, env: Mapping[str, str], shared: SharedState | None = None, row: int = 0
+        self,
+        settings: Settings,
+        env: Mapping[str, str],
+        shared: SharedState | None = None,
+        row: int = 0,
+        certificate: Certificate | None = None,
     ) -> None:
         self.settings = settings
         self.demo = DemoServer()
@@ -165,12 +173,17 @@ class Service:
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
         )
+        certificate = certificate or Certificate.of(settings)
+        self.certificates = CertificateWatch(certificate, tells=row == 0) if certificate else None
+        if self.certificates:
+            self.gateway.tls_report = self.certificates.report
         self.server = Server(
             limit=connection_cap(settings.max_connections),
             header_timeout=settings.header_timeout,
             keepalive_timeout=settings.keepalive_timeout,
             write_timeout=settings.write_timeout,
             at_once=SHARED if shared else ALONE,
+            tls=self.certificates.context if self.certificates else None,
         )
         self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
@@ -191,6 +204,7 @@ class Service:
     def start(self, listeners: Listeners) -> None:
         """Accept. Call on the running loop."""
         self.demo.sync(self.registry.current.config.uses_demo)
+        self._remove_files = listeners.remove_files
         gateway = self.gateway
         if gateway.memory.limit < self.settings.max_body_size * COST:
             largest = gateway.memory.limit // COST
@@ -204,7 +218,15 @@ class Service:
             alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)
             self.server.add_sockets(listeners.ollama, alone)
         self.watcher.start()
+        if self.certificates:
+            self.certificates.start()
         self.heartbeat.start()
+
+    def reread(self) -> asyncio.Task[None]:
+        """Look at all files now; the task ends when what was seen of the configuration is judged."""
+        if self.certificates:
+            self.certificates.touch()
+        return self.registry.touch("signal")
 
     async def stop(self, at_once: asyncio.Event, *, refuse: bool = True) -> None:
         """Drain and close. ``at_once`` cuts the wait short. Without ``refuse`` other processes go on serving, and what
@@ -214,6 +236,7 @@ class Service:
             await self._be_lame_duck(at_once)
         gateway.draining |= refuse
         self.server.retire()
+        self._remove_files()
         self.heartbeat.leave()
         if not await self._idle(max(self.settings.drain_seconds, _LAST_CALL), _LAST_CALL, at_once):
             for running in list(gateway.running):
@@ -225,6 +248,8 @@ class Service:
         gateway.offload.close()
         self.heap.close()
         self.watcher.stop()
+        if self.certificates:
+            self.certificates.stop()
         self.registry.close()
         self.demo.close()
 
@@ -287,7 +312,7 @@ def front_door(settings: Settings, bound: Iterable[str]) -> FrontDoor:
     """Who may ask at all. Only those hosts that the operator named, if he did; else, when every address that is ``bound``
     is this machine's own, only its own names: a web page could reach us there under a name of its own (DNS rebinding)."""
     addresses = tuple(bound)
-    own = {*LOOPBACK, settings.host, *addresses}
+    own = {*LOOPBACK, *Places.of(settings.host).hosts, *addresses}
     listed = bool(settings.allowed_hosts)
     guarded = listed or (bool(addresses) and all(map(is_loopback, addresses)))
     hosts = HostRule.of(settings.allowed_hosts, own) if guarded else None

@@ -20,8 +20,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.manager_reports import AloneReports
 from llm_proxy.service.server import Service
 from llm_proxy.service.signal_wait import ALARM
+from llm_proxy.service.systemd import Manager
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +47,11 @@ class _StopRequests:
     at_once: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def serve_alone(service: Service, listeners: Listeners) -> None:
+async def serve_alone(service: Service, listeners: Listeners, manager: Manager) -> None:
     """Run until a stop signal has been obeyed."""
     loop = asyncio.get_running_loop()
     orders = _StopRequests()
+    reports = AloneReports(manager, service)
 
     def on_stop() -> None:
         if orders.stop.is_set():
@@ -57,7 +60,7 @@ async def serve_alone(service: Service, listeners: Listeners) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop)
-    loop.add_signal_handler(signal.SIGHUP, service.registry.touch, "signal")
+    loop.add_signal_handler(signal.SIGHUP, reports.reread)
     # It would replace workers; by default it ends a process.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     urls = listeners.urls(service.settings.ep_prefix)
@@ -65,10 +68,13 @@ async def serve_alone(service: Service, listeners: Listeners) -> None:
     freeze_garbage_collector()
     current = service.registry.current
     log.info("listening", extra={**urls, "generation": current.version, "models": len(current.models)})
+    reports.up()
     await orders.stop.wait()
+    reports.stopping()
     facts = {name: getattr(service.settings, name) for name in ("drain_seconds", "lame_duck_seconds")}
     log.info("stopping", extra={"running": len(service.gateway.running), **facts})
     await service.stop(orders.at_once)
+    reports.close()
     log.info("stopped")
 
 
@@ -94,13 +100,17 @@ async def serve_as_worker(
         orders.at_once.set()
         orders.stop.set()
 
+    def on_reread() -> None:
+        order = service.heartbeat.order
+        service.reread().add_done_callback(lambda _: service.heartbeat.obeyed(order))
+
     def on_orphaned() -> None:
         log.error("the parent process is gone, this worker ends")
         on_at_once()
 
     loop.add_signal_handler(signal.SIGTERM, on_stop)
     loop.add_signal_handler(signal.SIGQUIT, on_at_once)
-    loop.add_signal_handler(signal.SIGHUP, service.registry.touch, "signal")
+    loop.add_signal_handler(signal.SIGHUP, on_reread)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     # What has been sent since the fork arrives now, and finds its handler.
@@ -109,6 +119,7 @@ async def serve_as_worker(
         target=_watch_parent, args=(parent, loop, on_orphaned), name="parent", daemon=True
     )
     watch.start()
+    service.heartbeat.obeyed(service.heartbeat.order)
     service.start(listeners)
     freeze_garbage_collector()
     await orders.stop.wait()

@@ -17,9 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from llm_proxy.service.liveness import Liveness
+from llm_proxy.service.manager_reports import ParentReports
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.signal_wait import ALARM, next_signal
 from llm_proxy.service.signals import SIGNALS
+from llm_proxy.service.systemd import Manager
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class Supervisor:
 
     ``on_up`` is called once, when all workers serve. ``drain``: how long workers may take to end, in seconds, after
     ``lame_duck`` seconds in which they go on.
-    ``on_stop`` is called when the service begins to stop.
+    ``on_stop`` is called when the service begins to stop. ``reports`` are for whoever manages the service.
     """
 
     def __init__(
@@ -66,7 +68,9 @@ class Supervisor:
         on_up: Callable[[], None],
         on_stop: Callable[[], None],
         lame_duck: float = 0.0,
+        reports: ParentReports | None = None,
     ) -> None:
+        self._reports = reports or ParentReports(Manager(), board)
         self._board = board
         self._serve = serve
         self._drain, self._lame_duck = drain, lame_duck
@@ -90,7 +94,8 @@ class Supervisor:
                 self._fork_due()
                 settled = self._look()
                 self._kill_hung()
-            got = next_signal(SIGNALS, self._poll_interval(settled))
+            self._reports.turn((place.row, place.begun) for place in self._places if place.pid)
+            got = next_signal(SIGNALS, min(self._poll_interval(settled), self._reports.pause))
             if got is not None:
                 self._on_signal(got)
             self._reap()
@@ -122,6 +127,7 @@ class Supervisor:
         if not self._up:
             self._up = True
             self._on_up()
+            self._reports.up()
         self._old = [pid for pid in self._old if any(pid == place.pid for place in self._places)]
         if self._old and self._going not in [place.pid for place in self._places]:
             self._going = self._old.pop(0)
@@ -150,6 +156,7 @@ class Supervisor:
                 self._stops = max(self._stops, 1)
                 self._stop()
             case signal.SIGHUP:
+                self._reports.reread()
                 self._send(signal.SIGHUP)
             case signal.SIGUSR2:
                 self._old += [place.pid for place in self._places if place.pid]
@@ -158,6 +165,7 @@ class Supervisor:
         """The first time: drain. The second: at once. Then: kill."""
         self._stops += 1
         now = time.monotonic()
+        self._reports.stopping()
         if self._stops == 1:
             workers = self._board.read()
             running = sum(facts.running for facts in workers)

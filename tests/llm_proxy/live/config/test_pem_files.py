@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from llm_proxy.live.config.diff import diff
+from llm_proxy.live.state.dry_run import Masks
 from tests.support.config_kit import load, problem, row
 
 CERT = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
@@ -128,3 +130,12 @@ def test_unix_sockets(given: str, kept: str) -> None:
 def test_what_is_no_unix_socket(given: str, words: str) -> None:
     """Each says what is missing."""
     assert words in problem(box(api_host=given)).message
+
+
+def test_what_leaves_the_process() -> None:
+    """That a file is named, and no path of it; ``check --against`` sees that it changed all the same."""
+    shown = Masks("salt").row(row(box(ca="/ca.pem"), files=FILES))
+    assert shown["ca"]
+    assert shown["client_cert"] is None
+    assert "pem" not in json.dumps(shown)
+    assert Masks("").row(row(box(ca="/ca.pem"), files=FILES))["ca"] == {"masked": ""}
