@@ -209,8 +209,10 @@ async def _tls_in_tls(
     progress.phase = "tls"
     connection = Connection()
     with suppress(AttributeError):  # uvloop's needs no help
-        # asyncio's of Python 3.11 raises a TypeError here instead of closing (github.com/python/cpython, issue 113214).
-        setattr(transport, "_force_close", lambda error: transport.abort())  # noqa: B010
+        # asyncio's raises here instead of closing (github.com/python/cpython, issue 113214), but for those Pythons whose
+        # ``abort`` is made of it.
+        if "_force_close" not in type(transport).abort.__code__.co_names:
+            setattr(transport, "_force_close", lambda error: transport.abort())  # noqa: B010
     try:
         made = await asyncio.get_running_loop().start_tls(
             transport, connection, context, server_hostname=route.host
