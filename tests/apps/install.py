@@ -1,7 +1,8 @@
 """Install what is pinned, once, into a folder outside of the git tree: ``~/.cache/llm-proxy-api/apps/NAME-VERSION``.
 
-``LLM_PROXY_APPS_CACHE`` names another one. Install scripts are not run (``--ignore-scripts``, wheels only), the
-program's own HOME is not touched, and a half installation is never taken for one: the mark is written last.
+``LLM_PROXY_APPS_CACHE`` names another one. Install scripts are not run (``--ignore-scripts``, wheels only
+but for what a pin names as without one), the program's own HOME is not touched, and a half installation is never taken
+for one: the mark is written last.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ def _npm(pin: Pin, folder: Path) -> None:
 
 def _pip(pin: Pin, folder: Path) -> None:
     _run(sys.executable, "-m", "venv", str(folder), at=folder)
-    _run(str(folder / "bin" / "pip"), "install", "-q", "--only-binary", ":all:", *pin.packages, at=folder)
+    built = ("--no-binary", ",".join(pin.sources)) if pin.sources else ()
+    pip = str(folder / "bin" / "pip")
+    _run(pip, "install", "-q", "--only-binary", ":all:", *built, *pin.packages, at=folder)
 
 
 def _run(*command: str, at: Path) -> None:

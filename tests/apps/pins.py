@@ -17,6 +17,7 @@ class Pin:
     packages: tuple[str, ...]
     program: str
     heavy: bool = False  # several gigabytes: only when asked for
+    sources: tuple[str, ...] = ()  # those of what comes with it that PyPI has no wheel of
 
     @property
     def version(self) -> str:
@@ -33,8 +34,8 @@ def _npm(name: str, package: str, program: str, *more: str) -> Pin:
     return Pin(name, "npm", (package, *more), f"node_modules/{program}")
 
 
-def _pip(name: str, program: str, *packages: str) -> Pin:
-    return Pin(name, "pip", packages, f"bin/{program}")
+def _pip(name: str, program: str, *packages: str, sources: tuple[str, ...] = ()) -> Pin:
+    return Pin(name, "pip", packages, f"bin/{program}", sources=sources)
 
 
 PINS = {
@@ -61,6 +62,31 @@ PINS = {
         _pip("strands", "python", "strands-agents[openai,anthropic,ollama]==1.62.0"),
         _pip("smolagents", "python", "smolagents[openai]==1.26.0"),
         _pip("instructor", "python", "instructor==1.17.0"),
+        _pip("groq", "python", "groq==1.7.0"),
+        _pip("together", "python", "together==3.1.1"),
+        _pip("mistralai", "python", "mistralai==3.7.0"),
+        _pip("langchain-anthropic", "python", "langchain-anthropic==1.7.10"),
+        _pip(
+            "llama-index",
+            "python",
+            "llama-index-core==0.14.25",
+            "llama-index-llms-openai-like==0.8.1",
+            "llama-index-llms-ollama==0.11.0",
+        ),
+        _pip("haystack", "python", "haystack-ai==3.4.1", "ollama-haystack==7.0.2"),
+        _pip("autogen", "python", "autogen-ext[openai,ollama]==0.7.5", "autogen-agentchat==0.7.5"),
+        _pip("semantic-kernel", "python", "semantic-kernel==1.45.0", sources=("pybars4", "PyMeta3")),
+        _npm(
+            "langchain-js",
+            "@langchain/core@1.4.0",
+            "@langchain/core/package.json",
+            "@langchain/openai@1.5.8",
+            "@langchain/anthropic@1.5.11",
+            "@langchain/ollama@1.3.0",
+        ),
+        _pip(
+            "lm-eval", "python", "lm-eval[api]==0.4.13", sources=("sqlitedict", "rouge-score", "word2number")
+        ),
         Pin("open-webui", "pip", ("open-webui==0.12.4",), "bin/open-webui", heavy=True),
     )
 }

@@ -38,6 +38,25 @@ async def test_openai(kind: str) -> None:
     assert (call.function.name, call.function.arguments) == ("get_weather", '{"city": "Paris"}')
 
 
+@pytest.mark.parametrize(("kind", "status"), [("vllm", 200), ("strict", 400)])
+async def test_the_name_of_a_tools_message(kind: str, status: int) -> None:
+    """vLLM's type of a message has ``name`` for every role; who takes OpenAI's own fields only refuses it in a tool's."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages: Any = [
+        {"role": "user", "content": TASK},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "name": "f", "content": "x"},
+    ]
+    async with ScriptedModel(kind) as model, openai.AsyncOpenAI(base_url=model.host, api_key="k") as client:
+        try:
+            await client.chat.completions.create(model="m", messages=messages)
+            told = 200
+        except openai.BadRequestError as refused:
+            told = refused.status_code
+
+    assert told == status
+
+
 async def test_responses() -> None:
     """The same by Responses; a picture in a tool's message of chat is refused as OpenAI does."""
     async with (

@@ -28,8 +28,12 @@ def _script(pin: str, way: str) -> Any:
             "OPENAI_AGENTS_DISABLE_TRACING": "1",
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
             "AGNO_TELEMETRY": "false",
+            "HAYSTACK_TELEMETRY_ENABLED": "False",
+            "HF_HUB_OFFLINE": "1",
             "OTEL_SDK_DISABLED": "true",
         }
+        if pin.endswith("-js"):
+            return Start(("node", str(_SCRIPTS / f"{pin}.mjs")), {**env, "PACKAGES": place.binary(pin)})
         # -P: a script may have its library's name.
         return Start((place.binary(pin), "-P", str(_SCRIPTS / f"{pin}.py")), env)
 
@@ -44,6 +48,16 @@ _WAYS = {
     "strands": ("Strands", ("chat", "anthropic", "ollama")),
     "smolagents": ("smolagents", ("chat",)),
     "instructor": ("instructor", ("chat",)),
+    "groq": ("groq", ("chat",)),
+    "together": ("together", ("chat",)),
+    "mistralai": ("mistralai", ("chat",)),
+    "langchain-anthropic": ("langchain-anthropic", ("anthropic",)),
+    "langchain-js": ("LangChain.js", ("chat", "responses", "anthropic", "ollama")),
+    "llama-index": ("LlamaIndex", ("chat", "ollama")),
+    "haystack": ("Haystack", ("chat", "responses", "ollama")),
+    "autogen": ("AutoGen", ("chat", "ollama")),
+    "semantic-kernel": ("Semantic Kernel", ("chat", "responses")),
+    "lm-eval": ("lm-eval", ("chat",)),
 }
 APPS = tuple(
     App(name, pin, _DIALECTS[way] if len(ways) > 1 else "", _DIALECTS[way], "word", _script(pin, way))

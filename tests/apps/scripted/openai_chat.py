@@ -100,6 +100,8 @@ def _plain(message: Any) -> Any:
     if not isinstance(message, dict):
         return message
     slim = {name: value for name, value in message.items() if name in _MESSAGE}
+    if slim.get("role") == "tool":
+        slim.pop("name", None)  # vLLM's own type of a message has it for every role
     if isinstance(slim.get("content"), list):
         slim["content"] = [
             {k: v for k, v in part.items() if k != "cache_control"} for part in slim["content"]

@@ -1,0 +1,21 @@
+"""groq: a call, its result, and the streamed answer after it. It puts ``/openai/v1`` behind its base URL by itself."""
+
+import os
+
+from groq import Groq
+
+schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+tool = {"type": "function", "function": {"name": "get_weather", "description": "d", "parameters": schema}}
+create = Groq(base_url=os.environ["GATEWAY"], api_key="k").chat.completions.create
+common = {"model": os.environ["MODEL"], "tools": [tool]}
+messages = [{"role": "user", "content": os.environ["TASK"]}]
+called = create(messages=messages, **common).choices[0].message
+(call,) = called.tool_calls
+messages += [
+    called.model_dump(exclude_none=True),
+    {"role": "tool", "tool_call_id": call.id, "content": "rain"},
+]
+whole = create(messages=messages, **common).choices[0].message.content
+chunks = create(messages=messages, stream=True, **common)
+assert whole == "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+print(whole)
