@@ -175,7 +175,7 @@ async def attack(program: Program, kind: str, seconds: float, rest: float) -> Fi
     )
 
 
-async def run(folder: Path, kinds: Iterable[str], seconds: float, rest: float = 1.0) -> list[Figures]:
+async def run(folder: Path, kinds: Iterable[str], seconds: float, rest: float = 3.0) -> list[Figures]:
     """One after the other, each on the same process."""
     found = []
     async with Peer(upstream) as peer, Program(folder, config(peer.url)) as program:
