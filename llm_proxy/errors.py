@@ -9,7 +9,7 @@ The tree::
 
     GatewayError                      500  internal_error
       RequestError                    400  the client's request is at fault
-        InvalidRequest                400  invalid_request (carries every problem with its path)
+        InvalidRequest                400  invalid_request (carries the first problems with their paths)
         InvalidJson                   400  invalid_json
         NotFound                      404  not_found
           ModelNotFound               404  model_not_found

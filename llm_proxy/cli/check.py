@@ -1,6 +1,6 @@
 """``llm-proxy check``: the loader that the server runs, without the server.
 
-Prints what was found and exits with 0, or prints every problem and exits with 1. With ``--against URL`` it asks the
+Prints what was found and exits with 0, or prints the problems and exits with 1. With ``--against URL`` it asks the
 gateway that runs there, and prints what the edit would add, remove and change; 2 if that gateway cannot be asked. It
 reads files, and changes none.
 """

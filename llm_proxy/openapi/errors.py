@@ -82,7 +82,7 @@ ALWAYS = ("X-Request-Id", "X-Config-Generation")
 ASKED = ("X-LLM-Provider", "X-LLM-Model", "X-Dropped-Params")
 
 _WHAT: dict[str, str] = {
-    "400": "The request is malformed; every problem is named with its path.",
+    "400": "The request is malformed; the first problems are named with their paths, the rest counted.",
     "403": "The Host header is not accepted (`host_not_allowed`), a page of another origin asks (`origin_not_allowed`), or "
     "the upstream refuses.",
     "404": "There is no such thing; near names are given.",

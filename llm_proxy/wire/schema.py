@@ -1,6 +1,6 @@
 """The canonical chat request: OpenAI's chat completions, typed at the door and relayed without loss.
 
-Laws: types are checked strictly (``"1"`` is not a number), every problem is reported with its path, and what we do
+Laws: types are checked strictly (``"1"`` is not a number), problems are reported with their paths, and what we do
 not know is kept, because a gateway that drops a new vendor field is in the way. ``ChatRequest.sent`` is the JSON
 that the client meant, byte values unchanged; the typed attributes exist so that adapters need no ``.get``.
 Ranges (temperature 0 to 2) are the upstream's to judge: they differ from vendor to vendor.
@@ -162,7 +162,7 @@ class Sent(Open):
 
     @classmethod
     def of(cls, sent: Mapping[str, Any]) -> Self:
-        """Validate ``sent`` (a JSON object). Raises ``InvalidRequest`` with every problem and its path."""
+        """Validate ``sent`` (a JSON object). Raises ``InvalidRequest`` with the first problems, their paths, and how many more."""
         request = validated(cls, sent)
         object.__setattr__(request, "sent", sent)  # the model is frozen
         return request

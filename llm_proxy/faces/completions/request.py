@@ -83,7 +83,7 @@ _TRANSLATED = ("prompt", "suffix", "echo", "best_of", "logprobs")
 
 
 def read(body: Mapping[str, Any]) -> CompletionRequest:
-    """Validate ``body``. Raises ``InvalidRequest`` with every problem."""
+    """Validate ``body``. Raises ``InvalidRequest`` with its problems."""
     form = validated(CompletionRequest, body)
     problems = []
     if form.suffix:

@@ -111,7 +111,7 @@ _SEALED = "reasoning.encrypted_content"
 
 
 def read(body: Mapping[str, Any]) -> ResponsesRequest:
-    """Validate ``body``. Raises ``InvalidRequest`` with every problem."""
+    """Validate ``body``. Raises ``InvalidRequest`` with its problems."""
     form = validated(ResponsesRequest, body)
     problems = [
         Problem(name, "is not possible: no answers or prompts are kept here")
@@ -126,7 +126,7 @@ def read(body: Mapping[str, Any]) -> ResponsesRequest:
 
 
 def canonical(form: ResponsesRequest, body: Mapping[str, Any]) -> Canonical:
-    """The chat request for ``form``, which was read from ``body``. Raises ``InvalidRequest`` with every problem."""
+    """The chat request for ``form``, which was read from ``body``. Raises ``InvalidRequest`` with its problems."""
     elsewhere = {*ResponsesRequest.model_fields, *_ANSWERED, *_HINTS, *_NOT_IN_CHAT, *_KEPT}
     passing = {name: value for name, value in body.items() if name not in elsewhere and value is not None}
     tools = Toolbox(form.tools or (), () if isinstance(form.input, str) else form.input)

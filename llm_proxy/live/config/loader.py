@@ -1,6 +1,6 @@
 """models-config.json: from bytes to deployments, or to the list of everything that is wrong with it.
 
-Laws: pure but for the injected ``read_file``; every problem is reported at once, each with line, column, path and
+Laws: pure but for the injected ``read_file``; problems are reported together (the first of them, and a count), each with line, column, path and
 what is allowed; no value of the document, the environment or a secret file is ever part of one; an input either
 loads or raises ``ConfigError``, nothing else. What the file means is in ``configuration.fields`` and
 ``configuration.rows`` (defaults and merging).
@@ -46,7 +46,7 @@ def load_config(
     max_total: float | None,
     previous: Config | None = None,
 ) -> Config:
-    """The configuration in ``data``. Raises ``ConfigError`` with all problems.
+    """The configuration in ``data``. Raises ``ConfigError`` with its problems.
 
     ``source`` is the name of the file for messages. ``read_file`` takes an absolute path and returns its bytes or
     raises ``OSError``. ``max_total`` (seconds) is the upper bound of an upstream call, if there is one. ``previous`` saves work and

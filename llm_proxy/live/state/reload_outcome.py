@@ -1,7 +1,7 @@
 """How a change of the files ended, for the status endpoint and for the log.
 
 Laws: a sentence about the files holds no value of theirs; each verdict is logged once, an invalid edit as one ERROR
-with every problem.
+with its problems.
 """
 
 from __future__ import annotations

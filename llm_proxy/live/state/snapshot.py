@@ -74,7 +74,7 @@ def load_snapshot(
 ) -> Snapshot:
     """Read, hash, validate and build.
 
-    Raises ``ConfigError`` with every problem, or ``OSError`` if a file cannot be read. Returns ``previous`` itself
+    Raises ``ConfigError`` with its problems, or ``OSError`` if a file cannot be read. Returns ``previous`` itself
     if nothing has changed.
     """
     missing: PromptDirMissing | None = None
