@@ -172,8 +172,12 @@ class NativeCall(ABC):
         """Whether that upstream has the call: not every server of a dialect has all of it."""
         return True
 
-    def takes_all(self, deployment: Deployment) -> bool:
-        """Whether that upstream takes all that the API knows: many have but a part of a vendor's."""
+    def at(self, deployment: Deployment) -> NativeCall:
+        """The call as that upstream has it."""
+        return self
+
+    def takes(self, body: Mapping[str, Any], deployment: Deployment) -> bool:
+        """Whether that upstream can do what ``body`` asks for: many have but a part of a vendor's API."""
         return True
 
     def keeps(self, deployment: Deployment) -> bool:

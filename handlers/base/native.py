@@ -47,7 +47,7 @@ class NativeFirstHandler(AnsweringHandler):
         call = self.snapshot.adapter(deployment).native(self.native_path)
         if call is None or not call.serves(deployment):
             return None
-        return None if self.gateway.lacking.has(deployment, self.native_path) else call
+        return None if self.gateway.lacking.has(deployment, self.native_path) else call.at(deployment)
 
     def relay_face(self, own: Face) -> NativeFace:
         """The face of an answer that is relayed; ``own`` writes what nobody but the gateway can say."""

@@ -15,7 +15,7 @@ from handlers.base.native import NativeFirstHandler
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
 from llm_proxy.faces.responses.face import ResponsesFace
-from llm_proxy.faces.responses.native import Asked, ResponsesRelayFace, beyond_functions, refers
+from llm_proxy.faces.responses.native import Asked, ResponsesRelayFace, refers
 from llm_proxy.faces.responses.native_history import cleaned
 from llm_proxy.faces.responses.request import ResponsesRequest, canonical, read
 from llm_proxy.wire.calls import Deployment
@@ -34,7 +34,7 @@ class ResponsesHandler(NativeFirstHandler):
         asked = await self.judged(body, Asked, ResponsesRequest)
         deployment = self._where(asked, body)
         call = self.native_call(deployment)
-        if call is not None and (refers(body) or not beyond_functions(body) or call.takes_all(deployment)):
+        if call is not None and await self.beside(call.takes, body, deployment):
             form = ResponsesRequest.model_construct(model=asked.model, input="")
             self.face = ResponsesFace(form, int(time.time()))
             # What is kept nowhere else cannot be told in a chat.
@@ -54,7 +54,10 @@ class ResponsesHandler(NativeFirstHandler):
         rows = self.snapshot.models.get(asked.model, ())
         if len(rows) > 1 and asked.store is not False:
             able = [(row, call) for row in rows if row.weight > 0 and (call := self.native_call(row))]
-            if able and (refers(body) or asked.store or any(call.keeps(row) for row, call in able)):
+            kept = refers(body)
+            if kept:
+                able = [(row, call) for row, call in able if call.takes(body, row)]
+            if able and (kept or asked.store or any(call.keeps(row) for row, call in able)):
                 self.facts["model"] = asked.model
                 return able[0][0]
         return self.deployment(asked.model)

@@ -5,9 +5,7 @@ The hosted ones have a host; the programs run anywhere, so the configuration nam
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from providers.openai.vendor import Vendor, models
+from providers.openai.vendor import CLIENT_SIDE, Vendor, models
 
 DEEPSEEK = Vendor(
     "deepseek",
@@ -88,9 +86,37 @@ DEEPINFRA = Vendor(
 SAMBANOVA = Vendor("sambanova", "SambaNova", ("api.sambanova.ai",), strict_tools=False)
 HUGGINGFACE = Vendor("huggingface", "Hugging Face router", ("router.huggingface.co",), limit="max_tokens")
 #: Programs that run open models: whatever host they are on, the configuration says so.
-SGLANG = Vendor("sglang", "SGLang", responses=True, completions=True, grammar=True)
-LLAMACPP = replace(SGLANG, name="llamacpp", title="llama.cpp")
-LMSTUDIO = replace(SGLANG, name="lmstudio", title="LM Studio")
+SGLANG = Vendor(
+    "sglang",
+    "SGLang",
+    grammar=True,
+    responses=True,
+    completions=True,
+    # Its request knows two tools that run there, and no format (sglang, entrypoints/openai/protocol.py).
+    responses_lack=CLIENT_SIDE | {"functions", "schemas", "json", "effort", "tool_choice", "logprobs"},
+)
+LLAMACPP = Vendor(
+    "llamacpp",
+    "llama.cpp",
+    grammar=True,
+    responses=True,
+    completions=True,
+    # It makes a chat of the request, and leaves out or refuses the rest (convert_responses_to_chatcmpl; seen at the server).
+    responses_lack=CLIENT_SIDE
+    | frozenset(
+        "kept hosted_tools tool_choice schemas json effort logprobs files short_turns thoughts".split()
+    ),
+    responses_sparse=True,
+)
+LMSTUDIO = Vendor(
+    "lmstudio",
+    "LM Studio",
+    grammar=True,
+    responses=True,
+    completions=True,
+    # lmstudio.ai/docs has formats for chats only.
+    responses_lack=CLIENT_SIDE | {"schemas", "json"},
+)
 VLLM = Vendor(
     "vllm",
     "vLLM",
@@ -101,6 +127,8 @@ VLLM = Vendor(
     grammar=True,
     responses=True,
     completions=True,
+    responses_lack=CLIENT_SIDE
+    | {"json"},  # of formats it reads schemas only (ResponsesRequest.to_sampling_params)
 )
 TGI = Vendor(
     "tgi",
@@ -117,6 +145,10 @@ OLLAMA = Vendor(
     thoughts=("reasoning", "reasoning_content"),
     responses=True,
     completions=True,
+    # ollama, openai/responses.go: kept answers, choices of tools and log probabilities are ignored, every tool is read as a
+    # function, and what another has encrypted as a thought in plain words.
+    responses_lack=CLIENT_SIDE
+    | frozenset("kept hosted_tools tool_choice json logprobs files thoughts".split()),
 )
 LITELLM = Vendor(
     "litellm",

@@ -6,20 +6,22 @@ Source: platform.openai.com/docs/api-reference/responses, responses-streaming, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from llm_proxy.wire.asked_name import renamed, renamed_event
 from llm_proxy.wire.calls import Deployment, NativeRequest
-from llm_proxy.wire.sse import SSEEvent, sse_event
-from providers.base import ChatResponse, Chunk, Comment, Done, Event, StreamDecoder
+from llm_proxy.wire.sse import SSEEvent, dumps, sse_event
+from providers.base import BaseProvider, ChatResponse, Chunk, Comment, Done, Event, NativeCall, StreamDecoder
 from providers.common.json_objects import JsonObject, Malformed, loads_object, obj
-from providers.common.native_calls import Body, asked, for_log
+from providers.common.native_calls import Body, asked, filled, for_log
 from providers.common.public_text import public
 from providers.common.sse_decoder import JsonEventDecoder, Refused, no_terminator
 from providers.openai import responses_answer as answer
 from providers.openai.fit_responses import fit_responses
 from providers.openai.native_call import OpenAICall
+from providers.openai.responses_filled import Filler
+from providers.openai.responses_needs import needs
 from providers.openai.responses_stream import ResponsesDecoder
 from providers.openai.vendor import Vendor
 from providers.vendors import vendor_of
@@ -40,8 +42,17 @@ class NativeResponses(OpenAICall):
             return deployment.api == "responses"
         return vendor_of(deployment).responses
 
-    def takes_all(self, deployment: Deployment) -> bool:
-        return deployment.api == "responses" or self.keeps(deployment)
+    def at(self, deployment: Deployment) -> NativeCall:
+        sparse = vendor_of(deployment).responses_sparse
+        return SparseResponses(self.provider, deployment) if sparse else self
+
+    def takes(self, body: Mapping[str, Any], deployment: Deployment) -> bool:
+        lacking = vendor_of(deployment).responses_lack
+        if deployment.api == "responses" or not lacking:
+            return True
+        needed = needs(body)
+        # What is kept there cannot be told in a chat, whatever else the request needs.
+        return "kept" in needed - lacking or not needed & lacking
 
     def keeps(self, deployment: Deployment) -> bool:
         return vendor_of(deployment).name in ("openai", "azure")
@@ -93,6 +104,29 @@ class NativeResponses(OpenAICall):
         return _Events(asked(request)) if request.stream else ResponsesDecoder(asked(request))
 
 
+class SparseResponses(NativeResponses):
+    """At an upstream whose answers leave out what clients need: it is filled in, and only where it is missing."""
+
+    def __init__(self, provider: BaseProvider, deployment: Deployment) -> None:
+        super().__init__(provider)
+        self._deployment = deployment
+
+    def chat_response(self, body: bytes, request: NativeRequest) -> ChatResponse:
+        value = self.document(body, "output")
+        filled = self._filler(request).whole(value)
+        return super().chat_response(body if filled is value else dumps(filled), request)
+
+    def stream_decoder(self, request: NativeRequest) -> StreamDecoder:
+        if not request.stream:
+            return super().stream_decoder(request)
+        return _SparseEvents(asked(request), self._filler(request))
+
+    def _filler(self, request: NativeRequest) -> Filler:
+        sent = request.sent
+        usual = self._in_one(self._deployment) if self._deployment.options else {}
+        return Filler(filled(sent, usual), asked(request))
+
+
 class _Events(JsonEventDecoder):
     """One streamed answer, relayed: each event with its own bytes. What is not known passes too."""
 
@@ -118,15 +152,44 @@ class _Events(JsonEventDecoder):
             raise Refused(answer.failure(obj(value, "response")))
         if kind == "error" or ("error" in value and not kind.startswith("response.")):
             raise Refused(answer.failure(value))
-        raw = renamed_event(event, value, self._name, "response")
+        for raw in self._before(kind, value):
+            yield Chunk({}, raw)
+        raw = self._told(event, value)
         if kind in ("response.completed", "response.incomplete"):
             yield Chunk({"usage": _usage(value.get("response"))}, b"")
             yield Done(raw)
         else:
             yield Chunk({}, raw)
 
+    def _before(self, kind: str, value: JsonObject) -> Iterable[bytes]:
+        return ()
+
+    def _told(self, event: SSEEvent, value: JsonObject) -> bytes:
+        return renamed_event(event, value, self._name, "response")
+
     def _end(self) -> Iterator[Event]:
         yield no_terminator()
+
+
+class _SparseEvents(_Events):
+    """The same, with what is missing."""
+
+    def __init__(self, name: str, filler: Filler) -> None:
+        super().__init__(name)
+        self._filler = filler
+
+    def _event(self, event: SSEEvent) -> Iterator[Event]:
+        if event.data is None or event.data.startswith(b"[DONE]"):
+            yield from super()._event(event)
+        else:
+            yield from self._known(event, loads_object(event.data))
+
+    def _before(self, kind: str, value: JsonObject) -> Iterable[bytes]:
+        return [sse_event(str(one["type"]), one) for one in self._filler.before(kind, value)]
+
+    def _told(self, event: SSEEvent, value: JsonObject) -> bytes:
+        made = self._filler.event(value)
+        return super()._told(event, value) if made is value else sse_event(str(made["type"]), made)
 
 
 def _presentable(value: JsonObject) -> JsonObject:

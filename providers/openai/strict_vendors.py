@@ -35,6 +35,7 @@ OPENAI = Vendor(
     embeddings=_EMBEDDINGS,
     responses=True,
     completions=True,
+    responses_lack=frozenset(),
 )
 AZURE = replace(
     OPENAI,

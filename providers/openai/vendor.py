@@ -27,6 +27,8 @@ COMMON = PARAMS - frozenset(
 
 #: Where texts of the system may stand. anywhere: as many as one likes; apart: not one behind the other; first: one, at
 #: the very beginning, because the chat templates of many open models raise an exception for any other.
+#: What only OpenAI has of its Responses API: tools that the client runs, but for functions, and conversations made short.
+CLIENT_SIDE = frozenset({"client_tools", "compaction"})
 System = Literal["anywhere", "apart", "first"]
 Limit = Literal["either", "max_tokens", "max_completion_tokens"]
 
@@ -103,10 +105,13 @@ class Vendor:
 
     #: What it takes for embeddings; None: anything.
     embeddings: frozenset[str] | None = None
-    #: Whether it has OpenAI's Responses API with what clients say there today (Codex's tools and metadata: some that have
-    #: the API refuse them, and get chat), and the older completions.
+    #: Whether it has OpenAI's Responses API, and the older completions.
     responses: bool = False
     completions: bool = False
+    #: What of the Responses API it lacks, in the words of ``responses_needs``: a request that needs it goes there as chat.
+    responses_lack: frozenset[str] = CLIENT_SIDE
+    #: Whether its responses and their events leave out fields that the official clients need (``responses_filled``).
+    responses_sparse: bool = False
 
 
 def models(*rules: tuple[str, str]) -> tuple[tuple[re.Pattern[str], frozenset[str]], ...]:

@@ -87,6 +87,10 @@ def _rules(vendor: Vendor) -> str:
     ):
         if holds:
             rules.append(words)
+    if vendor.responses and vendor.responses_lack:
+        rules.append(f"responses without {_code(vendor.responses_lack)}")
+    if vendor.responses_sparse:
+        rules.append("fields of responses and their events are filled in")
     return "; ".join(rules).replace("|", "\\|")
 
 

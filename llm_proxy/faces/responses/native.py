@@ -21,24 +21,12 @@ from llm_proxy.wire.sse import sse_event
 _KEPT = ("previous_response_id", "conversation", "prompt")
 
 
-#: Tools that the client runs and that servers besides OpenAI's own do not know, and the beginnings of their items' types.
-_CLIENTS = ("custom", "namespace", "shell", "local_shell", "apply_patch", "tool_search", "computer")
-
-
 class Asked(Open):
     """What is checked of any request."""
 
     model: str = Field(min_length=1)
     stream: bool | None = None
     store: bool | None = None
-
-
-def beyond_functions(body: Mapping[str, Any]) -> bool:
-    """Whether ``body`` offers tools of the client's other than functions, or tells of their use: a chat can carry these as
-    functions, while most servers that have this API refuse them."""
-    found = (entry for name in ("tools", "input") for entry in _list(body.get(name)))
-    kinds = (entry.get("type") for entry in found if isinstance(entry, dict))
-    return any(isinstance(kind, str) and kind.startswith(_CLIENTS) for kind in kinds)
 
 
 def _list(value: Any) -> list[Any]:
