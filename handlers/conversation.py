@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from handlers.base.answering import AnsweringHandler, UsedPrompt
+from handlers.base.answering import AnsweringHandler, Prepared, UsedPrompt
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.wire.calls import Deployment
@@ -91,11 +91,13 @@ class ConversationHandler(AnsweringHandler):
         if "model_name" not in body and "model" in body:
             body["model_name"] = body.pop("model")
         form = await self.beside(validated, self.form, body)
-        deployment = self.deployment(form.model_name)
-        system, used = await self.beside(self._system, form, deployment)
-        request = await self.beside(canonical, form, body, system)
-        self.face = OpenAIFace(request.wants_usage, request.model)
-        await self.answer(request, deployment, used)
+
+        async def prepare(deployment: Deployment) -> Prepared:
+            system, used = await self.beside(self._system, form, deployment)
+            request = await self.beside(canonical, form, body, system)
+            return Prepared(request, OpenAIFace(request.wants_usage, request.model), prompt=used)
+
+        await self.answer(self.deployment(form.model_name), prepare)
 
     def _system(self, form: ConversationRequest, deployment: Deployment) -> tuple[str, UsedPrompt | None]:
         """The system prompt and what to call it. Raises ``PromptNotFound`` or ``InvalidRequest`` (slots)."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import random
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from tornado.iostream import StreamClosedError
 
@@ -22,7 +22,7 @@ from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.redaction import conceal, without_addresses
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
-from llm_proxy.faces.face import OpenAIFace
+from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.net.pace import Pace
 from llm_proxy.relay.memory import COST
 from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer
@@ -48,6 +48,32 @@ class UsedPrompt:
     language: str
 
 
+class Prepared(NamedTuple):
+    """What an endpoint makes of its request for one deployment; ``request.stream`` is final.
+
+    ``face`` writes the answer. ``untranslated`` names what the endpoint's own reading of the request could not carry.
+    ``native`` makes the call that a ``NativeRequest`` is for. ``instead`` makes another one of the request, if that upstream
+    turns out to have no such endpoint.
+    """
+
+    request: ChatRequest | NativeRequest | EmbeddingsRequest
+    face: Face
+    untranslated: tuple[str, ...] = ()
+    native: Adapter | None = None
+    prompt: UsedPrompt | None = None
+    instead: Callable[[], Awaitable[Prepared]] | None = None
+
+
+class Own(NamedTuple):
+    """An answer that needs no upstream: ``tell`` finishes with it."""
+
+    tell: Callable[[], Awaitable[None]]
+
+
+#: Asked anew for each deployment that is tried. Raises ``RequestError``.
+Prepare = Callable[[Deployment], Awaitable[Prepared | Own]]
+
+
 def _not_yet(data: bytes) -> bool:
     return False
 
@@ -60,8 +86,6 @@ class AnsweringHandler(BaseHandler):
     limits: ClassVar[tuple[str, ...]] = OPENAI
     #: Whom it is asked of.
     _upstream: Deployment | None = None
-    #: What the endpoint's own reading of the request could not carry: named beside what the adapter cannot express.
-    untranslated: tuple[str, ...] = ()
     _begun = False
     #: Whether an upstream has begun to answer a large body.
     _answered = False
@@ -92,24 +116,63 @@ class AnsweringHandler(BaseHandler):
         return rows[0] if len(rows) == 1 and rows[0].weight > 0 else choose(rows, random.random())
 
     async def complete_chat(self, body: dict[str, Any], *, stream: bool) -> None:
-        """Answer a body of OpenAI's chat completions; ``stream`` is what an absent field means. Raises as ``answer``
-        does before anything was sent."""
+        """Answer a body of OpenAI's chat completions; ``stream`` is what an absent field means. Raises ``RequestError``."""
         if body.get("stream") is None:
             body["stream"] = stream
         request = await self.beside(ChatRequest.of, body)
-        self.face = OpenAIFace(request.wants_usage, request.model)
-        await self.answer(request, self.deployment(request.model))
 
-    async def answer(
-        self,
-        request: ChatRequest | NativeRequest,
-        deployment: Deployment,
-        prompt: UsedPrompt | None = None,
-        native: Adapter | None = None,
+        async def prepare(_: Deployment) -> Prepared:
+            return Prepared(request, OpenAIFace(request.wants_usage, request.model))
+
+        await self.answer(self.deployment(request.model), prepare)
+
+    async def answer(self, deployment: Deployment, prepare: Prepare) -> None:
+        """Answer from ``deployment`` what ``prepare`` makes of the request, and finish."""
+        try:
+            await self.attempt(deployment, prepare)
+        except GatewayError as error:
+            await self._ended_badly(error)
+        except Exception as error:
+            if not self._begun:
+                raise
+            self.log_exception(type(error), error, error.__traceback__)
+            await self._ended_badly(GatewayError("an internal error occurred"))
+
+    async def attempt(self, deployment: Deployment, prepare: Prepare) -> None:
+        """Ask ``deployment``, in another way if it wants one, and finish with its answer. Raises ``GatewayError``."""
+        prepared = await prepare(deployment)
+        while type(prepared) is Prepared:
+            self.face = prepared.face
+            try:
+                if type(prepared.request) is EmbeddingsRequest:
+                    await self._embed(prepared, prepared.request, deployment)
+                else:
+                    await self._chat(prepared, prepared.request, deployment)  # type: ignore[arg-type]
+                return
+            except GatewayError as error:
+                if (
+                    self._begun
+                    or self.gone
+                    or (other := await self.another(prepared, deployment, error)) is None
+                ):
+                    raise
+                self.clear()
+                prepared = other
+        await prepared.tell()  # type: ignore[union-attr]
+
+    async def another(
+        self, prepared: Prepared, deployment: Deployment, error: GatewayError
+    ) -> Prepared | None:
+        """What to ask ``deployment`` instead, after ``error``; None if there is nothing."""
+        if prepared.native is not None or not self._refuses_thinking(error, deployment):
+            return None
+        return prepared  # once: now it is known
+
+    async def _chat(
+        self, prepared: Prepared, request: ChatRequest | NativeRequest, deployment: Deployment
     ) -> None:
-        """Answer ``request`` (whose ``stream`` is final) from ``deployment`` and finish. ``native``: the call that a
-        ``NativeRequest`` is for."""
-        given, asked = request, deployment
+        """One call for an answer to ``request``. Raises ``GatewayError``."""
+        native = prepared.native
         request, removed = await self.beside(without_addresses, request)
         if native is None:
             request, deployment, given_up = await self._without_thinking(request, deployment)
@@ -118,7 +181,7 @@ class AnsweringHandler(BaseHandler):
         call = await self.beside(adapter.chat_call, request, deployment)
         if isinstance(request, NativeRequest) and (request.headers or request.query):
             call = replace(call, once=True)
-        self._say_who(deployment, (*call.dropped, *removed), prompt)
+        self._say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), prepared.prompt)
         tally = Tally()
         exchange = self._open(call, deployment)
         del call  # it holds the body
@@ -153,16 +216,6 @@ class AnsweringHandler(BaseHandler):
             if not request.stream:
                 size = exchange.received
                 await self._send_whole(await self.worked_out(size, expressed, self.face.whole, response))
-        except GatewayError as error:
-            if native is None and self._refuses_thinking(error, asked):
-                await self.answer(given, asked, prompt)  # once: now it is known
-            else:
-                await self._ended_badly(error)
-        except Exception as error:
-            if not self._begun:
-                raise
-            self.log_exception(type(error), error, error.__traceback__)
-            await self._ended_badly(GatewayError("an internal error occurred"))
         finally:
             self.gateway.running.discard(self)
 
@@ -192,19 +245,19 @@ class AnsweringHandler(BaseHandler):
     def _refuses_thinking(self, error: GatewayError, deployment: Deployment) -> bool:
         """Whether the request is worth a second try without thinking; then that is remembered."""
         adapter, knowledge = self.snapshot.adapter(deployment), self.gateway.knowledge
-        if self._begun or self.gone or not adapter.refuses_thinking(error):
+        if not adapter.refuses_thinking(error):
             return False
         if knowledge.thinks_not(deployment, adapter):
             return False  # it was not asked for
         knowledge.refused_thinking(deployment)
         return knowledge.thinks_not(deployment, adapter)
 
-    async def embed(self, request: EmbeddingsRequest, deployment: Deployment) -> None:
-        """Answer an embeddings request and finish."""
+    async def _embed(self, prepared: Prepared, request: EmbeddingsRequest, deployment: Deployment) -> None:
+        """One call for the vectors of ``request``. Raises ``GatewayError``."""
         request, removed = await self.beside(without_addresses, request)
         adapter = self.snapshot.adapter(deployment)
         call = await self.beside(adapter.embeddings_call, request, deployment)
-        self._say_who(deployment, (*call.dropped, *removed), None)
+        self._say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), None)
         exchange = self._open(call, deployment)
         del call
         self.gateway.running.add(self)
@@ -215,8 +268,6 @@ class AnsweringHandler(BaseHandler):
             finally:
                 self._count_call(exchange)
             await self._send_whole(await self.worked_out(len(body), self._embeddings, adapter, body, request))
-        except GatewayError as error:
-            await self._ended_badly(error)
         finally:
             self.gateway.running.discard(self)
 
@@ -324,7 +375,7 @@ class AnsweringHandler(BaseHandler):
         self.answer_headers.put("X-Llm-Provider", header_text(deployment.provider))
         self.answer_headers.put("X-Llm-Model", header_text(deployment.model))
         self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
-        dropped = _few((*self.untranslated, *dropped))
+        dropped = _few(dropped)
         if prompt is not None:
             self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)

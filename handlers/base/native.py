@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel
 
-from handlers.base.answering import AnsweringHandler
+from handlers.base.answering import AnsweringHandler, Prepared
 from llm_proxy.errors import GatewayError, InvalidRequest, UpstreamError
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
@@ -23,15 +23,13 @@ from providers.base import NativeCall
 
 
 class NativeFirstHandler(AnsweringHandler):
-    """Base of the endpoints of a face that some upstreams speak themselves; set ``face`` before you ask it."""
+    """Base of the endpoints of a face that some upstreams speak themselves."""
 
     #: The path of the call in the dialect's own API.
     native_path: ClassVar[str] = ""
     #: Headers (in lower case) and parameters of the query that belong to the dialect.
     native_headers: ClassVar[tuple[str, ...]] = ()
     native_query: ClassVar[tuple[str, ...]] = ()
-    #: How the request is answered if the upstream has no such endpoint; None: it is an error then.
-    _instead: Callable[[], Awaitable[None]] | None = None
 
     async def judged(self, body: Mapping[str, Any], least: type[M], whole: type[BaseModel]) -> M:
         """``body`` as far as any upstream needs it to be sound: one of the same dialect judges the rest itself. Raises
@@ -53,32 +51,30 @@ class NativeFirstHandler(AnsweringHandler):
         """The face of an answer that is relayed; ``own`` writes what nobody but the gateway can say."""
         return NativeFace(own)
 
-    async def answer_natively(
+    def natively(
         self,
         call: NativeCall,
         body: Mapping[str, Any],
         stream: bool,
-        deployment: Deployment,
-        instead: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        """Answer ``body`` as it is and finish. ``instead`` answers it if the upstream has no such endpoint."""
-        self._instead = instead
+        face: Face,
+        untranslated: tuple[str, ...] = (),
+        instead: Callable[[], Awaitable[Prepared]] | None = None,
+    ) -> Prepared:
+        """``body`` as it is, by ``call``. ``face`` writes what nobody but the gateway can say; ``instead``: see
+        ``Prepared``."""
         headers = self.request.headers
         sent = {name: headers[name] for name in self.native_headers if name in headers}
         query = urlencode([(k, v) for k, v in parse_qsl(self.request.query) if k in self.native_query])
-        self.face = self.relay_face(self.face)
-        await self.answer(NativeRequest(body, stream, sent, query), deployment, native=call)
+        request = NativeRequest(body, stream, sent, query)
+        return Prepared(request, self.relay_face(face), untranslated, call, instead=instead)
 
-    async def _ended_badly(self, error: GatewayError) -> None:
-        instead, self._instead = self._instead, None
-        if instead is None or self._begun or self.gone or not _no_such_endpoint(error):
-            await super()._ended_badly(error)
-            return
-        assert self._upstream is not None
-        self.gateway.lacking.note(self._upstream, self.native_path)
-        self.clear()
-        self.untranslated = ()
-        await instead()
+    async def another(
+        self, prepared: Prepared, deployment: Deployment, error: GatewayError
+    ) -> Prepared | None:
+        if prepared.instead is None or not _no_such_endpoint(error):
+            return await super().another(prepared, deployment, error)
+        self.gateway.lacking.note(deployment, self.native_path)
+        return await prepared.instead()
 
 
 def _no_such_endpoint(error: GatewayError) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from handlers.base.answering import Own, Prepared
 from handlers.base.limits import ANTHROPIC
 from handlers.base.native import NativeFirstHandler
 from handlers.faces.models import AnthropicModelHandler, AnthropicModelsHandler
@@ -23,6 +24,7 @@ from llm_proxy.faces.anthropic.request import (
     read,
 )
 from llm_proxy.faces.face import Face
+from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest, validated
 
 
@@ -51,16 +53,18 @@ class MessagesHandler(AnthropicHandler):
         body = await self.json_body()
         asked = await self.judged(body, Asked, MessagesRequest)
         self.face = AnthropicFace(asked.model)
-        deployment = self.deployment(asked.model)
-        if call := self.native_call(deployment):
-            body, self.untranslated = await self.beside(cleaned, body)
-            await self.answer_natively(call, body, bool(asked.stream), deployment)
-            return
-        form = await self.beside(read, body)
-        chat = await self.beside(canonical, form, body, deployment.api_type, deployment.model)
-        self.untranslated = chat.dropped
-        self.face = AnthropicFace(asked.model, chat.members, partial(estimated_tokens, body))
-        await self.answer(await self.beside(ChatRequest.of, chat.sent), deployment)
+
+        async def prepare(deployment: Deployment) -> Prepared:
+            if call := self.native_call(deployment):
+                sent, dropped = await self.beside(cleaned, body)
+                return self.natively(call, sent, bool(asked.stream), AnthropicFace(asked.model), dropped)
+            form = await self.beside(read, body)
+            chat = await self.beside(canonical, form, body, deployment.api_type, deployment.model)
+            request = await self.beside(ChatRequest.of, chat.sent)
+            face = AnthropicFace(asked.model, chat.members, partial(estimated_tokens, body))
+            return Prepared(request, face, chat.dropped)
+
+        await self.answer(self.deployment(asked.model), prepare)
 
 
 class CountTokensHandler(AnthropicHandler):
@@ -73,12 +77,15 @@ class CountTokensHandler(AnthropicHandler):
     async def post(self) -> None:
         self._body = body = await self.json_body()
         asked = await self.judged(body, Asked, CountRequest)
-        deployment = self.deployment(asked.model)
-        if call := self.native_call(deployment):
-            body, self.untranslated = await self.beside(cleaned, body)
-            await self.answer_natively(call, body, False, deployment)
-        else:
-            await self._estimate()
+
+        async def prepare(deployment: Deployment) -> Prepared | Own:
+            call = self.native_call(deployment)
+            if call is None:
+                return Own(self._estimate)
+            sent, dropped = await self.beside(cleaned, body)
+            return self.natively(call, sent, False, self.make_face(), dropped)
+
+        await self.answer(self.deployment(asked.model), prepare)
 
     async def _ended_badly(self, error: GatewayError) -> None:
         # Servers that have no more than the messages of this API are many.

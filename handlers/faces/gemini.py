@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, ClassVar
 
+from handlers.base.answering import Own, Prepared
 from handlers.base.native import NativeFirstHandler
 from handlers.base.unknown import NoSuchPathHandler
 from handlers.faces.models import GeminiModelHandler, GeminiModelsHandler
@@ -31,27 +32,20 @@ class GeminiHandler(NativeFirstHandler):
     def make_face(self) -> Face:
         return GeminiFace()
 
-    def chosen(self, model: str) -> tuple[str, Deployment]:
-        """The public name that the path means, and one of its deployments. Raises as ``deployment`` does."""
-        name = known_name(model, self.snapshot.models)
-        return name, self.deployment(name)
+    def known(self, model: str) -> str:
+        """The public name that the path means, if there is one."""
+        return known_name(model, self.snapshot.models)
 
     def relay_face(self, own: Face) -> NativeFace:
         assert isinstance(own, GeminiFace)
         return GeminiNativeFace(own)
 
-    async def relay(
-        self,
-        call: NativeCall,
-        body: dict[str, Any],
-        name: str,
-        deployment: Deployment,
-        *,
-        stream: bool = False,
-    ) -> None:
-        """Answer ``body`` as it is and finish; ``name`` is what answers call the model."""
+    async def as_it_is(
+        self, call: NativeCall, body: dict[str, Any], name: str, face: GeminiFace, *, stream: bool = False
+    ) -> Prepared:
+        """``body`` for an upstream of this dialect; ``name`` is what answers call the model."""
         sent = {**await self.beside(without_our_signatures, body), "model": name}
-        await self.answer_natively(call, sent, stream, deployment)
+        return self.natively(call, sent, stream, face)
 
 
 class GenerateContentHandler(GeminiHandler):
@@ -64,15 +58,20 @@ class GenerateContentHandler(GeminiHandler):
     async def post(self, model: str) -> None:
         body = await self.json_body()
         array = self.streams and self.get_query_argument("alt", "json") != "sse"
-        name, deployment = self.chosen(model)
+        name = self.known(model)
+        where = self.deployment(name)
         self.face = GeminiFace(name, array=array)
-        if call := self.native_call(deployment):
-            await self.relay(call, body, name, deployment, stream=self.streams)
-            return
-        chat = await self.beside(partial(canonical, stream=self.streams), body, name, deployment.api_type)
-        self.untranslated = chat.dropped
-        self.face = GeminiFace(name, array=array, thoughts=chat.thoughts)
-        await self.answer(await self.beside(ChatRequest.of, chat.sent), deployment)
+
+        async def prepare(deployment: Deployment) -> Prepared:
+            if call := self.native_call(deployment):
+                return await self.as_it_is(
+                    call, body, name, GeminiFace(name, array=array), stream=self.streams
+                )
+            chat = await self.beside(partial(canonical, stream=self.streams), body, name, deployment.api_type)
+            request = await self.beside(ChatRequest.of, chat.sent)
+            return Prepared(request, GeminiFace(name, array=array, thoughts=chat.thoughts), chat.dropped)
+
+        await self.answer(where, prepare)
 
 
 class StreamGenerateContentHandler(GenerateContentHandler):
@@ -91,11 +90,14 @@ class GeminiCountTokensHandler(GeminiHandler):
 
     async def post(self, model: str) -> None:
         self._body = body = await self.json_body()
-        name, deployment = self.chosen(model)
-        if call := self.native_call(deployment):
-            await self.relay(call, body, name, deployment)
-        else:
-            await self._estimate()
+        name = self.known(model)
+
+        async def prepare(deployment: Deployment) -> Prepared | Own:
+            if call := self.native_call(deployment):
+                return await self.as_it_is(call, body, name, GeminiFace())
+            return Own(self._estimate)
+
+        await self.answer(self.deployment(name), prepare)
 
     async def _ended_badly(self, error: GatewayError) -> None:
         # Servers that have no more than the answers of this API are many.
@@ -120,13 +122,16 @@ class EmbedContentHandler(GeminiHandler):
 
     async def post(self, model: str) -> None:
         body = await self.json_body()
-        name, deployment = self.chosen(model)
-        if call := self.native_call(deployment):
-            await self.relay(call, body, name, deployment)
-            return
-        self._asked = await self.beside(partial(embeddings, single=self.single), body, name)
-        self.untranslated = self._asked.dropped
-        await self.embed(await self.beside(EmbeddingsRequest.of, self._asked.sent), deployment)
+        name = self.known(model)
+
+        async def prepare(deployment: Deployment) -> Prepared:
+            if call := self.native_call(deployment):
+                return await self.as_it_is(call, body, name, GeminiFace())
+            self._asked = asked = await self.beside(partial(embeddings, single=self.single), body, name)
+            request = await self.beside(EmbeddingsRequest.of, asked.sent)
+            return Prepared(request, GeminiFace(), asked.dropped)
+
+        await self.answer(self.deployment(name), prepare)
 
     def embeddings_body(self, body: bytes) -> bytes:
         return self._asked.answer(body)

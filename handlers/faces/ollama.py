@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import Any, ClassVar, Literal
 
+from handlers.base.answering import Own, Prepared
 from handlers.base.handler import BaseHandler
 from handlers.base.listing import listing
 from handlers.base.native import NativeFirstHandler
@@ -127,19 +129,24 @@ class GeneratingHandler(OllamaHandler, NativeFirstHandler):
     async def post(self) -> None:
         body = await self.json_body()
         asked = await self.judged(body, Asked, self.form)
-        self.face = face = face_for(asked.model, self.kind)
+        self.face = face_for(asked.model, self.kind)
         name, _ = self.rows(asked.model)
-        deployment = self.deployment(name)
-        if call := self.native_call(deployment):
-            await self.answer_natively(call, body, asked.streams, deployment)
-            return
-        form = await self.beside(validated, self.form, body)
-        if not form.turns:
-            self.finish(face.idle("unload" if form.unloads else "load"))
-            return
-        chat = await self.beside(canonical, form, body, deployment.api_type)
-        self.untranslated = chat.dropped
-        await self.answer(await self.beside(ChatRequest.of, chat.sent), deployment)
+
+        async def prepare(deployment: Deployment) -> Prepared | Own:
+            face = face_for(asked.model, self.kind)
+            if call := self.native_call(deployment):
+                return self.natively(call, body, asked.streams, face)
+            form = await self.beside(validated, self.form, body)
+            if not form.turns:
+                return Own(partial(self._idle, face, form.unloads))
+            chat = await self.beside(canonical, form, body, deployment.api_type)
+            return Prepared(await self.beside(ChatRequest.of, chat.sent), face, chat.dropped)
+
+        await self.answer(self.deployment(name), prepare)
+
+    async def _idle(self, face: OllamaFace, unloads: bool) -> None:
+        """There is nothing to answer: the model shall be loaded, or need not be any more."""
+        self.finish(face.idle("unload" if unloads else "load"))
 
 
 class OllamaChatHandler(GeneratingHandler):
@@ -172,17 +179,22 @@ class EmbedHandler(OllamaHandler, NativeFirstHandler):
         body = await self.json_body()
         asked = await self.judged(body, Asked, self.form)
         name, _ = self.rows(asked.model)
-        deployment = self.deployment(name)
-        if call := self.native_call(deployment):
-            await self.answer_natively(call, body, False, deployment)
-            return
-        self._form = await self.beside(validated, self.form, body)
-        self._began = time.monotonic_ns()
-        if not self._form.texts:
-            self.send_json(self._form.answer([], 0, None))
-            return
-        sent, self.untranslated = await self.beside(canonical_embed, self._form, body)
-        await self.embed(await self.beside(EmbeddingsRequest.of, sent), deployment)
+
+        async def prepare(deployment: Deployment) -> Prepared | Own:
+            if call := self.native_call(deployment):
+                return self.natively(call, body, False, face_for(""))
+            self._form = form = await self.beside(validated, self.form, body)
+            self._began = time.monotonic_ns()
+            if not form.texts:
+                return Own(self._nothing)
+            sent, dropped = await self.beside(canonical_embed, form, body)
+            return Prepared(await self.beside(EmbeddingsRequest.of, sent), face_for(""), dropped)
+
+        await self.answer(self.deployment(name), prepare)
+
+    async def _nothing(self) -> None:
+        """No text, no vector."""
+        self.send_json(self._form.answer([], 0, None))
 
     def embeddings_body(self, body: bytes) -> bytes:
         return embed_answer(self._form, body, time.monotonic_ns() - self._began)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.base.answering import AnsweringHandler
+from handlers.base.answering import AnsweringHandler, Prepared
 from handlers.faces.models import ModelHandler, ModelsHandler
+from llm_proxy.faces.face import OpenAIFace
+from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import EmbeddingsRequest
 
 
@@ -28,7 +30,11 @@ class EmbeddingsHandler(AnsweringHandler):
 
     async def post(self) -> None:
         request = await self.beside(EmbeddingsRequest.of, await self.json_body())
-        await self.embed(request, self.deployment(request.model))
+
+        async def prepare(_: Deployment) -> Prepared:
+            return Prepared(request, OpenAIFace())
+
+        await self.answer(self.deployment(request.model), prepare)
 
 
 _PATHS: list[tuple[str, Any]] = [

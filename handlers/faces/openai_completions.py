@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from handlers.base.answering import Prepared
 from handlers.base.native import NativeFirstHandler
 from llm_proxy.faces.completions.face import CompletionsFace
 from llm_proxy.faces.completions.request import Asked, CompletionRequest, canonical, read
@@ -21,23 +22,21 @@ class CompletionsHandler(NativeFirstHandler):
     async def post(self) -> None:
         body = await self.json_body()
         asked = await self.judged(body, Asked, CompletionRequest)
-        deployment = self.deployment(asked.model)
-        if call := self.native_call(deployment):
-            self.face = CompletionsFace(asked.model, int(time.time()), asked.wants_usage)
-            stream = bool(asked.stream)
-            await self.answer_natively(
-                call, body, stream, deployment, lambda: self._translate(body, deployment)
-            )
-        else:
-            await self._translate(body, deployment)
 
-    async def _translate(self, body: dict[str, Any], deployment: Deployment) -> None:
-        self.face = self.make_face()  # errors are OpenAI's
-        form = await self.beside(read, body)
-        self.face = CompletionsFace(form.model, int(time.time()), form.wants_usage, form.echoed)
-        self.untranslated = form.dropped
-        chat = await self.beside(canonical, form, body)
-        await self.answer(await self.beside(ChatRequest.of, chat), deployment)
+        async def translated() -> Prepared:
+            form = await self.beside(read, body)
+            request = await self.beside(ChatRequest.of, await self.beside(canonical, form, body))
+            face = CompletionsFace(form.model, int(time.time()), form.wants_usage, form.echoed)
+            return Prepared(request, face, form.dropped)
+
+        async def prepare(deployment: Deployment) -> Prepared:
+            call = self.native_call(deployment)
+            if call is None:
+                return await translated()
+            face = CompletionsFace(asked.model, int(time.time()), asked.wants_usage)
+            return self.natively(call, body, bool(asked.stream), face, instead=translated)
+
+        await self.answer(self.deployment(asked.model), prepare)
 
 
 routes: list[tuple[str, Any]] = [("/v1/completions", CompletionsHandler)]

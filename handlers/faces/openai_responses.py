@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from handlers.base.answering import Prepared
 from handlers.base.native import NativeFirstHandler
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
@@ -32,19 +33,28 @@ class ResponsesHandler(NativeFirstHandler):
     async def post(self) -> None:
         body = await self.json_body()
         asked = await self.judged(body, Asked, ResponsesRequest)
-        deployment = self._where(asked, body)
-        call = self.native_call(deployment)
-        if call is not None and await self.beside(call.takes, body, deployment):
-            form = ResponsesRequest.model_construct(model=asked.model, input="")
-            self.face = ResponsesFace(form, int(time.time()))
-            # What is kept nowhere else cannot be told in a chat.
-            instead = None if refers(body) else lambda: self._translate(body, deployment)
+
+        async def translated() -> Prepared:
+            form = await self.beside(read, body)
+            chat = await self.beside(canonical, form, body)
+            request = await self.beside(ChatRequest.of, chat.sent)
+            return Prepared(request, ResponsesFace(form, _now(), chat.tools, _now), tuple(chat.dropped))
+
+        async def prepare(deployment: Deployment) -> Prepared:
+            call = self.native_call(deployment)
+            if call is None or not await self.beside(call.takes, body, deployment):
+                return await translated()
             sent: Mapping[str, Any] = body
+            dropped: tuple[str, ...] = ()
             if call.keeps(deployment):
-                sent, self.untranslated = await self.beside(cleaned, body)
-            await self.answer_natively(call, sent, bool(asked.stream), deployment, instead)
-        else:
-            await self._translate(body, deployment)
+                sent, dropped = await self.beside(cleaned, body)
+            form = ResponsesRequest.model_construct(model=asked.model, input="")
+            # What is kept nowhere else cannot be told in a chat.
+            instead = None if refers(body) else translated
+            face = ResponsesFace(form, _now())
+            return self.natively(call, sent, bool(asked.stream), face, dropped, instead)
+
+        await self.answer(self._where(asked, body), prepare)
 
     def relay_face(self, own: Face) -> NativeFace:
         return ResponsesRelayFace(own)
@@ -61,14 +71,6 @@ class ResponsesHandler(NativeFirstHandler):
                 self.facts["model"] = asked.model
                 return able[0][0]
         return self.deployment(asked.model)
-
-    async def _translate(self, body: dict[str, Any], deployment: Deployment) -> None:
-        self.face = self.make_face()  # errors are OpenAI's
-        form = await self.beside(read, body)
-        chat = await self.beside(canonical, form, body)
-        self.face = ResponsesFace(form, _now(), chat.tools, _now)
-        self.untranslated = tuple(chat.dropped)
-        await self.answer(await self.beside(ChatRequest.of, chat.sent), deployment)
 
 
 def _now() -> int:

@@ -61,15 +61,16 @@ WHOLE_BIG = {
 
 
 class Flood:
-    """An upstream that pushes 24 MB as fast as it can; ``sent`` counts its events."""
+    """An upstream that pushes as many big events as it can, 24 MB if nothing is said; ``sent`` counts them."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: int = WORDS) -> None:
+        self.words = words
         self.sent = 0
 
     async def __call__(self, exchange: Exchange) -> None:
         (event,) = sse(BIG, done=False)
         await exchange.send(head(200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}))
-        while self.sent < WORDS:
+        while self.sent < self.words:
             await exchange.chunk(event)
             self.sent += 1
         await exchange.chunk(b"data: [DONE]\n\n")

@@ -18,7 +18,7 @@ from tests.support.peer import Peer, Script
 from tests.support.scripts import answer_json
 
 NOWHERE = "http://127.0.0.1:9"
-LETTERS = 8_000_000
+LETTERS = 3_000_000
 WHOLE = {
     "id": "c-1",
     "object": "chat.completion",
@@ -66,7 +66,7 @@ async def test_a_steady_reader_gets_everything(
 ) -> None:
     """The write limit counts silence: an answer may take many times as long, whole, streamed or relayed."""
     async with (
-        Peer(script or Flood()) as peer,
+        Peer(script or Flood(LETTERS // 60_000)) as peer,
         gateway(tmp_path, peer.url, write_timeout=0.5) as proxy,
         Connection(proxy.origin) as client,
     ):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +17,7 @@ from tests.faults.kit import healthy
 from tests.handlers.kit import access_lines, gateway
 from tests.support.client import Connection
 from tests.support.gateway import RunningGateway
+from tests.support.growth import ALLOWED, DOUBLINGS, growth
 from tests.support.loops import wait_until
 from tests.support.peer import Peer
 
@@ -145,16 +145,7 @@ async def test_bodies_among_them(tmp_path: Path) -> None:
         assert [request.body for request in peer.requests] == [text] * 4
 
 
-def _cpu(work: Callable[[], None]) -> float:
-    took = []
-    for _ in range(3):
-        began = time.process_time()
-        work()
-        took.append(time.process_time() - began)
-    return min(took)
-
-
-HEADS = {
+HEADS: Mapping[str, Callable[[int], bytes]] = {
     "one value": lambda size: b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"x" * size,
     "many spaces": lambda size: b"GET / HTTP/1.1\r\nHost: a\r\nA:" + b" " * size + b"x",
     "one target": lambda size: b"GET /" + b"a" * size,
@@ -165,15 +156,14 @@ HEADS = {
 def test_a_head_byte_by_byte(name: str) -> None:
     """A head that comes a byte at a time costs what its bytes cost: twice as long, at most 2.5 times as much."""
 
-    def read(size: int) -> None:
+    def read(head: bytes) -> None:
         reader = RequestReader()
-        for byte in HEADS[name](size):
+        for byte in head:
             reader.feed(bytes((byte,)))
         assert reader.fault is None
         assert reader.begun
 
-    half, whole = (_cpu(partial(read, size)) for size in (MAX_HEAD // 2 - 100, MAX_HEAD - 200))
-    assert whole < 2.5 * half
+    assert growth(HEADS[name], read, (MAX_HEAD - 200) >> DOUBLINGS) <= ALLOWED
 
 
 def test_a_chunked_body_byte_by_byte() -> None:
