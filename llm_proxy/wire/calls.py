@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from llm_proxy.wire.policies import DeploymentLimits
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -107,6 +109,39 @@ class Deployment:
     ca: PemFile | None = None
     client_cert: PemFile | None = None
     client_key: PemFile | None = None
+    #: Tier: a higher one is asked when no lower one can take the request.
+    order: int = 0
+    #: Requests in flight at this upstream for this model; None: no limit.
+    max_concurrent: int | None = None
+    limits: DeploymentLimits | None = None
+    #: Whether the upstream is asked how busy it is: ``auto`` (where servers of its kind tell) or ``none``.
+    load: Literal["auto", "none"] = "auto"
+    #: Whether it goes on with an assistant's message that is not complete; None: as servers of its kind do.
+    prefill: bool | None = None
+    _upstream_key: str = field(init=False, default="", compare=False, repr=False)
+    _server_key: str = field(init=False, default="", compare=False, repr=False)
+
+    @property
+    def upstream_key(self) -> str:
+        """Sixteen hex digits that name the upstream and its model, whatever the provider is called: load, failures and
+        limits belong to them. All rows of one kind, host, key and upstream model have the same."""
+        if not self._upstream_key:  # made once, and not for rows that nobody asks for
+            parts = (self.server_key, self.api_type, self.api_host.rstrip("/"), self.model)
+            object.__setattr__(self, "_upstream_key", _digest(*parts))
+        return self._upstream_key
+
+    @property
+    def server_key(self) -> str:
+        """The same for the server and the key alone, whatever the model and the dialect."""
+        if not self._server_key:
+            object.__setattr__(self, "_server_key", _digest(_origin(self.api_host), *self._credentials()))
+        return self._server_key
+
+    def _credentials(self) -> list[str | None]:
+        """What this upstream knows us by."""
+        parts = [self.token.reveal() if self.token else None]
+        parts += [f"{name}: {value.reveal()}" for name, value in sorted(self.headers.items())]
+        return [*parts, self.client_cert.path] if self.client_cert else parts
 
     @property
     def identity(self) -> str:
@@ -122,6 +157,16 @@ class Deployment:
             files = (self.ca, self.client_cert, self.client_key)
             parts.append(json.dumps([file.path if file else None for file in files]))
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _digest(*parts: str | None) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _origin(host: str) -> str:
+    """Scheme, name and port of an address."""
+    scheme, mark, rest = host.partition("://")
+    return (scheme + mark + rest.partition("/")[0]).lower()
 
 
 @dataclass(frozen=True, slots=True)
