@@ -21,7 +21,7 @@ from llm_proxy.clients.request_reader import MAX_HEAD, MAX_HEADERS
 from llm_proxy.clients.target import after
 from llm_proxy.errors import InvalidRequest, NotFound, Problem, RequestError
 from llm_proxy.faces.face import OpenAIFace
-from llm_proxy.relay.relay import Clock
+from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.upstream import Head
 from llm_proxy.routing.choice import unknown_model
 from llm_proxy.wire.calls import Deployment, HttpCall

@@ -25,7 +25,8 @@ from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.net.pace import Pace
 from llm_proxy.relay.memory import COST
-from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer
+from llm_proxy.relay.reading import read_answer
+from llm_proxy.relay.relay import Relay, Tally, expressed
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.choice import choose, unknown_model
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest

@@ -19,7 +19,8 @@ from handlers.base.redaction import ADDRESSES
 from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSupported, Problem
 from llm_proxy.faces.media.body import MediaBody, read_body
-from llm_proxy.relay.relay import Clock, read_error
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import read_error
 from llm_proxy.relay.upstream import Head
 from llm_proxy.routing.choice import choose, unknown_model
 from llm_proxy.wire.calls import Deployment, HttpCall
