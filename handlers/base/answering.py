@@ -111,8 +111,8 @@ class AnsweringHandler(BaseHandler):
         """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
         self.facts["model"] = model[:_LONGEST_NAME]
         rows = self.snapshot.models.get(model)
-        if not rows:
-            raise unknown_model(model, self.snapshot.models)
+        if not rows or not (self.grant is None or self.grant.allows(model)):
+            raise unknown_model(model, self.models)
         return rows[0] if len(rows) == 1 and rows[0].weight > 0 else choose(rows, random.random())
 
     async def complete_chat(self, body: dict[str, Any], *, stream: bool) -> None:

@@ -41,6 +41,8 @@ class MediaHandler(RelayingHandler):
 
     #: What a 400 says about a missing model.
     no_model: ClassVar[str] = "is required, because several upstreams are configured that could be meant"
+    #: Whether some model does the work, the upstream's usual one if none is named.
+    calls_a_model: ClassVar[bool] = True
     #: What an upstream must speak.
     what: ClassVar[str] = "OpenAI's API"
     #: The end of what was sent of an event stream: between two events there is room for one of ours.
@@ -53,9 +55,9 @@ class MediaHandler(RelayingHandler):
         if model is None:
             return self._only_provider()
         self.facts["model"] = model
-        rows = self.snapshot.models.get(model)
+        rows = self.models.get(model)
         if not rows:
-            raise unknown_model(model, self.snapshot.models)
+            raise unknown_model(model, self.models)
         able = [row for row in rows if self.able(row)]
         if not able:
             raise NotSupported.by_upstream(self.not_there(rows))
@@ -78,7 +80,9 @@ class MediaHandler(RelayingHandler):
 
     def _only_provider(self) -> Deployment:
         """The bare row of the one provider that has such endpoints."""
-        rows = [row for found in self.snapshot.models.values() for row in found]
+        if self.calls_a_model and self.grant is not None and self.grant.fits is not None:
+            raise InvalidRequest.of([Problem("model", "is required, because this key is for certain models")])
+        rows = [row for found in self.models.values() for row in found]
         names = {row.provider for row in rows if self.able(row)}
         if not names:
             raise NotSupported.by_upstream(f"no upstream is configured that speaks {self.what}")

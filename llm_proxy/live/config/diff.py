@@ -42,10 +42,15 @@ PromptHashes = Mapping[tuple[str, str], str]
 
 
 def diff(
-    old: Iterable[Deployment], new: Iterable[Deployment], old_prompts: PromptHashes, new_prompts: PromptHashes
+    old: Iterable[Deployment],
+    new: Iterable[Deployment],
+    old_prompts: PromptHashes,
+    new_prompts: PromptHashes,
+    more: Iterable[str] = (),
 ) -> list[str]:
-    """One sentence for each model and prompt that was added, removed or changed, at most ``MAX_LINES`` and a count."""
-    lines = [*_models(list(old), list(new)), *_prompts(old_prompts, new_prompts)]
+    """One sentence for each model and prompt that was added, removed or changed, and ``more`` sentences; at most
+    ``MAX_LINES`` and a count."""
+    lines = [*_models(list(old), list(new)), *_prompts(old_prompts, new_prompts), *more]
     if len(lines) > MAX_LINES:
         lines[MAX_LINES:] = [f"and {len(lines) - MAX_LINES} more"]
     return lines

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from llm_proxy.live.access import words
 from llm_proxy.live.config.diff import diff
 from llm_proxy.live.config.placeholders import Filled
 from llm_proxy.live.state.snapshot import Snapshot
@@ -56,7 +57,7 @@ class Masks:
 
     def row(self, row: Deployment) -> dict[str, Any]:
         """A deployment fit to leave the process."""
-        told = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+        told = {field.name: getattr(row, field.name) for field in dataclasses.fields(row) if field.init}
         told = {name: self._field(name, value) for name, value in told.items()}
         # The address of the demo model is chosen anew by each process.
         told["api_host"] = self.hide("demo" if row.api_type == "demo" else row.api_host)
@@ -85,6 +86,7 @@ def tell(snapshot: Snapshot, salt: str) -> dict[str, Any]:
         "salt": salt,
         "models": [masks.row(row) for row in snapshot.config.deployments],
         "prompts": [[*key, prompt.hash] for key, prompt in sorted(snapshot.prompts.prompts.items())],
+        "access": words.told(snapshot.access, lambda digest: masks.hide(digest.hex())[_MASKED]),
     }
 
 
@@ -99,12 +101,13 @@ def differences(told: Mapping[str, Any], candidate: Snapshot) -> list[str]:
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("not the answer of a gateway of this version") from error
     (old_rows, old_prompts), (new_rows, new_prompts) = sides
-    return diff(old_rows, new_rows, old_prompts, new_prompts)
+    keys = words.differences(told.get("access", {}), mine["access"])
+    return diff(old_rows, new_rows, old_prompts, new_prompts, keys)
 
 
 def _row(told: Mapping[str, Any]) -> Deployment:
     """The deployment that was told, digits instead of what was hidden."""
-    known = {field.name for field in dataclasses.fields(Deployment)}
+    known = {field.name for field in dataclasses.fields(Deployment) if field.init}
     fields = {name: _value(value) for name, value in told.items() if name in known}
     fields["timeouts"] = Timeouts(**told["timeouts"])
     fields["token"] = Secret(fields["token"]) if fields["token"] is not None else None
