@@ -67,6 +67,8 @@ class GatewayError(Exception):
     kind: str = ""
     #: What Anthropic's clients read beside the type, to decide how to go on (``error.details``).
     details: Mapping[str, Any] | None = None
+    #: How long the upstream wants to be left alone, in seconds, as it said itself.
+    wait: float | None = None
 
     def __init__(
         self,
