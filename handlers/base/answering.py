@@ -110,10 +110,11 @@ class AnsweringHandler(BaseHandler):
     def deployment(self, model: str) -> Deployment:
         """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
         self.facts["model"] = model[:_LONGEST_NAME]
-        rows = self.snapshot.models.get(model)
-        if not rows:
+        resolved = self.snapshot.catalog.resolve(model)
+        if resolved is None:
             raise unknown_model(model, self.snapshot.models)
-        return rows[0] if len(rows) == 1 and rows[0].weight > 0 else choose(rows, random.random())
+        rows = resolved.deployments
+        return rows[0] if resolved.plain or resolved.pinned else choose(rows, random.random())
 
     async def complete_chat(self, body: dict[str, Any], *, stream: bool) -> None:
         """Answer a body of OpenAI's chat completions; ``stream`` is what an absent field means. Raises ``RequestError``."""

@@ -53,13 +53,14 @@ class MediaHandler(RelayingHandler):
         if model is None:
             return self._only_provider()
         self.facts["model"] = model
-        rows = self.snapshot.models.get(model)
-        if not rows:
+        resolved = self.snapshot.catalog.resolve(model)
+        if resolved is None:
             raise unknown_model(model, self.snapshot.models)
+        rows = resolved.deployments
         able = [row for row in rows if self.able(row)]
         if not able:
             raise NotSupported.by_upstream(self.not_there(rows))
-        return choose(able, self.share())
+        return able[0] if resolved.pinned else choose(able, self.share())
 
     def able(self, row: Deployment) -> bool:
         """Whether that upstream may have such endpoints."""
@@ -78,7 +79,7 @@ class MediaHandler(RelayingHandler):
 
     def _only_provider(self) -> Deployment:
         """The bare row of the one provider that has such endpoints."""
-        rows = [row for found in self.snapshot.models.values() for row in found]
+        rows = [row for row in self.snapshot.config.deployments if row.active]
         names = {row.provider for row in rows if self.able(row)}
         if not names:
             raise NotSupported.by_upstream(f"no upstream is configured that speaks {self.what}")
