@@ -75,6 +75,8 @@ class GatewayError(Exception):
     #: Header fields of the answer, beside ``Retry-After``; and what stands in its body beside the message.
     headers: tuple[tuple[str, str], ...] = ()
     beside: Mapping[str, Any] | None = None
+    #: How long the upstream wants to be left alone, in seconds, as it said itself.
+    wait: float | None = None
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from llm_proxy.access.identity import identify, presented
@@ -75,6 +75,14 @@ class Gate:
             self._views, self._viewed = {}, snapshot
         which = grant.terms.models, grant.team.models
         if (found := self._views.get(which)) is None:
-            found = {name: rows for name, rows in snapshot.models.items() if fits(name)}
+            found = {name: rows for name, rows in snapshot.models.items() if _fits(fits, name, snapshot)}
             self._views[which] = found
         return found
+
+
+def _fits(fits: Callable[[str], bool], name: str, snapshot: Snapshot) -> bool:
+    """Whether the name itself fits, or the one that it is an alias of."""
+    if fits(name):
+        return True
+    resolved = snapshot.catalog.resolve(name)
+    return resolved is not None and fits(resolved.name)

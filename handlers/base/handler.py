@@ -47,8 +47,10 @@ from llm_proxy.errors import (
     UnsupportedMedia,
 )
 from llm_proxy.faces.face import Face, OpenAIFace
+from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.net.pace import Pace
+from llm_proxy.routing.choice import unknown_model
 from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.host import host_name
 from llm_proxy.wire.long_json import PIECE, dumps_long
@@ -236,6 +238,24 @@ class BaseHandler(LeanRequestHandler):
         """The models that there are for whoever asks."""
         grant = self.grant
         return self.snapshot.models if grant is None else self.gateway.gate.models(self.snapshot, grant)
+
+    def look_up(self, model: str) -> Resolved | None:
+        """What ``model`` means for whoever asks; None if nobody serves it, or not for this key."""
+        found = self.snapshot.catalog.resolve(model)
+        if found is None or self.grant is None or self.grant.allows(model, found.name):
+            return found
+        return None
+
+    def resolved(self, model: str) -> Resolved:
+        """The same. Raises ``ModelNotFound``."""
+        found = self.look_up(model)
+        if found is None:
+            raise unknown_model(model, self.models)
+        return found
+
+    def may_use(self, model: str) -> bool:
+        """Whether the key is for that model."""
+        return self.grant is None or self.grant.allows(model)
 
     def data_received(self, chunk: bytes) -> None:
         """The next bytes of the body; the first may come before ``prepare``."""

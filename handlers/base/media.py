@@ -21,7 +21,7 @@ from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSuppo
 from llm_proxy.faces.media.body import MediaBody, read_body
 from llm_proxy.relay.relay import Clock, read_error
 from llm_proxy.relay.upstream import Head
-from llm_proxy.routing.choice import choose, unknown_model
+from llm_proxy.routing.choice import choose
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.strict_json import JsonProblem
 
@@ -55,13 +55,12 @@ class MediaHandler(RelayingHandler):
         if model is None:
             return self._only_provider()
         self.facts["model"] = model
-        rows = self.models.get(model)
-        if not rows:
-            raise unknown_model(model, self.models)
+        resolved = self.resolved(model)
+        rows = resolved.deployments
         able = [row for row in rows if self.able(row)]
         if not able:
             raise NotSupported.by_upstream(self.not_there(rows))
-        return choose(able, self.share())
+        return able[0] if resolved.pinned else choose(able, self.share())
 
     def able(self, row: Deployment) -> bool:
         """Whether that upstream may have such endpoints."""
@@ -82,7 +81,7 @@ class MediaHandler(RelayingHandler):
         """The bare row of the one provider that has such endpoints."""
         if self.calls_a_model and self.grant is not None and self.grant.fits is not None:
             raise InvalidRequest.of([Problem("model", "is required, because this key is for certain models")])
-        rows = [row for found in self.models.values() for row in found]
+        rows = [row for row in self.snapshot.config.deployments if row.active and self.may_use(row.name)]
         names = {row.provider for row in rows if self.able(row)}
         if not names:
             raise NotSupported.by_upstream(f"no upstream is configured that speaks {self.what}")

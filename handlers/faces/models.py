@@ -17,7 +17,6 @@ from llm_proxy.faces.anthropic.models import Paging, described, page
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.gemini import models as gemini_models
 from llm_proxy.faces.gemini.face import GeminiFace
-from llm_proxy.routing.choice import unknown_model
 from llm_proxy.wire.calls import Deployment
 
 
@@ -65,9 +64,7 @@ class ModelHandler(CatalogueHandler):
     def get(self, name: str) -> None:
         if self.for_google() and not self.for_anthropic():
             name = gemini_models.known_name(name, self.models)
-        rows, loaded_at = self.models.get(name), self.snapshot.loaded_at
-        if not rows:
-            raise unknown_model(name, self.models)
+        rows, loaded_at = self.resolved(name).deployments, self.snapshot.loaded_at
         if self.for_anthropic():
             self.send_json(described(name, rows, loaded_at))
         elif self.for_google():
