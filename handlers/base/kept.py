@@ -28,6 +28,7 @@ class KeptHandler(MediaHandler):
     """Base of what is done with what is kept; ``root`` is the beginning of its paths."""
 
     root: ClassVar[str] = ""
+    calls_a_model = False
 
     def share(self) -> float:
         return 0.0  # the first in use: see the module
