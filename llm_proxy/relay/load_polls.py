@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Sequence
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.relay.relay import Clock, await_head, read_whole
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import await_head, read_whole
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.signals import Source, sources
 from llm_proxy.routing.states import States
