@@ -25,9 +25,10 @@ from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.net.pace import Pace
 from llm_proxy.relay.memory import COST
-from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer
+from llm_proxy.relay.reading import read_answer
+from llm_proxy.relay.relay import Relay, Tally, expressed
 from llm_proxy.relay.upstream import Exchange
-from llm_proxy.routing.choice import choose, unknown_model
+from llm_proxy.routing.choice import choose
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter, BaseProvider
@@ -110,9 +111,7 @@ class AnsweringHandler(BaseHandler):
     def deployment(self, model: str) -> Deployment:
         """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
         self.facts["model"] = model[:_LONGEST_NAME]
-        resolved = self.snapshot.catalog.resolve(model)
-        if resolved is None:
-            raise unknown_model(model, self.snapshot.models)
+        resolved = self.resolved(model)
         rows = resolved.deployments
         return rows[0] if resolved.plain or resolved.pinned else choose(rows, random.random())
 

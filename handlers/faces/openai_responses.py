@@ -61,7 +61,7 @@ class ResponsesHandler(NativeFirstHandler):
 
     def _where(self, asked: Asked, body: dict[str, Any]) -> Deployment:
         """One of the model's deployments. Raises as ``deployment`` does."""
-        resolved = self.snapshot.catalog.resolve(asked.model)
+        resolved = self.look_up(asked.model)
         rows = resolved.deployments if resolved is not None else ()
         if len(rows) > 1 and asked.store is not False:
             able = [(row, call) for row in rows if row.weight > 0 and (call := self.native_call(row))]

@@ -99,6 +99,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Answer("`pong`", {TEXT: const("pong")}),
             Answer("`draining`: it is about to stop.", {TEXT: const("draining")}, "503"),
         ),
+        open=True,
     ),
     Operation(
         "GET",
@@ -135,7 +136,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "/status",
         GROUP,
         "What runs now",
-        (Answer("The state of configuration, watcher, log and processes.", {JSON: ref("Status")}),),
+        (
+            Answer(
+                "The state of configuration, watcher, log and processes; for a key without `admin` a word.",
+                {JSON: {"anyOf": [ref("Status"), record({"state": one_of("ok", "draining")})]}},
+            ),
+        ),
     ),
     Operation(
         "GET",
@@ -155,6 +161,7 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
         (ROOT, PREFIX),
         parameters=(_TAG,),
+        open=True,
     ),
     Operation(
         "GET",
@@ -167,5 +174,6 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
         (ROOT, PREFIX),
         parameters=(_TAG,),
+        open=True,
     ),
 )
