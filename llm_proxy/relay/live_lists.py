@@ -19,7 +19,8 @@ from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.live.background_thread import yielding_gil
 from llm_proxy.live.config.catalog import Catalog, Listed
 from llm_proxy.live.state.registry import Registry, Snapshot
-from llm_proxy.relay.relay import Clock, await_head, read_whole, refuse_errors
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import await_head, read_whole, refuse_errors
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.wire.calls import Deployment, Timeouts
 
