@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-apps torture soak overload fuzz fuzz-api bench schema matrix requirements vendors build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps torture soak overload fuzz fuzz-api bench schema matrix requirements vendors build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test-all: test-others test ## the tests on every Python of this machine
 
 test-node: environment ## the official JavaScript clients; skipped where there is no Node or no npm registry
 	$(BIN)/python -m tests.node
+
+test-deploy: ## deploy/ judged by Helm's library, Kubernetes' schemas, hadolint and systemd
+	scripts/test-deploy.sh
 
 test-apps: environment ## real programs (Claude Code, Codex, Gemini CLI, aider ...) in front of the gateway; APPS=--quick is what CI runs
 	$(BIN)/python -m tests.apps $(APPS)

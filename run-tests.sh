@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests, on a fresh machine too, in as many processes as there are cores; arguments go to pytest, which runs
+# Runs the tests, on a fresh machine too, in a process more than there are cores; arguments go to pytest, which runs
 # in this folder (-n0: one process, as a debugger wants it).
 # LLM_PROXY_VENV names another environment than .venv, LLM_PROXY_PYTHON the Python to make it with.
 set -e

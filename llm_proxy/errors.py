@@ -67,6 +67,8 @@ class GatewayError(Exception):
     kind: str = ""
     #: What Anthropic's clients read beside the type, to decide how to go on (``error.details``).
     details: Mapping[str, Any] | None = None
+    #: How long the upstream wants to be left alone, in seconds, as it said itself.
+    wait: float | None = None
 
     def __init__(
         self,
@@ -221,7 +223,7 @@ class ThreadsUnsupported(RequestError):
     """Anthropic's message threads, which keep a conversation on the server: a gateway keeps none.
 
     The tool runner of the official client begins with a thread, and goes on without one when it is told this
-    (anthropic/lib/threads of anthropic 2.12)."""
+    (anthropic/lib/threads of anthropic 2.14)."""
 
     code = "thread_unsupported_request"
     details = {"error_code": code, "unsupported": ["thread"]}

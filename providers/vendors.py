@@ -6,7 +6,7 @@ open models (vLLM, llama.cpp and the gateways before them). They ignore fields t
 render messages through templates that want one text of the system, in front.
 
 Sources: each vendor's API reference and the types in its own Python client (groq 1.7, cerebras-cloud-sdk 1.91, mistralai 3.7,
-openrouter 1.3, perplexityai 0.46, together 3.1, openai 3.54), and reports that quote a vendor's refusal, named beside
+openrouter 1.3, perplexityai 0.46, together 3.1, openai 3.57), and reports that quote a vendor's refusal, named beside
 the row.
 """
 

@@ -30,6 +30,15 @@ def pytest_unconfigure() -> None:
     WATCH.remove()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One process more than there are cores: a third of the tests' time is waiting for clocks and processes."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + 1
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Every coroutine test runs on ``io_loop``, whether it names the fixture or not."""
     if not isinstance(item, pytest.Function) or "io_loop" in item.fixturenames:

@@ -20,6 +20,10 @@ OPENAI = Vendor(
         (r"(gpt-3|gpt-4|chatgpt|gpt-5(\.\d+)?-chat)", "reasoning_effort"),
         # platform.openai.com/docs/guides/latest-model: from 5.1 on these pass where the effort is none.
         (r"(o1|o3|o4|gpt-5(-mini|-nano|-codex|-pro)?)(-(?!chat)|$)", _SAMPLING),
+        # "Not supported with latest reasoning models o3 and o4-mini" (openai-python, completion_create_params); "Unsupported
+        # parameter: 'stop'" from gpt-5 (huggingface/smolagents#1662), 5.1 (#1868), 5.2 (#1893). o1 and o3-mini take it
+        # (#1211), and so does 5.5 (BerriAI/litellm#28650).
+        (r"(o3(?!-mini)|o4|gpt-5(\.[0-4])?)(-(?!chat)|$)", "stop"),
     ),
     cache_keys=True,
     strict=True,

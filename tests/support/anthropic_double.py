@@ -67,7 +67,7 @@ class AnthropicDouble(Peer):
         try:
             body = request.json()
             if body.get("thread") is not None:
-                # What the vendor's client takes as: go on without a thread (anthropic/lib/threads of anthropic 2.12).
+                # What the vendor's client takes as: go on without a thread (anthropic/lib/threads of anthropic 2.14).
                 told = error(400, "thread: not supported for this request")
                 details = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
                 told["error"]["details"] = details

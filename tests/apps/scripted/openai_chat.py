@@ -75,6 +75,12 @@ def judge(body: dict[str, Any], manners: Manners) -> None:
 def _thinker(body: dict[str, Any], manners: Manners) -> None:
     words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
     need("max_tokens" not in body, words, "max_tokens")
+    # What o3, o4-mini and gpt-5 up to 5.4 say.
+    need(
+        "stop" not in body or manners.elsewhere,
+        "Unsupported parameter: 'stop' is not supported with this model.",
+        "stop",
+    )
     effort = body.get(
         "reasoning_effort", "none" if manners.elsewhere else "medium"
     )  # from 5.1 on none is the default

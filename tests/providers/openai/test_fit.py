@@ -245,6 +245,42 @@ def test_models_that_take_no_sampling(model: str) -> None:
     assert fitted("openai", "gpt-4o", temperature=0)[0]["temperature"] == 0
 
 
+STOPS = {
+    "gpt-4o": True,
+    "gpt-4.1-mini": True,
+    "o1": True,
+    "o1-mini": True,
+    "o3-mini": True,
+    "o3-mini-2025-01-31": True,
+    "o3": False,
+    "o3-2025-04-16": False,
+    "o3-pro": False,
+    "o4-mini": False,
+    "openai/o4-mini-2025-04-16": False,
+    "gpt-5": False,
+    "gpt-5-nano": False,
+    "gpt-5-2025-08-07": False,
+    "gpt-5.1": False,
+    "gpt-5.2-2025-12-11": False,
+    "gpt-5.4-mini": False,
+    "gpt-5-chat-latest": True,
+    "gpt-5.1-chat-latest": True,
+    "gpt-5.5": True,
+    "gpt-5.6-mini": True,
+    "gpt-51": True,
+}
+
+
+@pytest.mark.parametrize("vendor", ["openai", "azure"])
+@pytest.mark.parametrize(("model", "takes"), STOPS.items())
+def test_models_that_take_no_stop(model: str, takes: bool, vendor: str) -> None:
+    """It is left out and named; a null says nothing."""
+    body, dropped = fitted(vendor, model, stop=["x"])
+
+    assert ("stop" in body, dropped) == (takes, () if takes else ("stop",))
+    assert fitted(vendor, model, stop=None)[1] == ()
+
+
 THOUGHT = {"role": "assistant", "content": "b"}
 
 
