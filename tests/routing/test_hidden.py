@@ -107,16 +107,16 @@ async def test_when_all_fail_the_last_says_why(tmp_path: Path) -> None:
 
 async def test_a_rate_limit_is_told_only_if_all_said_so(tmp_path: Path) -> None:
     """One 429 and one failure: the failure is told. Two 429: a 429, and when the first of them may be asked again."""
-    async with Fleet(tmp_path, status(429, {"Retry-After": "20"}), status(500)) as fleet:
+    async with Fleet(tmp_path, status(429, {"Retry-After": "70"}), status(500)) as fleet:
         got = await fleet.ask(WHOLE)
         assert got.status == 502
     (tmp_path / "both").mkdir()
-    limits = status(429, {"Retry-After": "20"}), status(429, {"Retry-After": "9"})
+    limits = status(429, {"Retry-After": "70"}), status(429, {"Retry-After": "45"})
     async with Fleet(tmp_path / "both", *limits) as fleet:
         got = await fleet.ask(WHOLE)
-        assert (got.status, got.json()["error"]["code"], got.headers["retry-after"]) == (429, "rate_limit", "9")
+        assert (got.status, got.json()["error"]["code"], got.headers["retry-after"]) == (429, "rate_limit", "45")
         asleep = await fleet.ask(WHOLE)  # nobody is asked again before that
 
         assert fleet.asked() == [1, 1]
-    assert (asleep.status, asleep.headers["retry-after"]) == (429, "9")
-    assert "gpu-1 is asleep for 20 s" in asleep.json()["error"]["message"]
+    assert (asleep.status, asleep.headers["retry-after"]) == (429, "45")
+    assert "gpu-1 is asleep for 70 s" in asleep.json()["error"]["message"]
