@@ -431,6 +431,7 @@ class AnsweringHandler(BaseHandler):
         exchange, upstream = self.exchange, self._upstream
         if self.tries is not None:
             text = header_text.__wrapped__(self.tries.told())
+            self.facts |= self.tries.facts()
             if self.tries.fallback:
                 self.answer_headers.put(
                     "X-Llm-Fallback", header_text.__wrapped__(self.tries.fallback[:_NAMES])

@@ -40,9 +40,7 @@ async def carry_out(
     finally:
         tries.close()
         running.discard(handler)
-        handler.facts.update(affinity=tries.affinity, attempts=tries.told())
-        if tries.queued is not None:
-            handler.facts["queued_ms"] = round(tries.queued * 1000, 2)
+        handler.facts |= tries.facts()
 
 
 def wanted_prompt(resolved: Resolved, headers: Mapping[str, str], body: Mapping[str, Any]) -> Prompt | None:

@@ -371,6 +371,11 @@ class Attempts:
             return ", ".join(self._told)
         return ", ".join([*self._told, self._words(attempt, None)])
 
+    def facts(self) -> dict[str, Any]:
+        """What the access line says of them."""
+        queued = None if self.queued is None else round(self.queued * 1000, 2)
+        return {"attempts": self.told(), "queued_ms": queued, "affinity": self.affinity}
+
     def _words(self, attempt: Attempt, error: GatewayError | None) -> str:
         head = attempt.exchange.head if attempt.exchange is not None else None
         name = attempt.deployment.provider
