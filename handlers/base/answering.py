@@ -124,7 +124,8 @@ class AnsweringHandler(BaseHandler):
     def deployment(self, model: str) -> Deployment:
         """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
         found = self.resolved(model)
-        return found.deployments[0] if found.plain else choose(found.deployments, random.random())
+        rows = found.deployments
+        return rows[0] if found.plain or found.pinned else choose(rows, random.random())
 
     def route(
         self, model: str, body: Mapping[str, Any] = NOTHING, *, stream: bool = False

@@ -76,7 +76,7 @@ class MediaHandler(RelayingHandler):
 
     def _only_provider(self) -> Deployment:
         """The bare row of the one provider that has such endpoints."""
-        rows = [row for found in self.snapshot.models.values() for row in found]
+        rows = [row for row in self.snapshot.config.deployments if row.active]
         names = {row.provider for row in rows if self.able(row)}
         if not names:
             raise NotSupported.by_upstream(f"no upstream is configured that speaks {self.what}")

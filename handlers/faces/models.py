@@ -65,9 +65,10 @@ class ModelHandler(CatalogueHandler):
     def get(self, name: str) -> None:
         if self.for_google() and not self.for_anthropic():
             name = gemini_models.known_name(name, self.snapshot.models)
-        rows, loaded_at = self.snapshot.models.get(name), self.snapshot.loaded_at
-        if not rows:
+        resolved, loaded_at = self.snapshot.catalog.resolve(name), self.snapshot.loaded_at
+        if resolved is None:
             raise unknown_model(name, self.snapshot.models)
+        rows = resolved.deployments
         if self.for_anthropic():
             self.send_json(described(name, rows, loaded_at))
         elif self.for_google():

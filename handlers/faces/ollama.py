@@ -45,13 +45,13 @@ class OllamaHandler(BaseHandler):
     def rows(self, model: str) -> tuple[str, tuple[Deployment, ...]]:
         """The public name that ``model`` means, and its active deployments. Raises ``ModelNotFound``."""
         name = known_name(model, self.snapshot.models)
-        rows = self.snapshot.models.get(name)
-        if not rows:
+        resolved = self.snapshot.catalog.resolve(name)
+        if resolved is None:
             # The words by which Ollama's clients know it (server/routes.go).
             message = unknown_model(model, self.snapshot.models).message
             message = message.replace("the model", "model", 1).replace("does not exist", "not found", 1)
             raise ModelNotFound(message.replace("GET /tags", "GET /api/tags"), param="model")
-        return name, rows
+        return name, resolved.deployments
 
 
 class RootHandler(OllamaHandler):

@@ -29,9 +29,9 @@ class RetryBudget:
     def take(self, now: float) -> bool:
         """One retry, if there is one left."""
         self._turn(now)
-        if self.tokens < 1.0:
+        if self.tokens < 1.0 - 1e-9:  # sums of fifths
             return False
-        self.tokens -= 1.0
+        self.tokens = max(0.0, self.tokens - 1.0)
         return True
 
     @property

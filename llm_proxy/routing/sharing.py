@@ -39,16 +39,24 @@ _FORGOTTEN = 900.0
 class SharedStates:
     """Made by the parent; ``join`` makes it a worker's."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, groups: int = _GROUPS) -> None:
         self.workers = workers
+        self.groups = groups
         self.row = 0
         self.stride = _WORDS + workers
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
-        self._file.truncate(_WAYS * _GROUPS * self.stride * 8)
+        self._file.truncate(_WAYS * groups * self.stride * 8)
         self._page = mmap.mmap(self._file.fileno(), 0)
         self.page = view = memoryview(self._page)
         self.numbers = view.cast("Q")
         self.seconds = view.cast("d")
+
+    def close(self) -> None:
+        """Let go of this process's view."""
+        for view in (self.numbers, self.seconds, self.page):
+            view.release()
+        self._page.close()
+        self._file.close()
 
     def join(self, row: int) -> None:
         """This process is the worker of that row: what its predecessor had in flight is gone."""
@@ -72,7 +80,7 @@ class SharedStates:
 
     def find(self, number: int, now: float) -> int | None:
         """Where the slot of that key is, taken if it was not there."""
-        first = number % _GROUPS * _WAYS
+        first = number % self.groups * _WAYS
         with self.alone(first):
             places = [(first + way) * self.stride for way in range(_WAYS)]
             at = next((place for place in places if self.numbers[place] == number), None)
@@ -126,7 +134,7 @@ class Slot:
         if limit is None and not probe:
             shared.numbers[mine] = state.in_flight + 1
         else:
-            with shared.alone(self._number % _GROUPS * _WAYS):
+            with shared.alone(self._number % shared.groups * _WAYS):
                 flying = sum(shared.numbers[at + _WORDS : at + shared.stride])
                 if limit is not None and flying - shared.numbers[mine] + state.in_flight >= limit:
                     return False
@@ -138,6 +146,12 @@ class Slot:
                     shared.seconds[at + _PROBE_AT] = now
         shared.seconds[at + _USED] = now
         return True
+
+    def count(self, state: UpstreamState, now: float) -> None:
+        """Tell the others how many requests of this worker are in flight."""
+        at = self._place(now)
+        if at is not None:
+            self._shared.numbers[at + _WORDS + self._shared.row] = state.in_flight
 
     def pull(self, state: UpstreamState, now: float) -> None:
         """Take what the others know."""

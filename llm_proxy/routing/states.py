@@ -36,6 +36,9 @@ _FADE = 0.98
 #: A poll older than this many seconds says nothing.
 STALE = 5.0
 
+#: What the other workers know is looked at again after so many seconds, except where it must be exact.
+SEEN = 0.005
+
 _tags = count(1)
 
 
@@ -56,7 +59,7 @@ class UpstreamState:
     __slots__ = (
         "arrival_requests", "arrival_tokens", "asleep_since", "asleep_until", "cached_tokens", "first_at",
         "first_seconds", "first_tokens", "health", "in_flight", "key", "kv_use", "limited", "naps", "others",
-        "polled_at", "prompt_tokens", "server", "slot", "tag", "tokens_per_second", "used_at", "waiting",
+        "polled_at", "prompt_tokens", "pulled_at", "server", "slot", "tag", "tokens_per_second", "used_at", "waiting",
         "warm", "whole_at", "whole_seconds",
     )  # fmt: skip
 
@@ -68,6 +71,7 @@ class UpstreamState:
         self.tag = next(_tags)
         self.in_flight = self.others = 0
         self.used_at = 0.0
+        self.pulled_at = -SEEN
         #: What it says of itself: requests that wait there, and how much of its cache is in use.
         self.polled_at, self.waiting = -STALE, 0.0
         self.kv_use: float | None = None
@@ -83,6 +87,16 @@ class UpstreamState:
         self.naps = 0
         self.arrival_requests = self.arrival_tokens = 0.0
 
+    @property
+    def troubled(self) -> bool:
+        """Whether anything would change if it served a request."""
+        return bool(
+            self.health.until
+            or self.server.health.until
+            or self.health.in_a_row
+            or self.server.health.in_a_row
+        )
+
     def load(self, now: float) -> float:
         """Requests in flight, from all workers, and waiting there."""
         waiting = self.waiting if self.waiting and now < self.polled_at + STALE else 0.0
@@ -90,6 +104,7 @@ class UpstreamState:
 
     def pull(self, now: float) -> None:
         """See what the other workers know of it."""
+        self.pulled_at = now
         if self.slot is not None:
             self.slot.pull(self, now)
         if self.server.slot is not None:
@@ -176,44 +191,52 @@ class Running:
             return None
         self._let_go(now)
         state = self.state
-        used = prompt_tokens + output_tokens
-        if self._limits is not None and self._limits.tpm and used:
-            state.arrival_tokens = charged(state.arrival_tokens, now, self._limits.tpm, used - self._tokens)
-        event: Event | None = None
-        if outcome is SERVED:
-            event = self._served(now, prompt_tokens, cached_tokens, output_tokens)
-        elif outcome.refused:
-            # Whoever was asked before it was known says nothing new.
-            if self.began >= state.server.health.since or not state.server.health.until:
-                state.server.health.refuse(now)
-                event = "refused"
-        else:
-            if outcome.sleep is not None:
-                state.sleep(now, self.began, outcome.sleep, outcome.limited)
-            if outcome.failure:
-                event = self._failed(now, outcome)
-            elif outcome.answered:
-                event = self._returned(now)
-        if state.slot is not None:
-            state.push(now)
+        quiet = outcome is SERVED and not (self.probe or state.troubled or self._limits is not None)
+        if state.slot is None or quiet:
+            return self._learn(now, outcome, prompt_tokens, cached_tokens, output_tokens)
+        state.pull(now)
+        event = self._learn(now, outcome, prompt_tokens, cached_tokens, output_tokens)
+        state.push(now)
         return event
 
     def left(self, now: float) -> None:
         """It is over, and nobody is to blame: the client left, or another upstream was faster."""
         if not self._over:
             self._let_go(now)
-            if self.state.slot is not None:
-                self.state.push(now)
+
+    def _learn(self, now: float, outcome: Outcome, prompt: int, cached: int, output: int) -> Event | None:
+        state = self.state
+        limits = self._limits
+        if limits is not None and limits.tpm and (used := prompt + output):
+            state.arrival_tokens = charged(state.arrival_tokens, now, limits.tpm, used - self._tokens)
+        if outcome is SERVED:
+            return self._served(now, prompt, cached, output)
+        if outcome.refused:
+            servers = state.server.health
+            # Whoever was asked before it was known says nothing new.
+            if servers.until and self.began < servers.since:
+                return None
+            servers.refuse(now)
+            return "refused"
+        if outcome.sleep is not None:
+            state.sleep(now, self.began, outcome.sleep, outcome.limited)
+        if outcome.failure:
+            return self._failed(now, outcome)
+        return self._returned(now) if outcome.answered else None
 
     def _let_go(self, now: float) -> None:
         self._over = True
         state = self.state
-        if state.slot is not None:
-            state.pull(now)
         state.in_flight -= 1
         state.used_at = now
+        if state.slot is not None:
+            state.slot.count(state, now)
         if self.probe:
+            if state.slot is not None:
+                state.pull(now)
             state.health.probe_at = state.server.health.probe_at = 0.0
+            if state.slot is not None:
+                state.push(now)
 
     def _served(self, now: float, prompt: int, cached: int, output: int) -> Event | None:
         state = self.state
@@ -280,7 +303,7 @@ class States:
         found = self._upstreams.get(deployment.upstream_key)
         if found is None:
             found = self._new(deployment, now)
-        if found.slot is not None:
+        if found.slot is not None and not found.pulled_at <= now < found.pulled_at + SEEN:
             found.pull(now)
         return found
 

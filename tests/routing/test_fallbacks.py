@@ -33,7 +33,10 @@ async def test_a_fallback_answers(fails: Script, on: list[str] | None, tmp_path:
     fallback: Any = "other" if on is None else {"model": "other", "on": on}
     models = {"m": {"fallbacks": [fallback]}}
     async with Fleet(tmp_path, fails, serves, models=models, names=TWO) as fleet:
-        with expect_log("llm_proxy.relay.router", "rejects our key", required=on == ["auth"]), access_lines() as lines:
+        with (
+            expect_log("llm_proxy.relay.router", "rejects our key", required=on == ["auth"]),
+            access_lines() as lines,
+        ):
             got = await fleet.ask(STREAM)
             again = await fleet.ask(WHOLE)
 
@@ -53,7 +56,9 @@ async def test_a_fallback_answers(fails: Script, on: list[str] | None, tmp_path:
         (status(400, code="context_length_exceeded"), ["unavailable"]),
     ],
 )
-async def test_a_fallback_for_other_reasons_is_not_asked(fails: Script, on: list[str], tmp_path: Path) -> None:
+async def test_a_fallback_for_other_reasons_is_not_asked(
+    fails: Script, on: list[str], tmp_path: Path
+) -> None:
     """The failure is none of its conditions: the client is told the failure, and nobody else is asked."""
     models = {"m": {"fallbacks": [{"model": "other", "on": on}]}}
     async with Fleet(tmp_path, fails, serves, models=models, names=TWO) as fleet:
@@ -85,7 +90,9 @@ async def test_of_another_dialect(tmp_path: Path) -> None:
         assert exchange.request.path == "/v1/messages"
         told = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": TEXT}]}
         usage = {"input_tokens": 3, "output_tokens": 2}
-        await answer_json({"id": "msg_1", **told, "model": "c", "stop_reason": "end_turn", "usage": usage})(exchange)
+        await answer_json({"id": "msg_1", **told, "model": "c", "stop_reason": "end_turn", "usage": usage})(
+            exchange
+        )
 
     models = {"m": {"fallbacks": ["other"]}}
     fields = {2: {"api_type": "anthropic"}}

@@ -38,7 +38,7 @@ FAILURES: dict[str, tuple[Script | str, str]] = {
     "half an event": (stream(half_chunk(sse(chunk({"content": "x"}))[0]), end="cut"), "reset"),
     "an error in the stream": (stream(*ROLE, *sse({"error": {"message": "full", "code": 503}})), "50"),
 }
-QUICK = {"timeouts": {"connect": 5, "first_byte": 0.3, "idle": 0.3}}
+QUICK: dict[str, Any] = {"timeouts": {"connect": 5, "first_byte": 0.3, "idle": 0.3}}
 
 
 @pytest.mark.parametrize("failure", FAILURES)
@@ -47,10 +47,13 @@ async def test_a_failure_before_the_first_token(failure: str, tmp_path: Path) ->
     script, word = FAILURES[failure]
     if not script:
         script = refused_url()
-    fields = {1: {**QUICK, "weight": 1000000}, 2: QUICK}
+    fields: dict[int, dict[str, Any]] = {1: {**QUICK, "order": -1}, 2: QUICK}
     errors = "an upstream (rejects our key|does not know the model)"
     async with Fleet(tmp_path, script, serves, fields=fields) as fleet:
-        with access_lines() as lines, expect_log("llm_proxy.relay.router", errors, required=word in ("401", "404")):
+        with (
+            access_lines() as lines,
+            expect_log("llm_proxy.relay.router", errors, required=word in ("401", "404")),
+        ):
             streamed = await fleet.ask(STREAM)
             fleet.router.states._upstreams.clear()  # as if nothing had been learnt
             fleet.router.states._servers.clear()
@@ -70,7 +73,7 @@ async def test_a_failure_before_the_first_token(failure: str, tmp_path: Path) ->
 async def test_after_a_token_nothing_is_hidden(tmp_path: Path) -> None:
     """A stream that breaks off after a token is a visible break: no second upstream is asked, no text comes twice."""
     broken = stream(*sse(*EVENTS[:2], done=False), end="cut")
-    async with Fleet(tmp_path, broken, serves, fields={1: {"weight": 1_000_000}}) as fleet:
+    async with Fleet(tmp_path, broken, serves, fields={1: {"order": -1}}) as fleet:
         got = await fleet.ask(STREAM)
 
         assert (got.status, got.complete, fleet.asked()) == (200, False, [1, 0])
@@ -83,7 +86,7 @@ async def test_after_a_token_nothing_is_hidden(tmp_path: Path) -> None:
 async def test_the_clients_own_mistakes_are_not_repeated(code: int, tmp_path: Path) -> None:
     """A verdict on the client's request is the client's: nobody else is asked for it."""
     wrong = status(code, param="messages")
-    async with Fleet(tmp_path, wrong, serves, fields={1: {"weight": 1_000_000}}) as fleet:
+    async with Fleet(tmp_path, wrong, serves, fields={1: {"order": -1}}) as fleet:
         for body in (STREAM, WHOLE):
             got = await fleet.ask(body)
 
@@ -100,7 +103,10 @@ async def test_when_all_fail_the_last_says_why(tmp_path: Path) -> None:
         assert sum(fleet.asked()) == 3
         assert min(fleet.asked()) == 1
 
-    assert (got.status, got.json()["error"]["code"]) == (502 if lines[0]["status"] == 502 else 503, "upstream_error")
+    assert (got.status, got.json()["error"]["code"]) == (
+        502 if lines[0]["status"] == 502 else 503,
+        "upstream_error",
+    )
     assert len(got.headers["x-llm-attempts"].split(", ")) == 3
     assert lines[0]["attempts"] == got.headers["x-llm-attempts"]
 
@@ -114,7 +120,11 @@ async def test_a_rate_limit_is_told_only_if_all_said_so(tmp_path: Path) -> None:
     limits = status(429, {"Retry-After": "70"}), status(429, {"Retry-After": "45"})
     async with Fleet(tmp_path / "both", *limits) as fleet:
         got = await fleet.ask(WHOLE)
-        assert (got.status, got.json()["error"]["code"], got.headers["retry-after"]) == (429, "rate_limit", "45")
+        assert (got.status, got.json()["error"]["code"], got.headers["retry-after"]) == (
+            429,
+            "rate_limit",
+            "45",
+        )
         asleep = await fleet.ask(WHOLE)  # nobody is asked again before that
 
         assert fleet.asked() == [1, 1]

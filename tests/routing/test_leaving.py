@@ -8,22 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.handlers.kit import access_lines
 from tests.routing.kit import WHOLE, Fleet, status
 from tests.routing.test_queue import Gate, waiting
-from tests.support.client import Connection
 from tests.support.loops import wait_until
 from tests.support.scripts import silent
-
-BODY = WHOLE
 
 
 async def leaves(fleet: Fleet, ready: Callable[[], bool]) -> dict[str, Any]:
     """The access line of a request whose client leaves when it is ``ready``; what it held is let go soon."""
     with access_lines() as lines:
-        task = asyncio.create_task(fleet.ask(BODY))
+        task = asyncio.create_task(fleet.ask(WHOLE))
         await wait_until(ready)
         task.cancel()
         began = time.monotonic()
@@ -39,7 +34,7 @@ async def test_in_the_queue(tmp_path: Path) -> None:
     """It waits for room."""
     gate = Gate()
     async with Fleet(tmp_path, gate, fields={1: {"max_concurrent": 1}}) as fleet:
-        first = asyncio.create_task(fleet.ask(BODY))
+        first = asyncio.create_task(fleet.ask(WHOLE))
         await wait_until(lambda: gate.now == 1)
         await leaves(fleet, lambda: waiting(fleet) == 1)
         assert not waiting(fleet)
@@ -50,7 +45,7 @@ async def test_in_the_queue(tmp_path: Path) -> None:
 
 async def test_in_the_pause(tmp_path: Path) -> None:
     """It waits before it asks the same upstream again."""
-    async with Fleet(tmp_path, status(503 if False else 500), models={"m": {"retries": 5}}) as fleet:
+    async with Fleet(tmp_path, status(500), models={"m": {"retries": 5}}) as fleet:
         fleet.router.chance = lambda: 0.999
         await leaves(fleet, lambda: fleet.asked() == [4])  # the pause is 0.8 s then
         asked = fleet.asked()
@@ -60,6 +55,6 @@ async def test_in_the_pause(tmp_path: Path) -> None:
 
 async def test_in_the_second_attempt(tmp_path: Path) -> None:
     """It is with another upstream, whose connection is closed at once."""
-    async with Fleet(tmp_path, status(500), silent(), fields={1: {"weight": 1_000_000}}) as fleet:
+    async with Fleet(tmp_path, status(500), silent(), fields={1: {"order": -1}}) as fleet:
         await leaves(fleet, lambda: fleet.asked() == [1, 1])
         await fleet.peers[1].closed_by_client()

@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from tests.handlers.kit import COMPLETION, EVENTS, access_lines
+from tests.handlers.kit import COMPLETION, access_lines
 from tests.routing.kit import STREAM, TEXT, WHOLE, Fleet, serves
 from tests.support.loops import wait_until
 from tests.support.peer import Exchange
-from tests.support.scripts import answer_json, sse, stream
+from tests.support.scripts import answer_json
 
 ONE = {1: {"max_concurrent": 1}}
 
@@ -87,29 +87,38 @@ async def test_one_that_waits_too_long(tmp_path: Path) -> None:
     assert all(int(one.headers["retry-after"]) >= 1 for one in late)
 
 
+HASTY: dict[str, Any] = {"keepalive_after": 0.05, "keepalive_interval": 0.05}
+
+
 async def test_a_stream_that_waits_is_kept_alive(tmp_path: Path) -> None:
-    """A stream in the queue hears keep-alives; then its answer comes whole, or the error as an event and a cut."""
+    """A stream in the queue hears keep-alives; then its answer comes whole."""
     gate = Gate()
-    models = {"m": {"queue": {"wait": 0.6}}}
-    settings = {"keepalive_after": 0.05, "keepalive_interval": 0.05}
-    async with Fleet(tmp_path, gate, fields=ONE, models=models, **settings) as fleet:
+    async with Fleet(tmp_path, gate, fields=ONE, **HASTY) as fleet:
         first = asyncio.create_task(fleet.ask(WHOLE))
         await wait_until(lambda: gate.now == 1)
         served = asyncio.create_task(fleet.ask(STREAM))
         await wait_until(lambda: waiting(fleet) == 1)
-        late = asyncio.create_task(fleet.ask(STREAM))
         await asyncio.sleep(0.2)
-        gate.release()
-        await wait_until(lambda: gate.now == 1)
-        told = await late
-        gate.release(1)
-        got = await served
-        assert (await first).status == 200
+        gate.release(2)
+        got, _ = await asyncio.gather(served, first)
 
     assert (got.status, got.complete, got.text()) == (200, True, TEXT)
     assert got.body.startswith(b": keep-alive\n\n")
-    assert (told.status, told.complete) == (200, False)
-    assert told.events()[-1]["error"]["code"] == "queue_timeout"
+
+
+async def test_a_stream_that_has_waited_too_long(tmp_path: Path) -> None:
+    """It has heard keep-alives, so the status is out: the error is an event, and the connection is cut."""
+    gate = Gate()
+    models = {"m": {"queue": {"wait": 0.3}}}
+    async with Fleet(tmp_path, gate, fields=ONE, models=models, **HASTY) as fleet:
+        first = asyncio.create_task(fleet.ask(WHOLE))
+        await wait_until(lambda: gate.now == 1)
+        late = await fleet.ask(STREAM)
+        gate.release()
+        assert (await first).status == 200
+
+    assert (late.status, late.complete) == (200, False)
+    assert late.events()[-1]["error"]["code"] == "queue_timeout"
 
 
 async def test_a_queue_prefers_a_fallback_to_an_error(tmp_path: Path) -> None:

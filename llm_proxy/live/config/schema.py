@@ -17,27 +17,33 @@ from typing import Any
 
 from llm_proxy.live.config.checks import CANONICAL_OPTIONS, NOT_OPTIONS
 from llm_proxy.live.config.fields import Row
+from llm_proxy.live.config.name_fields import NameRow
 from llm_proxy.live.config.presets import PRESETS
+from llm_proxy.live.config.public_names import MODELS
 from llm_proxy.wire.schema import ChatRequest
 
 Schema = dict[str, Any]
 
 _COMMENTS: Schema = {"^\\$comment": {"description": "Ignored."}, "^\\$schema$": {"description": "Ignored."}}
+#: Keys at the top that nothing is, and that no provider may be called.
+_RESERVED = r"^\$(?!comment|schema$|models$)"
 
 
 def json_schema(api_types: Iterable[str]) -> Schema:
     """The schema for a gateway that knows ``api_types`` (their names)."""
     names = sorted(api_types)
     row = _plain(Row.model_json_schema(ref_template="#/$defs/{model}"))
-    defs = {name: _object(schema) for name, schema in row.pop("$defs").items()}
+    name_row = _plain(NameRow.model_json_schema(ref_template="#/$defs/{model}"))
+    defs = {name: _object(schema) for name, schema in (row.pop("$defs") | name_row.pop("$defs")).items()}
     fields = row["properties"]
     fields["api_type"] |= {"enum": [*names, None]}
     fields["headers"] |= {"patternProperties": _COMMENTS}
     fields["options"] |= {"properties": _options()}
     defs["Row"] = _object(row)
+    defs["NameRow"] = _object(name_row)
     defs["Provider"] = {
         "type": "object",
-        "description": "Maps public model names to their fields.",
+        "description": "Maps public model names to their fields. A name with * in it serves every name that fits.",
         "properties": {
             "defaults": {
                 "$ref": "#/$defs/Row",
@@ -61,9 +67,18 @@ def json_schema(api_types: Iterable[str]) -> Schema:
         "description": "provider -> public model name -> default options",
         "type": "object",
         "properties": {
-            name: {"$ref": "#/$defs/Provider", "description": text} for name, text in sorted(known.items())
+            MODELS: {
+                "type": "object",
+                "description": "Maps public names, or patterns of them, to what holds for them whatever upstreams serve them.",
+                "patternProperties": _COMMENTS,
+                "additionalProperties": {"$ref": "#/$defs/NameRow"},
+            },
+            **{
+                name: {"$ref": "#/$defs/Provider", "description": text}
+                for name, text in sorted(known.items())
+            },
         },
-        "patternProperties": _COMMENTS,
+        "patternProperties": {**_COMMENTS, _RESERVED: False},
         "additionalProperties": {"$ref": "#/$defs/Provider"},
         "$defs": defs,
     }

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 
+from llm_proxy.live.config.catalog import Catalog
 from llm_proxy.live.config.diff import diff
 from llm_proxy.live.config.loader import ApiType, Config, ConfigError, load_config
 from llm_proxy.live.files import reason
@@ -30,21 +30,21 @@ from llm_proxy.live.state.reading import (
     reading_of,
     with_secrets,
 )
-from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.calls import NOTHING, Deployment
 from providers.base import BaseProvider
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Snapshot:
-    """One state of the configuration. ``models`` holds the active deployments by public name; ``version`` is
-    ``number-hash8``, as in the ``X-Config-Generation`` header."""
+    """One state of the configuration. ``catalog`` says what a name means; ``version`` is ``number-hash8``, as in the
+    ``X-Config-Generation`` header."""
 
     hash: str
     generation: int
     loaded_at: float
     config: Config
     prompts: PromptSet
-    models: Mapping[str, tuple[Deployment, ...]]
+    catalog: Catalog
     adapters: Mapping[str, BaseProvider]
     #: The look that it was built from.
     reading: Reading = field(repr=False)
@@ -54,6 +54,11 @@ class Snapshot:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "version", f"{self.generation}-{self.hash[:8]}")
+
+    @property
+    def models(self) -> Mapping[str, tuple[Deployment, ...]]:
+        """What lists show: the names that can be asked for, and their deployments in use."""
+        return self.catalog.names
 
     def adapter(self, deployment: Deployment) -> BaseProvider:
         """The translator for that deployment's dialect."""
@@ -104,14 +109,15 @@ def judge(
     demo_host = sources.demo_host() if "demo" in sources.adapters else ""
     secrets = _Secrets(reading.secrets)
     if previous is not None and _same_config(previous, reading, demo_host):
-        config, models = previous.config, previous.models
+        config, catalog = previous.config, previous.catalog
     else:
         try:
             config = _config(sources, reading.data, secrets, demo_host, previous)
         except ConfigError as error:
             return Verdict(with_secrets(reading, secrets.named), error=error)
         reading = with_secrets(reading, secrets.named)
-        models = _by_name(config.deployments)
+        listed = previous.catalog.listed if previous is not None else NOTHING
+        catalog = Catalog.of(config.deployments, config.names, listed)
     identity = _identity(reading)
     same = previous is not None and previous.hash == identity
     generation = _number(identity, previous, generations)
@@ -127,7 +133,7 @@ def judge(
         loaded_at=previous.loaded_at if previous is not None and same else time.time(),
         config=config,
         prompts=reading.prompts,
-        models=models,
+        catalog=catalog,
         adapters=sources.adapters,
         reading=reading,
         demo_host=demo_host,
@@ -200,14 +206,6 @@ def _identity(reading: Reading) -> str:
     return digest.hexdigest()
 
 
-def _by_name(deployments: Iterable[Deployment]) -> Mapping[str, tuple[Deployment, ...]]:
-    models: dict[str, list[Deployment]] = {}
-    for deployment in deployments:
-        if deployment.active:
-            models.setdefault(deployment.name, []).append(deployment)
-    return MappingProxyType({name: tuple(rows) for name, rows in models.items()})
-
-
 def problem_lines(error: BaseException) -> list[str]:
     """The problems of a failed load as sentences, without any value of the files."""
     if isinstance(error, ConfigError):
@@ -226,7 +224,8 @@ def prompt_problems(snapshot: Snapshot) -> tuple[str, ...]:
 
 def describe(old: Snapshot, new: Snapshot) -> list[str]:
     """What an edit did, in words."""
-    return diff(old.config.deployments, new.config.deployments, _hashes(old), _hashes(new))
+    rows = old.config.deployments, new.config.deployments
+    return diff(*rows, _hashes(old), _hashes(new), old.config.names.rows, new.config.names.rows)
 
 
 def _hashes(snapshot: Snapshot) -> dict[tuple[str, str], str]:
