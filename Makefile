@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps torture soak overload fuzz fuzz-api bench schema matrix requirements vendors build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ soak: environment ## an hour of mixed load with faults
 overload: environment ## what one client can cost the others: attackers of every kind beside an honest one (some minutes)
 	$(BIN)/python -m tests.overload
 
+routing: environment ## ten thousand requests while one of three upstreams fails in every way (a minute)
+	ROUTING_REQUESTS=10000 $(BIN)/python -m pytest -n 0 -q tests/routing/test_many.py
+
 bench: environment ## what the gateway costs, beside a direct call and vllm-router (about a quarter of an hour)
 	$(BIN)/python -m benchmarks
 
@@ -68,9 +71,10 @@ fuzz: environment ## atheris: ten minutes for each decoder, face, adapter and re
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install -q atheris || true
 	$(BIN)/python -m tests.fuzz
 
-schema: environment ## write the JSON Schema of models-config.json from the model classes
+schema: environment ## write the JSON Schemas of models-config.json and access.json from the model classes
 	$(BIN)/python -m llm_proxy.live.config.schema $$($(BIN)/python -c 'from providers.discovery import discover; print(*discover())') > $(SCHEMA).new
 	mv $(SCHEMA).new $(SCHEMA)
+	$(BIN)/python -m llm_proxy.live.access.schema > resources/configs/access.schema.json
 
 SCHEMA := resources/configs/models-config.schema.json
 

@@ -29,9 +29,10 @@ from llm_proxy.net.pace import Pace
 from llm_proxy.relay.attempt_words import words
 from llm_proxy.relay.attempts import Attempts, Wish
 from llm_proxy.relay.memory import COST
-from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer
+from llm_proxy.relay.reading import read_answer
+from llm_proxy.relay.relay import Relay, Tally, expressed
 from llm_proxy.relay.upstream import Exchange
-from llm_proxy.routing.choice import choose, unknown_model
+from llm_proxy.routing.choice import choose
 from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter, BaseProvider
@@ -113,16 +114,9 @@ class AnsweringHandler(BaseHandler):
         """Whether the status line is out (``Sink``)."""
         return self._begun
 
-    def resolved(self, model: str) -> Resolved:
-        """Whom ``model`` means. Raises ``ModelNotFound``."""
-        self.facts["model"] = model[:_LONGEST_NAME]
-        found = self.snapshot.catalog.resolve(model)
-        if found is None:
-            raise unknown_model(model, self.snapshot.models)
-        return found
-
     def deployment(self, model: str) -> Deployment:
         """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
+        self.facts["model"] = model[:_LONGEST_NAME]
         found = self.resolved(model)
         rows = found.deployments
         return rows[0] if found.plain or found.pinned else choose(rows, random.random())
@@ -131,6 +125,7 @@ class AnsweringHandler(BaseHandler):
         self, model: str, body: Mapping[str, Any] = NOTHING, *, stream: bool = False
     ) -> Deployment | Attempts:
         """Where a request for ``model`` goes; ``body`` is the client's. Raises ``ModelNotFound``."""
+        self.facts["model"] = model[:_LONGEST_NAME]
         found = self.resolved(model)
         return found.deployments[0] if found.plain else self.attempts(found, body, stream=stream)
 
@@ -145,7 +140,7 @@ class AnsweringHandler(BaseHandler):
     ) -> Attempts:
         """The attempts at the upstreams of a model that has several, or more to be said about."""
         wish = self.wish(resolved, body, able, first)
-        tries = Attempts(self.gateway.router, resolved, self.snapshot.catalog.resolve, wish)
+        tries = Attempts(self.gateway.router, resolved, self.look_up, wish)
         if stream:
             tries.silent_until = tries.started + self.gateway.keep_alive.after
             tries.break_silence = self._while_nothing_is_heard

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from handlers.base.gate import Gate
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
@@ -84,6 +85,8 @@ class Gateway:
     tls_report: Callable[[], dict[str, Any] | None] = lambda: None
     #: The OpenAPI document and the page that shows it; slow when called for the first time.
     documents: Callable[[], tuple[Document, ...]] = tuple
+    #: Who has which key, and what it may.
+    gate: Gate = field(default_factory=Gate)
     #: Who may ask at all.
     door: FrontDoor = field(default_factory=FrontDoor.of)
 

@@ -16,7 +16,7 @@ from handlers.base.media import MediaHandler
 from llm_proxy.errors import RequestError
 from llm_proxy.faces.media.body import MediaBody
 from llm_proxy.live.config.catalog import Resolved
-from llm_proxy.relay.relay import Clock
+from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.choice import choose
 from llm_proxy.wire.calls import Deployment
@@ -31,6 +31,7 @@ class KeptHandler(MediaHandler):
     """Base of what is done with what is kept; ``root`` is the beginning of its paths."""
 
     root: ClassVar[str] = ""
+    calls_a_model = False
 
     def one_of(self, resolved: Resolved, able: list[Deployment]) -> Deployment:
         found = next((row for row in able if row.weight > 0), None)

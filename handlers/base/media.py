@@ -21,7 +21,8 @@ from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSuppo
 from llm_proxy.faces.media.body import MediaBody, read_body
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
-from llm_proxy.relay.relay import Clock, read_error
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import read_error
 from llm_proxy.relay.upstream import Head
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.strict_json import JsonProblem
@@ -42,6 +43,8 @@ class MediaHandler(RelayingHandler):
 
     #: What a 400 says about a missing model.
     no_model: ClassVar[str] = "is required, because several upstreams are configured that could be meant"
+    #: Whether some model does the work, the upstream's usual one if none is named.
+    calls_a_model: ClassVar[bool] = True
     #: What an upstream must speak.
     what: ClassVar[str] = "OpenAI's API"
     #: The end of what was sent of an event stream: between two events there is room for one of ours.
@@ -53,6 +56,7 @@ class MediaHandler(RelayingHandler):
         ``InvalidRequest``."""
         if model is None:
             return self._only_provider()
+        self.facts["model"] = model
         resolved = self.resolved(model)
         able = [row for row in resolved.deployments if self.able(row)]
         if not able:
@@ -76,7 +80,9 @@ class MediaHandler(RelayingHandler):
 
     def _only_provider(self) -> Deployment:
         """The bare row of the one provider that has such endpoints."""
-        rows = [row for row in self.snapshot.config.deployments if row.active]
+        if self.calls_a_model and self.grant is not None and self.grant.fits is not None:
+            raise InvalidRequest.of([Problem("model", "is required, because this key is for certain models")])
+        rows = [row for row in self.snapshot.config.deployments if row.active and self.may_use(row.name)]
         names = {row.provider for row in rows if self.able(row)}
         if not names:
             raise NotSupported.by_upstream(f"no upstream is configured that speaks {self.what}")

@@ -15,7 +15,8 @@ from handlers.base.answering import AnsweringHandler
 from handlers.base.routed import carry_out
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.relay.attempts import Attempts
-from llm_proxy.relay.relay import Clock, await_head
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import await_head
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
 from llm_proxy.wire.calls import Deployment, HttpCall
 

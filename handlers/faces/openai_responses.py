@@ -62,6 +62,7 @@ class ResponsesHandler(NativeFirstHandler):
 
     def _where(self, asked: Asked, body: dict[str, Any]) -> Deployment | Attempts:
         """Where it goes. Raises as ``route`` does."""
+        self.facts["model"] = asked.model
         resolved = self.resolved(asked.model)
         rows = resolved.deployments
         first: Deployment | None = None

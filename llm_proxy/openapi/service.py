@@ -81,7 +81,8 @@ SHAPES: dict[str, Schema] = {
             "models": many(OBJECT),
             "prompts": many(many(STRING)),
         },
-        what="For `llm-proxy check --against`.",
+        what="Each upstream with its fields and how it stands (`state`, `until`, `reason`, `in_flight`, `waiting`, `first_token_ms`, "
+        "`tokens_per_second`, `cache_hits`, `polled`); also for `llm-proxy check --against`.",
     ),
 }
 
@@ -99,6 +100,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Answer("`pong`", {TEXT: const("pong")}),
             Answer("`draining`: it is about to stop.", {TEXT: const("draining")}, "503"),
         ),
+        open=True,
     ),
     Operation(
         "GET",
@@ -135,7 +137,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "/status",
         GROUP,
         "What runs now",
-        (Answer("The state of configuration, watcher, log and processes.", {JSON: ref("Status")}),),
+        (
+            Answer(
+                "The state of configuration, watcher, log and processes; for a key without `admin` a word.",
+                {JSON: {"anyOf": [ref("Status"), record({"state": one_of("ok", "draining")})]}},
+            ),
+        ),
     ),
     Operation(
         "GET",
@@ -155,6 +162,7 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
         (ROOT, PREFIX),
         parameters=(_TAG,),
+        open=True,
     ),
     Operation(
         "GET",
@@ -167,5 +175,6 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
         (ROOT, PREFIX),
         parameters=(_TAG,),
+        open=True,
     ),
 )

@@ -54,13 +54,15 @@ def diff(
     new_prompts: PromptHashes,
     old_names: NameRows = NOTHING,
     new_names: NameRows = NOTHING,
+    more: Iterable[str] = (),
 ) -> list[str]:
-    """One sentence for each model, public name and prompt that was added, removed or changed, at most ``MAX_LINES`` and a
-    count."""
+    """One sentence for each model, public name and prompt that was added, removed or changed, and ``more`` sentences; at
+    most ``MAX_LINES`` and a count."""
     lines = [
         *_models(list(old), list(new)),
         *name_changes(old_names, new_names),
         *_prompts(old_prompts, new_prompts),
+        *more,
     ]
     if len(lines) > MAX_LINES:
         lines[MAX_LINES:] = [f"and {len(lines) - MAX_LINES} more"]

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from llm_proxy.live.access import words
 from llm_proxy.live.config.diff import diff
 from llm_proxy.live.config.placeholders import Filled
 from llm_proxy.live.state.snapshot import Snapshot
@@ -97,6 +98,7 @@ def tell(snapshot: Snapshot, salt: str) -> dict[str, Any]:
         "models": [masks.row(row) for row in snapshot.config.deployments],
         "names": masks.name(snapshot.config.names.rows),
         "prompts": [[*key, prompt.hash] for key, prompt in sorted(snapshot.prompts.prompts.items())],
+        "access": words.told(snapshot.access, lambda digest: masks.hide(digest.hex())[_MASKED]),
     }
 
 
@@ -114,7 +116,8 @@ def differences(told: Mapping[str, Any], candidate: Snapshot) -> list[str]:
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("not the answer of a gateway of this version") from error
     (old_rows, old_prompts, old_names), (new_rows, new_prompts, new_names) = sides
-    return diff(old_rows, new_rows, old_prompts, new_prompts, old_names, new_names)
+    keys = words.differences(told.get("access", {}), mine["access"])
+    return diff(old_rows, new_rows, old_prompts, new_prompts, old_names, new_names, keys)
 
 
 def _row(told: Mapping[str, Any]) -> Deployment:

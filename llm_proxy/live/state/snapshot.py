@@ -14,6 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from llm_proxy.access.values import Access
+from llm_proxy.live.access import words
+from llm_proxy.live.access.loader import load_access
 from llm_proxy.live.config.catalog import Catalog
 from llm_proxy.live.config.diff import diff
 from llm_proxy.live.config.loader import ApiType, Config, ConfigError, load_config
@@ -26,6 +29,7 @@ from llm_proxy.live.state.reading import (
     Reading,
     Sources,
     look,
+    look_at_access,
     read,
     reading_of,
     with_secrets,
@@ -49,6 +53,8 @@ class Snapshot:
     #: The look that it was built from.
     reading: Reading = field(repr=False)
     demo_host: str = ""
+    #: Who may ask; None: everybody.
+    access: Access | None = None
     #: Made once, because each request asks for it.
     version: str = field(init=False)
 
@@ -89,7 +95,8 @@ def load_snapshot(
         )
     except PromptDirMissing as error:
         missing = error
-        reading = reading_of(look(sources.models_config, MAX_CONFIG), {}, PromptSet(), "")
+        data, access = look(sources.models_config, MAX_CONFIG), look_at_access(sources, None)
+        reading = reading_of(data, {}, PromptSet(), "", None, access)
     verdict = judge(sources, reading, previous, generations)
     fault = verdict.error or missing
     if fault is not None:
@@ -106,6 +113,12 @@ def judge(
     """Validate what was read, and build. The snapshot is ``previous`` itself if nothing has changed."""
     if not isinstance(reading.data, bytes):
         return Verdict(reading, error=reading.data)
+    access: Access | None = None
+    fault: ConfigError | OSError | None = None
+    try:
+        access = _access(sources, reading, previous)
+    except (ConfigError, OSError) as error:
+        fault = error
     demo_host = sources.demo_host() if "demo" in sources.adapters else ""
     secrets = _Secrets(reading.secrets)
     if previous is not None and _same_config(previous, reading, demo_host):
@@ -114,10 +127,14 @@ def judge(
         try:
             config = _config(sources, reading.data, secrets, demo_host, previous)
         except ConfigError as error:
+            if fault is not None:
+                error.add_note("\n".join(problem_lines(fault)))
             return Verdict(with_secrets(reading, secrets.named), error=error)
         reading = with_secrets(reading, secrets.named)
         listed = previous.catalog.listed if previous is not None else NOTHING
         catalog = Catalog.of(config.deployments, config.names, listed)
+    if fault is not None:
+        return Verdict(reading, error=fault)
     identity = _identity(reading)
     same = previous is not None and previous.hash == identity
     generation = _number(identity, previous, generations)
@@ -137,6 +154,7 @@ def judge(
         adapters=sources.adapters,
         reading=reading,
         demo_host=demo_host,
+        access=access,
     )
     return Verdict(reading, snapshot)
 
@@ -168,6 +186,23 @@ def _config(
         max_total=sources.max_total,
         previous=previous.config if previous else None,
     )
+
+
+def _access(sources: Sources, reading: Reading, previous: Snapshot | None) -> Access | None:
+    """Who may ask, as the file of the keys says. Raises ``ConfigError`` or ``OSError``."""
+    data = reading.access
+    if data is None or isinstance(data, OSError):
+        if data is not None:
+            raise data
+        return None
+    if (
+        previous is not None
+        and previous.access is not None
+        and previous.reading.mark.access == reading.mark.access
+    ):
+        return previous.access
+    assert sources.access is not None
+    return load_access(data, sources.access.name)
 
 
 def api_types(sources: Sources, demo_host: str | None = None) -> dict[str, ApiType]:
@@ -203,6 +238,8 @@ def _identity(reading: Reading) -> str:
     for path, short in reading.mark.secrets:
         digest.update(f"{path}\0{short}\n".encode())
     digest.update(reading.prompts_digest.encode())
+    if reading.access is not None:
+        digest.update(f"\0access {reading.mark.access}".encode())
     return digest.hexdigest()
 
 
@@ -225,7 +262,8 @@ def prompt_problems(snapshot: Snapshot) -> tuple[str, ...]:
 def describe(old: Snapshot, new: Snapshot) -> list[str]:
     """What an edit did, in words."""
     rows = old.config.deployments, new.config.deployments
-    return diff(*rows, _hashes(old), _hashes(new), old.config.names.rows, new.config.names.rows)
+    names = old.config.names.rows, new.config.names.rows
+    return diff(*rows, _hashes(old), _hashes(new), *names, words.changes(old.access, new.access))
 
 
 def _hashes(snapshot: Snapshot) -> dict[tuple[str, str], str]:
