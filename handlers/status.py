@@ -92,11 +92,17 @@ class RunningHandler(BaseHandler):
         salt, snapshot = secrets.token_hex(16) if self._is_local() else "", self.snapshot
         count = len(snapshot.config.deployments) + len(snapshot.prompts.prompts)
         states, now, wall = self.gateway.router.states, self.now(), time.time()
+        lists = {
+            (row.provider, row.name): self.gateway.list_report(row)
+            for row in snapshot.catalog.asked_for_lists()
+        }
 
         def make() -> dict[str, Any]:
             told = tell(snapshot, salt)
             for row, deployment in zip(told["models"], snapshot.config.deployments, strict=True):
                 row |= standing_of(deployment, states, now, wall)
+                if (heard := lists.get((deployment.provider, deployment.name))) is not None:
+                    row["list"] = heard
             return told
 
         await self.send_long(count, make)

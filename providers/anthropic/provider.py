@@ -56,6 +56,10 @@ class AnthropicProvider(BaseProvider):
             dropped=(*told, *history.left_out, *dropped, *unheard(request.messages)),
         )
 
+    def list_call(self, deployment: Deployment) -> HttpCall | None:
+        url = f"{deployment.api_host}/v1/models?limit=1000"
+        return HttpCall("GET", url, self.auth_headers(deployment))
+
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
         return answer.whole(body)
 

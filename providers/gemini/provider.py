@@ -22,6 +22,7 @@ from providers.common.errors_in_answers import not_an_answer
 from providers.common.headers import fixed_headers, json_headers
 from providers.common.history import mended
 from providers.common.json_objects import Malformed, loads
+from providers.common.listed import names_in
 from providers.common.sse_decoder import ChunkMaker, Refused
 from providers.gemini import errors
 from providers.gemini.answer import Answer, usage
@@ -69,6 +70,13 @@ class GeminiProvider(BaseProvider):
 
     def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
         return {deployment.model: of_entry(object_in(body))}
+
+    def list_call(self, deployment: Deployment) -> HttpCall | None:
+        url = f"{deployment.api_host}/v1beta/models?pageSize=1000"
+        return HttpCall("GET", url, self.auth_headers(deployment))
+
+    def listed(self, body: bytes) -> tuple[str, ...] | None:
+        return names_in(body, prefix="models/")
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
         try:

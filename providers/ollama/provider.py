@@ -69,6 +69,9 @@ class OllamaProvider(BaseProvider):
     def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
         return {deployment.model: of_ollama(body)}
 
+    def list_call(self, deployment: Deployment) -> HttpCall | None:
+        return HttpCall("GET", deployment.api_host + "/api/tags", self.auth_headers(deployment))
+
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         body, dropped = request_form.embed_body(request, deployment)
         headers = (("Content-Type", "application/json"), *self.auth_headers(deployment))

@@ -107,6 +107,9 @@ class OpenAIProvider(BaseProvider):
             calls.append(HttpCall("GET", host.removesuffix("/v1") + "/api/v0/models", headers))
         return tuple(calls)
 
+    def list_call(self, deployment: Deployment) -> HttpCall | None:
+        return HttpCall("GET", deployment.api_host + "/models", self.auth_headers(deployment))
+
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         # The options of a deployment are sampling parameters: none of them is meant for embeddings.
         body, dropped = effective(request.sent, {})
