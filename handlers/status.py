@@ -90,7 +90,19 @@ class RunningHandler(BaseHandler):
         self.set_header("Cache-Control", "no-store")
         salt, snapshot = secrets.token_hex(16) if self._is_local() else "", self.snapshot
         count = len(snapshot.config.deployments) + len(snapshot.prompts.prompts)
-        await self.send_long(count, lambda: tell(snapshot, salt))
+        lists = {
+            (row.provider, row.name): self.gateway.list_report(row)
+            for row in snapshot.catalog.asked_for_lists()
+        }
+
+        def make() -> dict[str, Any]:
+            told = tell(snapshot, salt)
+            for row in told["models"]:
+                if (heard := lists.get((row["provider"], row["name"]))) is not None:
+                    row["list"] = heard
+            return told
+
+        await self.send_long(count, make)
 
     head = get
 

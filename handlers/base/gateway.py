@@ -24,6 +24,7 @@ from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.lacking import Lacking
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.process_report import ProcessReport
+from llm_proxy.wire.calls import Deployment
 
 
 class Running(Protocol):
@@ -74,6 +75,8 @@ class Gateway:
     memory: Memory = field(default_factory=lambda: Memory(1 << 40))
     #: What the status endpoint says about the watcher.
     watcher_report: Callable[[], dict[str, Any]] = dict
+    #: What was heard of the models that an upstream lists, if it is asked for them.
+    list_report: Callable[[Deployment], dict[str, Any] | None] = lambda row: None
     #: What each process of the service says of itself, this one among them, for the status endpoint.
     reports: Callable[[], list[ProcessReport]] = list
     #: Where Ollama's API has a port of its own, if it has.

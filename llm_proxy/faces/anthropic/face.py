@@ -27,7 +27,8 @@ from llm_proxy.faces.chunk_reading import Numbers, obj, objects, string
 from llm_proxy.faces.face import Face
 from llm_proxy.wire.answers.details import Details
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
-from llm_proxy.wire.sse import dumps, sse_event
+from llm_proxy.wire.large_json import encoded
+from llm_proxy.wire.sse import sse_event
 
 _UNSIGNED: dict[str, Any] = {"type": "thinking", "thinking": "", "signature": ""}
 
@@ -112,7 +113,7 @@ class AnthropicFace(Face):
         message.update(stop_fields(finish, met_stop(choice), called=called, refused=refused))
         self._usage = data.get("usage") or {}
         message["usage"] = self._counts()
-        return dumps(message)
+        return encoded(message)
 
     def _counts(self) -> dict[str, Any]:
         """The upstream's counts; of one that counts nothing the estimate that the answer began with."""

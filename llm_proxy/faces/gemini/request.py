@@ -19,8 +19,8 @@ from llm_proxy.faces.gemini.config import GenerationConfig, parameters
 from llm_proxy.faces.gemini.names import respelled
 from llm_proxy.faces.gemini.tools import tools
 from llm_proxy.faces.gemini.turns import Turns
+from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.schema import Open, validated
-from llm_proxy.wire.sse import dumps
 
 Json = dict[str, Any]
 
@@ -114,7 +114,7 @@ def estimated_tokens(body: Mapping[str, Any]) -> int:
     sizes = [
         len(blob["data"]) for blob in data if isinstance(blob, dict) and isinstance(blob.get("data"), str)
     ]
-    return max(1, (len(dumps(counted)) - sum(sizes)) // 4 + _PICTURE * len(sizes))
+    return max(1, (len(encoded(counted)) - sum(sizes)) // 4 + _PICTURE * len(sizes))
 
 
 def _parts(contents: Any) -> list[Json]:
