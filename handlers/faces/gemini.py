@@ -67,7 +67,9 @@ class GenerateContentHandler(GeminiHandler):
                 return await self.as_it_is(
                     call, body, name, GeminiFace(name, array=array), stream=self.streams
                 )
-            chat = await self.beside(partial(canonical, stream=self.streams), body, name, deployment.api_type)
+            addresses = self.snapshot.adapter(deployment).takes_file_urls(deployment)
+            made = partial(canonical, stream=self.streams, addresses=addresses)
+            chat = await self.beside(made, body, name, deployment.api_type)
             request = await self.beside(ChatRequest.of, chat.sent)
             return Prepared(request, GeminiFace(name, array=array, thoughts=chat.thoughts), chat.dropped)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from handlers.base.answering import Prepared
@@ -35,23 +36,24 @@ class ResponsesHandler(NativeFirstHandler):
         body = await self.json_body()
         asked = await self.judged(body, Asked, ResponsesRequest)
 
-        async def translated() -> Prepared:
+        async def translated(deployment: Deployment) -> Prepared:
             form = await self.beside(read, body)
-            chat = await self.beside(canonical, form, body)
+            addresses = self.snapshot.adapter(deployment).takes_file_urls(deployment)
+            chat = await self.beside(canonical, form, body, addresses)
             request = await self.beside(ChatRequest.of, chat.sent)
             return Prepared(request, ResponsesFace(form, _now(), chat.tools, _now), tuple(chat.dropped))
 
         async def prepare(deployment: Deployment) -> Prepared:
             call = self.native_call(deployment)
             if call is None or not await self.beside(call.takes, body, deployment):
-                return await translated()
+                return await translated(deployment)
             sent: Mapping[str, Any] = body
             dropped: tuple[str, ...] = ()
             if call.keeps(deployment):
                 sent, dropped = await self.beside(cleaned, body)
             form = ResponsesRequest.model_construct(model=asked.model, input="")
             # What is kept nowhere else cannot be told in a chat.
-            instead = None if refers(body) else translated
+            instead = None if refers(body) else partial(translated, deployment)
             face = ResponsesFace(form, _now())
             return self.natively(call, sent, bool(asked.stream), face, dropped, instead)
 

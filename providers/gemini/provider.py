@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 
 from llm_proxy.errors import GatewayError
 from llm_proxy.wire.calls import Deployment, HttpCall
-from llm_proxy.wire.large_json import written
+from llm_proxy.wire.large_json import encoded, written
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
-from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.about import About, object_in, of_entry
 from providers.common.conversation import unheard
@@ -58,7 +57,7 @@ class GeminiProvider(BaseProvider):
             "POST",
             f"{deployment.api_host}/v1beta/{resource(deployment.model)}:{method}",
             (*json_headers(stream), *self.auth_headers(deployment)),
-            dumps(body),
+            encoded(body),
             deployment.timeouts,
             stream=stream,
             dropped=(*told, *dropped, *unheard(request.messages)),
@@ -100,7 +99,7 @@ class GeminiProvider(BaseProvider):
             "POST",
             f"{deployment.api_host}/v1beta/{name}:batchEmbedContents",
             (*json_headers(False), *self.auth_headers(deployment)),
-            dumps(body),
+            encoded(body),
             deployment.timeouts,
             dropped=dropped,
         )

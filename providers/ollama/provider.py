@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.wire.calls import Deployment, HttpCall
-from llm_proxy.wire.large_json import written
+from llm_proxy.wire.large_json import encoded, written
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
@@ -43,7 +43,7 @@ class OllamaProvider(BaseProvider):
             "POST",
             deployment.api_host + "/api/chat",
             headers,
-            dumps(body),
+            encoded(body),
             deployment.timeouts,
             bool(request.stream),
             dropped,
@@ -76,7 +76,7 @@ class OllamaProvider(BaseProvider):
         body, dropped = request_form.embed_body(request, deployment)
         headers = (("Content-Type", "application/json"), *self.auth_headers(deployment))
         url = deployment.api_host + "/api/embed"
-        return HttpCall("POST", url, headers, dumps(body), deployment.timeouts, dropped=dropped)
+        return HttpCall("POST", url, headers, encoded(body), deployment.timeouts, dropped=dropped)
 
     def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
         try:
