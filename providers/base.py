@@ -111,6 +111,10 @@ class BaseProvider(ABC):
         """The error that an upstream status >= 400 stands for; ``headers`` has lower-case names, ``body`` may be cut.
         Classified by status first, then by machine-readable code, never by prose."""
 
+    def takes_file_urls(self, deployment: Deployment) -> bool:
+        """Whether a part ``file`` may hold an address instead of data."""
+        return True
+
     def adapter_for(self, request: ChatRequest, deployment: Deployment) -> Adapter:
         """Who makes the call for ``request``: this dialect has one API for chats, or the vendor several."""
         return self

@@ -20,6 +20,7 @@ from llm_proxy.relay.memory import Memory
 from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.offload import Offload
 from llm_proxy.relay.relay import KeepAlive
+from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.lacking import Lacking
 from llm_proxy.settings import Settings
@@ -69,6 +70,8 @@ class Gateway:
     drained: set[Running] = field(default_factory=set)
     #: Endpoints that upstreams turned out not to have.
     lacking: Lacking = field(default_factory=Lacking)
+    #: What is known of upstreams, and who waits for them.
+    router: Router = field(default_factory=Router)
     #: Where work on large bodies and answers is done.
     offload: Offload = field(default_factory=Offload)
     #: How much of bodies may be held.

@@ -47,6 +47,9 @@ class OpenAIProvider(BaseProvider):
         }
         self._responses = ResponsesAdapter(self)
 
+    def takes_file_urls(self, deployment: Deployment) -> bool:
+        return vendor_of(deployment).file_urls
+
     def adapter_for(self, request: ChatRequest, deployment: Deployment) -> Adapter:
         return self._responses if wanted(request, deployment) else self
 

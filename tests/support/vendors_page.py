@@ -79,6 +79,7 @@ def _rules(vendor: Vendor) -> str:
         (vendor.alternates, "turns alternate"),
         (vendor.joins, "texts as one string"),
         (vendor.pictures, "pictures in results"),
+        (vendor.file_urls, "files by address"),
         (vendor.items, "arrays need `items`, no choice as outermost schema"),
         (vendor.any_of_alone, "no `type` beside `anyOf`"),
         (not vendor.strict_tools, "no strict tools"),

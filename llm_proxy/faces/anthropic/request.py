@@ -98,10 +98,12 @@ class Translated:
     members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str, model: str = "") -> Translated:
-    """The chat request for ``form``, which was read from ``body``, to ``model`` at an upstream of ``api_type``. Raises
-    ``InvalidRequest``."""
-    turns = Turns(api_type)
+def canonical(
+    form: MessagesRequest, body: Mapping[str, Any], api_type: str, model: str = "", addresses: bool = True
+) -> Translated:
+    """The chat request for ``form``, which was read from ``body``, to ``model`` at an upstream of ``api_type``, which takes
+    files by ``addresses`` or not. Raises ``InvalidRequest``."""
+    turns = Turns(api_type, addresses)
     passed = {key: value for key, value in body.items() if key not in _TRANSLATED and value is not None}
     lost = _take_own(passed)
     sent: dict[str, Any] = {
