@@ -52,8 +52,8 @@ test-apps: environment ## real programs (Claude Code, Codex, Gemini CLI, aider .
 torture: environment ## a thousand edits under two hundred streams in two workers (some minutes)
 	$(BIN)/python -m tests.torture --edits 1000 --streams 200 --workers 2
 
-soak: environment ## an hour of mixed load with faults
-	$(BIN)/python -m tests.soak --minutes 60
+soak: environment ## an hour of mixed load with faults and attackers; writes benchmarks/SOAK.md
+	$(BIN)/python -m tests.soak --minutes 60 --report benchmarks/SOAK.md
 
 overload: environment ## what one client can cost the others: attackers of every kind beside an honest one (some minutes)
 	$(BIN)/python -m tests.overload
