@@ -13,6 +13,7 @@ import random
 from asyncio import Future
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
@@ -33,10 +34,12 @@ from llm_proxy.relay.memory import COST
 from llm_proxy.relay.reading import read_answer
 from llm_proxy.relay.relay import Relay, Tally, expressed
 from llm_proxy.relay.upstream import Exchange
+from llm_proxy.routing.able import needs_of
 from llm_proxy.routing.choice import choose
 from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import BaseProvider
+from providers.common.about import About
 
 T = TypeVar("T")
 
@@ -124,10 +127,16 @@ class AnsweringHandler(BaseHandler):
         first: Deployment | None,
     ) -> Wish:
         """What the request wants of an upstream."""
+        needs = partial(self.beside, needs_of, body) if body else None
         prompt, grant = wanted_prompt(resolved, self.request.headers, body), self.grant
+        tokens = self._size // _BYTES_A_TOKEN
         if grant is None:
-            return Wish(able, first, prompt, self._size // _BYTES_A_TOKEN)
-        return Wish(able, first, prompt, self._size // _BYTES_A_TOKEN, grant.priority, grant.name)
+            return Wish(able, first, prompt, tokens, about=self._about, needs=needs)
+        return Wish(able, first, prompt, tokens, grant.priority, grant.name, self._about, needs)
+
+    def _about(self, deployment: Deployment) -> About:
+        """What is known of that upstream's model."""
+        return self.gateway.abilities.of(deployment, self.snapshot.adapter(deployment))
 
     async def _while_nothing_is_heard(self) -> float:
         """Tell a client that waits for an upstream that we are still here; when to do so again."""
