@@ -15,6 +15,7 @@ The tree::
           ModelNotFound               404  model_not_found
           PromptNotFound              404  prompt_not_found
         MethodNotAllowed              405  method_not_allowed
+        NotAllowed                    403  not_allowed
         HostNotAllowed                403  host_not_allowed
         OriginNotAllowed              403  origin_not_allowed
         RequestTooLarge               413  request_too_large
@@ -166,6 +167,14 @@ class MethodNotAllowed(RequestError):
 
     status = 405
     code = "method_not_allowed"
+
+
+class NotAllowed(RequestError):
+    """The key is good, and this is not for it."""
+
+    status = 403
+    type = "permission_error"
+    code = "not_allowed"
 
 
 class HostNotAllowed(RequestError):

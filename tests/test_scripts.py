@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = ["run-rest-api.sh", "run-tests.sh", "scripts/test-others.sh", "scripts/newcomer.sh", "scripts/test-deploy.sh", ".ci/run"]
+SCRIPTS = [
+    "run-rest-api.sh",
+    "run-tests.sh",
+    "scripts/test-others.sh",
+    "scripts/newcomer.sh",
+    "scripts/test-deploy.sh",
+    ".ci/run",
+]
 
 #: Stands in for the service: says what it was given and where its modules come from.
 SERVICE = """

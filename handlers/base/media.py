@@ -39,6 +39,7 @@ _ABOUT_BODY = (
 class MediaHandler(RelayingHandler):
     """What all of them have in common."""
 
+    dialect = "openai"
     #: What a 400 says about a missing model.
     no_model: ClassVar[str] = "is required, because several upstreams are configured that could be meant"
     #: What an upstream must speak.

@@ -28,7 +28,9 @@ class RelayingHandler(AnsweringHandler):
 
     async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
         """Make ``call``, relay its answer and finish."""
+        self.upstream = deployment
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
+        exchange.context = self.told_upstream(deployment)
         self.gateway.running.add(self)
         try:
             try:
@@ -57,6 +59,7 @@ class RelayingHandler(AnsweringHandler):
         self.note_failure(error)
         if self._begun or isinstance(error, ClientGone) or self.gone:
             self.gone = self.gone or isinstance(error, ClientGone)
+            self.broken = error.status
             if not self._cut:
                 self.cut()
         else:

@@ -32,6 +32,7 @@ _PLAIN = (
     "prompt",
     "on_client_gone",
     "drain_seconds",
+    "trace",
 )
 _LIMITS = ("connect", "first_byte", "idle", "total")
 #: Options whose texts are chosen from a short published list.
