@@ -68,9 +68,10 @@ fuzz: environment ## atheris: ten minutes for each decoder, face, adapter and re
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install -q atheris || true
 	$(BIN)/python -m tests.fuzz
 
-schema: environment ## write the JSON Schema of models-config.json from the model classes
+schema: environment ## write the JSON Schemas of models-config.json and access.json from the model classes
 	$(BIN)/python -m llm_proxy.live.config.schema $$($(BIN)/python -c 'from providers.discovery import discover; print(*discover())') > $(SCHEMA).new
 	mv $(SCHEMA).new $(SCHEMA)
+	$(BIN)/python -m llm_proxy.live.access.schema > resources/configs/access.schema.json
 
 SCHEMA := resources/configs/models-config.schema.json
 

@@ -17,6 +17,7 @@ class OpenAPIHandler(BaseHandler):
 
     endpoint = "/openapi.json"
     linkable = True
+    needs = "nothing"
     which: ClassVar[int] = 0
 
     async def get(self) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from handlers.base.gate import Needs
 from handlers.base.handler import BaseHandler
+from handlers.base.measuring import known_models
 from llm_proxy.errors import NotAllowed
 from llm_proxy.telemetry.metrics.page import OPENMETRICS, TEXT, wants_openmetrics
 
@@ -23,11 +25,12 @@ class MetricsHandler(BaseHandler):
     endpoint = "/metrics"
     during_drain = True
     probe = True
+    needs: ClassVar[Needs] = "admin"
     #: Whether the port itself says who may ask.
     own_port: ClassVar[bool] = False
 
     async def get(self) -> None:
-        if not (self.own_port or self.gateway.local):
+        if not (self.own_port or self.gateway.local or self.grant is not None):
             raise NotAllowed(
                 "metrics are told to this machine alone here; LLM_PROXY_API_METRICS_PORT gives them a port of their own"
             )
@@ -37,16 +40,17 @@ class MetricsHandler(BaseHandler):
         gateway = self.gateway
         gateway.metering.sheets.ask()
         gateway.refresh()
-        models = gateway.registry.current.models
+        snapshot = gateway.registry.current
         alive = {report.pid for report in gateway.reports()}
 
         def make() -> bytes:
-            return gateway.metering.page(models, alive, openmetrics=openmetrics)
+            return gateway.metering.page(known_models(snapshot), alive, openmetrics=openmetrics)
 
-        if gateway.metering.is_short and len(models) <= _FEW:
+        count = len(snapshot.config.deployments)
+        if gateway.metering.is_short and count <= _FEW:
             self.finish(make())
         else:
-            self.finish(await self.offloaded(len(models) * _MODEL, make, paid=True))
+            self.finish(await self.offloaded(count * _MODEL, make, paid=True))
 
     head = get
 
@@ -54,6 +58,7 @@ class MetricsHandler(BaseHandler):
 class OwnPortMetricsHandler(MetricsHandler):
     """The same on a port of its own."""
 
+    needs = "nothing"
     own_port = True
 
 

@@ -17,11 +17,12 @@ from pydantic import ConfigDict
 from tornado.web import HTTPError
 
 from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
+from llm_proxy.access.secrets import PREFIX as KEY_PREFIX
 from llm_proxy.clients.request_reader import MAX_HEAD, MAX_HEADERS
 from llm_proxy.clients.target import after
-from llm_proxy.errors import InvalidRequest, NotFound, Problem, RequestError
+from llm_proxy.errors import InvalidRequest, NotAllowed, NotFound, Problem, RequestError
 from llm_proxy.faces.face import OpenAIFace
-from llm_proxy.relay.relay import Clock
+from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.upstream import Head
 from llm_proxy.routing.choice import unknown_model
 from llm_proxy.wire.calls import Deployment, HttpCall
@@ -74,6 +75,13 @@ class PassthroughHandler(RelayingHandler):
     dialect = "passthrough"
     endpoint = "/passthrough"
     face: OpenAIFace
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self.grant is not None and not (self.answered or self._cut or self.gone or self.grant.may_pass):
+            error = NotAllowed('this endpoint is for keys with "passthrough"')
+            self.gateway.gate.refused(self.grant.name, error)
+            self.refuse(error)
 
     async def post(self) -> None:
         form = await self.beside(validated, PassthroughRequest, await self.json_body())
@@ -129,6 +137,10 @@ class PassthroughHandler(RelayingHandler):
         own = self.snapshot.adapter(deployment).auth_headers(deployment)
         taken = {name.lower() for name, _ in own}
         kept = [pair for pair in forwarded(headers) if pair[0].lower() not in taken]
+        if self.grant is not None:
+            if KEY_PREFIX in target:
+                raise InvalidRequest.of([Problem("path", "must not hold a key of this gateway")])
+            kept = [(name, value) for name, value in kept if KEY_PREFIX not in value]
         call = HttpCall(
             method,
             deployment.api_host + target,

@@ -15,6 +15,7 @@ class PingHandler(BaseHandler):
     endpoint = "/ping"
     during_drain = True
     probe = True
+    needs = "nothing"
 
     def get(self) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")

@@ -27,6 +27,9 @@ class StatusHandler(BaseHandler):
 
     async def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
+        if self.grant is not None and not self.grant.terms.admin:
+            self.send_json({"state": "draining" if self.gateway.stopping else "ok"})  # what /ping says
+            return
         # Not the request's own: since it began an edit may have come, and all that is told here is of one moment.
         snapshot = self.gateway.registry.current
         report = self._report(snapshot)
@@ -81,6 +84,7 @@ class RunningHandler(BaseHandler):
 
     endpoint = "/status/models"
     during_drain = True
+    needs = "admin"
 
     async def get(self) -> None:
         self.set_header("Cache-Control", "no-store")

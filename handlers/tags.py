@@ -16,13 +16,14 @@ class TagsHandler(BaseHandler):
     endpoint = "/tags"
 
     async def get(self) -> None:
-        await self.send_long(len(self.snapshot.models), self._list)
+        await self.send_long(len(self.models), self._list)
 
     head = get
 
     def _list(self) -> dict[str, Any]:
-        found = listing(self.snapshot, self.gateway.knowledge)
-        return {"models": [{**told, **tag(self.snapshot.models[told["name"]])} for told in found]}
+        models = self.models
+        found = listing(self.snapshot, self.gateway.knowledge, models)
+        return {"models": [{**told, **tag(models[told["name"]])} for told in found]}
 
 
 def tag(rows: Sequence[Deployment]) -> dict[str, Any]:

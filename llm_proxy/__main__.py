@@ -1,4 +1,4 @@
-"""``llm-proxy serve | check``, the same as ``python -m llm_proxy serve | check``."""
+"""``llm-proxy serve | check | key``, the same as ``python -m llm_proxy serve | check | key``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from llm_proxy import __version__
 from llm_proxy.cli.check import check
+from llm_proxy.cli.key import add_commands, key
 from llm_proxy.rest_api import add_flags, run
 
 
@@ -17,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="llm-proxy", description="The LLM gateway that never gets in the way."
     )
     parser.add_argument("--version", action="version", version=f"llm-proxy-api {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="serve | check")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="serve | check | key")
     serving = commands.add_parser("serve", help="run the gateway", description="Run the gateway.")
     add_flags(serving)
     checking = commands.add_parser(
@@ -32,10 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="URL",
         help="a running gateway: show what the edit would change there",
     )
-    given = {key: value for key, value in vars(parser.parse_args(arguments)).items() if value is not None}
-    if given.pop("command") == "serve":
+    checking.add_argument("--access", metavar="FILE", help="the file of the keys to judge")
+    keys = commands.add_parser("key", help="make and list keys", description="The keys of access.json.")
+    add_commands(keys)
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    command = given.pop("command")
+    if command == "serve":
         return run(given)
-    return check(given)
+    return key(given) if command == "key" else check(given)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,10 @@ The tree::
           PromptNotFound              404  prompt_not_found
         MethodNotAllowed              405  method_not_allowed
         NotAllowed                    403  not_allowed
+        KeyRefused                    401  invalid_api_key
+        NotAllowed                    403  not_allowed
+        LimitReached                  429  rate_limit_exceeded
+        BudgetSpent                   429  insufficient_quota (402 in Anthropic's form)
         HostNotAllowed                403  host_not_allowed
         OriginNotAllowed              403  origin_not_allowed
         RequestTooLarge               413  request_too_large
@@ -40,6 +44,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from math import ceil
 from typing import Any, ClassVar, Literal
 
 TimeoutPhase = Literal["connect", "first_byte", "idle", "total"]
@@ -68,6 +73,11 @@ class GatewayError(Exception):
     kind: str = ""
     #: What Anthropic's clients read beside the type, to decide how to go on (``error.details``).
     details: Mapping[str, Any] | None = None
+    #: Header fields of the answer, beside ``Retry-After``; and what stands in its body beside the message.
+    headers: tuple[tuple[str, str], ...] = ()
+    beside: Mapping[str, Any] | None = None
+    #: How long the upstream wants to be left alone, in seconds, as it said itself.
+    wait: float | None = None
 
     def __init__(
         self,
@@ -169,12 +179,57 @@ class MethodNotAllowed(RequestError):
     code = "method_not_allowed"
 
 
+class KeyRefused(RequestError):
+    """No key, or none that is valid. ``name``: whose it would be, for the log."""
+
+    status = 401
+    code = "invalid_api_key"
+    headers = (("WWW-Authenticate", "Bearer"),)  # RFC 9110, section 11.6.1
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class NotAllowed(RequestError):
     """The key is good, and this is not for it."""
 
     status = 403
     type = "permission_error"
     code = "not_allowed"
+
+
+#: Who is told to come back later than this many seconds is told not to try again by itself: OpenAI's clients obey waits of
+#: up to two minutes, Anthropic's sleep for hours.
+_SHORT_WAIT = 60.0
+
+
+class LimitReached(RequestError):
+    """A limit of the key, its team or the model is reached; ``wait`` seconds from now there is room."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, wait: float) -> None:
+        whole = max(1, ceil(wait))
+        super().__init__(message, retry_after=str(whole))
+        self.headers = (("retry-after-ms", str(max(1, ceil(wait * 1000)))),)
+        if wait > _SHORT_WAIT:
+            self.headers += (("x-should-retry", "false"),)
+
+
+class BudgetSpent(RequestError):
+    """The money is spent; ``resets_at``: when there is more, as RFC 3339 writes it."""
+
+    status = 429
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+    headers = (("x-should-retry", "false"),)
+
+    def __init__(self, message: str, resets_at: str) -> None:
+        super().__init__(message)
+        self.beside = {"resets_at": resets_at}
 
 
 class HostNotAllowed(RequestError):
@@ -347,6 +402,8 @@ def openai_face(error: GatewayError, request_id: str) -> dict[str, Any]:
     }
     if error.problems:
         body["problems"] = [{"path": p.path, "message": p.message} for p in error.problems]
+    if error.beside is not None:
+        body |= error.beside
     return {"error": body}
 
 
@@ -370,11 +427,18 @@ _ANTHROPIC_TYPES: Mapping[int, str] = {
 }
 
 
+def anthropic_status(error: GatewayError) -> int:
+    """Money has a status of its own in that API."""
+    return 402 if isinstance(error, BudgetSpent) else error.status
+
+
 def anthropic_face(error: GatewayError, request_id: str) -> dict[str, Any]:
     """The error in Anthropic's form: ``{"type": "error", "error": {type, message}, "request_id"}``."""
     fallback = "invalid_request_error" if 400 <= error.status < 500 else "api_error"
-    kind = _ANTHROPIC_TYPES.get(error.status, fallback)
+    kind = _ANTHROPIC_TYPES.get(anthropic_status(error), fallback)
     told: dict[str, Any] = {"type": kind, "message": error.message}
     if error.details is not None:
         told["details"] = error.details
+    if error.beside is not None:
+        told |= error.beside
     return {"type": "error", "error": told, "request_id": request_id}

@@ -24,6 +24,8 @@ from llm_proxy.wire.listen_on import Places
 from llm_proxy.wire.origin import read_origin
 
 PREFIX = "LLM_PROXY_API_"
+#: The key with which the commands ask a running gateway. It is no setting of the service.
+KEY_VARIABLE = PREFIX + "KEY"
 
 #: Where a relative default path is looked for: here, beside the checkout, and where a wheel puts shared data.
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -183,6 +185,10 @@ class Settings(BaseModel):
         Path("resources/configs/models-config.json"), "path of the model configuration"
     )
     prompts_dir: Path = _set(Path("resources/prompts"), "path of the prompt directory")
+    access: Path | None = _set(
+        None,
+        "path of the file of the keys; empty = resources/configs/access.json, where it exists, else everybody may ask",
+    )
     prompts_follow: Annotated[bool, BeforeValidator(_flag)] = _set(
         False, "1, true or yes: links in the prompt directory may lead out of it"
     )
@@ -292,6 +298,11 @@ class Settings(BaseModel):
         found._agree(sources)
         return found._located(values)
 
+    @property
+    def access_file(self) -> Path:
+        """Where the keys are looked for."""
+        return self.access or _lookup(Path("resources/configs/access.json"))
+
     def _agree(self, sources: Mapping[str, str]) -> None:
         """Raises ``SettingsError`` for settings that make no sense together."""
         for name in ("tls_key", "tls_client_ca"):
@@ -352,6 +363,8 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     warnings = []
     for name in sorted(environ):
+        if name == KEY_VARIABLE:
+            continue
         if name.startswith(PREFIX) and name not in known and not is_service_link(name, environ[name]):
             near = difflib.get_close_matches(name, known, 1)
             warnings.append(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))

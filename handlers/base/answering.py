@@ -19,17 +19,18 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from tornado.iostream import StreamClosedError
 
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
-from handlers.base.limits import OPENAI, limits_in
 from handlers.base.joining import trace_lines
+from handlers.base.limits import OPENAI, limits_in
 from handlers.base.measuring import measure, measure_call
 from handlers.base.redaction import conceal, without_addresses
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import Face, OpenAIFace
 from llm_proxy.net.pace import Pace
 from llm_proxy.relay.memory import COST
-from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer
+from llm_proxy.relay.reading import read_answer
+from llm_proxy.relay.relay import Relay, Tally, expressed
 from llm_proxy.relay.upstream import Exchange
-from llm_proxy.routing.choice import choose, unknown_model
+from llm_proxy.routing.choice import choose
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter, BaseProvider
@@ -115,10 +116,9 @@ class AnsweringHandler(BaseHandler):
     def deployment(self, model: str) -> Deployment:
         """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
         self.facts["model"] = model[:_LONGEST_NAME]
-        rows = self.snapshot.models.get(model)
-        if not rows:
-            raise unknown_model(model, self.snapshot.models)
-        return rows[0] if len(rows) == 1 and rows[0].weight > 0 else choose(rows, random.random())
+        resolved = self.resolved(model)
+        rows = resolved.deployments
+        return rows[0] if resolved.plain or resolved.pinned else choose(rows, random.random())
 
     async def complete_chat(self, body: dict[str, Any], *, stream: bool) -> None:
         """Answer a body of OpenAI's chat completions; ``stream`` is what an absent field means. Raises ``RequestError``."""

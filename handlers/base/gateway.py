@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from handlers.base.gate import Gate
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
@@ -96,6 +97,8 @@ class Gateway:
     refresh: Callable[[], None] = lambda: None
     #: Whether all that is bound are addresses of this machine alone.
     local: bool = False
+    #: Who has which key, and what it may.
+    gate: Gate = field(default_factory=Gate)
     #: Who may ask at all.
     door: FrontDoor = field(default_factory=FrontDoor.of)
 

@@ -22,7 +22,11 @@ from urllib.parse import quote
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, MissingArgumentError, stream_request_body
 
+from handlers.base.gate import Models, Needs
 from handlers.base.gateway import Gateway
+from llm_proxy.access.secrets import PREFIX as KEY_PREFIX
+from llm_proxy.access.secrets import redacted
+from llm_proxy.access.values import Grant
 from llm_proxy.clients.application import Request
 from llm_proxy.clients.connection import ClientConnection
 from llm_proxy.clients.front_door import Arrival, Verdict
@@ -43,8 +47,10 @@ from llm_proxy.errors import (
     UnsupportedMedia,
 )
 from llm_proxy.faces.face import Face, OpenAIFace
+from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.net.pace import Pace
+from llm_proxy.routing.choice import unknown_model
 from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.host import host_name
 from llm_proxy.wire.long_json import PIECE, dumps_long
@@ -92,6 +98,10 @@ class BaseHandler(LeanRequestHandler):
     during_drain: ClassVar[bool] = False
     #: Whether it is a page that does nothing but tell, so that pages of others may link to it.
     linkable: ClassVar[bool] = False
+    #: Which key it asks for, where the configuration has keys.
+    needs: ClassVar[Needs] = "key"
+    #: What the key may that came with the request; None: there are no keys, or nobody asks for one here.
+    grant: Grant | None = None
     #: Whether a body that came compressed is read, not sent on as it is.
     unpacks: ClassVar[bool] = True
     #: How the body comes, while it does.
@@ -205,6 +215,8 @@ class BaseHandler(LeanRequestHandler):
             return self.verdict.refusal
         if self.gateway.draining and not self.during_drain:
             return Draining("the gateway is stopping", retry_after="1")
+        if self.snapshot.access is not None and (error := self._key_refusal()) is not None:
+            return error
         coding = headers.get("Content-Encoding")
         if coding is not None and self.unpacks and self.connection.head.length:
             try:
@@ -218,6 +230,43 @@ class BaseHandler(LeanRequestHandler):
         if not self.gateway.memory.fits(max(0, self.connection.head.length - self._size)):
             return self.gateway.memory.refusal()
         return None
+
+    def _key_refusal(self) -> GatewayError | None:
+        """Why the key that came with the request will not do, if so. A browser sends none with a preflight."""
+        access = self.snapshot.access
+        if access is None or self.needs == "nothing" or (self.verdict is not None and self.verdict.preflight):
+            return None
+        headers = cast(RequestHeaders, self.request.headers).by_name()
+        try:
+            self.grant = grant = self.gateway.gate.admit(access, headers, self.needs, self.endpoint)
+        except GatewayError as error:
+            return error
+        self.facts.update(key=grant.name, team=grant.team_name)
+        return None
+
+    @property
+    def models(self) -> Models:
+        """The models that there are for whoever asks."""
+        grant = self.grant
+        return self.snapshot.models if grant is None else self.gateway.gate.models(self.snapshot, grant)
+
+    def look_up(self, model: str) -> Resolved | None:
+        """What ``model`` means for whoever asks; None if nobody serves it, or not for this key."""
+        found = self.snapshot.catalog.resolve(model)
+        if found is None or self.grant is None or self.grant.allows(model, found.name):
+            return found
+        return None
+
+    def resolved(self, model: str) -> Resolved:
+        """The same. Raises ``ModelNotFound``."""
+        found = self.look_up(model)
+        if found is None:
+            raise unknown_model(model, self.models)
+        return found
+
+    def may_use(self, model: str) -> bool:
+        """Whether the key is for that model."""
+        return self.grant is None or self.grant.allows(model)
 
     def data_received(self, chunk: bytes) -> None:
         """The next bytes of the body; the first may come before ``prepare``."""
@@ -287,14 +336,28 @@ class BaseHandler(LeanRequestHandler):
         self._cut = True
         self.release()
         self.note_failure(error)
-        self.set_status(error.status)
-        if error.retry_after:
-            self.set_header("Retry-After", error.retry_after)
-        body = dumps(self.face.refusal(error, self.request_id))
+        status = self._tell_failure(error)
+        body = self._refusal_body(error)
         self._log_line()
         self.connection.respond_and_linger(
-            error.status, responses.get(error.status, "Unknown"), self.answer_headers, body
+            status, responses.get(status, "Unknown"), self.answer_headers, dumps(body)
         )
+
+    def _tell_failure(self, error: GatewayError) -> int:
+        """What the head of an answer says of ``error``; its status."""
+        status = self.face.status(error)
+        self.set_status(status)
+        if error.retry_after:
+            self.set_header("Retry-After", error.retry_after)
+        for name, value in error.headers:
+            self.set_header(name, value)
+        return status
+
+    def _refusal_body(self, error: GatewayError) -> dict[str, Any]:
+        """``error`` in the face's dialect. A key that came in a wrong place is not repeated."""
+        if KEY_PREFIX in error.message:
+            error.message = redacted(error.message)
+        return self.face.refusal(error, self.request_id)
 
     def now(self) -> float:
         """Loop time, in seconds."""
@@ -373,11 +436,9 @@ class BaseHandler(LeanRequestHandler):
     def fail(self, error: GatewayError) -> None:
         """Finish with ``error`` in the face's dialect; nothing has been sent yet."""
         self.note_failure(error)
-        self.set_status(error.status)
+        self._tell_failure(error)
         self.set_header("Content-Type", "application/json")
-        if error.retry_after:
-            self.set_header("Retry-After", error.retry_after)
-        body = self.face.refusal(error, self.request_id)
+        body = self._refusal_body(error)
         if self.gateway.settings.in_debug and isinstance(body.get("error"), dict):
             body["error"]["debug"] = {
                 "phase": error.phase,
@@ -490,6 +551,10 @@ class BaseHandler(LeanRequestHandler):
         fields |= {name: value for name, value in self.facts.items() if value is not None and value != ""}
         if self.gone:
             fields["code"] = "client_gone"
+        if self.snapshot.access is not None:
+            fields = {
+                name: redacted(value) if type(value) is str else value for name, value in fields.items()
+            }
         access_log.handle(logs.AccessRecord(fields))
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
@@ -500,10 +565,15 @@ class BaseHandler(LeanRequestHandler):
         """Choose the ids of the request and of its trace: the client's, where it has sent some that may be repeated."""
         headers = cast(RequestHeaders, self.request.headers)
         made = f"{getrandbits(128):032x}"  # to tell requests apart, not a secret
-        self.request_id = next(filter(_REQUEST_ID.fullmatch, headers.given(_ID_HEADERS)), made)
+        self.request_id = made
+        for given in headers.given(_ID_HEADERS):
+            if _REQUEST_ID.fullmatch(given) and KEY_PREFIX not in given:
+                self.request_id = given
+                break
         fields = headers.by_name()
         if "traceparent" in fields:
             self.context = read_context(fields["traceparent"], fields.get("tracestate"))
+        # Another id for each, since a trace may have many requests.
         self.trace = made if self.context is None else self.context.trace
 
 
@@ -524,7 +594,7 @@ class NotFoundHandler(BaseHandler):
     def shown_path(self) -> str:
         """The path that was asked for, as far as it may be shown."""
         path = cast(Request, self.request).path_asked
-        first = path[:_SHOWN]
+        first = redacted(path[:_SHOWN])
         shown = (
             first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
         )

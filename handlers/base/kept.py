@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus
 from handlers.base.media import MediaHandler
 from llm_proxy.errors import RequestError
 from llm_proxy.faces.media.body import MediaBody
-from llm_proxy.relay.relay import Clock
+from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.upstream import Exchange
 
 #: RFC 3986, section 3.4, and what browsers leave as it is.
@@ -28,6 +28,7 @@ class KeptHandler(MediaHandler):
     """Base of what is done with what is kept; ``root`` is the beginning of its paths."""
 
     root: ClassVar[str] = ""
+    calls_a_model = False
 
     def share(self) -> float:
         return 0.0  # the first in use: see the module

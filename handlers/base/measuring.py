@@ -6,12 +6,15 @@ raises, and nothing is told for a token.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from llm_proxy.errors import ClientGone, UpstreamTimeout, UpstreamUnreachable
+from llm_proxy.live.state.snapshot import Snapshot
 from llm_proxy.relay.relay import Tally
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.telemetry.metrics import families
+from llm_proxy.wire.calls import Deployment
 
 if TYPE_CHECKING:
     from handlers.base.answering import AnsweringHandler
@@ -54,7 +57,9 @@ def measure(
     provider: str = facts.get("provider") or ""
     if asked is None and not provider:
         return  # it named neither
-    model = "" if asked is None else asked if asked in handler.snapshot.models else UNKNOWN
+    model = "" if asked is None else asked
+    if asked is not None and asked not in handler.snapshot.models:
+        model = _label(handler.snapshot, asked, handler.upstream)
     meter, trace = handler.gateway.metering.meter, handler.trace
     served = meter.request(handler.dialect, model, provider, status, ended, seconds, trace)
     if tally is not None:
@@ -68,6 +73,24 @@ def measure(
         meter.add(families.COST, cost / 1e6, model, facts.get("team") or "")
     if (queued := facts.get("queued_ms")) is not None:
         meter.observe(families.QUEUE_SECONDS, queued / 1000, model)
+
+
+def known_models(snapshot: Snapshot) -> Iterator[str]:
+    """Every name that a model may go by in a label, beside ``unknown`` and ``other``."""
+    yield from snapshot.models
+    yield from snapshot.config.names.aliases
+    for row in snapshot.config.deployments:
+        yield row.name
+
+
+def _label(snapshot: Snapshot, asked: str, upstream: Deployment | None) -> str:
+    """The name of the configuration by which ``asked``, which is no model's own, was found: a pattern, or that behind
+    ``provider/model``."""
+    if upstream is None:
+        return UNKNOWN
+    if upstream.name in snapshot.models:
+        return upstream.name
+    return snapshot.catalog.pattern_of(upstream.name) or UNKNOWN
 
 
 def _between_tokens(tally: Tally, first: float) -> float | None:

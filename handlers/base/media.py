@@ -19,9 +19,10 @@ from handlers.base.redaction import ADDRESSES
 from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSupported, Problem
 from llm_proxy.faces.media.body import MediaBody, read_body
-from llm_proxy.relay.relay import Clock, read_error
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import read_error
 from llm_proxy.relay.upstream import Head
-from llm_proxy.routing.choice import choose, unknown_model
+from llm_proxy.routing.choice import choose
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.strict_json import JsonProblem
 
@@ -42,6 +43,8 @@ class MediaHandler(RelayingHandler):
     dialect = "openai"
     #: What a 400 says about a missing model.
     no_model: ClassVar[str] = "is required, because several upstreams are configured that could be meant"
+    #: Whether some model does the work, the upstream's usual one if none is named.
+    calls_a_model: ClassVar[bool] = True
     #: What an upstream must speak.
     what: ClassVar[str] = "OpenAI's API"
     #: The end of what was sent of an event stream: between two events there is room for one of ours.
@@ -54,13 +57,12 @@ class MediaHandler(RelayingHandler):
         if model is None:
             return self._only_provider()
         self.facts["model"] = model
-        rows = self.snapshot.models.get(model)
-        if not rows:
-            raise unknown_model(model, self.snapshot.models)
+        resolved = self.resolved(model)
+        rows = resolved.deployments
         able = [row for row in rows if self.able(row)]
         if not able:
             raise NotSupported.by_upstream(self.not_there(rows))
-        return choose(able, self.share())
+        return able[0] if resolved.pinned else choose(able, self.share())
 
     def able(self, row: Deployment) -> bool:
         """Whether that upstream may have such endpoints."""
@@ -79,7 +81,9 @@ class MediaHandler(RelayingHandler):
 
     def _only_provider(self) -> Deployment:
         """The bare row of the one provider that has such endpoints."""
-        rows = [row for found in self.snapshot.models.values() for row in found]
+        if self.calls_a_model and self.grant is not None and self.grant.fits is not None:
+            raise InvalidRequest.of([Problem("model", "is required, because this key is for certain models")])
+        rows = [row for row in self.snapshot.config.deployments if row.active and self.may_use(row.name)]
         names = {row.provider for row in rows if self.able(row)}
         if not names:
             raise NotSupported.by_upstream(f"no upstream is configured that speaks {self.what}")

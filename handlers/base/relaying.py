@@ -12,7 +12,8 @@ import re
 
 from handlers.base.answering import AnsweringHandler
 from llm_proxy.errors import ClientGone, GatewayError
-from llm_proxy.relay.relay import Clock, await_head
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import await_head
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
 from llm_proxy.wire.calls import Deployment, HttpCall
 

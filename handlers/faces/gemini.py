@@ -36,7 +36,7 @@ class GeminiHandler(NativeFirstHandler):
 
     def known(self, model: str) -> str:
         """The public name that the path means, if there is one."""
-        return known_name(model, self.snapshot.models)
+        return known_name(model, self.models)
 
     def relay_face(self, own: Face) -> NativeFace:
         assert isinstance(own, GeminiFace)

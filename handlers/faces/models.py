@@ -17,7 +17,6 @@ from llm_proxy.faces.anthropic.models import Paging, described, page
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.gemini import models as gemini_models
 from llm_proxy.faces.gemini.face import GeminiFace
-from llm_proxy.routing.choice import unknown_model
 from llm_proxy.wire.calls import Deployment
 
 
@@ -45,7 +44,7 @@ class ModelsHandler(CatalogueHandler):
     endpoint = "/v1/models"
 
     async def get(self) -> None:
-        models, loaded_at = self.snapshot.models, self.snapshot.loaded_at
+        models, loaded_at = self.models, self.snapshot.loaded_at
         if self.for_anthropic():
             make = partial(page, models, loaded_at, Paging.of(self.get_query_argument))
         elif self.for_google():
@@ -64,10 +63,8 @@ class ModelHandler(CatalogueHandler):
 
     def get(self, name: str) -> None:
         if self.for_google() and not self.for_anthropic():
-            name = gemini_models.known_name(name, self.snapshot.models)
-        rows, loaded_at = self.snapshot.models.get(name), self.snapshot.loaded_at
-        if not rows:
-            raise unknown_model(name, self.snapshot.models)
+            name = gemini_models.known_name(name, self.models)
+        rows, loaded_at = self.resolved(name).deployments, self.snapshot.loaded_at
         if self.for_anthropic():
             self.send_json(described(name, rows, loaded_at))
         elif self.for_google():

@@ -46,14 +46,14 @@ class OllamaHandler(BaseHandler):
 
     def rows(self, model: str) -> tuple[str, tuple[Deployment, ...]]:
         """The public name that ``model`` means, and its active deployments. Raises ``ModelNotFound``."""
-        name = known_name(model, self.snapshot.models)
-        rows = self.snapshot.models.get(name)
-        if not rows:
+        name = known_name(model, self.models)
+        resolved = self.look_up(name)
+        if resolved is None:
             # The words by which Ollama's clients know it (server/routes.go).
-            message = unknown_model(model, self.snapshot.models).message
+            message = unknown_model(model, self.models).message
             message = message.replace("the model", "model", 1).replace("does not exist", "not found", 1)
             raise ModelNotFound(message.replace("GET /tags", "GET /api/tags"), param="model")
-        return name, rows
+        return name, resolved.deployments
 
 
 class RootHandler(OllamaHandler):
@@ -88,8 +88,8 @@ class ListHandler(OllamaHandler):
     endpoint = "/ollama/api/tags"
 
     async def get(self) -> None:
-        snapshot, knowledge = self.snapshot, self.gateway.knowledge
-        await self.send_long(len(snapshot.models), lambda: {"models": listing(snapshot, knowledge)})
+        snapshot, knowledge, models = self.snapshot, self.gateway.knowledge, self.models
+        await self.send_long(len(models), lambda: {"models": listing(snapshot, knowledge, models)})
 
     head = get
 

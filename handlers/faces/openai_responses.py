@@ -62,7 +62,8 @@ class ResponsesHandler(NativeFirstHandler):
 
     def _where(self, asked: Asked, body: dict[str, Any]) -> Deployment:
         """One of the model's deployments. Raises as ``deployment`` does."""
-        rows = self.snapshot.models.get(asked.model, ())
+        resolved = self.look_up(asked.model)
+        rows = resolved.deployments if resolved is not None else ()
         if len(rows) > 1 and asked.store is not False:
             able = [(row, call) for row in rows if row.weight > 0 and (call := self.native_call(row))]
             kept = refers(body)

@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from llm_proxy.live.access.words import rows_of
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.dry_run import differences
 from llm_proxy.live.state.registry import Snapshot, load_snapshot, problem_lines
 from llm_proxy.service import surroundings
 from llm_proxy.service.server import sources_of
-from llm_proxy.settings import Settings, SettingsError, environment
+from llm_proxy.settings import KEY_VARIABLE, Settings, SettingsError, environment
 from providers.anthropic.models import DEFAULT_MAX_TOKENS, known_limit
 
 #: Seconds that the running gateway may take, and the most that it may say.
@@ -34,7 +35,7 @@ class NoAnswerError(Exception):
 def check(flags: Mapping[str, str]) -> int:
     """Judge the configuration that ``flags`` and the environment name; returns the exit status."""
     env = environment()
-    paths = {key: flags[key] for key in ("models_config", "prompts_dir") if key in flags}
+    paths = {key: flags[key] for key in ("models_config", "prompts_dir", "access") if key in flags}
     try:
         settings = Settings.read(env, paths)
         about_env = list(surroundings.warnings(env))
@@ -51,7 +52,7 @@ def check(flags: Mapping[str, str]) -> int:
         print(line)
     if "against" in flags:
         try:
-            lines = against(flags["against"], settings.ep_prefix, snapshot)
+            lines = against(flags["against"], settings.ep_prefix, snapshot, env.get(KEY_VARIABLE, ""))
         except NoAnswerError as error:
             print(f"llm-proxy: --against: {error}", file=sys.stderr)
             return 2
@@ -63,7 +64,8 @@ def check(flags: Mapping[str, str]) -> int:
 def report(snapshot: Snapshot) -> list[str]:
     """What a good configuration contains, its warnings, and prompt files that would be skipped."""
     models, prompts = len(snapshot.models), len(snapshot.prompts.languages)
-    lines = [f"ok: {models} models, {prompts} prompts, hash {snapshot.hash[:8]}"]
+    keys = f", {len(rows_of(snapshot.access))} keys" if snapshot.access is not None else ""
+    lines = [f"ok: {models} models, {prompts} prompts{keys}, hash {snapshot.hash[:8]}"]
     lines += [f"warning: {warning}" for warning in snapshot.config.warnings]
     lines += [f"warning: {text}" for text in _short_answers(snapshot)]
     lines += [f"warning: prompt {problem.path}: {problem.message}" for problem in snapshot.prompts.problems]
@@ -84,9 +86,10 @@ def _short_answers(snapshot: Snapshot) -> list[str]:
     ]
 
 
-def against(url: str, prefix: str, snapshot: Snapshot) -> list[str]:
-    """What would change in the gateway at ``url`` (with its prefix or without). Raises ``NoAnswerError``."""
-    told = _ask(url, prefix)
+def against(url: str, prefix: str, snapshot: Snapshot, key: str = "") -> list[str]:
+    """What would change in the gateway at ``url`` (with its prefix or without), which may want a ``key``. Raises
+    ``NoAnswerError``."""
+    told = ask(url, prefix, "/status/models", key)
     try:
         changes = differences(told, snapshot)
         running = f"{told['generation']}-{str(told['hash'])[:8]}"
@@ -103,7 +106,9 @@ def against(url: str, prefix: str, snapshot: Snapshot) -> list[str]:
     ]
 
 
-def _ask(url: str, prefix: str) -> dict[str, Any]:
+def ask(url: str, prefix: str, path: str, key: str) -> dict[str, Any]:
+    """What a running gateway answers to a GET of ``path``. Raises ``NoAnswerError``."""
+    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
         port = parts.port
@@ -113,14 +118,14 @@ def _ask(url: str, prefix: str) -> dict[str, Any]:
         raise NoAnswerError("give the address of a running gateway, such as http://127.0.0.1:8080")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     base = parts.path.rstrip("/")
-    paths = [f"{base}/status/models"]
+    paths = [base + path]
     if not base.endswith(prefix or "/"):
-        paths.insert(0, f"{base}{prefix}/status/models")
+        paths.insert(0, base + prefix + path)
     status = 0
     for path in paths:
         connection = kind(parts.hostname, port, timeout=_PATIENCE)
         try:
-            connection.request("GET", path, headers={"Accept": "application/json"})
+            connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
             status = answer.status
             if status == 200:
@@ -132,4 +137,6 @@ def _ask(url: str, prefix: str) -> dict[str, Any]:
             raise NoAnswerError(f"no usable answer: {reason}") from error
         finally:
             connection.close()
+        if status in (401, 403):
+            raise NoAnswerError(f'it asks for a key with "admin": set {KEY_VARIABLE} in the environment')
     raise NoAnswerError(f"no gateway answers there (status {status})")

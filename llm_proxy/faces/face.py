@@ -61,6 +61,10 @@ class Face(ABC):
     def whole(self, response: ChatResponse) -> bytes:
         """The body of an answer that is not streamed (``application/json``)."""
 
+    def status(self, error: GatewayError) -> int:
+        """The status of an error before anything was sent."""
+        return error.status
+
     @abstractmethod
     def refusal(self, error: GatewayError, request_id: str) -> dict[str, Any]:
         """The body of an error before anything was sent."""

@@ -41,5 +41,8 @@ class NativeFace(Face):
     def whole(self, response: ChatResponse) -> bytes:
         return self._own.whole(response) if response.raw is None else response.raw
 
+    def status(self, error: GatewayError) -> int:
+        return self._own.status(error)
+
     def refusal(self, error: GatewayError, request_id: str) -> dict[str, Any]:
         return self._own.refusal(error, request_id)

@@ -23,6 +23,20 @@ _Json = dict[str, Any]
 SERVER = "/"
 
 
+#: Where a client may send its key, if the configuration has keys (``llm_proxy.access.identity``).
+_KEYS: _Json = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "As OpenAI's and Ollama's clients do."},
+    **{
+        name: {"type": "apiKey", "in": "header", "name": name, "description": f"As {whose} clients do."}
+        for name, whose in (
+            ("x-api-key", "Anthropic's"),
+            ("api-key", "Azure's"),
+            ("x-goog-api-key", "Google's"),
+        )
+    },
+}
+
+
 def document(
     operations: Sequence[Operation],
     groups: Mapping[str, str],
@@ -49,6 +63,7 @@ def document(
             "`application/x-ndjson`) is that of one event or line.",
         },
         "servers": [{"url": SERVER}],
+        "security": [{}, *({name: []} for name in _KEYS)],
         "tags": [{"name": name, "description": text} for name, text in groups.items()],
         "paths": paths,
         "components": {
@@ -58,6 +73,7 @@ def document(
                 for name, (what, schema) in errors.HEADERS.items()
             },
             "responses": dict(_shared(operations)),
+            "securitySchemes": _KEYS,
         },
     }
 
@@ -78,6 +94,8 @@ def _operation(operation: Operation, path: str, prefix: str) -> _Json:
         found["description"] = operation.description
     if path != first:
         found["x-same-as"] = first
+    if operation.open:
+        found["security"] = []
     if operation.parameters:
         found["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body is not None:

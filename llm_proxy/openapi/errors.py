@@ -84,7 +84,9 @@ ASKED = ("X-LLM-Provider", "X-LLM-Model", "X-Dropped-Params")
 
 _WHAT: dict[str, str] = {
     "400": "The request is malformed; the first problems are named with their paths, the rest counted.",
-    "403": "The Host header is not accepted (`host_not_allowed`), a page of another origin asks (`origin_not_allowed`), or "
+    "401": "There are keys (docs/access.md), and none came, or none that is valid (`invalid_api_key`).",
+    "403": "The key is not for this (`not_allowed`), the Host header is not accepted (`host_not_allowed`), a page of another "
+    "origin asks (`origin_not_allowed`), or "
     "the upstream refuses.",
     "404": "There is no such thing; near names are given.",
     "408": "The body was not complete in time (`request_timeout`).",
@@ -118,7 +120,7 @@ def error_answer(status: str, dialect: Dialect, relays: bool = False) -> Answer:
 def errors_of(operation: Operation) -> Iterator[str]:
     """The statuses of errors that ``operation`` can answer with, besides those that it names itself."""
     own = {answer.status for answer in operation.answers}
-    found = {*_EVERYWHERE}
+    found = {*_EVERYWHERE} if operation.open else {*_EVERYWHERE, "401"}
     if operation.body is not None or operation.parameters:
         found.add("400")
     if operation.names:

@@ -100,6 +100,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Answer("`pong`", {TEXT: const("pong")}),
             Answer("`draining`: it is about to stop.", {TEXT: const("draining")}, "503"),
         ),
+        open=True,
     ),
     Operation(
         "GET",
@@ -136,7 +137,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "/status",
         GROUP,
         "What runs now",
-        (Answer("The state of configuration, watcher, log and processes.", {JSON: ref("Status")}),),
+        (
+            Answer(
+                "The state of configuration, watcher, log and processes; for a key without `admin` a word.",
+                {JSON: {"anyOf": [ref("Status"), record({"state": one_of("ok", "draining")})]}},
+            ),
+        ),
     ),
     Operation(
         "GET",
@@ -170,6 +176,7 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
         (ROOT, PREFIX),
         parameters=(_TAG,),
+        open=True,
     ),
     Operation(
         "GET",
@@ -182,5 +189,6 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
         (ROOT, PREFIX),
         parameters=(_TAG,),
+        open=True,
     ),
 )

@@ -56,7 +56,7 @@ class Operation:
     """One method of one path. ``places``: what is put in front of ``path``, each of them a path of its own.
 
     ``asks``: whether an upstream is asked, which can fail in its own ways. ``names``: whether it names something that
-    may not be there (404). ``relays``: whether the upstream's own errors pass as they are. ``body``: the model that validates it, or a schema for each media type.
+    may not be there (404). ``relays``: whether the upstream's own errors pass as they are. ``open``: whether it never asks for a key. ``body``: the model that validates it, or a schema for each media type.
     """
 
     method: Method
@@ -74,3 +74,4 @@ class Operation:
     asks: bool = False
     names: bool = False
     relays: bool = False
+    open: bool = False

@@ -14,7 +14,8 @@ from dataclasses import replace
 from time import monotonic
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.relay.relay import Clock, await_head, read_whole, refuse_errors
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import await_head, read_whole, refuse_errors
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
 from providers.base import BaseProvider

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from itertools import count as numbers
 
 from handlers.base.gateway import Gateway
+from handlers.base.measuring import known_models
 from llm_proxy.clients.http_server import Server
 from llm_proxy.telemetry import log as logs
 from llm_proxy.telemetry.metrics import families as f
@@ -75,7 +76,7 @@ class Gauges:
             self._count()
         # Series of removed models give their places back, some in each minute.
         if next(self._beats) % _SWEEP == 0:
-            self._gateway.metering.forget(self._gateway.registry.current.models)
+            self._gateway.metering.forget(known_models(self._gateway.registry.current))
 
     def _watch(self) -> None:
         self._timers[1] = self._loop.call_later(_LOOK, self._look, self._loop.time() + _LOOK)

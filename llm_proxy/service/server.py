@@ -157,7 +157,7 @@ class Service:
         row: int = 0,
         certificate: Certificate | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings, self.row = settings, row
         self.demo = DemoServer()
         self.heap = Heap()
         sources = replace(sources_of(settings, env), demo_host=lambda: self.demo.host)
@@ -200,6 +200,7 @@ class Service:
         )
         self.gauges = Gauges(self.gateway, self.server)
         self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
+        self.registry.on_swap.append(lambda snapshot: self.gateway.gate.forget())
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         if shared is not None:
             self._hand_over(shared.states)
@@ -225,6 +226,14 @@ class Service:
             log.warning("bodies of the largest size cannot be held", extra={"largest": largest})
         gateway.ollama_url = listeners.ollama_url
         gateway.door = front_door(self.settings, listeners.addresses)
+        if (
+            self.row == 0
+            and self.registry.current.access is None
+            and not all(map(is_loopback, listeners.addresses))
+        ):
+            log.warning(
+                "everybody who reaches this address may ask: there is no file of keys (LLM_PROXY_API_ACCESS)"
+            )
         prefix = self.settings.ep_prefix
         everything = make_app(gateway, routes_of(prefix), NoSuchPathHandler, prefix)
         self.server.add_sockets(listeners.main, everything)
@@ -313,6 +322,8 @@ def sources_of(settings: Settings, env: Mapping[str, str]) -> Sources:
         settings.timeout,
         follow_links=settings.prompts_follow,
         guarded=guarded_files(settings, env),
+        access=settings.access_file,
+        access_required=settings.access is not None,
     )
 
 

@@ -11,9 +11,9 @@ again after the change. Pure.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from pydantic_core import from_json
@@ -42,7 +42,7 @@ def renamed(text: bytes, value: Any, asked: str, *path: str) -> bytes:
         if number == _TRIES:
             break
         start, end = found.span(1)
-        made = text[:start] + json.dumps(asked).encode() + text[end:]
+        made = text[:start] + quoted(asked).encode() + text[end:]
         if only or _reads(made, asked, path):
             return made
     try:
@@ -117,7 +117,7 @@ class Retold:
         old = found.group() if found else b""
         if found and self._old is None:
             self._old = old
-            self._new = old[: found.start(1) - found.start()] + json.dumps(self._asked).encode()
+            self._new = old[: found.start(1) - found.start()] + quoted(self._asked).encode()
         elif self._old != old:
             self._old = b""
 

@@ -43,11 +43,12 @@ class _Fault(Exception):
     """The fast path saw something that it cannot locate."""
 
 
-def parse_object(data: bytes) -> dict[str, Any]:
-    """The JSON object in ``data``. Raises ``JsonProblem``, and nothing else whatever the bytes are."""
+def parse_object(data: bytes, most: int = MAX_VALUES) -> dict[str, Any]:
+    """The JSON object in ``data``, of about ``most`` values. Raises ``JsonProblem``, and nothing else whatever the bytes
+    are."""
     text = decode(data)
-    if len(data) > MAX_VALUES or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
-        _bound(data, text)
+    if len(data) > most or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+        _bound(data, text, most)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -162,15 +163,15 @@ def _structure(data: bytes) -> bytes:
     return b"".join(b"".join(pieces).split(b'"')[::2])
 
 
-def _bound(data: bytes, text: str) -> None:
+def _bound(data: bytes, text: str, most: int) -> None:
     """Refuse too many values and too much depth before any parser builds them.
 
     Depth: innermost pairs are taken away, level by level. What cannot be reduced so is unbalanced, and the parser
     will say where.
     """
     structure = _structure(data)
-    if len(structure) > MAX_VALUES:
-        raise JsonProblem(f"holds more than {MAX_VALUES} values", 1, 1)
+    if len(structure) > most:
+        raise JsonProblem(f"holds more than {most} values", 1, 1)
     left = structure.translate(_ONE_KIND, b",")
     for _ in range(MAX_DEPTH):
         before = len(left)

@@ -12,22 +12,17 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from llm_proxy.errors import GatewayError, RateLimited, UpstreamAuth, UpstreamError, UpstreamRefused
+from llm_proxy.wire.retry_after import delay_in, wait_in
 from providers.common.public_text import MAX_MESSAGE, public
 
-#: An upstream that asks for more than an hour of patience is asking for less: SDKs would sleep that long.
-MAX_RETRY_AFTER = 3600
 #: How much of a text body is read as its message.
 _MAX_TEXT = 4 * MAX_MESSAGE
 
 #: What passes as a code: a word, not a status repeated as a number (vLLM, llama.cpp) and not a sentence.
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
-#: Whole or decimal seconds: vendors send both.
-_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 #: Codes and types that vendors use for one thing, and ours for it.
 _CONTEXT = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
@@ -36,6 +31,9 @@ _AUTH = frozenset(
 )
 _RATE = frozenset({"rate_limit_exceeded", "rate_limit_error", "rate_limit", "resource_exhausted", "429"})
 _QUOTA = frozenset({"insufficient_quota"})
+
+#: Statuses that say: not now.
+_WAITS = frozenset({429, 503, 529})
 
 _OUR_KEY = "the upstream rejects the gateway's credentials; tell the operator"
 
@@ -48,6 +46,8 @@ class Reported:
     type: str = ""
     code: str = ""
     param: str | None = None
+    #: How long to wait, as Google says it (``google.rpc.RetryInfo``).
+    delay: str = ""
 
     @property
     def words(self) -> frozenset[str]:
@@ -85,6 +85,7 @@ def reported(value: Any) -> Reported:
         _text(value.get("type") or value.get("status")),
         _text(value.get("code")),
         param if isinstance(param, str) else None,
+        delay_in(value.get("details")),
     )
 
 
@@ -104,11 +105,25 @@ def from_body(body: bytes) -> Reported:
 
 def refusal(status: int, headers: Mapping[str, str], said: Reported) -> GatewayError:
     """The error for an answer with ``status`` >= 300; ``headers`` have lower-case names."""
+    # What is left of a limit is told with every answer; only these mean that one should wait for it.
+    told = headers if status in _WAITS else {k: headers[k] for k in ("retry-after", "date") if k in headers}
+    error = _refusal(status, retry_after(told, said.delay), said)
+    error.wait = wait_in(told, said.delay)
+    return error
+
+
+def retry_after(headers: Mapping[str, str], delay: str = "") -> str | None:
+    """How long the upstream asks us to wait, in whole seconds; None if it says nothing that makes sense."""
+    seconds = wait_in(headers, delay)
+    return None if seconds is None else str(math.ceil(seconds))
+
+
+def _refusal(status: int, wait: str | None, said: Reported) -> GatewayError:
     message = public(said.message)
     if status == 401 or (status == 403 and said.words & _AUTH):
         return UpstreamAuth(_OUR_KEY, detail=message)
     if status == 429:
-        return _rate_limited(message, said, retry_after(headers))
+        return _rate_limited(message, said, wait)
     if 400 <= status < 500:
         code = "context_length_exceeded" if said.words & _CONTEXT else said.known_code or "upstream_error"
         status = 400 if code == "context_length_exceeded" else status
@@ -120,7 +135,7 @@ def refusal(status: int, headers: Mapping[str, str], said: Reported) -> GatewayE
             type=kind,
             code=code,
             param=said.shown_param,
-            retry_after=retry_after(headers),
+            retry_after=wait,
         )
     if status < 400:
         return UpstreamError(
@@ -128,7 +143,7 @@ def refusal(status: int, headers: Mapping[str, str], said: Reported) -> GatewayE
         )
     text = message or f"the upstream failed (status {status})"
     kept = 502 if status == 500 or status > 599 else status
-    return UpstreamError(text, status=kept, phase="head", kind="5xx", retry_after=retry_after(headers))
+    return UpstreamError(text, status=kept, phase="head", kind="5xx", retry_after=wait)
 
 
 def in_stream(said: Reported) -> GatewayError:
@@ -152,32 +167,6 @@ def _rate_limited(message: str, said: Reported, wait: str | None) -> RateLimited
     code = "insufficient_quota" if said.words & _QUOTA else None
     text = message or "the upstream asks for fewer requests"
     return RateLimited(text, code=code, param=said.shown_param, retry_after=wait)
-
-
-def retry_after(headers: Mapping[str, str]) -> str | None:
-    """The upstream's ``Retry-After`` in whole seconds, bounded; None if it has none or one that makes no sense."""
-    value = headers.get("retry-after", "").strip()
-    seconds: float | None
-    if _SECONDS.fullmatch(value):
-        # Longer ones are beyond the bound anyway, and perhaps beyond what a float can hold.
-        seconds = math.ceil(float(value)) if len(value) < 20 else MAX_RETRY_AFTER
-    else:
-        seconds = _until(_date(value), _date(headers.get("date", "")))
-    return None if seconds is None else str(max(0, min(int(seconds), MAX_RETRY_AFTER)))
-
-
-def _until(then: datetime | None, now: datetime | None) -> float | None:
-    """Seconds between two times of the upstream's clock; ours if it does not say what its own shows."""
-    return None if then is None else (then - (now or datetime.now(UTC))).total_seconds()
-
-
-def _date(value: str) -> datetime | None:
-    """An HTTP date (RFC 9110, 5.6.7); one without a zone is in GMT, as all should be."""
-    try:
-        found = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _text(value: Any) -> str:

@@ -35,12 +35,15 @@ DEFAULTS: _Json = {
     "service_tier": "auto",
     "metadata": {},
 }
-_FRAME = frozenset({"model", "messages", "stream"})
+#: What no rule concerns.
+FRAME = frozenset({"model", "messages", "stream"})
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 def fit_params(body: _Json, vendor: Vendor, model: str) -> list[str]:
     """Change the parameters of ``body``; the names of those that were lost."""
+    if body.keys() <= FRAME:
+        return []
     for ours, theirs in vendor.renames:
         if body.get(ours) is not None:
             body.setdefault(theirs, body.pop(ours))
@@ -56,7 +59,7 @@ def _unwanted(body: _Json, vendor: Vendor, model: str) -> set[str]:
     """The names of ``body`` that are to be left out."""
     found = body.keys() & vendor.refuses
     if vendor.params is not None:
-        found |= body.keys() - vendor.params - _FRAME
+        found |= body.keys() - vendor.params - FRAME
     found |= body.keys() & (_CACHE_HINTS if not vendor.cache_keys else {"client_metadata"})
     found |= body.keys() & refused_by(vendor, model)
     if (

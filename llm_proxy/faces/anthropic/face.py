@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from llm_proxy.errors import GatewayError, anthropic_face
+from llm_proxy.errors import GatewayError, anthropic_face, anthropic_status
 from llm_proxy.faces.anthropic.message import (
     Members,
     call_block,
@@ -93,6 +93,9 @@ class AnthropicFace(Face):
 
     def failure(self, error: GatewayError, request_id: str) -> bytes:
         return sse_event("error", anthropic_face(error, request_id))
+
+    def status(self, error: GatewayError) -> int:
+        return anthropic_status(error)
 
     def refusal(self, error: GatewayError, request_id: str) -> dict[str, Any]:
         return anthropic_face(error, request_id)

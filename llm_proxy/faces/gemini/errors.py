@@ -27,9 +27,10 @@ def gemini_error(error: GatewayError, request_id: str) -> dict[str, Any]:
     """``{"error": {"code", "message", "status", "details"}}``; the details say our own code, every problem with its
     path, when to come back, and the request's id."""
     word = _WORDS.get(error.status, "INVALID_ARGUMENT" if error.status < 500 else "UNAVAILABLE")
-    details: list[dict[str, Any]] = [
-        {"@type": _TYPE + "ErrorInfo", "reason": error.code.upper(), "domain": "llm-proxy-api"}
-    ]
+    info = {"@type": _TYPE + "ErrorInfo", "reason": error.code.upper(), "domain": "llm-proxy-api"}
+    details: list[dict[str, Any]] = [info]
+    if error.beside is not None:
+        details[0]["metadata"] = dict(error.beside)
     if error.problems:
         violations = [{"field": p.path, "description": p.message} for p in error.problems]
         details.append({"@type": _TYPE + "BadRequest", "fieldViolations": violations})

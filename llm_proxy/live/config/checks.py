@@ -186,6 +186,15 @@ def keep_alive(value: object) -> str | int | float:
     raise ValueError('must be a duration such as "30m" or a number of seconds (negative: for ever)')
 
 
+def hedge_after(value: object) -> float | str:
+    """Seconds, or the one word that there is."""
+    if value == "p95" and isinstance(value, str):
+        return "p95"
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 86400:
+        return float(value)
+    raise ValueError('must be "p95" or a number of seconds, more than 0')
+
+
 def option_problems(options: dict[str, Any]) -> list[tuple[tuple[str, ...], str]]:
     """What is wrong with default options: the path below ``options``, and the reason. A canonical option has the type
     that a client's request must give it; the rest is between the operator and the upstream."""

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from llm_proxy.live.config.name_diff import NameRows, name_changes
 from llm_proxy.live.config.placeholders import Filled
-from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.calls import NOTHING, Deployment
 from llm_proxy.wire.json_scan import shown
 
 #: A change of ``defaults`` may touch thousands of models; a log line must stay readable.
@@ -26,6 +27,10 @@ _PLAIN = (
     "keep_alive",
     "active",
     "weight",
+    "order",
+    "max_concurrent",
+    "load",
+    "prefill",
     "languages",
     "input_size",
     "capabilities",
@@ -34,6 +39,7 @@ _PLAIN = (
     "drain_seconds",
     "trace",
 )
+_GRANTED = ("rpm", "tpm")
 _LIMITS = ("connect", "first_byte", "idle", "total")
 #: Options whose texts are chosen from a short published list.
 _HARMLESS = frozenset({"reasoning_effort", "verbosity", "service_tier", "think"})
@@ -43,10 +49,22 @@ PromptHashes = Mapping[tuple[str, str], str]
 
 
 def diff(
-    old: Iterable[Deployment], new: Iterable[Deployment], old_prompts: PromptHashes, new_prompts: PromptHashes
+    old: Iterable[Deployment],
+    new: Iterable[Deployment],
+    old_prompts: PromptHashes,
+    new_prompts: PromptHashes,
+    old_names: NameRows = NOTHING,
+    new_names: NameRows = NOTHING,
+    more: Iterable[str] = (),
 ) -> list[str]:
-    """One sentence for each model and prompt that was added, removed or changed, at most ``MAX_LINES`` and a count."""
-    lines = [*_models(list(old), list(new)), *_prompts(old_prompts, new_prompts)]
+    """One sentence for each model, public name and prompt that was added, removed or changed, and ``more`` sentences; at
+    most ``MAX_LINES`` and a count."""
+    lines = [
+        *_models(list(old), list(new)),
+        *name_changes(old_names, new_names),
+        *_prompts(old_prompts, new_prompts),
+        *more,
+    ]
     if len(lines) > MAX_LINES:
         lines[MAX_LINES:] = [f"and {len(lines) - MAX_LINES} more"]
     return lines
@@ -80,6 +98,10 @@ def _changes(old: Deployment, new: Deployment) -> Iterator[str]:
         before, after = getattr(old.timeouts, name), getattr(new.timeouts, name)
         if before != after:
             yield f"timeouts.{name} {_seconds(before)} -> {_seconds(after)}"
+    for name in _GRANTED:
+        before, after = getattr(old.limits, name, None), getattr(new.limits, name, None)
+        if before != after:
+            yield f"limits.{name} {_text(before)} -> {_text(after)}"
     for name in sorted(old.options.keys() | new.options.keys()):
         yield from _option(name, old.options.get(name), new.options.get(name))
     if old.api_host != new.api_host:

@@ -6,47 +6,29 @@ null because null removes what ``defaults`` say, and nothing that was given is e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, ValidationError
 
 from llm_proxy.live.config import checks
+from llm_proxy.live.config.field_types import (
+    ApiHost,
+    Count,
+    HeaderName,
+    HeaderValue,
+    KeepAlive,
+    Name,
+    PemPath,
+    Seconds,
+    Strict,
+)
+from llm_proxy.live.config.name_fields import NameRow
 from llm_proxy.live.config.report import did_you_mean, nearest
 from llm_proxy.wire.json_scan import Path
 
 
-def _checked(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """``check`` in the form that pydantic takes: the sentence is passed on as it is."""
-
-    def validate(value: Any) -> Any:
-        try:
-            return check(value)
-        except ValueError as error:
-            raise PydanticCustomError("checked", "{reason}", {"reason": str(error)}) from None
-
-    return validate
-
-
-ApiHost = Annotated[str, AfterValidator(_checked(checks.api_host))]
-HeaderName = Annotated[str, AfterValidator(_checked(checks.header_name))]
-PemPath = Annotated[str, AfterValidator(_checked(checks.pem_path))]
-HeaderValue = Annotated[str, AfterValidator(_checked(checks.header_value))]
-Name = Annotated[str, AfterValidator(_checked(checks.name))]
-KeepAlive = Annotated[
-    str | int | float,
-    BeforeValidator(_checked(checks.keep_alive), json_schema_input_type=str | int | float),
-]
-#: A day is longer than any answer; the bound catches milliseconds written as seconds.
-Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class TimeoutFields(_Strict):
+class TimeoutFields(Strict):
     """Limits of one upstream call, in seconds."""
 
     connect: Seconds | None = Field(None, description="Until a connection stands. Default 10.")
@@ -59,7 +41,14 @@ class TimeoutFields(_Strict):
     )
 
 
-class Row(_Strict):
+class LimitFields(Strict):
+    """What the vendor grants us, each minute."""
+
+    rpm: Count | None = Field(None, description="Requests a minute. Default: no limit that we know.")
+    tpm: Count | None = Field(None, description="Tokens a minute. Default: no limit that we know.")
+
+
+class Row(Strict):
     """The fields of one model, or of a provider's `defaults`. null removes what `defaults` say."""
 
     api_type: Name | None = Field(None, description="The dialect that the upstream speaks.")
@@ -122,7 +111,31 @@ class Row(_Strict):
     )
     active: bool | None = Field(None, description="false takes the model out of service. Default true.")
     weight: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] | None = Field(
-        None, description="Share of the traffic among providers of the same public model. Default 1."
+        None,
+        description="Share of the traffic among providers of the same public model; 0 takes it out of the rotation. Default 1.",
+    )
+    order: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | None = Field(
+        None,
+        description="Tier among providers of the same public model: a higher one is only asked when no lower one can take the "
+        "request. Default 0.",
+    )
+    max_concurrent: Count | None = Field(
+        None,
+        description="Requests in flight at this upstream for this model; more wait in the model's queue. Default: no limit.",
+    )
+    limits: LimitFields | None = Field(
+        None,
+        description="What the vendor grants us at this upstream: over it, it sleeps and is not asked. Default: no limit that we know.",
+        examples=[{"rpm": 500, "tpm": 200000}],
+    )
+    load: Literal["auto", "none"] | None = Field(
+        None,
+        description="auto (default): vLLM, SGLang, llama.cpp and Ollama are asked how busy they are, while it matters.",
+    )
+    prefill: bool | None = Field(
+        None,
+        description="Whether the upstream goes on with an assistant's message that is not complete, for on_break continue. "
+        "Default: as servers of its kind do.",
     )
     languages: list[Name] | None = Field(
         None,
@@ -130,13 +143,15 @@ class Row(_Strict):
         examples=[["en", "pl"]],
     )
     input_size: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = Field(
-        None, description="Size of the context window, in tokens; for information only."
+        None,
+        description="Size of the context window, in tokens. Of several upstreams, one whose window is known to be too small for a "
+        "request is not asked.",
     )
     capabilities: list[Literal["completion", "tools", "insert", "vision", "embedding", "thinking"]] | None = (
         Field(
             None,
-            description="What the model can do, as /api/show tells it; all that is not listed it cannot. Default: what its "
-            "upstream and its name say.",
+            description="What the model can do, as /api/show tells it; all that is not listed it cannot, and of several upstreams "
+            "one that cannot is not asked. Default: what its upstream and its name say.",
             examples=[["completion", "tools", "thinking"]],
         )
     )
@@ -176,6 +191,10 @@ _ALIASES = {
     "host": "api_host",
     "key": "api_token",
     "max_input_tokens": "input_size",
+    "max_parallel_requests": "max_concurrent",
+    "priority": "order",
+    "rpm": "limits",
+    "tpm": "limits",
     "timeout": "timeouts",
     "token": "api_token",
     "type": "api_type",
@@ -197,11 +216,7 @@ Finding = tuple[Path, str, bool]
 
 def field_findings(row: dict[str, Any]) -> Iterator[Finding]:
     """Everything that is wrong with ``row``: the path in it, the reason, and whether the key is meant."""
-    try:
-        Row.model_validate(row)
-    except ValidationError as error:
-        for detail in error.errors(include_input=False, include_url=False, include_context=False):
-            yield _finding(detail["loc"], detail["type"], detail["msg"])
+    yield from model_findings(Row, row)
     options = row.get("options")
     if isinstance(options, dict):
         for path, message in checks.option_problems(options):
@@ -211,19 +226,46 @@ def field_findings(row: dict[str, Any]) -> Iterator[Finding]:
         yield from _twins(headers)
 
 
-def _finding(loc: Path, kind: str, message: str) -> Finding:
+def model_findings(model: type[BaseModel], value: dict[str, Any]) -> Iterator[Finding]:
+    """What ``model`` finds wrong with ``value``."""
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        for detail in error.errors(include_input=False, include_url=False, include_context=False):
+            yield _finding(model, detail["loc"], detail["type"], detail["msg"])
+
+
+def _finding(model: type[BaseModel], loc: Path, kind: str, message: str) -> Finding:
     if kind == "extra_forbidden":
-        return loc, _unknown(loc), True
+        return loc, _unknown(model, loc), True
+    if kind == "missing":
+        return loc, "is required", True
     if loc[-1] == "[key]":
         return loc[:-1], message, True
     return loc, _WORDS.get(kind) or message.replace("Input should be ", "must be "), False
 
 
-def _unknown(loc: Path) -> str:
+def _unknown(model: type[BaseModel], loc: Path) -> str:
     """What is allowed instead of an unknown field, the likeliest first."""
-    known = (TimeoutFields if len(loc) > 1 else Row).model_fields
-    likeliest = _likeliest(str(loc[-1]), known, top=len(loc) == 1)
-    return f"unknown field, known are {', '.join(known)}{likeliest}"
+    known = _below(model, loc[:-1]).model_fields
+    top = model is Row and len(loc) == 1
+    return f"unknown field, known are {', '.join(known)}{_likeliest(str(loc[-1]), known, top=top)}"
+
+
+def _below(model: type[BaseModel], loc: Path) -> type[BaseModel]:
+    """The model of the object at ``loc`` of one of ``model``."""
+    for part in loc:
+        if part in model.model_fields:
+            model = next(_models(model.model_fields[str(part)].annotation), model)
+    return model
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The model classes in a type such as ``list[X] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
 
 
 def _likeliest(word: str, known: Iterable[str], *, top: bool) -> str:
@@ -231,6 +273,8 @@ def _likeliest(word: str, known: Iterable[str], *, top: bool) -> str:
         return did_you_mean(word, known)
     if word in _ALIASES:
         return f'; did you mean "{_ALIASES[word]}"?'
+    if word in NameRow.model_fields:
+        return f'; did you mean "{word}" in "$models"?'
     meant = nearest(word[:100].lower(), (*known, *sorted(_OPTIONS)))
     if meant in _OPTIONS:
         return f'; did you mean "{meant}" in "options"?'

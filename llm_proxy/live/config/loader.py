@@ -12,8 +12,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from llm_proxy.live.config.names import read_names, split_reserved
 from llm_proxy.live.config.pem_files import FIELDS, read_pem_files
 from llm_proxy.live.config.placeholders import Placeholders, ReadFile, UnresolvedError
+from llm_proxy.live.config.public_names import MODELS, Names
+from llm_proxy.live.config.references import check_names
 from llm_proxy.live.config.report import (
     ApiType,
     Config,
@@ -54,13 +57,17 @@ def load_config(
     """
     text, document, faults, positions = _read(data, source)
     placeholders = Placeholders(env, read_file)
-    report = Report()
+    report, names = Report(), Names()
     if isinstance(document, dict):
         if "$" in text or "\\u" in text:
             document = _Cleaner(placeholders, report).members(document, ())
+        document, reserved = split_reserved(document, report)
         last = previous.built if previous else {}
         pem = read_pem_files(document, placeholders, report) if _PEM.search(text) else {}
         deployments, providers, built = build_rows(document, api_types, report, max_total, last, pem)
+        if MODELS in reserved:
+            names = read_names(reserved[MODELS], report)
+            check_names(names, document, deployments, report)
     files = tuple(sorted(placeholders.files))
     if report.problems or report.warnings:
         positions = positions or scan(text)
@@ -75,6 +82,7 @@ def load_config(
         warnings=tuple(located(report.warnings, text, positions)) if positions else (),
         secret_files=files,
         uses_demo=any(row.api_type == "demo" for row in rows),
+        names=names,
         built=built,
     )
 

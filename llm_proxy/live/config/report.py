@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import accumulate
 
 from llm_proxy.errors import MAX_PROBLEMS, and_more
+from llm_proxy.live.config.public_names import Names
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.json_scan import Path, Scan, shown
 
@@ -90,6 +91,8 @@ class Config:
     warnings: tuple[ConfigProblem, ...]
     secret_files: tuple[str, ...]
     uses_demo: bool
+    #: What ``$models`` says.
+    names: Names = field(default_factory=Names)
     #: By provider, what the next load may take over.
     built: Mapping[str, Built] = field(default_factory=dict, repr=False, compare=False)
 

@@ -24,6 +24,7 @@ from llm_proxy.live.config.presets import PRESETS
 from llm_proxy.live.config.report import ApiType, Built, Report, did_you_mean, one_of
 from llm_proxy.wire.calls import NOTHING, Deployment, PemFile, Timeouts
 from llm_proxy.wire.json_scan import Path
+from llm_proxy.wire.policies import DeploymentLimits
 
 DEFAULTS = "defaults"
 #: What calls say of the trace that they belong to.
@@ -196,7 +197,15 @@ class _Provider:
         if part.fields.get("api") and not self.kind.api_types[kind].vendors:
             self.report.problem(part.path, f'"api" has no meaning, because {kind} has only one', at_key=True)
         self._check_pair(part)
+        self._check_stars(part)
         return replace(part, fields={**part.fields, "api_type": kind, "api_host": host})
+
+    def _check_stars(self, part: Part) -> None:
+        """What the ``*`` of the upstream's name stand for is told by those of the public name."""
+        stars = str(part.fields.get("model", "")).count("*")
+        if stars and len(part.path) > 1 and stars != str(part.path[-1]).count("*"):
+            text = "must have as many * as the public name: each stands for the same text"
+            self.report.problem((*part.path, "model"), text)
 
     def _check_pair(self, part: Part) -> None:
         """A client certificate needs its key, and a key its certificate."""
@@ -249,6 +258,11 @@ class _Provider:
             # What the operator sends by these names himself is not sent twice.
             "trace": False if _TRACED & {name.lower() for name in row.headers or ()} else row.trace,
             "capabilities": None if row.capabilities is None else tuple(row.capabilities),
+            "order": row.order,
+            "max_concurrent": row.max_concurrent,
+            "limits": _limits(row),
+            "load": row.load,
+            "prefill": row.prefill,
         }
         return Deployment(
             provider=self.name,
@@ -283,3 +297,8 @@ class _Provider:
             timeouts=Timeouts(total=self.max_total),
             trace=all(row.trace for row in rows),
         )
+
+
+def _limits(row: Row) -> DeploymentLimits | None:
+    told = row.limits.model_dump(exclude_none=True) if row.limits else {}
+    return DeploymentLimits(**told) if told else None

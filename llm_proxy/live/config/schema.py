@@ -17,34 +17,41 @@ from typing import Any
 
 from llm_proxy.live.config.checks import CANONICAL_OPTIONS, NOT_OPTIONS
 from llm_proxy.live.config.fields import Row
+from llm_proxy.live.config.name_fields import NameRow
 from llm_proxy.live.config.presets import PRESETS
+from llm_proxy.live.config.public_names import MODELS
 from llm_proxy.wire.schema import ChatRequest
 
 Schema = dict[str, Any]
 
-_COMMENTS: Schema = {"^\\$comment": {"description": "Ignored."}, "^\\$schema$": {"description": "Ignored."}}
+#: Allowed in every object.
+COMMENTS: Schema = {"^\\$comment": {"description": "Ignored."}, "^\\$schema$": {"description": "Ignored."}}
+#: Keys at the top that nothing is, and that no provider may be called.
+_RESERVED = r"^\$(?!comment|schema$|models$)"
 
 
 def json_schema(api_types: Iterable[str]) -> Schema:
     """The schema for a gateway that knows ``api_types`` (their names)."""
     names = sorted(api_types)
-    row = _plain(Row.model_json_schema(ref_template="#/$defs/{model}"))
-    defs = {name: _object(schema) for name, schema in row.pop("$defs").items()}
+    row = plain(Row.model_json_schema(ref_template="#/$defs/{model}"))
+    name_row = plain(NameRow.model_json_schema(ref_template="#/$defs/{model}"))
+    defs = {name: _object(schema) for name, schema in (row.pop("$defs") | name_row.pop("$defs")).items()}
     fields = row["properties"]
     fields["api_type"] |= {"enum": [*names, None]}
-    fields["headers"] |= {"patternProperties": _COMMENTS}
+    fields["headers"] |= {"patternProperties": COMMENTS}
     fields["options"] |= {"properties": _options()}
     defs["Row"] = _object(row)
+    defs["NameRow"] = _object(name_row)
     defs["Provider"] = {
         "type": "object",
-        "description": "Maps public model names to their fields.",
+        "description": "Maps public model names to their fields. A name with * in it serves every name that fits.",
         "properties": {
             "defaults": {
                 "$ref": "#/$defs/Row",
                 "description": "Fields that apply to each model of this provider.",
             }
         },
-        "patternProperties": _COMMENTS,
+        "patternProperties": COMMENTS,
         "additionalProperties": {"$ref": "#/$defs/Row"},
     }
     known = {name: f"api_type {name} is implied." for name in names}
@@ -61,9 +68,18 @@ def json_schema(api_types: Iterable[str]) -> Schema:
         "description": "provider -> public model name -> default options",
         "type": "object",
         "properties": {
-            name: {"$ref": "#/$defs/Provider", "description": text} for name, text in sorted(known.items())
+            MODELS: {
+                "type": "object",
+                "description": "Maps public names, or patterns of them, to what holds for them whatever upstreams serve them.",
+                "patternProperties": COMMENTS,
+                "additionalProperties": {"$ref": "#/$defs/NameRow"},
+            },
+            **{
+                name: {"$ref": "#/$defs/Provider", "description": text}
+                for name, text in sorted(known.items())
+            },
         },
-        "patternProperties": _COMMENTS,
+        "patternProperties": {**COMMENTS, _RESERVED: False},
         "additionalProperties": {"$ref": "#/$defs/Provider"},
         "$defs": defs,
     }
@@ -76,12 +92,12 @@ def render(api_types: Iterable[str]) -> str:
 
 def _object(schema: Schema) -> Schema:
     """Comments are allowed in every object."""
-    return {**schema, "patternProperties": _COMMENTS}
+    return {**schema, "patternProperties": COMMENTS}
 
 
 def _options() -> Schema:
     """The canonical options whose schema needs no definitions of its own; the others are accepted as well."""
-    properties = _plain(ChatRequest.model_json_schema())["properties"]
+    properties = plain(ChatRequest.model_json_schema())["properties"]
     canonical = {
         name: schema
         for name, schema in sorted(properties.items())
@@ -90,18 +106,18 @@ def _options() -> Schema:
     return canonical | dict.fromkeys(sorted(NOT_OPTIONS), False)
 
 
-def _plain(schema: Any) -> Any:
+def plain(schema: Any) -> Any:
     """pydantic's schema without titles and null defaults, and with ``["string", "null"]`` for optional types."""
     if isinstance(schema, list):
-        return [_plain(item) for item in schema]
+        return [plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     result: Schema = {}
     for key, value in schema.items():
         if key == "properties":  # here the keys are names of ours, and "title" would be one of them
-            result[key] = {name: _plain(item) for name, item in value.items()}
+            result[key] = {name: plain(item) for name, item in value.items()}
         elif key != "title" and not (key == "default" and value is None):
-            result[key] = _plain(value)
+            result[key] = plain(value)
     if "anyOf" in result:
         result |= _merged_types(result.pop("anyOf"))
     return result

@@ -16,10 +16,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from llm_proxy.live.access import words
 from llm_proxy.live.config.diff import diff
 from llm_proxy.live.config.placeholders import Filled
 from llm_proxy.live.state.snapshot import Snapshot
 from llm_proxy.wire.calls import Deployment, Secret, Timeouts
+from llm_proxy.wire.policies import DeploymentLimits
 
 _DIGITS = 6
 _MASKED = "masked"
@@ -37,8 +39,11 @@ _PLAIN = frozenset(
         "capabilities",
         "prompt",
         "on_client_gone",
+        "load",
     }
 )
+#: What a row is made of; the rest follows from it.
+_FIELDS = tuple(field.name for field in dataclasses.fields(Deployment) if field.init)
 
 
 class Masks:
@@ -56,14 +61,21 @@ class Masks:
 
     def row(self, row: Deployment) -> dict[str, Any]:
         """A deployment fit to leave the process."""
-        told = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
-        told = {name: self._field(name, value) for name, value in told.items()}
+        told = {name: self._field(name, getattr(row, name)) for name in _FIELDS}
         # The address of the demo model is chosen anew by each process.
         told["api_host"] = self.hide("demo" if row.api_type == "demo" else row.api_host)
         return told
 
+    def name(self, value: Any) -> Any:
+        """What ``$models`` says of a name, fit to leave the process: names and words are shown anyway."""
+        if isinstance(value, Mapping):
+            return {key: self.name(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.name(item) for item in value]
+        return self.hide(value) if isinstance(value, Filled) else value
+
     def _field(self, name: str, value: Any) -> Any:
-        if isinstance(value, Timeouts):
+        if isinstance(value, Timeouts | DeploymentLimits):
             return dataclasses.asdict(value)
         if isinstance(value, Mapping):
             return {key: self._field("", item) for key, item in value.items()}
@@ -84,7 +96,9 @@ def tell(snapshot: Snapshot, salt: str) -> dict[str, Any]:
         "hash": snapshot.hash,
         "salt": salt,
         "models": [masks.row(row) for row in snapshot.config.deployments],
+        "names": masks.name(snapshot.config.names.rows),
         "prompts": [[*key, prompt.hash] for key, prompt in sorted(snapshot.prompts.prompts.items())],
+        "access": words.told(snapshot.access, lambda digest: masks.hide(digest.hex())[_MASKED]),
     }
 
 
@@ -95,18 +109,23 @@ def differences(told: Mapping[str, Any], candidate: Snapshot) -> list[str]:
     """
     try:
         mine = json.loads(json.dumps(tell(candidate, told["salt"])))
-        sides = [([_row(row) for row in side["models"]], _prompts(side["prompts"])) for side in (told, mine)]
+        sides = [
+            ([_row(row) for row in side["models"]], _prompts(side["prompts"]), _names(side.get("names", {})))
+            for side in (told, mine)
+        ]
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("not the answer of a gateway of this version") from error
-    (old_rows, old_prompts), (new_rows, new_prompts) = sides
-    return diff(old_rows, new_rows, old_prompts, new_prompts)
+    (old_rows, old_prompts, old_names), (new_rows, new_prompts, new_names) = sides
+    keys = words.differences(told.get("access", {}), mine["access"])
+    return diff(old_rows, new_rows, old_prompts, new_prompts, old_names, new_names, keys)
 
 
 def _row(told: Mapping[str, Any]) -> Deployment:
     """The deployment that was told, digits instead of what was hidden."""
-    known = {field.name for field in dataclasses.fields(Deployment)}
-    fields = {name: _value(value) for name, value in told.items() if name in known}
+    fields = {name: _value(value) for name, value in told.items() if name in _FIELDS}
     fields["timeouts"] = Timeouts(**told["timeouts"])
+    limits = told.get("limits")
+    fields["limits"] = DeploymentLimits(**limits) if limits else None
     fields["token"] = Secret(fields["token"]) if fields["token"] is not None else None
     fields["headers"] = MappingProxyType(
         {name: Secret(_value(value)) for name, value in told["headers"].items()}
@@ -120,6 +139,14 @@ def _value(told: Any) -> Any:
             return Filled(told[_MASKED])
         return MappingProxyType({name: _value(value) for name, value in told.items()})
     return tuple(told) if isinstance(told, list) else told
+
+
+def _names(told: Any) -> Any:
+    if isinstance(told, dict):
+        if told.keys() == {_MASKED}:
+            return Filled(told[_MASKED])
+        return {name: _names(value) for name, value in told.items()}
+    return [_names(value) for value in told] if isinstance(told, list) else told
 
 
 def _prompts(told: list[list[str]]) -> dict[tuple[str, str], str]:

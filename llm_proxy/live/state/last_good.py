@@ -20,13 +20,13 @@ from pathlib import Path
 from llm_proxy.live.files import reason
 from llm_proxy.live.prompts.library import Prompt
 from llm_proxy.live.state.generations import Generations
-from llm_proxy.live.state.reading import Sources
+from llm_proxy.live.state.reading import Sources, look_at_access
 from llm_proxy.live.state.snapshot import Snapshot, load_snapshot
 
 log = logging.getLogger(__name__)
 
 NAME = "last-good.zip"
-_CONFIG, _PROMPTS = "models-config.json", "prompts/"
+_CONFIG, _ACCESS, _PROMPTS = "models-config.json", "access.json", "prompts/"
 #: What a prompt's text may have lost at its beginning and its end when it was loaded.
 _STARTS, _ENDS = (b"", b"\xef\xbb\xbf"), (b"", b"\n", b"\r\n")
 
@@ -60,8 +60,16 @@ class LastGood:
     def load(self, sources: Sources, generations: Generations | None = None) -> Snapshot:
         """The state that the copy holds. Raises ``NoCopyError``, or what ``load_snapshot`` raises."""
         with self._unpacked() as directory:
+            keys = directory / _ACCESS
+            # A copy of the time before there were keys would open what the operator has closed.
+            if not keys.exists() and look_at_access(sources, None) is not None:
+                raise NoCopyError("the last good copy has no keys")
             copy = replace(
-                sources, models_config=directory / _CONFIG, prompts_dir=directory / _PROMPTS.rstrip("/")
+                sources,
+                models_config=directory / _CONFIG,
+                prompts_dir=directory / _PROMPTS.rstrip("/"),
+                access=keys,
+                access_required=False,
             )
             return load_snapshot(copy, generations=generations)
 
@@ -83,6 +91,8 @@ class LastGood:
                 with zipfile.ZipFile(file, "w") as archive:
                     archive.comment = snapshot.hash.encode("ascii")
                     archive.writestr(_CONFIG, data)
+                    if isinstance(snapshot.reading.access, bytes):
+                        archive.writestr(_ACCESS, snapshot.reading.access)
                     for prompt in snapshot.prompts.prompts.values():
                         archive.writestr(_member(prompt), original(prompt))
                 file.flush()

@@ -24,6 +24,8 @@ from providers.base import BaseProvider
 MAX_CONFIG = 16 * 1024 * 1024
 #: A bundle of certificates is the largest of the files that a configuration names.
 MAX_SECRET = 1024 * 1024
+#: A hundred thousand keys are about 20 MB.
+MAX_ACCESS = 64 * 1024 * 1024
 
 #: How long a start waits for the prompts, in seconds.
 _PATIENCE = 30.0
@@ -37,7 +39,7 @@ class Sources:
     """Where a snapshot comes from. ``demo_host`` is asked at each load, because that address is ours to choose.
 
     ``follow_links``: prompts may be links to anywhere. ``guarded``: files that are never prompts, beside those that the
-    configuration names."""
+    configuration names. ``access``: the file of the keys; unless it is ``required`` it may be missing at first."""
 
     models_config: Path
     prompts_dir: Path
@@ -47,6 +49,8 @@ class Sources:
     demo_host: Callable[[], str] = lambda: "http://127.0.0.1/v1"
     follow_links: bool = False
     guarded: tuple[Path, ...] = ()
+    access: Path | None = None
+    access_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Mark:
     secrets: tuple[tuple[str, str], ...] = ()
     prompts: str = ""
     problems: tuple[PromptProblem, ...] = ()
+    access: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,9 @@ class Reading:
     mark: Mark = Mark()
     #: Whether the configuration file seems to be in the middle of being written.
     torn: bool = False
+    #: The file of the keys; None: there is none, and nobody has asked for one.
+    access: bytes | OSError | None = field(default=None, repr=False)
+    access_torn: bool = False
 
     @property
     def file_hash(self) -> str:
@@ -96,8 +104,9 @@ def read(
     if last is None or "config" in parts:
         data = look(sources.models_config, MAX_CONFIG)
         secrets = {path: look(Path(path), MAX_SECRET) for path in (last.secrets if last else ())}
+        access = look_at_access(sources, last)
     else:
-        data, secrets = last.data, last.secrets
+        data, secrets, access = last.data, last.secrets, last.access
     found = None
     if last is None or "prompts" in parts:
 
@@ -109,7 +118,17 @@ def read(
         reason = f"does not answer within {_PATIENCE:g} seconds"
         raise PromptDirMissing(f"prompt directory {sources.prompts_dir}: {reason}")
     prompts, digest = found or (last.prompts, last.prompts_digest)  # type: ignore[union-attr]  # just seen
-    return reading_of(data, secrets, prompts, digest, last)
+    return reading_of(data, secrets, prompts, digest, last, access)
+
+
+def look_at_access(sources: Sources, last: Reading | None) -> bytes | OSError | None:
+    """The file of the keys. One that has been there must not be missing: nobody becomes open by a slip of the hand."""
+    if sources.access is None:
+        return None
+    found = look(sources.access, MAX_ACCESS)
+    if isinstance(found, FileNotFoundError) and not sources.access_required:
+        return None if last is None or last.access is None else found
+    return found
 
 
 def _ask_once(load: Load, served: PromptSet | None) -> Loaded | None:
@@ -120,7 +139,10 @@ def _fence(sources: Sources, data: bytes | OSError, secrets: Mapping[str, bytes 
     """Stated where the prompts are read, since a file system may hang."""
     named = named_files(data, sources.env) if isinstance(data, bytes) else ()
     return Fence(
-        sources.follow_links, identities([sources.models_config, *sources.guarded, *secrets, *named])
+        sources.follow_links,
+        identities(
+            [sources.models_config, *filter(None, [sources.access]), *sources.guarded, *secrets, *named]
+        ),
     )
 
 
@@ -138,14 +160,20 @@ def reading_of(
     prompts: PromptSet,
     digest: str,
     last: Reading | None = None,
+    access: bytes | OSError | None = None,
 ) -> Reading:
     """What was read, with its mark. What is as in ``last`` is not hashed again."""
+    if last is not None and isinstance(access, bytes) and access == last.access:
+        access, keys, keys_torn = last.access, last.mark.access, last.access_torn  # and not kept twice
+    else:
+        keys = _short(access) if access is not None else ""
+        keys_torn = isinstance(access, bytes) and half_written(access)
     if last is not None and isinstance(data, bytes) and data == last.data:
         config, torn = last.mark.config, last.torn
     else:
         config, torn = _short(data), isinstance(data, bytes) and half_written(data)
-    mark = Mark(config, _shortened(secrets), digest, prompts.problems)
-    return Reading(data, secrets, prompts, digest, mark, torn)
+    mark = Mark(config, _shortened(secrets), digest, prompts.problems, keys)
+    return Reading(data, secrets, prompts, digest, mark, torn, access, keys_torn)
 
 
 def with_secrets(reading: Reading, secrets: Mapping[str, bytes | OSError]) -> Reading:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 
+from llm_proxy.access.values import Access
+from llm_proxy.live.access import words
+from llm_proxy.live.access.loader import load_access
+from llm_proxy.live.config.catalog import Catalog
 from llm_proxy.live.config.diff import diff
 from llm_proxy.live.config.loader import ApiType, Config, ConfigError, load_config
 from llm_proxy.live.files import reason
@@ -26,34 +29,42 @@ from llm_proxy.live.state.reading import (
     Reading,
     Sources,
     look,
+    look_at_access,
     read,
     reading_of,
     with_secrets,
 )
-from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.calls import NOTHING, Deployment
 from providers.base import BaseProvider
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Snapshot:
-    """One state of the configuration. ``models`` holds the active deployments by public name; ``version`` is
-    ``number-hash8``, as in the ``X-Config-Generation`` header."""
+    """One state of the configuration. ``catalog`` says what a name means; ``version`` is ``number-hash8``, as in the
+    ``X-Config-Generation`` header."""
 
     hash: str
     generation: int
     loaded_at: float
     config: Config
     prompts: PromptSet
-    models: Mapping[str, tuple[Deployment, ...]]
+    catalog: Catalog
     adapters: Mapping[str, BaseProvider]
     #: The look that it was built from.
     reading: Reading = field(repr=False)
     demo_host: str = ""
+    #: Who may ask; None: everybody.
+    access: Access | None = None
     #: Made once, because each request asks for it.
     version: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "version", f"{self.generation}-{self.hash[:8]}")
+
+    @property
+    def models(self) -> Mapping[str, tuple[Deployment, ...]]:
+        """What lists show: the names that can be asked for, and their deployments in use."""
+        return self.catalog.names
 
     def adapter(self, deployment: Deployment) -> BaseProvider:
         """The translator for that deployment's dialect."""
@@ -84,7 +95,8 @@ def load_snapshot(
         )
     except PromptDirMissing as error:
         missing = error
-        reading = reading_of(look(sources.models_config, MAX_CONFIG), {}, PromptSet(), "")
+        data, access = look(sources.models_config, MAX_CONFIG), look_at_access(sources, None)
+        reading = reading_of(data, {}, PromptSet(), "", None, access)
     verdict = judge(sources, reading, previous, generations)
     fault = verdict.error or missing
     if fault is not None:
@@ -101,17 +113,28 @@ def judge(
     """Validate what was read, and build. The snapshot is ``previous`` itself if nothing has changed."""
     if not isinstance(reading.data, bytes):
         return Verdict(reading, error=reading.data)
+    access: Access | None = None
+    fault: ConfigError | OSError | None = None
+    try:
+        access = _access(sources, reading, previous)
+    except (ConfigError, OSError) as error:
+        fault = error
     demo_host = sources.demo_host() if "demo" in sources.adapters else ""
     secrets = _Secrets(reading.secrets)
     if previous is not None and _same_config(previous, reading, demo_host):
-        config, models = previous.config, previous.models
+        config, catalog = previous.config, previous.catalog
     else:
         try:
             config = _config(sources, reading.data, secrets, demo_host, previous)
         except ConfigError as error:
+            if fault is not None:
+                error.add_note("\n".join(problem_lines(fault)))
             return Verdict(with_secrets(reading, secrets.named), error=error)
         reading = with_secrets(reading, secrets.named)
-        models = _by_name(config.deployments)
+        listed = previous.catalog.listed if previous is not None else NOTHING
+        catalog = Catalog.of(config.deployments, config.names, listed)
+    if fault is not None:
+        return Verdict(reading, error=fault)
     identity = _identity(reading)
     same = previous is not None and previous.hash == identity
     generation = _number(identity, previous, generations)
@@ -127,10 +150,11 @@ def judge(
         loaded_at=previous.loaded_at if previous is not None and same else time.time(),
         config=config,
         prompts=reading.prompts,
-        models=models,
+        catalog=catalog,
         adapters=sources.adapters,
         reading=reading,
         demo_host=demo_host,
+        access=access,
     )
     return Verdict(reading, snapshot)
 
@@ -162,6 +186,23 @@ def _config(
         max_total=sources.max_total,
         previous=previous.config if previous else None,
     )
+
+
+def _access(sources: Sources, reading: Reading, previous: Snapshot | None) -> Access | None:
+    """Who may ask, as the file of the keys says. Raises ``ConfigError`` or ``OSError``."""
+    data = reading.access
+    if data is None or isinstance(data, OSError):
+        if data is not None:
+            raise data
+        return None
+    if (
+        previous is not None
+        and previous.access is not None
+        and previous.reading.mark.access == reading.mark.access
+    ):
+        return previous.access
+    assert sources.access is not None
+    return load_access(data, sources.access.name)
 
 
 def api_types(sources: Sources, demo_host: str | None = None) -> dict[str, ApiType]:
@@ -197,15 +238,9 @@ def _identity(reading: Reading) -> str:
     for path, short in reading.mark.secrets:
         digest.update(f"{path}\0{short}\n".encode())
     digest.update(reading.prompts_digest.encode())
+    if reading.access is not None:
+        digest.update(f"\0access {reading.mark.access}".encode())
     return digest.hexdigest()
-
-
-def _by_name(deployments: Iterable[Deployment]) -> Mapping[str, tuple[Deployment, ...]]:
-    models: dict[str, list[Deployment]] = {}
-    for deployment in deployments:
-        if deployment.active:
-            models.setdefault(deployment.name, []).append(deployment)
-    return MappingProxyType({name: tuple(rows) for name, rows in models.items()})
 
 
 def problem_lines(error: BaseException) -> list[str]:
@@ -226,7 +261,9 @@ def prompt_problems(snapshot: Snapshot) -> tuple[str, ...]:
 
 def describe(old: Snapshot, new: Snapshot) -> list[str]:
     """What an edit did, in words."""
-    return diff(old.config.deployments, new.config.deployments, _hashes(old), _hashes(new))
+    rows = old.config.deployments, new.config.deployments
+    names = old.config.names.rows, new.config.names.rows
+    return diff(*rows, _hashes(old), _hashes(new), *names, words.changes(old.access, new.access))
 
 
 def _hashes(snapshot: Snapshot) -> dict[tuple[str, str], str]:

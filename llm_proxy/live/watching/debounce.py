@@ -59,6 +59,11 @@ def doubts(now: Reading, judged: Reading) -> Iterator[str]:
         yield "the configuration is not complete"
     if isinstance(now.data, OSError) and now.mark.config != judged.mark.config:
         yield "the configuration cannot be read"
+    if now.mark.access != judged.mark.access:
+        if now.access_torn:
+            yield "the file of the keys is not complete"
+        if isinstance(now.access, OSError):
+            yield "the file of the keys cannot be read"
     for path, found in now.secrets.items():
         if isinstance(found, OSError) and isinstance(judged.secrets.get(path), bytes):
             yield "a secret file cannot be read"

@@ -196,7 +196,11 @@ class Watcher:
         sources = self._registry.sources
         files = [
             os.path.join(self._directory, path)
-            for path in (str(sources.models_config), *self._registry.secret_files)
+            for path in (
+                str(sources.models_config),
+                *([str(sources.access)] if sources.access is not None else ()),
+                *self._registry.secret_files,
+            )
         ]
         tree = os.path.join(self._directory, sources.prompts_dir)
         facts = await self._compared(files, tree, full)

@@ -59,8 +59,7 @@ def merged(
             del rows[labels]
     for family, labels, value in told:
         totals[family.number][labels] = Total(value, 0.0)
-    dropped = sum(sheet.dropped for sheet in sheets.rows)
-    totals[SERIES_DROPPED.number][""] = Total(dropped, 0.0)
+    totals[SERIES_DROPPED.number][""] = Total(sum(sheet.dropped for sheet in sheets.rows), 0.0)
     return totals
 
 

@@ -69,20 +69,20 @@ def _is_told(family: Family, names: Names) -> bool:
 
 
 def _fit(totals: Totals, names: Names, limit: int) -> None:
-    """Leave out what is too much: the newest family first, requests never without a word."""
-    room = limit
-    for family in FAMILIES:
+    """Leave out what is too much, of what there are many of: the last family first, requests never without a word."""
+    told = [family for family in FAMILIES if _is_told(family, names)]
+    room = limit - sum(family.lines for family in told if not family.labels)
+    for family in told:
         rows = totals[family.number]
-        if not _is_told(family, names):
-            continue
         fit = max(0, room // family.lines)
-        if len(rows) > fit:
+        if family.labels and len(rows) > fit:
             for labels in sorted(rows)[fit:]:
                 total = rows.pop(labels)
                 if family is REQUESTS:
                     _to_others(rows, labels, total)
                 totals[SERIES_DROPPED.number][""].value += 1
-        room -= len(rows) * family.lines if family is not SERIES_DROPPED else 0
+        if family.labels:
+            room -= len(rows) * family.lines
 
 
 def _to_others(rows: dict[str, Total], labels: str, total: Total) -> None:

@@ -112,4 +112,4 @@ def test_the_schema_finds_common_mistakes(fields: dict[str, Any]) -> None:
 
 def test_known_providers_are_offered() -> None:
     """Every api_type and every well-known vendor is a property, so that editors complete its name."""
-    assert set(json_schema(API_TYPES)["properties"]) == {*API_TYPES, *PRESETS}
+    assert set(json_schema(API_TYPES)["properties"]) == {*API_TYPES, *PRESETS, "$models"}

@@ -1,0 +1,60 @@
+"""Who asks: from the headers of a request to the grant of its key.
+
+Laws: a key is taken from wherever the clients of any dialect send it, and never from a URL. Unknown, expired and switched
+off are one refusal in one sentence, made by the same steps. Time is handed in. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from llm_proxy.access.secrets import digest_of, mistyped
+from llm_proxy.access.values import Access, Grant, Team, Terms
+from llm_proxy.errors import InvalidRequest, KeyRefused, Problem
+
+#: In small letters. OpenAI's and Ollama's clients, Anthropic's, Azure's, Google's.
+HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+_BEARER = "bearer "
+_HOW = "send it as 'Authorization: Bearer KEY', or in x-api-key, api-key or x-goog-api-key"
+
+#: Nobody, who may do nothing.
+_NOBODY = Grant("", Terms(active=False), Team(), None)
+
+
+def presented(headers: Mapping[str, str]) -> Iterator[str]:
+    """The keys among ``headers`` (names in small letters)."""
+    for name in HEADERS:
+        value = headers.get(name)
+        if value:
+            if name == "authorization":
+                if value[: len(_BEARER)].lower() != _BEARER:
+                    continue
+                value = value[len(_BEARER) :].strip()
+            if value:
+                yield value
+
+
+def identify(access: Access, given: Iterable[str], now: float) -> Grant:
+    """Who has presented the keys ``given``; ``now``: seconds since the epoch. Raises ``KeyRefused``, or
+    ``InvalidRequest`` if there are two of them."""
+    found: Grant | None = None
+    wrong: list[str] = []
+    known: str | None = None
+    for text in given:
+        grant = access.grant(digest_of(text)) or _NOBODY
+        if not (grant.terms.active and now < grant.terms.expires):
+            wrong.append(text)
+            known = known or grant.name
+        elif found is not None and found.name != grant.name:
+            raise InvalidRequest.of(
+                [Problem("headers", "two different keys of this gateway came in one request")]
+            )
+        else:
+            found = grant
+    if found is not None:
+        return found
+    if not wrong:
+        raise KeyRefused(f"an API key is needed; {_HOW}")
+    if sum(map(mistyped, wrong)) == len(wrong):
+        raise KeyRefused("the API key is mistyped: its checksum does not fit", name=known or "")
+    raise KeyRefused("the API key is unknown, expired or switched off", name=known or "")

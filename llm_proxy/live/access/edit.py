@@ -1,0 +1,136 @@
+"""An edit of access.json that keeps its layout: what stands around the changed row stays as somebody wrote it.
+
+Laws: the text that comes out says exactly what went in and the one change, or ``EditError`` is raised; the file is replaced
+in one step, by one command at a time, and keeps its mode. Blocking: for the command line.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from llm_proxy.live.access.loader import MAX_BYTES, load_access
+from llm_proxy.live.files import read_regular
+from llm_proxy.wire.json_scan import Scan, scan
+
+_KEYS = "keys"
+_NEW = '{\n  "$schema": "access.schema.json",\n  "keys": {}\n}\n'
+_DECODER = json.JSONDecoder()
+
+
+class EditError(Exception):
+    """The edit cannot be made; the text is one line."""
+
+
+def added(text: str, name: str, row: Mapping[str, Any]) -> str:
+    """``text`` with a key more."""
+    found = _scanned(text)
+    entry = f"{_text(name)}: {_text(row)}"
+    if (_KEYS,) not in found.where:
+        start = text.index("{") + 1
+        comma = "," if found.value else ""
+        return f"{text[:start]}\n  {_text(_KEYS)}: {{\n    {entry}\n  }}{comma}{text[start:]}"
+    names = list(found.value[_KEYS])
+    if name in names:
+        raise EditError("there is a key of that name; 'llm-proxy key rotate' gives it a new text")
+    if not names:
+        start = found.where[_KEYS,][1] + 1
+        end = text.index("}", start)
+        return f"{text[:start]}\n    {entry}\n  {text[end:]}"
+    _, end = _span(text, found, (_KEYS, names[-1]))
+    return f"{text[:end]},{_gap(text, found, names[-1])}{entry}{text[end:]}"
+
+
+def rotated(text: str, name: str, newest: str) -> str:
+    """``text`` with a new hash of the key: the newest first, and one old one beside it."""
+    found = _scanned(text)
+    row = _row(found, name)
+    old = row["hash"]
+    kept = old if isinstance(old, str) else old[0]
+    start, end = _span(text, found, (_KEYS, name, "hash"))
+    return text[:start] + _text([newest, kept]) + text[end:]
+
+
+def removed(text: str, name: str) -> str:
+    """``text`` without that key."""
+    found = _scanned(text)
+    _row(found, name)
+    names = list(found.value[_KEYS])
+    start, end = found.where[_KEYS, name][0], _span(text, found, (_KEYS, name))[1]
+    at = names.index(name)
+    if at + 1 < len(names):
+        return text[:start] + text[found.where[_KEYS, names[at + 1]][0] :]
+    if at:
+        start = _span(text, found, (_KEYS, names[at - 1]))[1]
+    return text[:start] + text[end:]
+
+
+def edit(path: Path, change: Callable[[str], str]) -> None:
+    """Replace the file by what ``change`` makes of its text. Raises ``EditError``, ``ConfigError`` or ``OSError``."""
+    path = path.resolve()  # a link stays one
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        try:
+            before, mode = read_regular(path, MAX_BYTES), path.stat().st_mode & 0o7777
+        except FileNotFoundError:
+            before, mode = _NEW.encode(), 0o600
+        load_access(before, path.name)
+        after = change(before.decode()).encode()
+        load_access(after, path.name)
+        _replace(path, after, mode, directory)
+    finally:
+        os.close(directory)
+
+
+def _replace(path: Path, data: bytes, mode: int, directory: int) -> None:
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+        os.fsync(directory)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _scanned(text: str) -> Scan:
+    found = scan(text)
+    if not isinstance(found.value, dict) or not isinstance(found.value.get(_KEYS, {}), dict):
+        raise EditError("the file is not sound")
+    return found
+
+
+def _row(found: Scan, name: str) -> dict[str, Any]:
+    row: dict[str, Any] | None = found.value.get(_KEYS, {}).get(name)
+    if row is None:
+        raise EditError("there is no key of that name")
+    return row
+
+
+def _span(text: str, found: Scan, path: tuple[str, ...]) -> tuple[int, int]:
+    """Where the value at ``path`` begins and ends."""
+    start = found.where[path][1]
+    return start, _DECODER.raw_decode(text, start)[1]
+
+
+def _gap(text: str, found: Scan, name: str) -> str:
+    """What stands before a key's name: a line's end and its indentation, most often."""
+    at = found.where[_KEYS, name][0]
+    start = at
+    while text[start - 1].isspace():
+        start -= 1
+    return text[start:at] or " "
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,201 @@
+"""access.json: from bytes to ``Access``, or to the list of everything that is wrong with it.
+
+Laws: pure; problems are reported together, each with line, column, path and what is allowed; no hash and no other value of
+the document is ever part of one; an input either loads or raises ``ConfigError``, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import inf
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from llm_proxy.access.values import Access, Budget, Limit, Models, Price, Team, Terms
+from llm_proxy.live.access.fields import SECTIONS, BudgetFields, Key, PriceFields, TeamFields, rolling
+from llm_proxy.live.config.checks import name as judged_name
+from llm_proxy.live.config.report import ConfigError, ConfigProblem, Report, did_you_mean, located, path_text
+from llm_proxy.wire.json_scan import JsonProblem, Path, scan
+from llm_proxy.wire.strict_json import decode, parse_object
+
+#: A hundred thousand keys are some 20 MB of about a million values.
+MAX_BYTES = 64 * 1024 * 1024
+_MOST_VALUES = 4_000_000
+#: Names are parts of headers, log lines and tables.
+_LONGEST = 128
+
+
+def load_access(data: bytes, source: str) -> Access:
+    """What ``data`` says; ``source`` is the name of the file for messages. Raises ``ConfigError`` with its problems."""
+    if len(data) > MAX_BYTES:
+        raise ConfigError([ConfigProblem("", 1, 1, f"larger than {MAX_BYTES} bytes")], source)
+    try:
+        document = parse_object(data, _MOST_VALUES)
+    except JsonProblem as problem:
+        fault = ConfigProblem(path_text(problem.path), problem.line, problem.column, problem.message)
+        raise ConfigError([fault], source) from None
+    report = Report()
+    found = _Judge(report).access(document)
+    if report.problems:
+        text = decode(data)
+        problems = located(report.problems, text, scan(text))
+        raise ConfigError(sorted(problems, key=lambda p: (p.line, p.column)), source)
+    return found
+
+
+class _Judge:
+    """One document."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._terms: dict[Terms, Terms] = {}
+        self._texts: dict[Any, Any] = {}
+
+    def access(self, document: dict[str, Any]) -> Access:
+        for name in document:
+            if name not in SECTIONS and not _is_comment(name):
+                text = f"unknown section, known are {', '.join(SECTIONS)}{did_you_mean(name, SECTIONS)}"
+                self._report.problem((name,), text, at_key=True)
+        budgets = {name: _budget(name, row) for name, row in self._rows(document, "budgets", BudgetFields)}
+        prices = {
+            name: Price(row.input, row.output, row.cache_read, row.cache_write)
+            for name, row in self._rows(document, "prices", PriceFields)
+        }
+        models = {
+            name: row.limits.found()
+            for name, row in self._rows(document, "models", SECTIONS["models"])
+            if row.limits is not None
+        }
+        teams: dict[str, Team] = {}
+        for name, row in self._rows(document, "teams", TeamFields):
+            self._known(("teams", name, "budgets"), row.budgets, _names(document, "budgets"))
+            teams[name] = Team(_models(row), _limits(row), _texts(row.budgets), bool(row.passthrough))
+        keys: dict[bytes, tuple[str, Terms]] = {}
+        known = _names(document, "teams"), _names(document, "budgets")
+        for name, key in self._rows(document, "keys", Key):
+            self._key(name, key, keys, *known)
+        return Access(keys, teams, models, budgets, prices)
+
+    def _key(
+        self,
+        name: str,
+        row: Key,
+        keys: dict[bytes, tuple[str, Terms]],
+        teams: Mapping[str, Any],
+        budgets: Mapping[str, Any],
+    ) -> None:
+        path: Path = ("keys", name)
+        if row.team is not None and row.team not in teams:
+            self._report.problem((*path, "team"), f"there is no such team{did_you_mean(row.team, teams)}")
+        self._known((*path, "budgets"), row.budgets, budgets)
+        expires, text = row.expires or (inf, "")
+        terms = Terms(
+            self._same(row.team or ""),
+            self._same(_models(row)),
+            self._same(_limits(row)),
+            self._same(_texts(row.budgets)),
+            expires,
+            text,
+            row.priority or "default",
+            row.active is not False,
+            row.admin or "",
+            bool(row.passthrough),
+            tuple(sorted((row.metadata or {}).items())),
+        )
+        entry = (name, self._terms.setdefault(terms, terms))
+        for digest in row.hash:
+            if digest in keys:
+                self._report.problem((*path, "hash"), "the same hash stands twice in the file")
+            keys[digest] = entry
+
+    def _same(self, value: Any) -> Any:
+        """One object for equal values."""
+        return self._texts.setdefault(value, value)
+
+    def _known(self, path: Path, names: list[str] | None, known: Mapping[str, Any]) -> None:
+        for at, name in enumerate(names or ()):
+            if name not in known:
+                self._report.problem((*path, at), f"there is no such budget{did_you_mean(name, known)}")
+
+    def _rows(
+        self, document: dict[str, Any], section: str, model: type[BaseModel]
+    ) -> Iterator[tuple[str, Any]]:
+        """The sound rows of a section."""
+        rows = document.get(section, {})
+        if not isinstance(rows, dict):
+            self._report.problem((section,), "must be an object")
+            return
+        for name, row in rows.items():
+            if _is_comment(name):
+                continue
+            try:
+                judged_name(name, limit=_LONGEST)
+            except ValueError as error:
+                self._report.problem((section, name), str(error), at_key=True)
+            if isinstance(row, dict) and any(map(_is_comment, row)):
+                row = {field: value for field, value in row.items() if not _is_comment(field)}
+            try:
+                yield name, model.model_validate(row)
+            except ValidationError as error:
+                for detail in error.errors(include_input=False, include_url=False, include_context=False):
+                    path, message, at_key = _finding(model, detail["loc"], detail["type"], detail["msg"])
+                    self._report.problem((section, name, *path), message, at_key=at_key)
+
+
+def _finding(model: type[BaseModel], loc: Path, kind: str, message: str) -> tuple[Path, str, bool]:
+    if kind == "extra_forbidden":
+        fields = SECTIONS_FIELDS["limits"] if len(loc) > 1 else tuple(model.model_fields)
+        word = str(loc[-1])
+        return loc, f"unknown field, known are {', '.join(fields)}{did_you_mean(word, fields)}", True
+    if loc and loc[-1] == "[key]":
+        return loc[:-1], message, True
+    if kind == "missing":
+        return loc, "is required", False
+    return loc, _WORDS.get(kind) or message.replace("Input should be ", "must be "), False
+
+
+SECTIONS_FIELDS = {"limits": ("rpm", "tpm", "input_tpm", "output_tpm", "rpd", "tpd", "concurrent")}
+_WORDS = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be an object",
+    "float_type": "must be a number",
+    "list_type": "must be a list of names",
+    "model_type": "must be an object",
+    "string_type": "must be a string",
+}
+
+
+def _names(document: dict[str, Any], section: str) -> dict[str, Any]:
+    """The names in a section, of unsound rows too: what refers to one is not wrong besides."""
+    found = document.get(section)
+    return found if isinstance(found, dict) else {}
+
+
+def _budget(name: str, row: BudgetFields) -> Budget:
+    return Budget(
+        name,
+        round(row.usd * 1_000_000),
+        row.per,
+        rolling(row.per),
+        row.zone or "UTC",
+        tuple(sorted(row.warn or ())),
+        row.scope == "each",
+        row.unpriced or "deny",
+    )
+
+
+def _models(row: Key | TeamFields) -> Models:
+    return None if row.models is None else tuple(row.models)
+
+
+def _limits(row: Key | TeamFields) -> tuple[Limit, ...]:
+    return row.limits.found() if row.limits is not None else ()
+
+
+def _texts(names: list[str] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names or ()))
+
+
+def _is_comment(key: str) -> bool:
+    return key == "$schema" or key.startswith("$comment")

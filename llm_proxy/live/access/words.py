@@ -1,0 +1,140 @@
+"""``access.json`` and its edits in words, for the log, for ``check --against`` and for whoever audits.
+
+Laws: pure; a hash is never told: ``hide`` makes of it what may be seen. Which fields there are follows from the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from llm_proxy.access.values import Access, Budget, Limit, Models, Price, Team, Terms
+from llm_proxy.wire.json_scan import shown
+
+#: What is told of one thing: its fields, as texts; those that are not set are not there.
+Told = dict[str, str]
+Hide = Callable[[bytes], str]
+_HASH = "hash"
+
+
+def rows_of(access: Access) -> dict[str, tuple[tuple[bytes, ...], Terms]]:
+    """The keys by name: their digests and terms."""
+    found: dict[str, tuple[tuple[bytes, ...], Terms]] = {}
+    for digest, (name, terms) in access.keys.items():
+        before = found.get(name)
+        found[name] = ((*before[0], digest) if before else (digest,), terms)
+    return found
+
+
+def told(access: Access | None, hide: Hide) -> dict[str, Told]:
+    """Everything in the file, by ``key alice``, ``team research``, ..."""
+    if access is None:
+        return {}
+    keys = {f"key {shown(name)}": _key(*row, hide) for name, row in rows_of(access).items()}
+    return keys | _others(access)
+
+
+def changes(old: Access | None, new: Access | None) -> Iterator[str]:
+    """What an edit did, a sentence for each thing that was added, removed or changed."""
+    if old is None or new is None:
+        if old is not new:
+            yield (
+                "access: keys are asked for now" if old is None else "access: no keys are asked for any more"
+            )
+        return
+    before, after = rows_of(old), rows_of(new)
+    digests: dict[bytes, str] = {}
+
+    def hide(digest: bytes) -> str:
+        """Two of them differ, or not; nobody sees more of it."""
+        return digests.setdefault(digest, str(len(digests)))
+
+    names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+    yield from differences(
+        {f"key {shown(name)}": _key(*before[name], hide) for name in names if name in before},
+        {f"key {shown(name)}": _key(*after[name], hide) for name in names if name in after},
+    )
+    yield from differences(_others(old), _others(new))
+
+
+def differences(old: Mapping[str, Told], new: Mapping[str, Told]) -> Iterator[str]:
+    """The same of two files that were told."""
+    for label in sorted(old.keys() | new.keys()):
+        if label not in old:
+            yield f"{label} added"
+        elif label not in new:
+            yield f"{label} removed"
+        elif said := list(_changed(old[label], new[label])):
+            yield f"{label}: {', '.join(said)}"
+
+
+def _changed(old: Told, new: Told) -> Iterator[str]:
+    for field in sorted(old.keys() | new.keys()):
+        before, after = old.get(field), new.get(field)
+        if before == after:
+            continue
+        if field == _HASH:
+            yield "hash changed"
+        else:
+            yield f"{field} {before or 'unset'} -> {after or 'unset'}"
+
+
+def _key(digests: tuple[bytes, ...], terms: Terms, hide: Hide) -> Told:
+    facts = {
+        _HASH: " ".join(map(hide, digests)),
+        "team": shown(terms.team),
+        "expires": terms.expires_text,
+        "priority": terms.priority if terms.priority != "default" else "",
+        "active": "" if terms.active else "false",
+        "admin": terms.admin,
+        "passthrough": "true" if terms.passthrough else "",
+        "metadata": "/".join(f"{shown(name)}={shown(value)}" for name, value in terms.metadata),
+    }
+    return _set(facts | _common(terms.models, terms.limits, terms.budgets))
+
+
+def _common(models: Models, limits: tuple[Limit, ...], budgets: tuple[str, ...]) -> Told:
+    listed = "" if models is None else "/".join(map(shown, models)) or "none"
+    return {"models": listed, "budget": "/".join(map(shown, budgets)), **_limits(limits)}
+
+
+def _limits(limits: tuple[Limit, ...]) -> Told:
+    return {
+        f"limits.{one.kind}": f"{one.limit}" if one.burst == one.limit else f"{one.limit} (burst {one.burst})"
+        for one in limits
+    }
+
+
+def _others(access: Access) -> dict[str, Told]:
+    teams = {f"team {shown(name)}": _team(team) for name, team in access.teams.items()}
+    models = {
+        f"limits of model {shown(name)}": _set(_limits(limits)) for name, limits in access.models.items()
+    }
+    budgets = {f"budget {shown(name)}": _budget(budget) for name, budget in access.budgets.items()}
+    prices = {f"price of {shown(name)}": _price(price) for name, price in access.prices.items()}
+    return teams | models | budgets | prices
+
+
+def _team(team: Team) -> Told:
+    common = _common(team.models, team.limits, team.budgets)
+    return _set({**common, "passthrough": "true" if team.passthrough else ""})
+
+
+def _budget(budget: Budget) -> Told:
+    facts = {
+        "usd": f"{budget.limit / 1_000_000:g}",
+        "per": budget.per,
+        "zone": budget.zone if budget.zone != "UTC" else "",
+        "warn": "/".join(f"{share:g}" for share in budget.warn),
+        "scope": "each" if budget.each else "",
+        "unpriced": "free" if budget.unpriced == "free" else "",
+    }
+    return _set(facts)
+
+
+def _price(price: Price) -> Told:
+    names = ("input", "output", "cache_read", "cache_write")
+    return {name: f"{getattr(price, name):g}" for name in names if getattr(price, name) is not None}
+
+
+def _set(facts: Told) -> Told:
+    return {name: value for name, value in facts.items() if value}
