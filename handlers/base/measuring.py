@@ -14,7 +14,6 @@ from llm_proxy.live.state.snapshot import Snapshot
 from llm_proxy.relay.relay import Tally
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.telemetry.metrics import families
-from llm_proxy.wire.calls import Deployment
 
 if TYPE_CHECKING:
     from handlers.base.answering import AnsweringHandler
@@ -59,7 +58,8 @@ def measure(
         return  # it named neither
     model = "" if asked is None else asked
     if asked is not None and asked not in handler.snapshot.models:
-        model = _label(handler.snapshot, asked, handler.upstream)
+        row = handler.upstream  # of a pattern's, or behind ``provider/model``
+        model = UNKNOWN if row is None else label_of(handler.snapshot, row.name)
     meter, trace = handler.gateway.metering.meter, handler.trace
     served = meter.request(handler.dialect, model, provider, status, ended, seconds, trace)
     if tally is not None:
@@ -83,14 +83,9 @@ def known_models(snapshot: Snapshot) -> Iterator[str]:
         yield row.name
 
 
-def _label(snapshot: Snapshot, asked: str, upstream: Deployment | None) -> str:
-    """The name of the configuration by which ``asked``, which is no model's own, was found: a pattern, or that behind
-    ``provider/model``."""
-    if upstream is None:
-        return UNKNOWN
-    if upstream.name in snapshot.models:
-        return upstream.name
-    return snapshot.catalog.pattern_of(upstream.name) or UNKNOWN
+def label_of(snapshot: Snapshot, name: str) -> str:
+    """The name of the configuration by which a model is found that goes by ``name``: its own, or a pattern."""
+    return name if name in snapshot.models else snapshot.catalog.pattern_of(name) or UNKNOWN
 
 
 def _between_tokens(tally: Tally, first: float) -> float | None:

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from itertools import count as numbers
 
 from handlers.base.gateway import Gateway
-from handlers.base.measuring import known_models
+from handlers.base.measuring import known_models, label_of
 from llm_proxy.clients.http_server import Server
+from llm_proxy.routing.standing import standing
 from llm_proxy.telemetry import log as logs
 from llm_proxy.telemetry.metrics import families as f
 from llm_proxy.telemetry.metrics.families import labelled
@@ -38,8 +39,11 @@ class Gauges:
         self._gateway, self._server = gateway, server
         self._meter = gateway.metering.meter
         self._timers: list[asyncio.TimerHandle | None] = [None, None]
-        #: What was told to be in flight, by provider and model.
-        self._in_flight: Counter[tuple[str, str]] = Counter()
+        #: What was told to be in flight, by provider and model, and to wait, by model.
+        self._in_flight: Counter[tuple[str, ...]] = Counter()
+        self._waiting: Counter[tuple[str, ...]] = Counter()
+        #: States of upstreams other than ``ok``, by provider and model.
+        self._states: dict[tuple[str, str], str] = {}
         self._beats = numbers()
         gateway.refresh = self.refresh
         gateway.metering.sources.append(self._told)
@@ -64,7 +68,7 @@ class Gauges:
         meter.set(f.RUNNING, len(gateway.running))
         meter.set(f.OPEN_STREAMS, sum(running.streams for running in gateway.running))
         meter.set(f.CONNECTIONS, self._server.open)
-        self._tell_in_flight()
+        self._tell_upstreams()
         for family, value in process_facts():
             meter.set(family, value)
 
@@ -91,17 +95,31 @@ class Gauges:
         self._meter.advance(f.CPU, time.process_time())
         self._meter.advance(f.LOG_DROPPED, logs.counters.dropped + logs.counters.failed)
 
-    def _tell_in_flight(self) -> None:
-        meter, now = self._meter, Counter[tuple[str, str]]()
-        for running in self._gateway.running:
+    def _tell_upstreams(self) -> None:
+        gateway, snapshot = self._gateway, self._gateway.registry.current
+        in_flight, waiting = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
+        for running in gateway.running:
             row = running.upstream
             if row is not None:
-                now[row.provider, row.name] += 1
-        for key in self._in_flight.keys() - now.keys():
-            meter.set(f.IN_FLIGHT, 0, *key)
-        for key, count in now.items():
-            meter.set(f.IN_FLIGHT, count, *key)
-        self._in_flight = now
+                in_flight[row.provider, label_of(snapshot, row.name)] += 1
+        for name, length in gateway.router.lengths().items():
+            waiting[label_of(snapshot, name),] += length
+        self._in_flight = self._tell(f.IN_FLIGHT, self._in_flight, in_flight)
+        self._waiting = self._tell(f.QUEUE_LENGTH, self._waiting, waiting)
+        states, now = gateway.router.states, self._loop.time()
+        self._states = {
+            (row.provider, row.name): found.state
+            for row in snapshot.config.deployments
+            if (found := standing(row, states.known(row, now), now)).state != "ok"
+        }
+
+    def _tell(
+        self, family: f.Family, before: Counter[tuple[str, ...]], now: Counter[tuple[str, ...]]
+    ) -> Counter[tuple[str, ...]]:
+        """Set those that there are, and those that there were to nothing."""
+        for key in before.keys() | now.keys():
+            self._meter.set(family, now[key], *key)
+        return now
 
     def _told(self) -> Iterator[Told]:
         """Beside the loop: what the configuration is, and how its upstreams are."""
@@ -111,7 +129,7 @@ class Gauges:
         yield f.REJECTED, "", float(registry.outcome.state == "rejected")
         yield f.INFO, labelled(f.INFO, snapshot.hash[:16]), 1.0
         for row in snapshot.config.deployments:
-            current = "ok" if row.active and row.weight > 0 else "out"
+            current = self._states.get((row.provider, row.name), "ok")
             for state in STATES:
                 yield (
                     f.UPSTREAM_STATE,
