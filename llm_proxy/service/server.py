@@ -187,7 +187,7 @@ class Service:
             documents=partial(operations.documents, settings.ep_prefix),
             metering=metering_of(settings, shared.sheets if shared else None, row),
         )
-        self.lists = LiveLists(self.registry, self.gateway.upstream)
+        self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
         certificate = certificate or Certificate.of(settings)
         self.certificates = CertificateWatch(certificate, tells=row == 0) if certificate else None
