@@ -59,6 +59,8 @@ class Gateway:
     upstream: UpstreamClient
     #: What the upstreams say of their models.
     knowledge: Knowledge = field(init=False)
+    #: The keep-alive rhythm of streams.
+    keep_alive: KeepAlive = field(init=False)
     started_at: float = field(default_factory=time.time)
     #: True when the process stops: no new work is accepted.
     draining: bool = False
@@ -92,13 +94,9 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.knowledge = Knowledge(self.upstream)
+        self.keep_alive = KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)
 
     @property
     def stopping(self) -> bool:
         """Whether the process was told to stop."""
         return self.draining or self.lame_duck
-
-    @property
-    def keep_alive(self) -> KeepAlive:
-        """The keep-alive rhythm of streams."""
-        return KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)
