@@ -150,7 +150,7 @@ class PassthroughHandler(RelayingHandler):
             once=True,
         )
         self.facts.update(provider=deployment.provider, model=deployment.name or None)
-        await self.relay_call(call, deployment)
+        await self.relay_from(deployment, lambda _: self.relay_call(call, deployment))
 
     async def take_head(self, head: Head, clock: Clock, deployment: Deployment) -> None:
         status = head.status

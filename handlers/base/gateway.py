@@ -16,10 +16,12 @@ from handlers.base.gate import Gate
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
+from llm_proxy.relay.abilities import Abilities
 from llm_proxy.relay.memory import Memory
 from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.offload import Offload
 from llm_proxy.relay.relay import KeepAlive
+from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.lacking import Lacking
 from llm_proxy.settings import Settings
@@ -59,6 +61,8 @@ class Gateway:
     upstream: UpstreamClient
     #: What the upstreams say of their models.
     knowledge: Knowledge = field(init=False)
+    #: The same, ready for each request that has a choice.
+    abilities: Abilities = field(init=False)
     #: The keep-alive rhythm of streams.
     keep_alive: KeepAlive = field(init=False)
     started_at: float = field(default_factory=time.time)
@@ -71,6 +75,8 @@ class Gateway:
     drained: set[Running] = field(default_factory=set)
     #: Endpoints that upstreams turned out not to have.
     lacking: Lacking = field(default_factory=Lacking)
+    #: What is known of upstreams, and who waits for them.
+    router: Router = field(default_factory=Router)
     #: Where work on large bodies and answers is done.
     offload: Offload = field(default_factory=Offload)
     #: How much of bodies may be held.
@@ -94,6 +100,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.knowledge = Knowledge(self.upstream)
+        self.abilities = Abilities(self.knowledge)
         self.keep_alive = KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)
 
     @property

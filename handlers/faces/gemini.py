@@ -59,7 +59,7 @@ class GenerateContentHandler(GeminiHandler):
         body = await self.json_body()
         array = self.streams and self.get_query_argument("alt", "json") != "sse"
         name = self.known(model)
-        where = self.deployment(name)
+        where = self.route(name, body, stream=self.streams)
         self.face = GeminiFace(name, array=array)
 
         async def prepare(deployment: Deployment) -> Prepared:
@@ -99,7 +99,7 @@ class GeminiCountTokensHandler(GeminiHandler):
                 return await self.as_it_is(call, body, name, GeminiFace())
             return Own(self._estimate)
 
-        await self.answer(self.deployment(name), prepare)
+        await self.answer(self.route(name, body), prepare)
 
     async def _ended_badly(self, error: GatewayError) -> None:
         # Servers that have no more than the answers of this API are many.
@@ -133,7 +133,7 @@ class EmbedContentHandler(GeminiHandler):
             request = await self.beside(EmbeddingsRequest.of, asked.sent)
             return Prepared(request, GeminiFace(), asked.dropped)
 
-        await self.answer(self.deployment(name), prepare)
+        await self.answer(self.route(name, body), prepare)
 
     def embeddings_body(self, body: bytes) -> bytes:
         return self._asked.answer(body)

@@ -20,6 +20,7 @@ from llm_proxy.faces.responses.face import ResponsesFace
 from llm_proxy.faces.responses.native import Asked, ResponsesRelayFace, refers
 from llm_proxy.faces.responses.native_history import cleaned
 from llm_proxy.faces.responses.request import ResponsesRequest, canonical, read
+from llm_proxy.relay.attempts import Attempts
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest
 
@@ -61,19 +62,26 @@ class ResponsesHandler(NativeFirstHandler):
     def relay_face(self, own: Face) -> NativeFace:
         return ResponsesRelayFace(own)
 
-    def _where(self, asked: Asked, body: dict[str, Any]) -> Deployment:
-        """One of the model's deployments. Raises as ``deployment`` does."""
-        resolved = self.look_up(asked.model)
-        rows = resolved.deployments if resolved is not None else ()
+    def _where(self, asked: Asked, body: dict[str, Any]) -> Deployment | Attempts:
+        """Where it goes. Raises as ``route`` does."""
+        self.facts["model"] = asked.model
+        resolved = self.resolved(asked.model)
+        rows = resolved.deployments
+        first: Deployment | None = None
         if len(rows) > 1 and asked.store is not False:
             able = [(row, call) for row in rows if row.weight > 0 and (call := self.native_call(row))]
             kept = refers(body)
             if kept:
                 able = [(row, call) for row, call in able if call.takes(body, row)]
-            if able and (kept or asked.store or any(call.keeps(row) for row, call in able)):
-                self.facts["model"] = asked.model
+            if able and (kept or asked.store):
                 return able[0][0]
-        return self.deployment(asked.model)
+            if able and any(call.keeps(row) for row, call in able):
+                first = able[0][0]  # nobody has asked for it to be kept, so any other is better than none
+        return (
+            rows[0]
+            if resolved.plain
+            else self.attempts(resolved, body, stream=bool(asked.stream), first=first)
+        )
 
 
 def _now() -> int:
