@@ -20,10 +20,12 @@ from llm_proxy.relay.memory import Memory
 from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.offload import Offload
 from llm_proxy.relay.relay import KeepAlive
+from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.lacking import Lacking
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.process_report import ProcessReport
+from llm_proxy.wire.calls import Deployment
 
 
 class Running(Protocol):
@@ -68,12 +70,16 @@ class Gateway:
     drained: set[Running] = field(default_factory=set)
     #: Endpoints that upstreams turned out not to have.
     lacking: Lacking = field(default_factory=Lacking)
+    #: What is known of upstreams, and who waits for them.
+    router: Router = field(default_factory=Router)
     #: Where work on large bodies and answers is done.
     offload: Offload = field(default_factory=Offload)
     #: How much of bodies may be held.
     memory: Memory = field(default_factory=lambda: Memory(1 << 40))
     #: What the status endpoint says about the watcher.
     watcher_report: Callable[[], dict[str, Any]] = dict
+    #: What was heard of the models that an upstream lists, if it is asked for them.
+    list_report: Callable[[Deployment], dict[str, Any] | None] = lambda row: None
     #: What each process of the service says of itself, this one among them, for the status endpoint.
     reports: Callable[[], list[ProcessReport]] = list
     #: Where Ollama's API has a port of its own, if it has.

@@ -20,6 +20,7 @@ from llm_proxy.relay.assemble import collect, explode
 from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.reading import LINGER, is_event_stream, read_answer, read_whole, refuse_errors
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
+from llm_proxy.relay.withheld import Withheld
 from llm_proxy.wire.answers.reader import AnswerReader
 from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
@@ -91,6 +92,9 @@ class Relay:
     keep_alive: KeepAlive = KeepAlive()
     #: How a step of the work on so many bytes of a whole answer is done: beside the loop if that is much.
     worked_out: Callable[..., Awaitable[Any]] = _at_once
+    #: Told when the first token of a stream is about to be sent: until then nothing of it is, so that another upstream may
+    #: still be asked. None: it is sent as it comes.
+    first_token: Callable[[], None] | None = None
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
@@ -140,6 +144,10 @@ class Relay:
         self.tally.finish_reason = choices[0].get("finish_reason")
 
 
+def _never(data: bytes) -> bool:
+    return False
+
+
 #: What an ordinary token is for the counts.
 _CHUNK = Chunk({})
 
@@ -173,6 +181,7 @@ class _Stream:
         "retold",
         "silent_until",
         "sink",
+        "withheld",
     )
 
     def __init__(self, relay: Relay, exchange: Exchange, sink: Sink) -> None:
@@ -183,6 +192,10 @@ class _Stream:
         self.offer = sink.offer
         self.face = relay.face
         self.canonical = relay.face.canonical
+        #: What was not sent because there is no token yet.
+        self.withheld: Withheld | None = None
+        if relay.first_token is not None:
+            self.withheld, self.offer, self.canonical = Withheld(), _never, False
         self.reader = relay.reader() if relay.face.translates else None
         #: The face's, as it was after the newest write.
         self.retold = relay.face.retold
@@ -225,7 +238,7 @@ class _Stream:
         while not await self._step():
             pass
         await self._whole_body()
-        await self._send(expressed(self.face.ending, self.done))
+        await self._end(expressed(self.face.ending, self.done))
 
     async def _head(self) -> Head:
         while (head := self.exchange.head) is None:
@@ -276,8 +289,22 @@ class _Stream:
 
     async def _send(self, data: bytes) -> None:
         await self.sink.send(data)
-        self.offer = self.sink.offer
+        if self.withheld is None:
+            self.offer = self.sink.offer
         self.retold = self.face.retold
+
+    async def _end(self, data: bytes) -> None:
+        """Send the end of the answer, which may have had no token."""
+        await self._send(data if self.withheld is None else self._released() + data)
+
+    def _released(self) -> bytes:
+        """All that was withheld: from now on the answer is sent as it comes."""
+        assert self.withheld is not None
+        assert self.relay.first_token is not None
+        self.relay.first_token()
+        rest, self.withheld = self.withheld.rest(), None
+        self.canonical = self.face.canonical
+        return rest
 
     def _push(self, data: bytes) -> bool:
         """``Exchange.direct``: relay what has come while the loop sleeps; false wakes the loop."""
@@ -348,6 +375,8 @@ class _Stream:
         body: Sequence[Any] = events[:-1] if ending else events
         if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
             said = expressed(self.face.events, body) if written is None else written
+            if self.withheld is not None:
+                said = self._released() if self.withheld.ends_with(body, said) else b""
             if said:  # else nothing is lost yet: a failure could still have a status of its own
                 await self._send(said)
         self._count(body, began)
@@ -377,7 +406,7 @@ class _Stream:
         data = response.data if self.reader is None else collect(self.reader.whole(response.data))
         chunks: list[Chunk | Comment] = [Chunk(piece) for piece in explode(data)]
         await self._relay(chunks, began)
-        await self._send(self.face.end())
+        await self._end(self.face.end())
 
 
 def closed(decoder: StreamDecoder, exchange: Exchange) -> Sequence[Event]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from llm_proxy.wire.large_json import encoded, loads
 from llm_proxy.wire.sse import SSEEvent, dumps, sse_event
 
 _KEY = b'"model"'
@@ -46,7 +47,7 @@ def renamed(text: bytes, value: Any, asked: str, *path: str) -> bytes:
         if only or _reads(made, asked, path):
             return made
     try:
-        return dumps(_with_name(value, asked, path))
+        return encoded(_with_name(value, asked, path))
     except ValueError:  # 1e999 is legal, and is read as infinity, which is not
         return text
 
@@ -131,7 +132,7 @@ def _named(value: Any, path: tuple[str, ...]) -> str | None:
 
 def _reads(text: bytes, asked: str, path: tuple[str, ...]) -> bool:
     try:
-        return _named(from_json(text), path) == asked
+        return _named(loads(text), path) == asked
     except ValueError:
         return False
 

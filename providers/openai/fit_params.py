@@ -11,15 +11,13 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from providers.common.params import HINTS
 from providers.openai.vendor import Vendor
 
 _Json = dict[str, Any]
 
-#: They change nothing in an answer. ``client_metadata`` is of the Responses API, and in no chat API.
-HINTS = frozenset(
-    {"user", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "client_metadata"}
-)
-_CACHE_HINTS = HINTS - {"user"}
+#: ``client_metadata`` is of the Responses API, and in no chat API.
+_CACHE_HINTS = HINTS - {"user", "safety_identifier"}
 #: What names somebody or something, in as many characters as a vendor allows.
 _NAMES = ("user", "safety_identifier", "prompt_cache_key")
 #: Values that say nothing.
