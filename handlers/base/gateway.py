@@ -16,6 +16,7 @@ from handlers.base.gate import Gate
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
+from llm_proxy.relay.load_polls import LoadPolls
 from llm_proxy.relay.memory import Memory
 from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.offload import Offload
@@ -58,8 +59,9 @@ class Gateway:
     settings: Settings
     registry: Registry
     upstream: UpstreamClient
-    #: What the upstreams say of their models.
+    #: What the upstreams say of their models, and of their load.
     knowledge: Knowledge = field(init=False)
+    polls: LoadPolls = field(init=False)
     started_at: float = field(default_factory=time.time)
     #: True when the process stops: no new work is accepted.
     draining: bool = False
@@ -95,6 +97,8 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.knowledge = Knowledge(self.upstream)
+        self.polls = LoadPolls(self.upstream, self.router.states)
+        self.router.asked = self.polls.asked
 
     @property
     def stopping(self) -> bool:
