@@ -13,6 +13,7 @@ import random
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -32,10 +33,12 @@ from llm_proxy.relay.memory import COST
 from llm_proxy.relay.reading import read_answer
 from llm_proxy.relay.relay import Relay, Tally, expressed
 from llm_proxy.relay.upstream import Exchange
+from llm_proxy.routing.able import needs_of
 from llm_proxy.routing.choice import choose
 from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter, BaseProvider
+from providers.common.about import About
 
 T = TypeVar("T")
 
@@ -154,7 +157,13 @@ class AnsweringHandler(BaseHandler):
         first: Deployment | None,
     ) -> Wish:
         """What the request wants of an upstream."""
-        return Wish(able, first, wanted_prompt(resolved, self.request.headers, body))
+        needs = partial(self.beside, needs_of, body) if body else None
+        prompt = wanted_prompt(resolved, self.request.headers, body)
+        return Wish(able, first, prompt, about=self._about, needs=needs)
+
+    def _about(self, deployment: Deployment) -> About:
+        """What is known of that upstream's model."""
+        return self.gateway.abilities.of(deployment, self.snapshot.adapter(deployment))
 
     async def _while_nothing_is_heard(self) -> float:
         """Tell a client that waits for an upstream that we are still here; when to do so again."""

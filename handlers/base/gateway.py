@@ -16,6 +16,7 @@ from handlers.base.gate import Gate
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
+from llm_proxy.relay.abilities import Abilities
 from llm_proxy.relay.load_polls import LoadPolls
 from llm_proxy.relay.memory import Memory
 from llm_proxy.relay.model_knowledge import Knowledge
@@ -62,6 +63,8 @@ class Gateway:
     #: What the upstreams say of their models, and of their load.
     knowledge: Knowledge = field(init=False)
     polls: LoadPolls = field(init=False)
+    #: The same, ready for each request that has a choice.
+    abilities: Abilities = field(init=False)
     started_at: float = field(default_factory=time.time)
     #: True when the process stops: no new work is accepted.
     draining: bool = False
@@ -99,6 +102,7 @@ class Gateway:
         self.knowledge = Knowledge(self.upstream)
         self.polls = LoadPolls(self.upstream, self.router.states)
         self.router.asked = self.polls.asked
+        self.abilities = Abilities(self.knowledge)
 
     @property
     def stopping(self) -> bool:

@@ -23,6 +23,7 @@ from llm_proxy.relay.refusals import nobody, queue_full, queue_timeout
 from llm_proxy.relay.router import Line, Router
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.relay.waiting import Waiting
+from llm_proxy.routing.able import Able, Needs, is_bounded
 from llm_proxy.routing.affinity import Prompt
 from llm_proxy.routing.outcomes import SERVED, Outcome, judge
 from llm_proxy.routing.pick import Choice, Nobody, Wait, pick
@@ -31,6 +32,7 @@ from llm_proxy.routing.standing import standing
 from llm_proxy.routing.states import Running
 from llm_proxy.wire.calls import NOTHING, Deployment
 from llm_proxy.wire.policies import Condition, Fallback
+from providers.common.about import About
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,9 @@ class Wish:
     tokens: int = 0
     priority: Priority = "default"
     key: str = ""
+    #: What is known of an upstream's model, and what the request needs of it, which is only found out if it matters.
+    about: Callable[[Deployment], About] | None = None
+    needs: Callable[[], Awaitable[Needs]] | None = None
 
 
 class Attempt:
@@ -99,6 +104,7 @@ class Attempts:
         self._other: GatewayError | None = None
         self._standby: list[Fallback] = []
         self._fallen = False
+        self._needs: Needs | None = None
         self._seen: set[str] = set()
         self._enter(resolved)
 
@@ -111,6 +117,7 @@ class Attempts:
         self._router.asked(resolved.name, rows, self._loop.time())
         self._seen.add(resolved.name)
         self._candidates = [row for row in rows if able(row)] if able is not None else list(rows)
+        self._unweighed = self._wish.needs is not None
         #: Those that have failed here, by their keys: they may be asked again when all have.
         self._tried: set[str] = set()
         self._retries = policy.retries if policy.retries is not None else _RETRIES * (len(rows) > 1)
@@ -129,6 +136,8 @@ class Attempts:
         """The upstream that is to be asked now; it counts as asked. Raises ``GatewayError`` if there is none."""
         while True:
             self.waiting.check()
+            while self._unweighed:
+                await self._weigh()
             found: Found = self._pick()
             if isinstance(found, Wait) or (isinstance(found, Choice) and self._others_wait()):
                 found = await self._queue()
@@ -142,6 +151,25 @@ class Attempts:
                     raise self.verdict(nobody(self.model.name, found, self._loop.time()))
             elif not self._fall_back(_UNAVAILABLE):
                 raise self.verdict(found)
+
+    async def _weigh(self) -> None:
+        """Leave out whoever is known not to be able to take this request. If nobody is left, another model is asked, or
+        ``RequestError`` is raised."""
+        self._unweighed = False
+        about, needs, pinned = self._wish.about, self._wish.needs, self.model.pinned
+        rows = [row for row in self._candidates if row.weight > 0 or pinned]
+        if about is None or needs is None or not any(is_bounded(row, about(row)) for row in rows):
+            return
+        if self._needs is None:
+            self._needs = await needs()
+        able = Able(self._needs, about)
+        kept = [row for row in rows if able(row)]
+        if not kept:
+            error, condition = able.refusal(self.model.name, rows)
+            if not self._fall_back((condition,)):
+                raise self.verdict(error)
+        else:
+            self._candidates = kept
 
     def _pick(self, wait: float | None = None) -> Choice | Wait | Nobody:
         first, model = self._wish.first, self.model
