@@ -17,6 +17,7 @@ from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
 from llm_proxy.relay.abilities import Abilities
+from llm_proxy.relay.load_polls import LoadPolls
 from llm_proxy.relay.memory import Memory
 from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.offload import Offload
@@ -59,8 +60,9 @@ class Gateway:
     settings: Settings
     registry: Registry
     upstream: UpstreamClient
-    #: What the upstreams say of their models.
+    #: What the upstreams say of their models, and of their load.
     knowledge: Knowledge = field(init=False)
+    polls: LoadPolls = field(init=False)
     #: The same, ready for each request that has a choice.
     abilities: Abilities = field(init=False)
     #: The keep-alive rhythm of streams.
@@ -100,6 +102,8 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.knowledge = Knowledge(self.upstream)
+        self.polls = LoadPolls(self.upstream, self.router.states)
+        self.router.asked = self.polls.asked
         self.abilities = Abilities(self.knowledge)
         self.keep_alive = KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)
 
