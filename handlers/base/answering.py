@@ -11,19 +11,21 @@ from __future__ import annotations
 import asyncio
 import random
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from time import perf_counter
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from tornado.iostream import StreamClosedError
 
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
 from handlers.base.limits import OPENAI, limits_in
+from handlers.base.prepared import Made, Prepare, Prepared, UsedPrompt
 from handlers.base.redaction import conceal, without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
-from llm_proxy.faces.face import Face, OpenAIFace
+from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.net.pace import Pace
 from llm_proxy.relay.attempt_words import words
@@ -32,51 +34,21 @@ from llm_proxy.relay.memory import COST
 from llm_proxy.relay.reading import read_answer
 from llm_proxy.relay.relay import Relay, Tally, expressed
 from llm_proxy.relay.upstream import Exchange
+from llm_proxy.routing.able import needs_of
 from llm_proxy.routing.choice import choose
 from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
-from providers.base import Adapter, BaseProvider
+from providers.base import BaseProvider
+from providers.common.about import About
 
 T = TypeVar("T")
 
 #: How much of a model's name the access line holds.
 _LONGEST_NAME = 200
+#: About so many bytes of a request are a token.
+_BYTES_A_TOKEN = 4
 #: How many characters the names of what was dropped may take.
 _NAMES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class UsedPrompt:
-    """The prompt of the library that was put in front, as headers and logs name it."""
-
-    ref: str
-    language: str
-
-
-class Prepared(NamedTuple):
-    """What an endpoint makes of its request for one deployment; ``request.stream`` is final.
-
-    ``face`` writes the answer. ``untranslated`` names what the endpoint's own reading of the request could not carry.
-    ``native`` makes the call that a ``NativeRequest`` is for. ``instead`` makes another one of the request, if that upstream
-    turns out to have no such endpoint.
-    """
-
-    request: ChatRequest | NativeRequest | EmbeddingsRequest
-    face: Face
-    untranslated: tuple[str, ...] = ()
-    native: Adapter | None = None
-    prompt: UsedPrompt | None = None
-    instead: Callable[[], Awaitable[Prepared]] | None = None
-
-
-class Own(NamedTuple):
-    """An answer that needs no upstream: ``tell`` finishes with it."""
-
-    tell: Callable[[], Awaitable[None]]
-
-
-#: Asked anew for each deployment that is tried. Raises ``RequestError``.
-Prepare = Callable[[Deployment], Awaitable[Prepared | Own]]
 
 
 def _not_yet(data: bytes) -> bool:
@@ -142,6 +114,7 @@ class AnsweringHandler(BaseHandler):
         wish = self.wish(resolved, body, able, first)
         tries = Attempts(self.gateway.router, resolved, self.look_up, wish)
         if stream:
+            tries.streams()
             tries.silent_until = tries.started + self.gateway.keep_alive.after
             tries.break_silence = self._while_nothing_is_heard
         return tries
@@ -154,7 +127,16 @@ class AnsweringHandler(BaseHandler):
         first: Deployment | None,
     ) -> Wish:
         """What the request wants of an upstream."""
-        return Wish(able, first, wanted_prompt(resolved, self.request.headers, body))
+        needs = partial(self.beside, needs_of, body) if body else None
+        prompt, grant = wanted_prompt(resolved, self.request.headers, body), self.grant
+        tokens = self._size // _BYTES_A_TOKEN
+        if grant is None:
+            return Wish(able, first, prompt, tokens, about=self._about, needs=needs)
+        return Wish(able, first, prompt, tokens, grant.priority, grant.name, self._about, needs)
+
+    def _about(self, deployment: Deployment) -> About:
+        """What is known of that upstream's model."""
+        return self.gateway.abilities.of(deployment, self.snapshot.adapter(deployment))
 
     async def _while_nothing_is_heard(self) -> float:
         """Tell a client that waits for an upstream that we are still here; when to do so again."""
@@ -178,7 +160,7 @@ class AnsweringHandler(BaseHandler):
             if type(where) is Deployment:
                 await self.attempt(where, prepare)
             else:
-                await carry_out(self, where, lambda deployment: self.attempt(deployment, prepare))  # type: ignore[arg-type]
+                await carry_out(self, where, lambda deployment: self.attempt(deployment, prepare), prepare)  # type: ignore[arg-type]
         except GatewayError as error:
             await self._ended_badly(error)
         except Exception as error:
@@ -223,19 +205,12 @@ class AnsweringHandler(BaseHandler):
         self, prepared: Prepared, request: ChatRequest | NativeRequest, deployment: Deployment
     ) -> None:
         """One call for an answer to ``request``. Raises ``GatewayError``."""
-        native = prepared.native
-        request, removed = await self.beside(without_addresses, request)
-        if native is None:
-            request, deployment, given_up = await self._without_thinking(request, deployment)
-            removed = (*removed, *given_up)
-        adapter = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)  # type: ignore[arg-type]
-        call = await self.beside(adapter.chat_call, request, deployment)
-        if isinstance(request, NativeRequest) and (request.headers or request.query):
-            call = replace(call, once=True)
-        self._say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), prepared.prompt)
+        made = await self.made(prepared, request, deployment)
+        adapter, request, deployment = made.adapter, made.request, made.deployment
+        self.say_who(deployment, made.dropped, prepared.prompt)
         tally = Tally()
-        exchange = self._open(call, deployment)
-        del call  # it holds the body
+        exchange = self._open(made.call, deployment)
+        del made  # it holds the body
         relay = Relay(
             exchange,
             adapter,
@@ -276,6 +251,21 @@ class AnsweringHandler(BaseHandler):
         finally:
             self.gateway.running.discard(self)
 
+    async def made(
+        self, prepared: Prepared, request: ChatRequest | NativeRequest, deployment: Deployment
+    ) -> Made:
+        """The call that asks ``deployment`` for an answer. Raises ``GatewayError``."""
+        native = prepared.native
+        request, removed = await self.beside(without_addresses, request)
+        if native is None:
+            request, deployment, given_up = await self._without_thinking(request, deployment)
+            removed = (*removed, *given_up)
+        adapter = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)  # type: ignore[arg-type]
+        call = await self.beside(adapter.chat_call, request, deployment)
+        if isinstance(request, NativeRequest) and (request.headers or request.query):
+            call = replace(call, once=True)
+        return Made(adapter, request, deployment, call, (*prepared.untranslated, *call.dropped, *removed))
+
     def _open(self, call: HttpCall, deployment: Deployment) -> Exchange:
         """The exchange for ``call``, which tells what it holds of bodies."""
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
@@ -314,7 +304,7 @@ class AnsweringHandler(BaseHandler):
         request, removed = await self.beside(without_addresses, request)
         adapter = self.snapshot.adapter(deployment)
         call = await self.beside(adapter.embeddings_call, request, deployment)
-        self._say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), None)
+        self.say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), None)
         exchange = self._open(call, deployment)
         del call
         if self.tries is not None:
@@ -447,7 +437,7 @@ class AnsweringHandler(BaseHandler):
         self.answer_headers.put("Cache-Control", "no-cache, no-transform")
         self.answer_headers.put("X-Accel-Buffering", "no")
 
-    def _say_who(
+    def say_who(
         self,
         deployment: Deployment,
         dropped: tuple[str, ...],
@@ -551,6 +541,11 @@ class AnsweringHandler(BaseHandler):
         """Whether the call goes on without its client: the model says so, it was sent, and not too many do."""
         wanted = self._drain_seconds and exchange.connected_at is not None and not exchange.over
         return bool(wanted) and len(self.gateway.drained) < self.gateway.settings.drained_calls
+
+    def count(self, tally: Tally, exchange: Exchange) -> None:
+        """The figures of an answer that came from another upstream than was asked first."""
+        self._count(tally)
+        self._count_call(exchange)
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""

@@ -16,6 +16,7 @@ from handlers.base.gate import Gate
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
+from llm_proxy.relay.abilities import Abilities
 from llm_proxy.relay.memory import Memory
 from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.offload import Offload
@@ -60,6 +61,8 @@ class Gateway:
     upstream: UpstreamClient
     #: What the upstreams say of their models.
     knowledge: Knowledge = field(init=False)
+    #: The same, ready for each request that has a choice.
+    abilities: Abilities = field(init=False)
     started_at: float = field(default_factory=time.time)
     #: True when the process stops: no new work is accepted.
     draining: bool = False
@@ -95,6 +98,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.knowledge = Knowledge(self.upstream)
+        self.abilities = Abilities(self.knowledge)
 
     @property
     def stopping(self) -> bool:

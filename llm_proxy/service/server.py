@@ -174,7 +174,7 @@ class Service:
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
         )
-        self.lists = LiveLists(self.registry, self.gateway.upstream)
+        self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
         certificate = certificate or Certificate.of(settings)
         self.certificates = CertificateWatch(certificate, tells=row == 0) if certificate else None
