@@ -126,6 +126,7 @@ class Attempts:
         self.model = resolved
         self.state = self._router.states.model(resolved.name, self._loop.time())
         self.state.budget.request(self._loop.time())
+        self._router.asked(resolved.name, rows, self._loop.time())
         self._seen.add(resolved.name)
         self._candidates = [row for row in rows if able(row)] if able is not None else list(rows)
         self._unweighed = self._wish.needs is not None
@@ -494,7 +495,7 @@ class Attempts:
     def facts(self) -> dict[str, Any]:
         """What the access line says of them."""
         queued = None if self.queued is None else round(self.queued * 1000, 2)
-        return {"attempts": self.told(), "queued_ms": queued, "affinity": self.affinity}
+        return {"queued_ms": queued, "affinity": self.affinity}
 
     def _words(self, attempt: Attempt, error: GatewayError | None) -> str:
         head = attempt.exchange.head if attempt.exchange is not None else None
