@@ -16,6 +16,8 @@ from handlers.base.gate import Gate
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
+from llm_proxy.relay.abilities import Abilities
+from llm_proxy.relay.load_polls import LoadPolls
 from llm_proxy.relay.memory import Memory
 from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.offload import Offload
@@ -24,12 +26,21 @@ from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.lacking import Lacking
 from llm_proxy.settings import Settings
+from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.process_report import ProcessReport
 from llm_proxy.wire.calls import Deployment
 
 
 class Running(Protocol):
     """A request in flight."""
+
+    @property
+    def upstream(self) -> Deployment | None:
+        """Whom it is asked of, once that is known."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether its answer is a stream."""
 
     def abort(self, reason: GatewayError) -> None:
         """End it now: its upstream is closed, its client is told ``reason``."""
@@ -58,8 +69,13 @@ class Gateway:
     settings: Settings
     registry: Registry
     upstream: UpstreamClient
-    #: What the upstreams say of their models.
+    #: What the upstreams say of their models, and of their load.
     knowledge: Knowledge = field(init=False)
+    polls: LoadPolls = field(init=False)
+    #: The same, ready for each request that has a choice.
+    abilities: Abilities = field(init=False)
+    #: The keep-alive rhythm of streams.
+    keep_alive: KeepAlive = field(init=False)
     started_at: float = field(default_factory=time.time)
     #: True when the process stops: no new work is accepted.
     draining: bool = False
@@ -88,6 +104,11 @@ class Gateway:
     tls_report: Callable[[], dict[str, Any] | None] = lambda: None
     #: The OpenAPI document and the page that shows it; slow when called for the first time.
     documents: Callable[[], tuple[Document, ...]] = tuple
+    #: What is counted and timed, and what brings the gauges up to date.
+    metering: Metering = field(default_factory=Metering)
+    refresh: Callable[[], None] = lambda: None
+    #: Whether all that is bound are addresses of this machine alone.
+    local: bool = False
     #: Who has which key, and what it may.
     gate: Gate = field(default_factory=Gate)
     #: Who may ask at all.
@@ -95,13 +116,12 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.knowledge = Knowledge(self.upstream)
+        self.polls = LoadPolls(self.upstream, self.router.states)
+        self.router.asked = self.polls.asked
+        self.abilities = Abilities(self.knowledge)
+        self.keep_alive = KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)
 
     @property
     def stopping(self) -> bool:
         """Whether the process was told to stop."""
         return self.draining or self.lame_duck
-
-    @property
-    def keep_alive(self) -> KeepAlive:
-        """The keep-alive rhythm of streams."""
-        return KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)

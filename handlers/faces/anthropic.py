@@ -8,9 +8,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from handlers.base.answering import Own, Prepared
 from handlers.base.limits import ANTHROPIC
 from handlers.base.native import NativeFirstHandler
+from handlers.base.prepared import Own, Prepared
 from handlers.faces.models import AnthropicModelHandler, AnthropicModelsHandler
 from llm_proxy.errors import GatewayError, UpstreamRefused
 from llm_proxy.faces.anthropic.estimate import estimated_tokens
@@ -31,6 +31,7 @@ from llm_proxy.wire.schema import ChatRequest, validated
 class AnthropicHandler(NativeFirstHandler):
     """Base of the calls that take a conversation."""
 
+    dialect = "anthropic"
     native_headers = ("anthropic-version", "anthropic-beta")
     native_query = ("beta",)
     limits = ANTHROPIC

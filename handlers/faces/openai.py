@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.base.answering import AnsweringHandler, Prepared
+from handlers.base.answering import AnsweringHandler
+from handlers.base.prepared import Prepared
 from handlers.faces.models import ModelHandler, ModelsHandler
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.wire.calls import Deployment
@@ -17,6 +18,7 @@ from llm_proxy.wire.schema import EmbeddingsRequest
 class ChatCompletionsHandler(AnsweringHandler):
     """``POST /v1/chat/completions``."""
 
+    dialect = "openai"
     endpoint = "/v1/chat/completions"
 
     async def post(self) -> None:
@@ -26,6 +28,7 @@ class ChatCompletionsHandler(AnsweringHandler):
 class EmbeddingsHandler(AnsweringHandler):
     """``POST /v1/embeddings``."""
 
+    dialect = "openai"
     endpoint = "/v1/embeddings"
 
     async def post(self) -> None:

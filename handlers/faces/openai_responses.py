@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from handlers.base.answering import Prepared
 from handlers.base.native import NativeFirstHandler
+from handlers.base.prepared import Prepared
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
 from llm_proxy.faces.responses.face import ResponsesFace
@@ -28,6 +28,7 @@ from llm_proxy.wire.schema import ChatRequest
 class ResponsesHandler(NativeFirstHandler):
     """``stream`` defaults to false, as in that API."""
 
+    dialect = "openai"
     endpoint = "/v1/responses"
     native_path = endpoint
     native_headers = ("openai-beta",)

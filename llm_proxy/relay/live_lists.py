@@ -20,6 +20,7 @@ from llm_proxy.live.background_thread import yielding_gil
 from llm_proxy.live.config.catalog import Catalog, Listed
 from llm_proxy.live.state.registry import Registry, Snapshot
 from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.reading import await_head, read_whole, refuse_errors
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.wire.calls import Deployment, Timeouts
@@ -50,8 +51,9 @@ class _Asked:
 class LiveLists:
     """``start()`` and ``stop()`` on the event loop; ``report()`` at any time."""
 
-    def __init__(self, registry: Registry, upstream: UpstreamClient) -> None:
+    def __init__(self, registry: Registry, upstream: UpstreamClient, knowledge: Knowledge) -> None:
         self._registry = registry
+        self._knowledge = knowledge
         self._upstream = upstream
         self._asked: dict[str, _Asked] = {}
         self._publishing = asyncio.Lock()
@@ -147,6 +149,9 @@ class LiveLists:
             body = await read_whole(exchange, clock, _MAX_ANSWER)
         if len(body) < _OFF_LOOP:
             names = adapter.listed(body)
+            self._knowledge.heard(
+                row, call, body, adapter
+            )  # a larger one is read when somebody wants to know
         else:
             names = await asyncio.get_running_loop().run_in_executor(None, adapter.listed, body)
         if names is None:

@@ -24,7 +24,8 @@ def nobody(model: str, found: Nobody, now: float) -> GatewayError:
     why = "; ".join(_reason(one, now) for one in skipped[:_MOST])
     if len(skipped) > _MOST:
         why += f"; {and_more(len(skipped) - _MOST)}"
-    if skipped and all(one.limited for one in skipped if one.state != "out"):
+    kept = [one for one in skipped if one.state != "out"]
+    if kept and all(one.limited for one in kept):
         return RateLimited(f"every upstream of '{model}' asks for fewer requests: {why}", retry_after=wait)
     return NoUpstream(f"no upstream of '{model}' can be asked now: {why}", retry_after=wait)
 

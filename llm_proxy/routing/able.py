@@ -98,6 +98,12 @@ def _are_pictures(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(item, str) for item in value)
 
 
+def is_bounded(deployment: Deployment, about: About) -> bool:
+    """Whether there is any request that it is known not to be able to take."""
+    sized = deployment.input_size is not None or about.context is not None
+    return sized or about.vision is False or about.tools is False
+
+
 class Able:
     """Judges upstreams for one request; ``about``: what is known of each, without asking anybody."""
 

@@ -20,7 +20,7 @@ from typing import Any
 import handlers
 import llm_proxy
 import providers
-from handlers import chat, conversation, documents, passthrough, ping, prompts, status, tags
+from handlers import chat, conversation, documents, metrics, passthrough, ping, prompts, status, tags
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
 from handlers.base.unknown import NoSuchPathHandler
@@ -47,10 +47,13 @@ from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
 from llm_proxy.relay.live_lists import LiveLists
 from llm_proxy.relay.memory import COST, Memory
+from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
+from llm_proxy.routing.states import States
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
+from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
@@ -58,6 +61,8 @@ from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.service.surroundings import proxies
 from llm_proxy.settings import Settings
+from llm_proxy.telemetry.metrics.metering import Metering
+from llm_proxy.telemetry.metrics.sheet import Sheets
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from llm_proxy.wire.listen_on import Places
@@ -84,7 +89,7 @@ _OF_OPENAI: tuple[Any, ...] = (
 def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
     modules: Iterable[Any] = (
-        *(ping, status, tags, prompts, documents),
+        *(ping, status, metrics, tags, prompts, documents),
         *(chat, conversation, passthrough),
         gemini,  # whose calls hold a model's name, before those that end with one
         *_OF_OPENAI,
@@ -107,6 +112,15 @@ def ollama_routes() -> list[tuple[str, type[BaseHandler]]]:
     """All that an Ollama serves, at the root, for a port of its own: there are tools that take no path."""
     own = [(path.removeprefix("/ollama"), handler) for path, handler in ollama.root_routes]
     return [*ping.health_routes, *_ollamas_others(), *own]
+
+
+def metrics_routes() -> list[tuple[str, type[BaseHandler]]]:
+    """All that is served on a port of the metrics' own."""
+    return [
+        *metrics.port_routes,
+        *((path, handler) for path, handler in ping.routes if path == "/ping"),
+        *ping.health_routes,
+    ]
 
 
 def make_app(
@@ -170,11 +184,13 @@ class Service:
             settings,
             self.registry,
             UpstreamClient(client),
+            router=Router(_states(shared, row)),
             memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1), self.heap),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
+            metering=metering_of(settings, shared.sheets if shared else None, row),
         )
-        self.lists = LiveLists(self.registry, self.gateway.upstream)
+        self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
         certificate = certificate or Certificate.of(settings)
         self.certificates = CertificateWatch(certificate, tells=row == 0) if certificate else None
@@ -188,6 +204,7 @@ class Service:
             at_once=SHARED if shared else ALONE,
             tls=self.certificates.context if self.certificates else None,
         )
+        self.gauges = Gauges(self.gateway, self.server)
         self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
         self.registry.on_swap.append(lambda snapshot: self.gateway.gate.forget())
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
@@ -226,6 +243,10 @@ class Service:
         prefix = self.settings.ep_prefix
         everything = make_app(gateway, routes_of(prefix), NoSuchPathHandler, prefix)
         self.server.add_sockets(listeners.main, everything)
+        gateway.local = all(map(is_loopback, listeners.addresses))
+        if listeners.metrics:
+            told = make_app(gateway, metrics_routes(), NoSuchPathHandler)
+            self.server.add_sockets(listeners.metrics, told)
         if listeners.ollama:
             alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)
             self.server.add_sockets(listeners.ollama, alone)
@@ -234,6 +255,7 @@ class Service:
         if self.certificates:
             self.certificates.start()
         self.heartbeat.start()
+        self.gauges.start()
 
     def reread(self) -> asyncio.Task[None]:
         """Look at all files now; the task ends when what was seen of the configuration is judged."""
@@ -257,7 +279,9 @@ class Service:
             await self._idle(_FAREWELL)
         await self.server.close_all_connections()
         self.heartbeat.stop()
+        self.gauges.stop()
         self.lists.stop()
+        gateway.polls.close()
         gateway.upstream.close()
         gateway.offload.close()
         self.heap.close()
@@ -297,6 +321,14 @@ class Service:
         return False
 
 
+def _states(shared: SharedState | None, row: int) -> States:
+    """What this process knows of upstreams, together with the other workers if there are any."""
+    if shared is None:
+        return States()
+    shared.upstreams.join(row)
+    return States(shared.upstreams)
+
+
 def sources_of(settings: Settings, env: Mapping[str, str]) -> Sources:
     """Where this service's configuration comes from."""
     return Sources(
@@ -317,6 +349,12 @@ def guarded_files(settings: Settings, env: Mapping[str, str]) -> tuple[Path, ...
     configuration, and those that OpenSSL reads."""
     copy = [settings.last_good / NAME] if settings.last_good else []
     return (*settings.files, *copy, *(Path(env[name]) for name in ("SSL_CERT_FILE",) if env.get(name)))
+
+
+def metering_of(settings: Settings, sheets: Sheets | None, row: int) -> Metering:
+    """What a process counts, in sheets of its own unless it shares them."""
+    sheets = sheets or Sheets(1, settings.metrics_max_series)
+    return Metering(sheets, row, names=settings.metrics_names, keep=settings.metrics_keep)
 
 
 def last_good_of(settings: Settings) -> LastGood | None:

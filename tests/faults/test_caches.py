@@ -74,8 +74,7 @@ async def _ask(client: Connection, number: int) -> None:
 async def test_no_cache_has_what_a_client_chose(tmp_path: Path) -> None:
     """Whatever it writes, and wherever: no cache grows, and nothing is kept under its texts when its connection is gone."""
     async with Peer(healthy) as peer:
-        settings = {"trusted_proxies": "127.0.0.1", "allowed_hosts": "*.localhost"}
-        async with RunningGateway(tmp_path, config(peer.url), **settings) as proxy:
+        async with RunningGateway(tmp_path, config(peer.url), trusted_proxies="127.0.0.1") as proxy:
             async with Connection(proxy.url) as client:
                 await _ask(client, 0)
             before = _caches()

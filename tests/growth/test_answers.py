@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
 
-from llm_proxy.clients.unpacking import unpacked, zstd
+from llm_proxy.clients.unpacking import unpacked
 from llm_proxy.errors import GatewayError
 from llm_proxy.relay.assemble import collect
 from llm_proxy.wire.answers.reader import AnswerReader
@@ -18,6 +19,11 @@ from llm_proxy.wire.events import ChatResponse, Chunk
 from llm_proxy.wire.schema import EmbeddingsRequest
 from tests.fuzz.targets import ADAPTERS, PLAIN, VECTORS, _faces
 from tests.support.growth import ALLOWED, growth
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Json = dict[str, Any]
 
@@ -193,12 +199,14 @@ def test_vectors_are_read_in_proportion(dialect: str) -> None:
 
     def make(n: int) -> tuple[bytes, EmbeddingsRequest]:
         row = [0.5]
-        found: Json = {
+        answers: dict[str, Json] = {
             "openai": {"data": [{"object": "embedding", "index": i, "embedding": row} for i in range(n)]},
             "gemini": {"embeddings": [{"values": row}] * n},
             "ollama": {"embeddings": [row] * n},
-        }[dialect]
-        return json.dumps(found).encode(), EmbeddingsRequest.of({**VECTORS.sent, "input": ["x"] * n})
+        }
+        return json.dumps(answers[dialect]).encode(), EmbeddingsRequest.of(
+            {**VECTORS.sent, "input": ["x"] * n}
+        )
 
     assert growth(make, lambda given: ADAPTERS[dialect].embeddings_response(*given), SIZE * 4) <= ALLOWED
 

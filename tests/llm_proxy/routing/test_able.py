@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -125,6 +126,10 @@ def test_what_is_lacking(needs: Needs, about: About, fields: dict[str, Any], lac
     assert able(row(**fields)) is (lack is None)
 
 
+def _same(about: About, _: Deployment) -> About:
+    return about
+
+
 def test_refusals() -> None:
     """400, with the code that clients know or the field that is meant; a longer context may be another model's."""
     known = {8: About(context=8), 20: About(context=20)}
@@ -137,7 +142,7 @@ def test_refusals() -> None:
         (Needs(vision=True), About(vision=False), "messages"),
         (Needs(tools=True), About(tools=False), "tools"),
     ):
-        error, condition = Able(needs, lambda _, about=about: about).refusal("m", [row()])
+        error, condition = Able(needs, partial(_same, about)).refusal("m", [row()])
         assert (error.status, error.param or error.problems[0].path) == (400, field)
         assert "'m'" in error.message
         assert condition == "unavailable"
