@@ -29,6 +29,7 @@ class KeptHandler(MediaHandler):
 
     root: ClassVar[str] = ""
     calls_a_model = False
+    bills = False
 
     def share(self) -> float:
         return 0.0  # the first in use: see the module

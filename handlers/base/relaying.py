@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import ClassVar
 
 from handlers.base.answering import AnsweringHandler
 from llm_proxy.errors import ClientGone, GatewayError
@@ -23,11 +24,19 @@ LEGAL_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
 class RelayingHandler(AnsweringHandler):
     """Base of the endpoints that relay what they do not read."""
 
+    #: Whether nobody can tell what it costs.
+    blind: ClassVar[bool] = False
     #: When a client that has heard nothing should hear something (loop time).
     _silent_until = math.inf
 
     async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
         """Make ``call``, relay its answer and finish."""
+        try:
+            if self.grant is not None:
+                await self.charge(deployment, {}, blind=self.blind)
+        except GatewayError as error:
+            self.fail(error)
+            return
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
         self.gateway.running.add(self)
         try:
@@ -42,11 +51,15 @@ class RelayingHandler(AnsweringHandler):
                     await self._copy_body(exchange, clock)
             finally:
                 self._count_call(exchange)
+                if self.account is not None:
+                    self.account.note(deployment, exchange, None, 0)
             self.finish()
         except GatewayError as error:
             await self.relay_failed(error)
         finally:
             self.gateway.running.discard(self)
+            if self.account is not None:
+                self.account.close()
 
     async def take_head(self, head: Head, clock: Clock, deployment: Deployment) -> None:
         """Make the head of the answer that of ours; nothing has been sent yet. Raises ``GatewayError``."""

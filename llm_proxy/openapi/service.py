@@ -70,7 +70,14 @@ SHAPES: dict[str, Schema] = {
             "workers": many(ref("Worker")),
             "ollama": maybe(STRING),
         },
-        {"file_hash": maybe(STRING), "last_good": BOOLEAN, "noticed": OBJECT, "tls": maybe(OBJECT)},
+        {
+            "file_hash": maybe(STRING),
+            "last_good": BOOLEAN,
+            "noticed": OBJECT,
+            "tls": maybe(OBJECT),
+            "usage": maybe(OBJECT),
+            "shared": maybe(STRING),
+        },
         "What runs now, and whether it is what lies on disk. `ollama`: where Ollama's API has a port of its own.",
     ),
     "RunningModels": record(

@@ -35,6 +35,10 @@ from handlers.faces import (
     openai_media,
     openai_responses,
 )
+from llm_proxy.access.books import Books
+from llm_proxy.access.cells import Cells
+from llm_proxy.access.ledger import Ledger
+from llm_proxy.access.meter import Meter
 from llm_proxy.clients.application import GatewayApplication
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
@@ -159,6 +163,12 @@ class Service:
             last_good=last_good,
         )
         self.watcher = Watcher(self.registry, settings.watch)
+        self.cells = shared.cells if shared else Cells()
+        self.cells.give_back(row)  # what whoever had this row before has left behind
+        self.books = Books(
+            Meter(self.cells, row),
+            Ledger(settings.state, settings.usage_days, shared.memory if shared else None),
+        )
         client = PooledHTTPClient(
             force_instance=True,
             limits=PoolLimits(connections=settings.upstream_connections, idle_http=settings.upstream_idle),
@@ -172,6 +182,7 @@ class Service:
             memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1), self.heap),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
+            books=self.books,
         )
         certificate = certificate or Certificate.of(settings)
         self.certificates = CertificateWatch(certificate, tells=row == 0) if certificate else None
@@ -227,6 +238,8 @@ class Service:
             alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)
             self.server.add_sockets(listeners.ollama, alone)
         self.watcher.start()
+        if self.books.ledger is not None:
+            self.books.ledger.start()
         if self.certificates:
             self.certificates.start()
         self.heartbeat.start()
@@ -256,6 +269,8 @@ class Service:
         gateway.upstream.close()
         gateway.offload.close()
         self.heap.close()
+        if self.books.ledger is not None:
+            self.books.ledger.close()
         self.watcher.stop()
         if self.certificates:
             self.certificates.stop()
