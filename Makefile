@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps torture soak overload fuzz fuzz-api bench schema matrix requirements vendors build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -52,11 +52,14 @@ test-apps: environment ## real programs (Claude Code, Codex, Gemini CLI, aider .
 torture: environment ## a thousand edits under two hundred streams in two workers (some minutes)
 	$(BIN)/python -m tests.torture --edits 1000 --streams 200 --workers 2
 
-soak: environment ## an hour of mixed load with faults
-	$(BIN)/python -m tests.soak --minutes 60
+soak: environment ## an hour of mixed load with faults and attackers; writes benchmarks/SOAK.md
+	$(BIN)/python -m tests.soak --minutes 60 --report benchmarks/SOAK.md
 
 overload: environment ## what one client can cost the others: attackers of every kind beside an honest one (some minutes)
 	$(BIN)/python -m tests.overload
+
+routing: environment ## ten thousand requests while one of three upstreams fails in every way (a minute)
+	ROUTING_REQUESTS=10000 $(BIN)/python -m pytest -n 0 -q tests/routing/test_many.py
 
 bench: environment ## what the gateway costs, beside a direct call and vllm-router (about a quarter of an hour)
 	$(BIN)/python -m benchmarks

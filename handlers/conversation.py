@@ -97,7 +97,7 @@ class ConversationHandler(AnsweringHandler):
             request = await self.beside(canonical, form, body, system)
             return Prepared(request, OpenAIFace(request.wants_usage, request.model), prompt=used)
 
-        await self.answer(self.deployment(form.model_name), prepare)
+        await self.answer(self.route(form.model_name, body, stream=form.stream is not False), prepare)
 
     def _system(self, form: ConversationRequest, deployment: Deployment) -> tuple[str, UsedPrompt | None]:
         """The system prompt and what to call it. Raises ``PromptNotFound`` or ``InvalidRequest`` (slots)."""

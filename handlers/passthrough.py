@@ -22,12 +22,12 @@ from llm_proxy.clients.request_reader import MAX_HEAD, MAX_HEADERS
 from llm_proxy.clients.target import after
 from llm_proxy.errors import InvalidRequest, NotAllowed, NotFound, Problem, RequestError
 from llm_proxy.faces.face import OpenAIFace
-from llm_proxy.relay.relay import Clock
+from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.upstream import Head
 from llm_proxy.routing.choice import unknown_model
 from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.schema import Open, validated
-from llm_proxy.wire.sse import dumps
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -103,7 +103,7 @@ class PassthroughHandler(RelayingHandler):
         """The body of the JSON form as it is sent; a large one is written beside the loop."""
         if isinstance(body, str):
             return body.encode()
-        return await self.beside(dumps, body)
+        return await self.beside(encoded, body)
 
     def _deployment(self, form: PassthroughRequest) -> Deployment:
         if (form.model is None) == (form.provider is None):
@@ -151,7 +151,7 @@ class PassthroughHandler(RelayingHandler):
             once=True,
         )
         self.facts.update(provider=deployment.provider, model=deployment.name or None)
-        await self.relay_call(call, deployment)
+        await self.relay_from(deployment, lambda _: self.relay_call(call, deployment))
 
     async def take_head(self, head: Head, clock: Clock, deployment: Deployment) -> None:
         status = head.status

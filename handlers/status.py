@@ -12,6 +12,7 @@ from handlers.base.handler import BaseHandler
 from llm_proxy import __version__
 from llm_proxy.live.state.dry_run import tell
 from llm_proxy.live.state.registry import Snapshot
+from llm_proxy.relay.standings import standing_of
 from llm_proxy.telemetry import log as logs
 from llm_proxy.telemetry.process_report import differ
 
@@ -82,7 +83,7 @@ class StatusHandler(BaseHandler):
 
 class RunningHandler(BaseHandler):
     """``GET /status/models``: every deployment and prompt version that runs, told so that ``llm-proxy check --against``
-    can compare an edit with it."""
+    can compare an edit with it, and how each upstream stands."""
 
     endpoint = "/status/models"
     during_drain = True
@@ -92,7 +93,21 @@ class RunningHandler(BaseHandler):
         self.set_header("Cache-Control", "no-store")
         salt, snapshot = secrets.token_hex(16) if self._is_local() else "", self.snapshot
         count = len(snapshot.config.deployments) + len(snapshot.prompts.prompts)
-        await self.send_long(count, lambda: tell(snapshot, salt))
+        states, now, wall = self.gateway.router.states, self.now(), time.time()
+        lists = {
+            (row.provider, row.name): self.gateway.list_report(row)
+            for row in snapshot.catalog.asked_for_lists()
+        }
+
+        def make() -> dict[str, Any]:
+            told = tell(snapshot, salt)
+            for row, deployment in zip(told["models"], snapshot.config.deployments, strict=True):
+                row |= standing_of(deployment, states, now, wall)
+                if (heard := lists.get((deployment.provider, deployment.name))) is not None:
+                    row["list"] = heard
+            return told
+
+        await self.send_long(count, make)
 
     head = get
 

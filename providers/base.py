@@ -16,6 +16,7 @@ from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.common.about import About, of_list
+from providers.common.listed import names_in
 from providers.common.thoughtless import refuses_thinking, without_thinking
 
 __all__ = [
@@ -110,6 +111,10 @@ class BaseProvider(ABC):
         """The error that an upstream status >= 400 stands for; ``headers`` has lower-case names, ``body`` may be cut.
         Classified by status first, then by machine-readable code, never by prose."""
 
+    def takes_file_urls(self, deployment: Deployment) -> bool:
+        """Whether a part ``file`` may hold an address instead of data."""
+        return True
+
     def adapter_for(self, request: ChatRequest, deployment: Deployment) -> Adapter:
         """Who makes the call for ``request``: this dialect has one API for chats, or the vendor several."""
         return self
@@ -126,6 +131,14 @@ class BaseProvider(ABC):
     def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
         """What the answer to one of these calls says, by the upstream's names of its models. Never raises."""
         return of_list(body)
+
+    def list_call(self, deployment: Deployment) -> HttpCall | None:
+        """What to ask this upstream to hear which models it has; None where there is nobody to ask."""
+        return None
+
+    def listed(self, body: bytes) -> tuple[str, ...] | None:
+        """The names in the answer to that call, the upstream's own; None if it is no list. Never raises."""
+        return names_in(body)
 
     def without_thinking(
         self, request: ChatRequest, deployment: Deployment

@@ -18,5 +18,8 @@ class DemoProvider(OpenAIProvider):
     has_media: ClassVar[bool] = False
     vendors: ClassVar[frozenset[str]] = frozenset()
 
+    def list_call(self, deployment: Deployment) -> HttpCall | None:
+        return None  # it answers by any name
+
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         raise NotSupported.by_upstream("the demo has no embeddings")

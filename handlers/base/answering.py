@@ -13,6 +13,7 @@ import random
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -22,17 +23,24 @@ from handlers.base.charging import Account, refused, told
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.redaction import conceal, without_addresses
+from handlers.base.routed import carry_out, wanted_prompt
 from llm_proxy.access.cost import usage_at_end
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import Face, OpenAIFace
+from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.net.pace import Pace
+from llm_proxy.relay.attempt_words import words
+from llm_proxy.relay.attempts import Attempts, Wish
 from llm_proxy.relay.memory import COST
-from llm_proxy.relay.relay import Relay, Tally, expressed, read_answer
+from llm_proxy.relay.reading import read_answer
+from llm_proxy.relay.relay import Relay, Tally, expressed
 from llm_proxy.relay.upstream import Exchange
+from llm_proxy.routing.able import needs_of
 from llm_proxy.routing.choice import choose
-from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
+from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter, BaseProvider
+from providers.common.about import About
 
 T = TypeVar("T")
 
@@ -88,6 +96,8 @@ class AnsweringHandler(BaseHandler):
     account: Account | None = None
     #: Whether its answers are paid for.
     bills: ClassVar[bool] = True
+    #: The attempts at several upstreams; None where there is one and nothing else is configured.
+    tries: Attempts | None = None
     #: What headers about limits begin with in the endpoint's dialect.
     limits: ClassVar[tuple[str, ...]] = OPENAI
     #: Whom it is asked of.
@@ -116,9 +126,58 @@ class AnsweringHandler(BaseHandler):
     def deployment(self, model: str) -> Deployment:
         """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
         self.facts["model"] = model[:_LONGEST_NAME]
-        resolved = self.resolved(model)
-        rows = resolved.deployments
-        return rows[0] if resolved.plain or resolved.pinned else choose(rows, random.random())
+        found = self.resolved(model)
+        rows = found.deployments
+        return rows[0] if found.plain or found.pinned else choose(rows, random.random())
+
+    def route(
+        self, model: str, body: Mapping[str, Any] = NOTHING, *, stream: bool = False
+    ) -> Deployment | Attempts:
+        """Where a request for ``model`` goes; ``body`` is the client's. Raises ``ModelNotFound``."""
+        self.facts["model"] = model[:_LONGEST_NAME]
+        found = self.resolved(model)
+        return found.deployments[0] if found.plain else self.attempts(found, body, stream=stream)
+
+    def attempts(
+        self,
+        resolved: Resolved,
+        body: Mapping[str, Any] = NOTHING,
+        *,
+        stream: bool = False,
+        able: Callable[[Deployment], bool] | None = None,
+        first: Deployment | None = None,
+    ) -> Attempts:
+        """The attempts at the upstreams of a model that has several, or more to be said about."""
+        wish = self.wish(resolved, body, able, first)
+        tries = Attempts(self.gateway.router, resolved, self.snapshot.catalog.resolve, wish)
+        if stream:
+            tries.silent_until = tries.started + self.gateway.keep_alive.after
+            tries.break_silence = self._while_nothing_is_heard
+        return tries
+
+    def wish(
+        self,
+        resolved: Resolved,
+        body: Mapping[str, Any],
+        able: Callable[[Deployment], bool] | None,
+        first: Deployment | None,
+    ) -> Wish:
+        """What the request wants of an upstream."""
+        needs = partial(self.beside, needs_of, body) if body else None
+        prompt = wanted_prompt(resolved, self.request.headers, body)
+        found = Wish(able, first, prompt, about=self._about, needs=needs)
+        if (grant := self.grant) is None:
+            return found
+        return replace(found, tokens=self.tokens, key=grant.name, priority=grant.priority)
+
+    def _about(self, deployment: Deployment) -> About:
+        """What is known of that upstream's model."""
+        return self.gateway.abilities.of(deployment, self.snapshot.adapter(deployment))
+
+    async def _while_nothing_is_heard(self) -> float:
+        """Tell a client that waits for an upstream that we are still here; when to do so again."""
+        await self.send(self.face.keep_alive())
+        return self.now() + self.gateway.keep_alive.interval
 
     async def complete_chat(self, body: dict[str, Any], *, stream: bool) -> None:
         """Answer a body of OpenAI's chat completions; ``stream`` is what an absent field means. Raises ``RequestError``."""
@@ -129,12 +188,15 @@ class AnsweringHandler(BaseHandler):
         async def prepare(_: Deployment) -> Prepared:
             return Prepared(request, OpenAIFace(request.wants_usage, request.model))
 
-        await self.answer(self.deployment(request.model), prepare)
+        await self.answer(self.route(request.model, body, stream=request.stream is True), prepare)
 
-    async def answer(self, deployment: Deployment, prepare: Prepare) -> None:
-        """Answer from ``deployment`` what ``prepare`` makes of the request, and finish."""
+    async def answer(self, where: Deployment | Attempts, prepare: Prepare) -> None:
+        """Answer from there what ``prepare`` makes of the request, and finish."""
         try:
-            await self.attempt(deployment, prepare)
+            if type(where) is Deployment:
+                await self.attempt(where, prepare)
+            else:
+                await carry_out(self, where, lambda deployment: self.attempt(deployment, prepare))  # type: ignore[arg-type]
         except GatewayError as error:
             await self._ended_badly(error)
         except Exception as error:
@@ -177,6 +239,8 @@ class AnsweringHandler(BaseHandler):
                     or (other := await self.another(prepared, deployment, error)) is None
                 ):
                     raise
+                if self.tries is not None:
+                    self.tries.again(error)
                 self.clear()
                 prepared = other
         await prepared.tell()  # type: ignore[union-attr]
@@ -216,6 +280,10 @@ class AnsweringHandler(BaseHandler):
             self.gateway.keep_alive,
             self.worked_out,
         )
+        tries = self.tries
+        if tries is not None:
+            tries.opened(exchange)
+            relay.first_token = tries.token if request.stream else None
         self.facts["stream"] = bool(request.stream)
         if deployment.on_client_gone == "drain":
             self._drain_seconds = deployment.drain_seconds
@@ -229,6 +297,8 @@ class AnsweringHandler(BaseHandler):
                     await relay.stream(self)
                 else:
                     response = await relay.whole()
+                if tries is not None:
+                    tries.answered(tally.usage)
                 if self._left_at is not None:
                     self.facts["drained"] = True
             finally:
@@ -283,11 +353,15 @@ class AnsweringHandler(BaseHandler):
         self._say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), None)
         exchange = self._open(call, deployment)
         del call
+        if self.tries is not None:
+            self.tries.opened(exchange)
         self.gateway.running.add(self)
         try:
             try:
                 async with exchange:
                     _, body = await read_answer(exchange, adapter, deployment.timeouts)
+                if self.tries is not None:
+                    self.tries.answered()
             finally:
                 self._count_call(exchange)
                 if self.account is not None:
@@ -312,6 +386,7 @@ class AnsweringHandler(BaseHandler):
     async def _send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
         self._tell_limits()
+        self._tell_attempts()
         if len(body) > OFF_LOOP and not self.gone:
             self.answer_headers.put("Content-Length", str(len(body)))
             self.write(body)
@@ -368,6 +443,7 @@ class AnsweringHandler(BaseHandler):
         """Send the headers of a streamed answer together with its first bytes."""
         self._begun = True
         self._tell_limits()
+        self._tell_attempts()
         self.stream_headers()
         # Node's fetch takes a cut body for a complete one if it saw "Connection: close"; the connection of a client
         # that asked for it is closed at the end all the same.
@@ -389,6 +465,25 @@ class AnsweringHandler(BaseHandler):
                 self.set_header(name, value)
             if taken.warning is not None:
                 self.set_header("X-LLM-Budget", header_text(f"{taken.warning[0]} {taken.warning[1]}%"))
+
+    def _tell_attempts(self, error: GatewayError | None = None) -> None:
+        """Who was asked, and what came of it; at the end ``error``, if so."""
+        exchange, upstream = self.exchange, self._upstream
+        if self.tries is not None:
+            text = header_text.__wrapped__(self.tries.told())
+            self.facts |= self.tries.facts()
+            if self.tries.fallback:
+                self.answer_headers.put(
+                    "X-Llm-Fallback", header_text.__wrapped__(self.tries.fallback[:_NAMES])
+                )
+        elif exchange is not None and upstream is not None:
+            head, provider = exchange.head, header_text(upstream.provider)
+            text = words(provider, head and head.status, error, exchange.loop.time() - exchange.started_at)
+        else:
+            return
+        if text:
+            self.answer_headers.put("X-Llm-Attempts", text)
+            self.facts["attempts"] = text
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""
@@ -423,7 +518,7 @@ class AnsweringHandler(BaseHandler):
         if self._upstream is not None:
             conceal(error, self._upstream)
         self.note_failure(error)
-        if isinstance(error, UpstreamAuth) and self._worth_a_line("auth"):
+        if isinstance(error, UpstreamAuth) and self.tries is None and self._worth_a_line("auth"):
             log.error("an upstream rejects our key", extra={"provider": self.facts.get("provider")})
         if isinstance(error, ClientGone) or self.gone:
             self.gone = True
@@ -433,6 +528,7 @@ class AnsweringHandler(BaseHandler):
         if not self._begun:
             self.clear()
             self._tell_limits(failed=True)
+            self._tell_attempts(error)
             self.fail(error)
             return
         try:
@@ -445,6 +541,13 @@ class AnsweringHandler(BaseHandler):
         """``Running.abort``: close the upstream at once; the task that relays finds the reason and ends."""
         if self.exchange is not None:
             self.exchange.abort(reason)
+        if self.tries is not None:
+            self.tries.leave(reason)
+
+    def begin_anew(self) -> None:
+        """An attempt has failed, and nobody has heard of it but for keep-alives: the next one begins."""
+        if not self._begun:
+            self.clear()
 
     def on_connection_close(self) -> None:
         if self._delivered():
@@ -472,11 +575,13 @@ class AnsweringHandler(BaseHandler):
         self.gone = True
         self._left_at = perf_counter()
         exchange = self.exchange
+        reason = ClientGone("the client closed its connection")
+        if self.tries is not None and (exchange is None or exchange.over):
+            self.tries.leave(reason)  # it waits for an upstream
         if exchange is None:
             return
         self.facts.setdefault("ended_by", "client")
         self.facts["phase"] = exchange.phase
-        reason = ClientGone("the client closed its connection")
         if self._may_drain(exchange):
             loop = asyncio.get_running_loop()
             self._drain_timer = loop.call_later(self._drain_seconds, self.abort, reason)

@@ -17,14 +17,17 @@ from llm_proxy.access.books import Books
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
+from llm_proxy.relay.abilities import Abilities
 from llm_proxy.relay.memory import Memory
 from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.offload import Offload
 from llm_proxy.relay.relay import KeepAlive
+from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.lacking import Lacking
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.process_report import ProcessReport
+from llm_proxy.wire.calls import Deployment
 
 
 class Running(Protocol):
@@ -59,6 +62,8 @@ class Gateway:
     upstream: UpstreamClient
     #: What the upstreams say of their models.
     knowledge: Knowledge = field(init=False)
+    #: The same, ready for each request that has a choice.
+    abilities: Abilities = field(init=False)
     started_at: float = field(default_factory=time.time)
     #: True when the process stops: no new work is accepted.
     draining: bool = False
@@ -69,12 +74,16 @@ class Gateway:
     drained: set[Running] = field(default_factory=set)
     #: Endpoints that upstreams turned out not to have.
     lacking: Lacking = field(default_factory=Lacking)
+    #: What is known of upstreams, and who waits for them.
+    router: Router = field(default_factory=Router)
     #: Where work on large bodies and answers is done.
     offload: Offload = field(default_factory=Offload)
     #: How much of bodies may be held.
     memory: Memory = field(default_factory=lambda: Memory(1 << 40))
     #: What the status endpoint says about the watcher.
     watcher_report: Callable[[], dict[str, Any]] = dict
+    #: What was heard of the models that an upstream lists, if it is asked for them.
+    list_report: Callable[[Deployment], dict[str, Any] | None] = lambda row: None
     #: What each process of the service says of itself, this one among them, for the status endpoint.
     reports: Callable[[], list[ProcessReport]] = list
     #: Where Ollama's API has a port of its own, if it has.
@@ -92,6 +101,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.knowledge = Knowledge(self.upstream)
+        self.abilities = Abilities(self.knowledge)
 
     @property
     def stopping(self) -> bool:

@@ -15,8 +15,11 @@ from urllib.parse import unquote_plus
 from handlers.base.media import MediaHandler
 from llm_proxy.errors import RequestError
 from llm_proxy.faces.media.body import MediaBody
-from llm_proxy.relay.relay import Clock
+from llm_proxy.live.config.catalog import Resolved
+from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.upstream import Exchange
+from llm_proxy.routing.choice import choose
+from llm_proxy.wire.calls import Deployment
 
 #: RFC 3986, section 3.4, and what browsers leave as it is.
 _QUERY = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@%/?\[\]|]*")
@@ -31,8 +34,9 @@ class KeptHandler(MediaHandler):
     calls_a_model = False
     bills = False
 
-    def share(self) -> float:
-        return 0.0  # the first in use: see the module
+    def one_of(self, resolved: Resolved, able: list[Deployment]) -> Deployment:
+        found = next((row for row in able if row.weight > 0), None)
+        return found if found is not None else choose(able, 0.0)  # which says that none is in use
 
     async def ask(self, method: str, body: MediaBody | None = None, *, told: bool = False) -> None:
         """Relay the request to where the thing is, or shall be. ``told``: the upstream wants to know the model too."""
@@ -40,9 +44,8 @@ class KeptHandler(MediaHandler):
         target = self.request.path[self.request.path.rindex(self.root) + len("/v1") :]
         query, hint = without_model(self.request.query)
         model = (body.model if body is not None else None) or hint or self.request.headers.get("X-Model")
-        deployment = self.where(model or None)
         target = f"{target}?{query}" if query else target
-        await self.send_on(deployment, method, target, body, deployment.model if told and model else None)
+        await self.send_on(self.where(model or None), method, target, body, named=told and bool(model))
 
     async def _copy_body(self, exchange: Exchange, clock: Clock) -> None:
         if self.request.method != "HEAD":

@@ -9,7 +9,7 @@ gives a request is not told: the gateway's own stands there. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 OPENAI = ("x-ratelimit-",)
 ANTHROPIC = ("anthropic-ratelimit-",)
@@ -23,12 +23,10 @@ _MOST = 32
 
 def limits_in(
     headers: Mapping[str, str], prefixes: tuple[str, ...], *, failed: bool
-) -> Iterator[tuple[str, str]]:
+) -> Iterable[tuple[str, str]]:
     """Those of ``headers`` (names in lower case) that begin with one of ``prefixes``; if it ``failed``, the others too."""
-    if not prefixes:
-        return
+    if not prefixes or not (failed or "ratelimit-" in "\n".join(headers)):
+        return ()  # most upstreams say nothing
     found = [name for name in headers if name.startswith(prefixes)][:_MOST]
-    for name in (*found, *(_ON_ERRORS if failed else ())):
-        value = headers.get(name, "")
-        if _NAME.fullmatch(name) and _VALUE.fullmatch(value):
-            yield name, value
+    fields = [(name, headers.get(name, "")) for name in (*found, *(_ON_ERRORS if failed else ()))]
+    return [(name, value) for name, value in fields if _NAME.fullmatch(name) and _VALUE.fullmatch(value)]

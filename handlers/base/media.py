@@ -9,7 +9,7 @@ meant; with several a 400 says what to send.
 
 from __future__ import annotations
 
-import random
+import math
 from collections.abc import Iterable
 from time import perf_counter
 from typing import ClassVar
@@ -19,9 +19,11 @@ from handlers.base.redaction import ADDRESSES
 from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSupported, Problem
 from llm_proxy.faces.media.body import MediaBody, read_body
-from llm_proxy.relay.relay import Clock, read_error
+from llm_proxy.live.config.catalog import Resolved
+from llm_proxy.relay.attempts import Attempts
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import read_error
 from llm_proxy.relay.upstream import Head
-from llm_proxy.routing.choice import choose
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.strict_json import JsonProblem
 
@@ -49,18 +51,21 @@ class MediaHandler(RelayingHandler):
     _tail = b""
     _is_stream = False
 
-    def where(self, model: str | None) -> Deployment:
+    def where(self, model: str | None) -> Deployment | Attempts:
         """Where a request for ``model`` goes. Raises ``ModelNotFound``, ``NoUpstream``, ``NotSupported`` or
         ``InvalidRequest``."""
         if model is None:
             return self._only_provider()
         self.facts["model"] = model
         resolved = self.resolved(model)
-        rows = resolved.deployments
-        able = [row for row in rows if self.able(row)]
+        able = [row for row in resolved.deployments if self.able(row)]
         if not able:
-            raise NotSupported.by_upstream(self.not_there(rows))
-        return able[0] if resolved.pinned else choose(able, self.share())
+            raise NotSupported.by_upstream(self.not_there(resolved.deployments))
+        return self.one_of(resolved, able)
+
+    def one_of(self, resolved: Resolved, able: list[Deployment]) -> Deployment | Attempts:
+        """Where the request goes, if ``able`` of the model's deployments may take it."""
+        return able[0] if resolved.plain else self.attempts(resolved, able=self.able)
 
     def able(self, row: Deployment) -> bool:
         """Whether that upstream may have such endpoints."""
@@ -72,10 +77,6 @@ class MediaHandler(RelayingHandler):
         return (
             f"upstreams of the type {kinds} have no such endpoint; those that speak {self.what} may have it"
         )
-
-    def share(self) -> float:
-        """Which of several deployments: a point from 0 to below 1 of their weights."""
-        return random.random()
 
     def _only_provider(self) -> Deployment:
         """The bare row of the one provider that has such endpoints."""
@@ -91,10 +92,25 @@ class MediaHandler(RelayingHandler):
         return bare
 
     async def send_on(
+        self,
+        where: Deployment | Attempts,
+        method: str,
+        target: str,
+        body: MediaBody | None,
+        *,
+        named: bool,
+    ) -> None:
+        """Send the request there and relay its answer. ``named``: the upstream's name for the model stands in the body
+        then; else one that stands in it is taken out."""
+
+        async def once(deployment: Deployment) -> None:
+            await self._send_to(deployment, method, target, body, deployment.model if named else None)
+
+        await self.relay_from(where, once)
+
+    async def _send_to(
         self, deployment: Deployment, method: str, target: str, body: MediaBody | None, model: str | None
     ) -> None:
-        """Send the request to ``deployment`` and relay its answer. ``model`` is what stands in the body then; None, and
-        a model that stands in it is taken out."""
         headers = [("Accept", self._accept())]
         data: bytes | None = None
         removed: list[str] = []
@@ -172,6 +188,11 @@ class MediaHandler(RelayingHandler):
             await self.send(self.face.keep_alive())
         else:
             self._silent_until = now + self.gateway.keep_alive.interval
+
+    def begin_anew(self) -> None:
+        super().begin_anew()
+        if not self._begun:
+            self._owed, self._is_stream, self._silent_until = None, False, math.inf
 
     async def relay_failed(self, error: GatewayError) -> None:
         if self._begun and not self._between_events():

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from handlers.base.answering import AnsweringHandler
+from handlers.base.routed import carry_out
 from llm_proxy.errors import ClientGone, GatewayError
-from llm_proxy.relay.relay import Clock, await_head
+from llm_proxy.relay.attempts import Attempts
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import await_head
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
 from llm_proxy.wire.calls import Deployment, HttpCall
 
@@ -29,15 +33,28 @@ class RelayingHandler(AnsweringHandler):
     #: When a client that has heard nothing should hear something (loop time).
     _silent_until = math.inf
 
-    async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
-        """Make ``call``, relay its answer and finish."""
+    async def relay_from(
+        self, where: Deployment | Attempts, once: Callable[[Deployment], Awaitable[None]]
+    ) -> None:
+        """Relay the answer that ``once`` gets, and finish."""
         try:
-            if self.grant is not None:
-                await self.charge(deployment, {}, blind=self.blind)
+            if type(where) is Deployment:
+                await once(where)
+            else:
+                await carry_out(self, where, once)  # type: ignore[arg-type]
         except GatewayError as error:
-            self.fail(error)
-            return
+            await self.relay_failed(error)
+        finally:
+            if self.account is not None:
+                self.account.close()
+
+    async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
+        """Make ``call``, relay its answer and finish. Raises ``GatewayError``."""
+        if self.grant is not None:
+            await self.charge(deployment, {}, blind=self.blind)
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
+        if self.tries is not None:
+            self.tries.opened(exchange)
         self.gateway.running.add(self)
         try:
             try:
@@ -49,17 +66,15 @@ class RelayingHandler(AnsweringHandler):
                     await self.take_head(head, clock, deployment)
                     clock.tick()
                     await self._copy_body(exchange, clock)
+                    if self.tries is not None:
+                        self.tries.answered()
             finally:
                 self._count_call(exchange)
                 if self.account is not None:
                     self.account.note(deployment, exchange, None, 0)
             self.finish()
-        except GatewayError as error:
-            await self.relay_failed(error)
         finally:
             self.gateway.running.discard(self)
-            if self.account is not None:
-                self.account.close()
 
     async def take_head(self, head: Head, clock: Clock, deployment: Deployment) -> None:
         """Make the head of the answer that of ours; nothing has been sent yet. Raises ``GatewayError``."""
@@ -85,6 +100,8 @@ class RelayingHandler(AnsweringHandler):
     async def _copy_body(self, exchange: Exchange, clock: Clock) -> None:
         while True:
             if data := exchange.take(4 * PORTION):  # of which there are fewer copies than of events
+                if self.tries is not None:
+                    self.tries.token()
                 await self.send(data)
                 clock.tick()
             elif exchange.failure is not None:

@@ -59,12 +59,13 @@ class MessagesHandler(AnthropicHandler):
                 sent, dropped = await self.beside(cleaned, body)
                 return self.natively(call, sent, bool(asked.stream), AnthropicFace(asked.model), dropped)
             form = await self.beside(read, body)
-            chat = await self.beside(canonical, form, body, deployment.api_type, deployment.model)
+            addresses = self.snapshot.adapter(deployment).takes_file_urls(deployment)
+            chat = await self.beside(canonical, form, body, deployment.api_type, deployment.model, addresses)
             request = await self.beside(ChatRequest.of, chat.sent)
             face = AnthropicFace(asked.model, chat.members, partial(estimated_tokens, body))
             return Prepared(request, face, chat.dropped)
 
-        await self.answer(self.deployment(asked.model), prepare)
+        await self.answer(self.route(asked.model, body, stream=bool(asked.stream)), prepare)
 
 
 class CountTokensHandler(AnthropicHandler):
@@ -86,7 +87,7 @@ class CountTokensHandler(AnthropicHandler):
             sent, dropped = await self.beside(cleaned, body)
             return self.natively(call, sent, False, self.make_face(), dropped)
 
-        await self.answer(self.deployment(asked.model), prepare)
+        await self.answer(self.route(asked.model, body, stream=bool(asked.stream)), prepare)
 
     async def _ended_badly(self, error: GatewayError) -> None:
         # Servers that have no more than the messages of this API are many.

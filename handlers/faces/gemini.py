@@ -59,7 +59,7 @@ class GenerateContentHandler(GeminiHandler):
         body = await self.json_body()
         array = self.streams and self.get_query_argument("alt", "json") != "sse"
         name = self.known(model)
-        where = self.deployment(name)
+        where = self.route(name, body, stream=self.streams)
         self.face = GeminiFace(name, array=array)
 
         async def prepare(deployment: Deployment) -> Prepared:
@@ -67,7 +67,9 @@ class GenerateContentHandler(GeminiHandler):
                 return await self.as_it_is(
                     call, body, name, GeminiFace(name, array=array), stream=self.streams
                 )
-            chat = await self.beside(partial(canonical, stream=self.streams), body, name, deployment.api_type)
+            addresses = self.snapshot.adapter(deployment).takes_file_urls(deployment)
+            made = partial(canonical, stream=self.streams, addresses=addresses)
+            chat = await self.beside(made, body, name, deployment.api_type)
             request = await self.beside(ChatRequest.of, chat.sent)
             return Prepared(request, GeminiFace(name, array=array, thoughts=chat.thoughts), chat.dropped)
 
@@ -98,7 +100,7 @@ class GeminiCountTokensHandler(GeminiHandler):
                 return await self.as_it_is(call, body, name, GeminiFace())
             return Own(self._estimate)
 
-        await self.answer(self.deployment(name), prepare)
+        await self.answer(self.route(name, body), prepare)
 
     async def _ended_badly(self, error: GatewayError) -> None:
         # Servers that have no more than the answers of this API are many.
@@ -132,7 +134,7 @@ class EmbedContentHandler(GeminiHandler):
             request = await self.beside(EmbeddingsRequest.of, asked.sent)
             return Prepared(request, GeminiFace(), asked.dropped)
 
-        await self.answer(self.deployment(name), prepare)
+        await self.answer(self.route(name, body), prepare)
 
     def embeddings_body(self, body: bytes) -> bytes:
         return self._asked.answer(body)

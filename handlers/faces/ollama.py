@@ -142,7 +142,7 @@ class GeneratingHandler(OllamaHandler, NativeFirstHandler):
             chat = await self.beside(canonical, form, body, deployment.api_type)
             return Prepared(await self.beside(ChatRequest.of, chat.sent), face, chat.dropped)
 
-        await self.answer(self.deployment(name), prepare)
+        await self.answer(self.route(name, body, stream=asked.streams), prepare)
 
     async def _idle(self, face: OllamaFace, unloads: bool) -> None:
         """There is nothing to answer: the model shall be loaded, or need not be any more."""
@@ -190,7 +190,7 @@ class EmbedHandler(OllamaHandler, NativeFirstHandler):
             sent, dropped = await self.beside(canonical_embed, form, body)
             return Prepared(await self.beside(EmbeddingsRequest.of, sent), face_for(""), dropped)
 
-        await self.answer(self.deployment(name), prepare)
+        await self.answer(self.route(name, body), prepare)
 
     async def _nothing(self) -> None:
         """No text, no vector."""

@@ -29,12 +29,13 @@ class EmbeddingsHandler(AnsweringHandler):
     endpoint = "/v1/embeddings"
 
     async def post(self) -> None:
-        request = await self.beside(EmbeddingsRequest.of, await self.json_body())
+        body = await self.json_body()
+        request = await self.beside(EmbeddingsRequest.of, body)
 
         async def prepare(_: Deployment) -> Prepared:
             return Prepared(request, OpenAIFace())
 
-        await self.answer(self.deployment(request.model), prepare)
+        await self.answer(self.route(request.model, body), prepare)
 
 
 _PATHS: list[tuple[str, Any]] = [

@@ -36,7 +36,7 @@ class CompletionsHandler(NativeFirstHandler):
             face = CompletionsFace(asked.model, int(time.time()), asked.wants_usage)
             return self.natively(call, body, bool(asked.stream), face, instead=translated)
 
-        await self.answer(self.deployment(asked.model), prepare)
+        await self.answer(self.route(asked.model, body, stream=bool(asked.stream)), prepare)
 
 
 routes: list[tuple[str, Any]] = [("/v1/completions", CompletionsHandler)]

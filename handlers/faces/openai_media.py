@@ -23,9 +23,8 @@ class ModelHandler(MediaHandler):
         model = body.model
         if model is None and self.model_is_required:
             raise InvalidRequest.of([Problem("model", "is required")])
-        deployment = self.where(model)
         target = self.endpoint.removeprefix("/v1")
-        await self.send_on(deployment, "POST", target, body, deployment.model if model else None)
+        await self.send_on(self.where(model), "POST", target, body, named=bool(model))
 
 
 class SpeechHandler(ModelHandler):

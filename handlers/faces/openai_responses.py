@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from handlers.base.answering import Prepared
@@ -19,6 +20,7 @@ from llm_proxy.faces.responses.face import ResponsesFace
 from llm_proxy.faces.responses.native import Asked, ResponsesRelayFace, refers
 from llm_proxy.faces.responses.native_history import cleaned
 from llm_proxy.faces.responses.request import ResponsesRequest, canonical, read
+from llm_proxy.relay.attempts import Attempts
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest
 
@@ -34,23 +36,24 @@ class ResponsesHandler(NativeFirstHandler):
         body = await self.json_body()
         asked = await self.judged(body, Asked, ResponsesRequest)
 
-        async def translated() -> Prepared:
+        async def translated(deployment: Deployment) -> Prepared:
             form = await self.beside(read, body)
-            chat = await self.beside(canonical, form, body)
+            addresses = self.snapshot.adapter(deployment).takes_file_urls(deployment)
+            chat = await self.beside(canonical, form, body, addresses)
             request = await self.beside(ChatRequest.of, chat.sent)
             return Prepared(request, ResponsesFace(form, _now(), chat.tools, _now), tuple(chat.dropped))
 
         async def prepare(deployment: Deployment) -> Prepared:
             call = self.native_call(deployment)
             if call is None or not await self.beside(call.takes, body, deployment):
-                return await translated()
+                return await translated(deployment)
             sent: Mapping[str, Any] = body
             dropped: tuple[str, ...] = ()
             if call.keeps(deployment):
                 sent, dropped = await self.beside(cleaned, body)
             form = ResponsesRequest.model_construct(model=asked.model, input="")
             # What is kept nowhere else cannot be told in a chat.
-            instead = None if refers(body) else translated
+            instead = None if refers(body) else partial(translated, deployment)
             face = ResponsesFace(form, _now())
             return self.natively(call, sent, bool(asked.stream), face, dropped, instead)
 
@@ -59,19 +62,26 @@ class ResponsesHandler(NativeFirstHandler):
     def relay_face(self, own: Face) -> NativeFace:
         return ResponsesRelayFace(own)
 
-    def _where(self, asked: Asked, body: dict[str, Any]) -> Deployment:
-        """One of the model's deployments. Raises as ``deployment`` does."""
-        resolved = self.look_up(asked.model)
-        rows = resolved.deployments if resolved is not None else ()
+    def _where(self, asked: Asked, body: dict[str, Any]) -> Deployment | Attempts:
+        """Where it goes. Raises as ``route`` does."""
+        self.facts["model"] = asked.model
+        resolved = self.resolved(asked.model)
+        rows = resolved.deployments
+        first: Deployment | None = None
         if len(rows) > 1 and asked.store is not False:
             able = [(row, call) for row in rows if row.weight > 0 and (call := self.native_call(row))]
             kept = refers(body)
             if kept:
                 able = [(row, call) for row, call in able if call.takes(body, row)]
-            if able and (kept or asked.store or any(call.keeps(row) for row, call in able)):
-                self.facts["model"] = asked.model
+            if able and (kept or asked.store):
                 return able[0][0]
-        return self.deployment(asked.model)
+            if able and any(call.keeps(row) for row, call in able):
+                first = able[0][0]  # nobody has asked for it to be kept, so any other is better than none
+        return (
+            rows[0]
+            if resolved.plain
+            else self.attempts(resolved, body, stream=bool(asked.stream), first=first)
+        )
 
 
 def _now() -> int:

@@ -14,7 +14,8 @@ from typing import Any
 from llm_proxy.errors import GatewayError, openai_face
 from llm_proxy.wire.asked_name import Retold, differs, renamed
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done
-from llm_proxy.wire.sse import dumps, sse_data
+from llm_proxy.wire.large_json import encoded
+from llm_proxy.wire.sse import sse_data
 
 
 class Face(ABC):
@@ -118,8 +119,8 @@ class OpenAIFace(Face):
     def whole(self, response: ChatResponse) -> bytes:
         data, asked = response.data, self._asked
         if not asked or not differs(data, asked):
-            return response.raw or dumps(data)
-        return renamed(response.raw, data, asked) if response.raw else dumps({**data, "model": asked})
+            return response.raw or encoded(data)
+        return renamed(response.raw, data, asked) if response.raw else encoded({**data, "model": asked})
 
     def refusal(self, error: GatewayError, request_id: str) -> dict[str, Any]:
         return openai_face(error, request_id)

@@ -24,12 +24,15 @@ _TURN = 0.0005
 _NEVER = 1_000_000
 
 
+_Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...]]
+
+
 class BackgroundThread:
     """``await worker.run(function, *arguments)``."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._offered: asyncio.Future[None] | None = None
 
@@ -38,18 +41,10 @@ class BackgroundThread:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
-        def job() -> None:
-            try:
-                result = function(*arguments)
-            except BaseException as error:  # noqa: BLE001 (whoever awaits the future gets it)
-                _tell(loop, _fail, future, error)
-            else:
-                _tell(loop, _succeed, future, result)
-
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
-        self._jobs.put(job)
+        self._jobs.put((loop, future, function, arguments))
         return future
 
     def offer(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -63,8 +58,17 @@ class BackgroundThread:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            job()
-            del job  # it holds its result, perhaps the last reference to an old snapshot
+            loop, future, function, arguments = job
+            try:
+                result = function(*arguments)
+            except BaseException as error:  # noqa: BLE001 (whoever awaits the future gets it)
+                _tell(loop, _fail, future, error)
+            else:
+                _tell(loop, _succeed, future, result)
+                del result  # perhaps the last reference to an old snapshot
+            # What was raised has this frame in its traceback: if that had the future, a ring would keep all that the work
+            # has made until the garbage collector comes by.
+            del job, loop, future, function, arguments
 
 
 def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:

@@ -70,6 +70,14 @@ HEADERS: dict[str, tuple[str, Schema]] = {
     ),
     "X-LLM-Provider": ("The provider that was asked.", STRING),
     "X-LLM-Model": ("The model's name at the provider.", STRING),
+    "X-LLM-Attempts": (
+        "Who was asked, in this order, what came of it, and how long it took to the first byte: `gpu-1:503:12ms, gpu-2:200:840ms`.",
+        STRING,
+    ),
+    "X-LLM-Fallback": (
+        "The model that was asked for, and the one that answers in its place: `a->b`.",
+        STRING,
+    ),
     "X-Prompt": ("The prompt that was put in front: id@hash, and its language.", STRING),
     "X-Dropped-Params": ("Fields of the request that the provider's API cannot express.", STRING),
     "X-Token-Count": ("`estimate` where nobody could count.", STRING),
@@ -79,7 +87,7 @@ HEADERS: dict[str, tuple[str, Schema]] = {
 }
 #: On every answer, and on those that an upstream was asked for.
 ALWAYS = ("X-Request-Id", "X-Config-Generation")
-ASKED = ("X-LLM-Provider", "X-LLM-Model", "X-Dropped-Params")
+ASKED = ("X-LLM-Provider", "X-LLM-Model", "X-LLM-Attempts", "X-LLM-Fallback", "X-Dropped-Params")
 
 _WHAT: dict[str, str] = {
     "400": "The request is malformed; the first problems are named with their paths, the rest counted.",
@@ -97,7 +105,8 @@ _WHAT: dict[str, str] = {
     "501": "This gateway, or the upstream, cannot do that (`not_supported`).",
     "502": "The upstream cannot be reached, failed, or rejects the gateway's key (`upstream_unreachable`, "
     "`upstream_error`, `upstream_auth`).",
-    "503": "Nothing can serve this now (`no_upstream`), the gateway is stopping (`draining`), or it holds as much as it may (`overloaded`).",
+    "503": "Nothing can serve this now (`no_upstream`), too many requests wait for an upstream (`queue_full`), or this one has "
+    "for too long (`queue_timeout`), the gateway is stopping (`draining`), or it holds as much as it may (`overloaded`).",
     "504": "The upstream took too long (`timeout_connect`, `timeout_first_byte`, `timeout_idle`, `timeout_total`).",
     "5XX": "The upstream failed with a status of its own.",
 }

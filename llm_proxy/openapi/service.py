@@ -88,7 +88,8 @@ SHAPES: dict[str, Schema] = {
             "models": many(OBJECT),
             "prompts": many(many(STRING)),
         },
-        what="For `llm-proxy check --against`.",
+        what="Each upstream with its fields and how it stands (`state`, `until`, `reason`, `in_flight`, `waiting`, `first_token_ms`, "
+        "`tokens_per_second`, `cache_hits`, `polled`); also for `llm-proxy check --against`.",
     ),
 }
 

@@ -14,7 +14,8 @@ from dataclasses import replace
 from time import monotonic
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.relay.relay import Clock, await_head, read_whole, refuse_errors
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import await_head, read_whole, refuse_errors
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
 from providers.base import BaseProvider
@@ -62,6 +63,11 @@ class Knowledge:
                 about = about.over(said[1][deployment.model])
         return about.over(by_name(deployment.model))
 
+    def heard(self, deployment: Deployment, call: HttpCall, body: bytes, adapter: BaseProvider) -> None:
+        """Take in the answer to ``call`` that somebody else has asked for, if it is one that says something of models."""
+        if call.url in {known.url for known in adapter.about_calls(deployment) if not known.body}:
+            self._keep(_key(deployment.identity, deployment, call), adapter.about(body, deployment))
+
     def thinks_not(self, deployment: Deployment, adapter: BaseProvider) -> bool:
         """Whether its model is known not to think; a name alone never says that."""
         return self.known(deployment, adapter).thinking is False
@@ -106,6 +112,9 @@ class Knowledge:
                 models = await loop.run_in_executor(None, adapter.about, body, deployment)
         except GatewayError:
             pass
+        self._keep(key, models)
+
+    def _keep(self, key: tuple[str, str], models: _Models) -> None:
         self._said[key] = (monotonic() + (_FRESH if models else _SILENT), models)
         self._said.move_to_end(key)
         if len(self._said) > _MOST:

@@ -15,6 +15,7 @@ import asyncio
 import ctypes
 import heapq
 from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from weakref import WeakKeyDictionary
 
 from llm_proxy.errors import Overloaded
 from llm_proxy.live.background_thread import BackgroundThread, yielding_gil
+from llm_proxy.wire.large_json import much
 
 T = TypeVar("T")
 
@@ -113,7 +115,7 @@ class Offload:
             thread, heavy = self._idle.pop(), job.size >= HEAVY
             self._heavy_running += heavy
             self._now = max(self._now, job.tag - job.size)
-            done = thread.run(_calmly, job.work)
+            done = thread.run(_calmly, job.work, heavy)
             done.add_done_callback(partial(self._done, thread, job, heavy))
 
     def _next(self) -> _Job | None:
@@ -161,6 +163,6 @@ def trim() -> None:
         _malloc_trim(0)
 
 
-def _calmly(work: Callable[[], T]) -> T:
-    with yielding_gil():
+def _calmly(work: Callable[[], T], heavy: bool) -> T:
+    with yielding_gil(), much() if heavy else nullcontext():
         return work()

@@ -9,35 +9,25 @@ a slow client makes us pause.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
-from llm_proxy.errors import ClientGone, UpstreamError, UpstreamTimeout
+from llm_proxy.errors import UpstreamError
 from llm_proxy.faces.face import Face
 from llm_proxy.relay.assemble import collect, explode
+from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.reading import LINGER, is_event_stream, read_answer, read_whole, refuse_errors
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
+from llm_proxy.relay.withheld import Withheld
 from llm_proxy.wire.answers.reader import AnswerReader
-from llm_proxy.wire.calls import Deployment, NativeRequest, Timeouts
+from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.wire.schema import ChatRequest
 from providers.base import Adapter, StreamDecoder
 
 T = TypeVar("T")
-
-#: How much of an error body is read; what follows is not worth a connection.
-MAX_ERROR = 64 * 1024
-#: Largest answer that is collected whole. Larger ones should be streamed.
-MAX_WHOLE = 64 * 1024 * 1024
-#: Seconds for an answer that is collected, unless its ``total`` is set: nothing tells that it progresses.
-WHOLE = 300.0
-#: Seconds until somebody looks again who has no limit.
-_LONG = 3600.0
-#: After the terminator the HTTP body should end at once; a server that lingers is not waited for.
-LINGER = 1.0
 
 
 class Sink(Protocol):
@@ -85,123 +75,6 @@ class Tally:
             self.usage = usage
 
 
-class Clock:
-    """When an exchange must have made its next step, and which limit it breaks otherwise.
-
-    ``unset``: the limit for the whole if the configuration sets none. What is relayed as it comes has none then: as long
-    as it progresses, ``idle`` guards it.
-    """
-
-    __slots__ = ("_exchange", "_limits", "_loop", "_total", "last_event")
-
-    def __init__(self, exchange: Exchange, limits: Timeouts, unset: float = inf) -> None:
-        self._exchange = exchange
-        self._limits = limits
-        self._total = unset if limits.total is None else limits.total
-        self._loop = exchange.loop
-        #: Loop time of the newest event; None until there was one.
-        self.last_event: float | None = None
-
-    def deadline(self) -> float:
-        """The nearest limit, as a loop time."""
-        total = self._exchange.started_at + self._total
-        if self.last_event is not None:
-            return min(total, self.last_event + self._limits.idle)
-        if self._exchange.connected_at is not None:
-            return min(total, self._exchange.connected_at + self._limits.first_byte)
-        # The transport watches ``connect``; a timer must have an end.
-        return min(total, self._loop.time() + _LONG)
-
-    def tick(self) -> None:
-        """An event has come."""
-        self.last_event = self._loop.time()
-
-    def progresses(self) -> None:
-        """The answer comes in events, as it is made: what goes on is not cut unless the configuration says when."""
-        if self._limits.total is None:
-            self._total = inf
-
-    def check(self) -> None:
-        """Raises the ``UpstreamTimeout`` of a limit that has passed."""
-        now, limits = self._loop.time(), self._limits
-        if now >= self._exchange.started_at + self._total:
-            raise UpstreamTimeout.of("total", self._total)
-        if self.last_event is not None:
-            if now >= self.last_event + limits.idle:
-                raise UpstreamTimeout.of("idle", limits.idle)
-        elif (
-            self._exchange.connected_at is not None and now >= self._exchange.connected_at + limits.first_byte
-        ):
-            raise UpstreamTimeout.of("first_byte", limits.first_byte)
-
-
-async def await_head(exchange: Exchange, clock: Clock) -> Head:
-    """The head of the answer. Raises the exchange's failure or ``UpstreamTimeout``."""
-    while exchange.head is None:
-        if exchange.failure is not None:
-            raise exchange.failure
-        if not await exchange.wait(clock.deadline()):
-            clock.check()
-    return exchange.head
-
-
-async def read_whole(exchange: Exchange, clock: Clock, limit: int = MAX_WHOLE) -> bytes:
-    """The body to its end. Raises the exchange's failure, ``UpstreamTimeout`` or, above ``limit``, UpstreamError."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        if data := exchange.take():
-            clock.tick()
-            parts.append(data)
-            size += len(data)
-            if exchange.hold is not None:
-                exchange.hold(len(data))
-            if size > limit:
-                raise UpstreamError("the upstream's answer is too large", phase="body", kind="too_large")
-        elif exchange.failure is not None:
-            raise exchange.failure
-        elif exchange.ended:
-            return b"".join(parts)
-        elif not await exchange.wait(clock.deadline()):
-            clock.check()
-
-
-async def read_error(exchange: Exchange, clock: Clock) -> bytes:
-    """The beginning of an error body: what could be had of it, at most ``MAX_ERROR`` bytes."""
-    loop = asyncio.get_running_loop()
-    body = b""
-    until = min(clock.deadline(), loop.time() + 2 * LINGER)
-    while len(body) < MAX_ERROR and not exchange.ended and exchange.failure is None:
-        body += exchange.take()
-        if not await exchange.wait(until):
-            break
-    body += exchange.take()
-    if isinstance(exchange.failure, ClientGone):
-        raise exchange.failure
-    return body[:MAX_ERROR]
-
-
-async def refuse_errors(exchange: Exchange, provider: Adapter, head: Head, clock: Clock) -> None:
-    """Raise the error that a status other than 2xx stands for; or that of a body which we told it not to compress:
-    nothing here decompresses, so there is no bomb to defuse."""
-    if not 200 <= head.status < 300:
-        raise provider.error(head.status, head.headers, await read_error(exchange, clock))
-    if head.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
-        text = "the upstream compressed its answer although it was told not to"
-        raise UpstreamError(text, phase="body", kind="encoding")
-
-
-async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -> tuple[Head, bytes]:
-    """Head and body of an answer that is not streamed, from an entered exchange. Raises ``GatewayError``."""
-    clock = Clock(exchange, limits, max(WHOLE, limits.first_byte))
-    head = await await_head(exchange, clock)
-    await refuse_errors(exchange, provider, head, clock)
-    if head.headers.get("content-type", "").startswith("text/event-stream"):
-        clock.progresses()
-    clock.tick()
-    return head, await read_whole(exchange, clock)
-
-
 async def _at_once(size: int, work: Callable[..., T], *arguments: Any) -> T:
     return work(*arguments)
 
@@ -219,6 +92,9 @@ class Relay:
     keep_alive: KeepAlive = KeepAlive()
     #: How a step of the work on so many bytes of a whole answer is done: beside the loop if that is much.
     worked_out: Callable[..., Awaitable[Any]] = _at_once
+    #: Told when the first token of a stream is about to be sent: until then nothing of it is, so that another upstream may
+    #: still be asked. None: it is sent as it comes.
+    first_token: Callable[[], None] | None = None
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
@@ -268,6 +144,10 @@ class Relay:
         self.tally.finish_reason = choices[0].get("finish_reason")
 
 
+def _never(data: bytes) -> bool:
+    return False
+
+
 #: What an ordinary token is for the counts.
 _CHUNK = Chunk({})
 
@@ -301,6 +181,7 @@ class _Stream:
         "retold",
         "silent_until",
         "sink",
+        "withheld",
     )
 
     def __init__(self, relay: Relay, exchange: Exchange, sink: Sink) -> None:
@@ -311,6 +192,10 @@ class _Stream:
         self.offer = sink.offer
         self.face = relay.face
         self.canonical = relay.face.canonical
+        #: What was not sent because there is no token yet.
+        self.withheld: Withheld | None = None
+        if relay.first_token is not None:
+            self.withheld, self.offer, self.canonical = Withheld(), _never, False
         self.reader = relay.reader() if relay.face.translates else None
         #: The face's, as it was after the newest write.
         self.retold = relay.face.retold
@@ -353,7 +238,7 @@ class _Stream:
         while not await self._step():
             pass
         await self._whole_body()
-        await self._send(expressed(self.face.ending, self.done))
+        await self._end(expressed(self.face.ending, self.done))
 
     async def _head(self) -> Head:
         while (head := self.exchange.head) is None:
@@ -404,8 +289,22 @@ class _Stream:
 
     async def _send(self, data: bytes) -> None:
         await self.sink.send(data)
-        self.offer = self.sink.offer
+        if self.withheld is None:
+            self.offer = self.sink.offer
         self.retold = self.face.retold
+
+    async def _end(self, data: bytes) -> None:
+        """Send the end of the answer, which may have had no token."""
+        await self._send(data if self.withheld is None else self._released() + data)
+
+    def _released(self) -> bytes:
+        """All that was withheld: from now on the answer is sent as it comes."""
+        assert self.withheld is not None
+        assert self.relay.first_token is not None
+        self.relay.first_token()
+        rest, self.withheld = self.withheld.rest(), None
+        self.canonical = self.face.canonical
+        return rest
 
     def _push(self, data: bytes) -> bool:
         """``Exchange.direct``: relay what has come while the loop sleeps; false wakes the loop."""
@@ -476,6 +375,8 @@ class _Stream:
         body: Sequence[Any] = events[:-1] if ending else events
         if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
             said = expressed(self.face.events, body) if written is None else written
+            if self.withheld is not None:
+                said = self._released() if self.withheld.ends_with(body, said) else b""
             if said:  # else nothing is lost yet: a failure could still have a status of its own
                 await self._send(said)
         self._count(body, began)
@@ -505,7 +406,7 @@ class _Stream:
         data = response.data if self.reader is None else collect(self.reader.whole(response.data))
         chunks: list[Chunk | Comment] = [Chunk(piece) for piece in explode(data)]
         await self._relay(chunks, began)
-        await self._send(self.face.end())
+        await self._end(self.face.end())
 
 
 def closed(decoder: StreamDecoder, exchange: Exchange) -> Sequence[Event]:
@@ -521,9 +422,3 @@ def expressed(write: Callable[[T], bytes], said: T) -> bytes:
     except ValueError as error:
         text = "the upstream's answer holds a value that JSON cannot express"
         raise UpstreamError(text, phase="body", kind="event") from error
-
-
-def is_event_stream(head: Head) -> bool:
-    """Whether the body consists of events; a missing type counts as one, a JSON document or a web page does not."""
-    kind = head.headers.get("content-type", "").split(";")[0].strip().lower()
-    return kind not in ("application/json", "text/html", "application/problem+json")

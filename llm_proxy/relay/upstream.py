@@ -139,7 +139,8 @@ class Exchange:
     ) -> None:
         if not self.over:
             self.abort(UpstreamError("the call was given up"))
-        self.direct = None
+        # What they are bound to holds this exchange: such rings are left to the collector, at a sixth of a request's cost.
+        self.direct = self.hold = self.sent = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

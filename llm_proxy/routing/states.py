@@ -20,6 +20,7 @@ from llm_proxy.routing.limits import charged
 from llm_proxy.routing.outcomes import SERVED, Outcome
 from llm_proxy.routing.queueing import Queue
 from llm_proxy.routing.sharing import SharedStates, Slot
+from llm_proxy.routing.signals import Signal
 from llm_proxy.wire.calls import Deployment
 
 #: What has happened to an upstream, for the log: it is out of the rotation, it refuses our key, it is back.
@@ -35,6 +36,8 @@ _NAP, _LONGEST_NAP = 1.0, 30.0
 _FADE = 0.98
 #: A poll older than this many seconds says nothing.
 STALE = 5.0
+#: An upstream that would have to load the model first counts as so many requests busier.
+COLD = 2.0
 
 #: What the other workers know is looked at again after so many seconds, except where it must be exact.
 SEEN = 0.005
@@ -57,7 +60,7 @@ class UpstreamState:
     """One upstream and model. ``others``: requests in flight from the other worker processes."""
 
     __slots__ = (
-        "arrival_requests", "arrival_tokens", "asleep_since", "asleep_until", "cached_tokens", "first_at",
+        "arrival_requests", "arrival_tokens", "asleep_since", "asleep_until", "busy", "cached_tokens", "counter", "first_at",
         "first_seconds", "first_tokens", "health", "in_flight", "key", "kv_use", "limited", "naps", "others",
         "polled_at", "prompt_tokens", "pulled_at", "server", "slot", "tag", "tokens_per_second", "used_at", "waiting",
         "warm", "whole_at", "whole_seconds",
@@ -73,7 +76,8 @@ class UpstreamState:
         self.used_at = 0.0
         self.pulled_at = -SEEN
         #: What it says of itself: requests that wait there, and how much of its cache is in use.
-        self.polled_at, self.waiting = -STALE, 0.0
+        self.polled_at, self.waiting, self.busy = -STALE, 0.0, 0.0
+        self.counter = 0.0
         self.kv_use: float | None = None
         self.warm: bool | None = None
         #: The usual time to the first token of a stream, and to the end of a whole answer; 0: not known.
@@ -99,8 +103,8 @@ class UpstreamState:
 
     def load(self, now: float) -> float:
         """Requests in flight, from all workers, and waiting there."""
-        waiting = self.waiting if self.waiting and now < self.polled_at + STALE else 0.0
-        return self.in_flight + self.others + waiting
+        busy = self.busy if self.busy and now < self.polled_at + STALE else 0.0
+        return self.in_flight + self.others + busy
 
     def pull(self, now: float) -> None:
         """See what the other workers know of it."""
@@ -121,11 +125,15 @@ class UpstreamState:
         """Its cache is empty: what it held is forgotten."""
         self.tag = next(_tags)
 
-    def polled(
-        self, now: float, waiting: float, kv_use: float | None = None, warm: bool | None = None
-    ) -> None:
+    def polled(self, now: float, signal: Signal) -> None:
         """It has said how busy it is."""
-        self.polled_at, self.waiting, self.kv_use, self.warm = now, waiting, kv_use, warm
+        if signal.counter is not None:
+            if signal.counter < self.counter:
+                self.restarted()
+            self.counter = signal.counter
+        # To load a model takes about as long as to answer some requests.
+        self.busy = signal.waiting + (COLD if signal.warm is False else 0.0)
+        self.polled_at, self.waiting, self.kv_use, self.warm = now, signal.waiting, signal.kv_use, signal.warm
 
     def sleep(self, now: float, began: float, seconds: float, limited: bool) -> None:
         """Leave it alone for so many seconds; 0: for longer each time that it asks for it."""
@@ -268,6 +276,8 @@ class Running:
             out = state.server.health.failed(now, self.began, reason) or out
         if out:
             state.forget_speed()
+            if outcome.server:  # whoever comes back there holds nothing
+                state.restarted()
         return "ejected" if out else None
 
 

@@ -49,6 +49,7 @@ from llm_proxy.live.state.last_good import NAME, LastGood
 from llm_proxy.live.state.registry import Registry, Snapshot, Sources
 from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
+from llm_proxy.relay.live_lists import LiveLists
 from llm_proxy.relay.memory import COST, Memory
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
@@ -184,6 +185,8 @@ class Service:
             documents=partial(operations.documents, settings.ep_prefix),
             books=self.books,
         )
+        self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
+        self.gateway.list_report = self.lists.report
         certificate = certificate or Certificate.of(settings)
         self.certificates = CertificateWatch(certificate, tells=row == 0) if certificate else None
         if self.certificates:
@@ -240,6 +243,7 @@ class Service:
         self.watcher.start()
         if self.books.ledger is not None:
             self.books.ledger.start()
+        self.lists.start()  # after it: no edit may be missed while upstreams are asked
         if self.certificates:
             self.certificates.start()
         self.heartbeat.start()
@@ -266,6 +270,7 @@ class Service:
             await self._idle(_FAREWELL)
         await self.server.close_all_connections()
         self.heartbeat.stop()
+        self.lists.stop()
         gateway.upstream.close()
         gateway.offload.close()
         self.heap.close()

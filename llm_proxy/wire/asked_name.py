@@ -11,13 +11,14 @@ again after the change. Pure.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from pydantic_core import from_json
 
+from llm_proxy.wire.large_json import encoded, loads
 from llm_proxy.wire.sse import SSEEvent, dumps, sse_event
 
 _KEY = b'"model"'
@@ -42,11 +43,11 @@ def renamed(text: bytes, value: Any, asked: str, *path: str) -> bytes:
         if number == _TRIES:
             break
         start, end = found.span(1)
-        made = text[:start] + json.dumps(asked).encode() + text[end:]
+        made = text[:start] + quoted(asked).encode() + text[end:]
         if only or _reads(made, asked, path):
             return made
     try:
-        return dumps(_with_name(value, asked, path))
+        return encoded(_with_name(value, asked, path))
     except ValueError:  # 1e999 is legal, and is read as infinity, which is not
         return text
 
@@ -117,7 +118,7 @@ class Retold:
         old = found.group() if found else b""
         if found and self._old is None:
             self._old = old
-            self._new = old[: found.start(1) - found.start()] + json.dumps(self._asked).encode()
+            self._new = old[: found.start(1) - found.start()] + quoted(self._asked).encode()
         elif self._old != old:
             self._old = b""
 
@@ -131,7 +132,7 @@ def _named(value: Any, path: tuple[str, ...]) -> str | None:
 
 def _reads(text: bytes, asked: str, path: tuple[str, ...]) -> bool:
     try:
-        return _named(from_json(text), path) == asked
+        return _named(loads(text), path) == asked
     except ValueError:
         return False
 

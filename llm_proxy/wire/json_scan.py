@@ -197,7 +197,7 @@ class _Scanner:
             value, self.at = scanstring(self.text, start + 1, True)
         except json.JSONDecodeError as error:
             self.at = min(error.pos, len(self.text) - 1)
-            self.note(self.at, _string_fault(error.msg))
+            self.note(self.at, string_fault(error.msg))
             raise _Stop from None
         if "\\" in self.text[start : self.at] and _SURROGATE.search(value):
             self.note(start, "half of a surrogate pair is not a character")
@@ -234,7 +234,7 @@ class _Scanner:
         return value
 
 
-def _string_fault(message: str) -> str:
+def string_fault(message: str) -> str:
     """Our words for the three complaints of the standard library's string reader."""
     if message.startswith("Unterminated"):
         return "a string is not closed"

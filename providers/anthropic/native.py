@@ -15,7 +15,8 @@ from typing import Any
 from llm_proxy.errors import GatewayError
 from llm_proxy.wire.asked_name import renamed, renamed_event
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
-from llm_proxy.wire.sse import SSEEvent, dumps
+from llm_proxy.wire.large_json import encoded
+from llm_proxy.wire.sse import SSEEvent
 from providers.anthropic import answer, errors
 from providers.anthropic.params import default_fields
 from providers.anthropic.stream import AnthropicDecoder
@@ -50,7 +51,7 @@ def _call(
         "POST",
         f"{deployment.api_host}{path}{query}",
         (*json_headers(request.stream), *headers(deployment, request.headers)),
-        dumps(body),
+        encoded(body),
         deployment.timeouts,
         stream=request.stream,
         dropped=dropped,

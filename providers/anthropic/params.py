@@ -11,6 +11,7 @@ from typing import Any
 
 from llm_proxy.faces.anthropic.request import OWN
 from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.dropped_names import label
 from providers.anthropic.messages import thinking_lost
 from providers.anthropic.models import samples
 from providers.anthropic.schema import transformed
@@ -82,11 +83,11 @@ def _tools(params: Params, body: Body, called: tuple[str, ...]) -> None:
     tools = []
     for number, tool in enumerate(params.take("tools") or []):
         if tool.get("type", "function") == "function":
-            tools.append(_tool(tool, params))
+            tools.append(_tool(tool, params, f"tools.{number}"))
         elif isinstance(tool.get("name"), str):
             tools.append(tool)  # one of Anthropic's own, which run on its side
         else:
-            params.drop(f"tools.{number}")
+            params.drop(f"tools.{number}", label(tool.get("type")))
     choice, parallel = params.take("tool_choice"), params.take("parallel_tool_calls")
     if not tools:
         if choice not in (None, "none", "auto"):
@@ -105,13 +106,13 @@ def _tools(params: Params, body: Body, called: tuple[str, ...]) -> None:
     body["tool_choice"] = chosen or {}
 
 
-def _tool(tool: dict[str, Any], params: Params) -> Body:
+def _tool(tool: dict[str, Any], params: Params, path: str) -> Body:
     function = tool["function"]
     schema = {"type": "object", **(function.get("parameters") or {"properties": {}})}
     if function.get("strict") is True:
         schema, moved = transformed(schema)
         if moved:
-            params.drop(f"tools.{function['name']}", " ".join(moved))
+            params.drop(f"{path}.function.parameters", " ".join(moved))
     found: Body = {"name": function["name"], "input_schema": schema}
     for name in ("description", "strict"):
         if function.get(name) is not None:

@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from llm_proxy.errors import GatewayError
 from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.schema import ChatRequest
-from llm_proxy.wire.sse import dumps
 from providers.anthropic import answer, errors
 from providers.anthropic.messages import conversation
 from providers.anthropic.native import VERSION, NativeCount, NativeMessages
@@ -50,11 +50,15 @@ class AnthropicProvider(BaseProvider):
             "POST",
             f"{deployment.api_host}/v1/messages",
             (*json_headers(bool(request.stream)), *self.auth_headers(deployment)),
-            dumps(body),
+            encoded(body),
             deployment.timeouts,
             stream=bool(request.stream),
             dropped=(*told, *history.left_out, *dropped, *unheard(request.messages)),
         )
+
+    def list_call(self, deployment: Deployment) -> HttpCall | None:
+        url = f"{deployment.api_host}/v1/models?limit=1000"
+        return HttpCall("GET", url, self.auth_headers(deployment))
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
         return answer.whole(body)

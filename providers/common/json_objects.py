@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from pydantic_core import from_json
 
+from llm_proxy.wire.long_texts import LONG, LongTexts
 from llm_proxy.wire.sse import dumps
 
 #: Too few digits for a number that overflows without an exponent; with many digits a short exponent is enough.
@@ -35,15 +36,42 @@ def loads(data: bytes | str) -> Any:
             return from_json(data, allow_inf_nan=False, cache_strings="keys")
         except ValueError as error:
             raise Malformed("not valid JSON") from error
+    if type(data) is bytes and len(data) > LONG:
+        return _loads_long(data)
     try:
         document = data if isinstance(data, str) else data.decode()
-        value = _DECODER.decode(document)
+    except ValueError as error:
+        raise Malformed("not valid JSON") from error
+    return _decoded(document, _DECODER)
+
+
+def _decoded(document: str, decoder: json.JSONDecoder) -> Any:
+    try:
+        value = decoder.decode(document)
         if "\\ud" in document or "\\uD" in document:
             # Half of a surrogate pair is legal in JSON's grammar, but no text: it could not be written as UTF-8.
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Malformed("not valid JSON") from error
     return value
+
+
+def _loads_long(data: bytes) -> Any:
+    """The same for what may hold texts of megabytes."""
+    try:
+        texts = LongTexts(data)
+        sound = texts.problem(None) is None
+        document = texts.rest.decode()
+    except ValueError as error:
+        raise Malformed("not valid JSON") from error
+    if not sound:
+        raise Malformed("not valid JSON")
+
+    def number(digits: str) -> float | str:
+        text = texts.get(digits)
+        return _finite(digits) if text is None else text
+
+    return _decoded(document, json.JSONDecoder(parse_constant=_no_constant, parse_float=number))
 
 
 def loads_object(data: bytes | str) -> JsonObject:

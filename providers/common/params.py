@@ -17,7 +17,9 @@ from providers.common.defaults import effective
 _STRUCTURE = frozenset({"model", "messages", "stream", "stream_options"})
 
 #: They speak to a vendor's cache or statistics alone: to leave them out is no loss, and to name them hides the losses.
-_HINTS = frozenset({"client_metadata", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"})
+HINTS = frozenset(
+    "user safety_identifier client_metadata prompt_cache_key prompt_cache_retention prompt_cache_options".split()
+)
 
 #: Values that ask for nothing: to leave them out loses nothing.
 _NEUTRAL: Mapping[str, Any] = {
@@ -88,6 +90,6 @@ class Params:
     def drop_rest(self) -> None:
         """Report all that was not taken."""
         for name, value in self._left.items():
-            if name not in _HINTS and (name not in _NEUTRAL or _NEUTRAL[name] != value):
+            if name not in HINTS and (name not in _NEUTRAL or _NEUTRAL[name] != value):
                 self.drop(name)
         self._left = {}

@@ -17,6 +17,8 @@ from llm_proxy.wire.schema import ChatRequest
 #: By what name thinking is asked for, in a request and in the options of a model.
 _ASKS = ("reasoning_effort", "think", "reasoning", "thinking")
 _PARAMS = frozenset({*_ASKS, "reasoning.effort"})
+#: Where it may stand at all, in a request or in options.
+_PLACES = frozenset({*_ASKS, "options"})
 #: What asks for none.
 _NO = (None, False, "none", "disabled")
 
@@ -34,6 +36,8 @@ def without_thinking(
 ) -> tuple[ChatRequest, Deployment, tuple[str, ...]] | None:
     """See ``BaseProvider.without_thinking``."""
     sent = request.sent
+    if _PLACES.isdisjoint(sent) and _PLACES.isdisjoint(deployment.options):
+        return None  # nearly every request
     asked = [name for name in _ASKS if _asks(sent.get(name))]
     options = deployment.options
     own = options.get("options")

@@ -14,6 +14,7 @@ from providers.common.conversation import refuse
 from providers.common.defaults import effective
 from providers.common.embeddings import vectors_answer
 from providers.common.json_objects import Malformed, integer, loads_object, obj, objects
+from providers.common.params import HINTS
 from providers.gemini import errors
 
 #: The API's own fields of one request, by the names under which clients send them.
@@ -25,7 +26,7 @@ _OWN = {
     "taskType": "taskType",
     "title": "title",
 }
-_ELSEWHERE = frozenset({"model", "input", "encoding_format"})
+_ELSEWHERE = HINTS | {"model", "input", "encoding_format"}
 
 
 def embed_body(request: EmbeddingsRequest, resource: str) -> tuple[dict[str, Any], tuple[str, ...]]:

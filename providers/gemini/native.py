@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from llm_proxy.errors import UpstreamError
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
+from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.schema import ChatRequest
 from llm_proxy.wire.sse import SSEEvent, dumps
 from providers.base import BaseProvider, ChatResponse, Chunk, Done, Event, NativeCall, StreamDecoder
@@ -133,7 +134,7 @@ def _call(
         "POST",
         f"{deployment.api_host}/v1beta/{resource(deployment.model)}:{method}",
         (*json_headers(request.stream), *native.provider.auth_headers(deployment)),
-        dumps(body),
+        encoded(body),
         deployment.timeouts,
         request.stream,
         dropped,

@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 
 from llm_proxy.errors import GatewayError
 from llm_proxy.wire.calls import Deployment, HttpCall
-from llm_proxy.wire.large_json import written
+from llm_proxy.wire.large_json import encoded, written
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
-from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.about import About, object_in, of_entry
 from providers.common.conversation import unheard
@@ -22,6 +21,7 @@ from providers.common.errors_in_answers import not_an_answer
 from providers.common.headers import fixed_headers, json_headers
 from providers.common.history import mended
 from providers.common.json_objects import Malformed, loads
+from providers.common.listed import names_in
 from providers.common.sse_decoder import ChunkMaker, Refused
 from providers.gemini import errors
 from providers.gemini.answer import Answer, usage
@@ -57,7 +57,7 @@ class GeminiProvider(BaseProvider):
             "POST",
             f"{deployment.api_host}/v1beta/{resource(deployment.model)}:{method}",
             (*json_headers(stream), *self.auth_headers(deployment)),
-            dumps(body),
+            encoded(body),
             deployment.timeouts,
             stream=stream,
             dropped=(*told, *dropped, *unheard(request.messages)),
@@ -69,6 +69,13 @@ class GeminiProvider(BaseProvider):
 
     def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
         return {deployment.model: of_entry(object_in(body))}
+
+    def list_call(self, deployment: Deployment) -> HttpCall | None:
+        url = f"{deployment.api_host}/v1beta/models?pageSize=1000"
+        return HttpCall("GET", url, self.auth_headers(deployment))
+
+    def listed(self, body: bytes) -> tuple[str, ...] | None:
+        return names_in(body, prefix="models/")
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
         try:
@@ -92,7 +99,7 @@ class GeminiProvider(BaseProvider):
             "POST",
             f"{deployment.api_host}/v1beta/{name}:batchEmbedContents",
             (*json_headers(False), *self.auth_headers(deployment)),
-            dumps(body),
+            encoded(body),
             deployment.timeouts,
             dropped=dropped,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llm_proxy.wire.dropped_names import label
 from providers.common.params import Params
 from providers.gemini.schema import plain
 
@@ -30,7 +31,7 @@ def tools(params: Params) -> list[Body]:
             settings = tool.get(kind)
             others.append({own: settings if isinstance(settings, dict) else {}})
         else:
-            params.drop(f"tools.{number}")
+            params.drop(f"tools.{number}", label(kind))
     return [*([{"functionDeclarations": functions}] if functions else []), *others]
 
 

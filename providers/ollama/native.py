@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from llm_proxy.errors import UpstreamError
 from llm_proxy.wire import asked_name
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
-from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.large_json import encoded
 from providers.base import BaseProvider, ChatResponse, Chunk, Done, Event, NativeCall, StreamDecoder
 from providers.common.errors import in_stream, reported
 from providers.common.json_objects import JsonObject, Malformed, loads_object
@@ -134,7 +134,7 @@ def _call(
     own = native.provider.auth_headers(deployment)
     headers = (("Content-Type", "application/json"), ("Accept", accept), *own)
     url = deployment.api_host + path
-    return HttpCall("POST", url, headers, dumps(body), deployment.timeouts, request.stream, dropped)
+    return HttpCall("POST", url, headers, encoded(body), deployment.timeouts, request.stream, dropped)
 
 
 def _completed(body: Body, deployment: Deployment) -> tuple[Body, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.wire.calls import Deployment, HttpCall
-from llm_proxy.wire.large_json import written
+from llm_proxy.wire.large_json import encoded, written
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
@@ -43,7 +43,7 @@ class OllamaProvider(BaseProvider):
             "POST",
             deployment.api_host + "/api/chat",
             headers,
-            dumps(body),
+            encoded(body),
             deployment.timeouts,
             bool(request.stream),
             dropped,
@@ -69,11 +69,14 @@ class OllamaProvider(BaseProvider):
     def about(self, body: bytes, deployment: Deployment) -> Mapping[str, About]:
         return {deployment.model: of_ollama(body)}
 
+    def list_call(self, deployment: Deployment) -> HttpCall | None:
+        return HttpCall("GET", deployment.api_host + "/api/tags", self.auth_headers(deployment))
+
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         body, dropped = request_form.embed_body(request, deployment)
         headers = (("Content-Type", "application/json"), *self.auth_headers(deployment))
         url = deployment.api_host + "/api/embed"
-        return HttpCall("POST", url, headers, dumps(body), deployment.timeouts, dropped=dropped)
+        return HttpCall("POST", url, headers, encoded(body), deployment.timeouts, dropped=dropped)
 
     def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
         try:

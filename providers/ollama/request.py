@@ -15,7 +15,7 @@ from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest, Message
 from providers.common.conversation import Calls, field_text, inline, part_url, parts, refuse, unheard
 from providers.common.defaults import effective
 from providers.common.history import mended
-from providers.common.params import Layer, Params
+from providers.common.params import HINTS, Layer, Params
 
 #: Canonical names, and Ollama's for the same thing.
 _RENAMED: dict[str, str] = {
@@ -94,14 +94,11 @@ def embed_body(request: EmbeddingsRequest, deployment: Deployment) -> tuple[dict
     if not all(isinstance(text, str) for text in texts):
         refuse("input", "must be a string or a list of strings: Ollama takes no tokens")
     sent, dropped = effective(request.sent, {})
-    body = {
-        key: value for key, value in sent.items() if key not in ("model", "input", "encoding_format", "user")
-    }
+    structure = {"model", "input", "encoding_format"}
+    body = {key: value for key, value in sent.items() if key not in structure | HINTS}
     body.update(model=deployment.model, input=texts)
     if deployment.keep_alive is not None:
         body.setdefault("keep_alive", deployment.keep_alive)
-    if sent.get("user") is not None:
-        dropped.append("user")
     return body, tuple(dropped)
 
 

@@ -2,7 +2,8 @@
 
 Laws: pure. The body's own object is changed, nothing in it is: what the client sent stays as it is, and what no rule
 concerns is the same object afterwards. What is taken out is named, unless it says nothing: a null, a default, a mere hint
-(see ``fit_params``), a mark for a cache. A rule that a row does not ask for costs a look at the row.
+(see ``fit_params``), a mark for a cache. A rule that a row does not ask for costs a look at the row, and a conversation of
+plain turns one look at each.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from providers.openai.fit_calls import fit_ids
 from providers.openai.fit_fields import fit_fields
 from providers.openai.fit_messages import fit_content
 from providers.openai.fit_names import fit_names, new_names
-from providers.openai.fit_params import fit_params
+from providers.openai.fit_params import FRAME, fit_params
 from providers.openai.fit_schemas import fit_tools
 from providers.openai.fit_turns import fit_turns
 from providers.openai.vendor import Vendor
@@ -23,14 +24,32 @@ _Json = dict[str, Any]
 
 def fit(body: _Json, vendor: Vendor, model: str) -> list[str]:
     """Change ``body``, a request for chat to ``model`` (the vendor's name for it); the names of what was lost."""
+    messages = body["messages"]
+    talk = not vendor.alternates and _is_talk(messages)
+    if talk and body.keys() <= FRAME:
+        return []
     lost = dict.fromkeys(fit_params(body, vendor, model))
-    messages = fit_fields(body["messages"], vendor, lost)
-    if vendor.call_id is not None:
-        messages = fit_ids(messages, vendor.call_id, vendor.call_length)
-    messages = fit_content(messages, vendor, lost)
-    body["messages"] = fit_turns(messages, vendor)
+    if not talk:
+        messages = fit_fields(messages, vendor, lost)
+        if vendor.call_id is not None:
+            messages = fit_ids(messages, vendor.call_id, vendor.call_length)
+        messages = fit_content(messages, vendor, lost)
+        body["messages"] = fit_turns(messages, vendor)
     if body.get("tools") is not None:
         fit_tools(body, vendor, lost)
     if vendor.tool_names and (new := new_names(body)):
         fit_names(body, new)
     return list(lost)
+
+
+def _is_talk(messages: list[_Json]) -> bool:
+    """Whether it is texts alone, the user's and the assistant's, behind at most one of the system: whatever a row says of
+    messages, it does not concern these, unless turns have to alternate."""
+    role = ""
+    for message in messages:
+        if len(message) != 2 or type(content := message.get("content")) is not str or not content:
+            return False
+        first, role = not role, message["role"]
+        if role != "user" and role != "assistant" and not (first and role == "system"):
+            return False
+    return True

@@ -11,15 +11,13 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from providers.common.params import HINTS
 from providers.openai.vendor import Vendor
 
 _Json = dict[str, Any]
 
-#: They change nothing in an answer. ``client_metadata`` is of the Responses API, and in no chat API.
-HINTS = frozenset(
-    {"user", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "client_metadata"}
-)
-_CACHE_HINTS = HINTS - {"user"}
+#: ``client_metadata`` is of the Responses API, and in no chat API.
+_CACHE_HINTS = HINTS - {"user", "safety_identifier"}
 #: What names somebody or something, in as many characters as a vendor allows.
 _NAMES = ("user", "safety_identifier", "prompt_cache_key")
 #: Values that say nothing.
@@ -35,12 +33,15 @@ DEFAULTS: _Json = {
     "service_tier": "auto",
     "metadata": {},
 }
-_FRAME = frozenset({"model", "messages", "stream"})
+#: What no rule concerns.
+FRAME = frozenset({"model", "messages", "stream"})
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 def fit_params(body: _Json, vendor: Vendor, model: str) -> list[str]:
     """Change the parameters of ``body``; the names of those that were lost."""
+    if body.keys() <= FRAME:
+        return []
     for ours, theirs in vendor.renames:
         if body.get(ours) is not None:
             body.setdefault(theirs, body.pop(ours))
@@ -56,7 +57,7 @@ def _unwanted(body: _Json, vendor: Vendor, model: str) -> set[str]:
     """The names of ``body`` that are to be left out."""
     found = body.keys() & vendor.refuses
     if vendor.params is not None:
-        found |= body.keys() - vendor.params - _FRAME
+        found |= body.keys() - vendor.params - FRAME
     found |= body.keys() & (_CACHE_HINTS if not vendor.cache_keys else {"client_metadata"})
     found |= body.keys() & refused_by(vendor, model)
     if (

@@ -21,6 +21,7 @@ OPENROUTER = Vendor(
     "openrouter",
     "OpenRouter",
     ("openrouter.ai",),
+    file_urls=True,  # openrouter.ai/docs/features/multimodal/pdfs: ``file_data`` is a URL or data
     user_length=128,  # BerriAI/litellm and looplj/axonhub#1669
     cache_keys=True,
     marks=True,

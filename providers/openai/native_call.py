@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from llm_proxy.errors import UpstreamError
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
-from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.large_json import encoded
 from providers.base import NativeCall
 from providers.common.defaults import effective
 from providers.common.errors import in_stream, reported
@@ -45,7 +45,7 @@ class OpenAICall(NativeCall):
             "POST",
             deployment.api_host + self.path,
             (*json_headers(request.stream), *request.headers.items(), *own),
-            dumps(body),
+            encoded(body),
             deployment.timeouts,
             request.stream,
             dropped,

@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.wire.asked_name import renamed
 from llm_proxy.wire.calls import Deployment, HttpCall
-from llm_proxy.wire.large_json import loads
+from llm_proxy.wire.large_json import encoded, loads
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
-from llm_proxy.wire.sse import dumps
 from providers.base import Adapter, BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.defaults import effective
 from providers.common.errors import from_body, in_stream, refusal, reported
@@ -47,6 +46,9 @@ class OpenAIProvider(BaseProvider):
             "/v1/responses": NativeResponses(self),
         }
         self._responses = ResponsesAdapter(self)
+
+    def takes_file_urls(self, deployment: Deployment) -> bool:
+        return vendor_of(deployment).file_urls
 
     def adapter_for(self, request: ChatRequest, deployment: Deployment) -> Adapter:
         return self._responses if wanted(request, deployment) else self
@@ -77,7 +79,7 @@ class OpenAIProvider(BaseProvider):
             "POST",
             deployment.api_host + "/chat/completions",
             headers,
-            dumps(body),
+            encoded(body),
             deployment.timeouts,
             bool(request.stream),
             tuple(sorted(dropped)),
@@ -92,7 +94,7 @@ class OpenAIProvider(BaseProvider):
         if "choices" not in value or not sound(value, "message"):
             raise _no_answer("is not a chat completion")
         if (own := own_names(request.sent)) and with_own_names(value, "message", own):
-            body = dumps(value)
+            body = encoded(value)
         return ChatResponse(value, body)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
@@ -107,6 +109,9 @@ class OpenAIProvider(BaseProvider):
             calls.append(HttpCall("GET", host.removesuffix("/v1") + "/api/v0/models", headers))
         return tuple(calls)
 
+    def list_call(self, deployment: Deployment) -> HttpCall | None:
+        return HttpCall("GET", deployment.api_host + "/models", self.auth_headers(deployment))
+
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         # The options of a deployment are sampling parameters: none of them is meant for embeddings.
         body, dropped = effective(request.sent, {})
@@ -114,7 +119,7 @@ class OpenAIProvider(BaseProvider):
         body["model"] = deployment.model
         headers = (("Content-Type", "application/json"), *self.auth_headers(deployment))
         url = deployment.api_host + "/embeddings"
-        return HttpCall("POST", url, headers, dumps(body), deployment.timeouts, dropped=tuple(dropped))
+        return HttpCall("POST", url, headers, encoded(body), deployment.timeouts, dropped=tuple(dropped))
 
     def embeddings_response(self, body: bytes, request: EmbeddingsRequest) -> bytes:
         value = _object(body)

@@ -14,8 +14,8 @@ from functools import lru_cache
 from llm_proxy.errors import GatewayError, UpstreamError
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.events import ChatResponse
+from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.schema import ChatRequest
-from llm_proxy.wire.sse import dumps
 from providers.base import BaseProvider, StreamDecoder
 from providers.common.errors import in_stream, reported
 from providers.common.headers import json_headers
@@ -46,7 +46,7 @@ class ResponsesAdapter:
             "POST",
             deployment.api_host + "/responses",
             (*json_headers(bool(request.stream)), *self._provider.auth_headers(deployment)),
-            dumps(body),
+            encoded(body),
             deployment.timeouts,
             bool(request.stream),
             dropped,

@@ -84,6 +84,8 @@ class Vendor:
     signed: bool = False
     #: Whether results of tools may hold pictures and files.
     pictures: bool = False
+    #: Whether ``file_data`` may be an address. (LiteLLM takes one as a ``file_id``.)
+    file_urls: bool = False
     #: Whether an assistant's turn may be empty.
     empty_turns: bool = True
     #: Whether content that is texts only is written as one string.

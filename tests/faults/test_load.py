@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.strict_json import parse_object
 from tests.faults.kit import (
     BODIES,
@@ -169,7 +169,7 @@ async def test_l5_nothing_large_is_done_on_the_loop(
 
     monkeypatch.setattr("handlers.base.handler.parse_object", seen(parse_object))
     for module in ("handlers.passthrough", "providers.openai.provider"):
-        monkeypatch.setattr(f"{module}.dumps", seen(dumps))
+        monkeypatch.setattr(f"{module}.encoded", seen(encoded))
     async with Peer(healthy) as peer, gateway(tmp_path, peer.url) as proxy:
         got = await proxy.request("POST", *large(form))
 

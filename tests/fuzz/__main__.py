@@ -8,6 +8,7 @@ import importlib.util
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 from tests.fuzz.seeds import FOUND, seeds
@@ -24,21 +25,23 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=int, default=600, help="for each target")
     parser.add_argument("--only", action="append", choices=list(TARGETS), help="a target; may be repeated")
+    parser.add_argument("--corpus", type=Path, help="a directory that keeps what was tried, for the next run")
     given = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
         print("skipped: atheris is not installed (pip install atheris; it needs Linux or macOS)")
         return 0
-    bad = [name for name in given.only or TARGETS if not _run(name, given.seconds)]
+    bad = [name for name in given.only or TARGETS if not _run(name, given.seconds, given.corpus)]
     print("found something: " + ", ".join(bad) if bad else "nothing was found")
     return bool(bad)
 
 
-def _run(name: str, seconds: int) -> bool:
+def _run(name: str, seconds: int, kept: Path | None) -> bool:
     """Whether all went well."""
     (FOUND / name).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as corpus:
+    with nullcontext(str(kept / name)) if kept else tempfile.TemporaryDirectory() as corpus:
+        Path(corpus).mkdir(parents=True, exist_ok=True)
         for number, data in enumerate(seeds(name)):
-            Path(corpus, str(number)).write_bytes(data)
+            Path(corpus, f"seed-{number}").write_bytes(data)
         options = [
             f"-max_total_time={seconds}",
             f"-timeout={_SECONDS}",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from providers.vendors import VENDORS
+from tests.handlers.kit import COMPLETION
 from tests.support.client import request
 from tests.support.gateway import RunningGateway
 from tests.support.openai_double import OpenAIDouble
@@ -272,3 +273,52 @@ async def test_the_strict_double_takes_it(name: str, tmp_path: Path) -> None:
                 model = {"model_name" if face == "conversation" else "model": "gpt-double"}
                 got = await request(proxy.origin, "POST", path, {**body, **model})
                 assert got.status == 200, (face, got.body)
+
+
+_PDF = "https://x.example/y.pdf"
+#: The same document by its address, as each API has it.
+BY_ADDRESS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "messages": (
+        "/v1/messages",
+        {
+            "max_tokens": 9,
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"type": "document", "source": {"type": "url", "url": _PDF}}],
+                }
+            ],
+        },
+        "messages.0.content",
+    ),
+    "responses": (
+        "/v1/responses",
+        {"input": [{"role": "user", "content": [{"type": "input_file", "file_url": _PDF}]}]},
+        "input",
+    ),
+    "gemini": (
+        "/v1beta/models/m:generateContent",
+        {"contents": [{"parts": [{"fileData": {"fileUri": _PDF, "mimeType": "application/pdf"}}]}]},
+        "contents",
+    ),
+}
+
+
+@pytest.mark.parametrize("vendor", ["openrouter", "openai", "vllm", "lenient"])
+async def test_a_file_by_address(vendor: str, tmp_path: Path) -> None:
+    """Goes where the row says that one may; elsewhere it is a 400 in the client's own words, and nothing is asked."""
+    async with Peer(answer_json(COMPLETION)) as peer:
+        defaults = {"api_type": "openai", "api_host": peer.url, "vendor": vendor, "api": "chat"}
+        async with RunningGateway(tmp_path, {"up": {"defaults": defaults, "m": {}}}) as proxy:
+            for face, (path, body, field) in BY_ADDRESS.items():
+                peer.requests.clear()
+                got = await request(proxy.origin, "POST", path, {"model": "m", **body})
+                if vendor == "openrouter":
+                    assert got.status == 200, (face, got.body)
+                    (part,) = peer.requests[0].json()["messages"][0]["content"]
+                    assert (part["type"], part["file"]["file_data"]) == ("file", _PDF)
+                else:
+                    told = got.json()["error"]["message"]
+                    assert (got.status, peer.requests) == (400, []), face
+                    assert "by address" in told
+                    assert field in told or got.json()["error"].get("param") == field

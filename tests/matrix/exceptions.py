@@ -41,7 +41,6 @@ def _unsaid(upstreams: str, ask: str, field: str, shown: str, faces: str = "olla
 LOSSES = (
     _dropped("openai ollama gemini", "anthropic", "plain", "seed"),
     _dropped("openai ollama gemini", "anthropic", "plain", "presence_penalty"),
-    _dropped("openai anthropic", "ollama gemini", "plain", "user"),
     _dropped("ollama", "openai vllm anthropic gemini", "plain", "num_ctx"),
     _dropped("ollama", "openai vllm anthropic gemini", "plain", "keep_alive"),
     _dropped("openai anthropic gemini", "ollama", "tools", "tool_choice"),

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.overload.attacks import UNPACKED
 from tests.support.client import Connection
 from tests.support.peer import Exchange, Peer
 from tests.support.program import ROOT, Program
-from tests.support.scripts import answer_json, sse, stream
+from tests.support.scripts import answer, answer_json, sse, stream
 
 MIB = 1 << 20
 #: What is allowed: memory for each byte sent, beside what a process may take for itself; bytes of answers and log for each
@@ -81,20 +82,29 @@ HEAD = (
 )
 
 
+@cache
+def _vectors(count: int) -> bytes:
+    """Written once: the honest client asks in this process, and must not wait for that."""
+    rows = [{"object": "embedding", "index": n, "embedding": [0.1] * 1536} for n in range(count)]
+    return json.dumps({"object": "list", "data": rows, "model": "up", "usage": {}}).encode()
+
+
+@cache
+def _large() -> bytes:
+    message = {"role": "assistant", "content": "y" * 4_000_000}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return json.dumps({**COMPLETION, "choices": [choice]}).encode()
+
+
 async def upstream(exchange: Exchange) -> None:
     """Short, unless asked for more."""
     asked = exchange.request.json() if exchange.request.body else {}
     if exchange.request.path.endswith("/embeddings"):
-        rows = [
-            {"object": "embedding", "index": n, "embedding": [0.1] * 1536} for n in range(len(asked["input"]))
-        ]
-        await answer_json({"object": "list", "data": rows, "model": "up", "usage": {}})(exchange)
+        await answer(_vectors(len(asked["input"])))(exchange)
     elif asked.get("stream"):
         await stream(*sse(*EVENTS))(exchange)
     elif asked.get("model") == "large":
-        message = {"role": "assistant", "content": "y" * 4_000_000}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        await answer_json({**COMPLETION, "choices": [choice]})(exchange)
+        await answer(_large())(exchange)
     else:
         await answer_json(COMPLETION)(exchange)
 

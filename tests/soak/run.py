@@ -8,7 +8,6 @@ import json
 import os
 import random
 import signal
-import statistics
 import sys
 import time
 from collections import Counter
@@ -25,6 +24,8 @@ from tests.support.peer import Peer
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: An ERROR of the log that belongs to the script: a broken configuration was written, and refused.
 _EXPECTED = "rejected"
+#: Seconds of one attack.
+ATTACK = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,9 @@ class Soak:
     growth: float = 0.05
     #: Whether the attackers of ``tests.overload`` are at work beside the honest clients.
     attack: bool = True
+    #: Seconds of each client between two requests, and between two attackers.
+    pause: float = 0.0
+    rest: float = 5.0
     attacks: Counter[str] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -64,6 +68,8 @@ class Soak:
     #: The upstream of what the attackers ask.
     _other: Peer = field(init=False)
     _idle: Sample = Sample(0, 0, 0)
+    #: What the process holds when everything is over.
+    last: Sample = Sample(0, 0, 0)
     _url: str = ""
     _awaited: dict[str, int | None] = field(default_factory=dict)
 
@@ -131,11 +137,12 @@ class Soak:
         loop = asyncio.get_running_loop()
         while loop.time() < until and len(self.failures) < 100:
             await self._once(asking)
+            await asyncio.sleep(self.pause)
 
     async def _attack(self, until: float) -> None:
         """One attacker after the other, each in a process of its own, with a rest between them."""
         loop = asyncio.get_running_loop()
-        seconds = min(10.0, self.seconds / 4)
+        seconds = min(ATTACK, self.seconds / 4)
         for kind in itertools.cycle(ATTACKS):
             if loop.time() + seconds > until:
                 return
@@ -146,7 +153,7 @@ class Soak:
             if await child.wait():
                 self.failures.append(f"the attacker {kind!r} failed")
             self.attacks[kind] += 1
-            await asyncio.sleep(seconds / 2)
+            await asyncio.sleep(self.rest)
 
     async def _once(self, asking: Clients) -> None:
         try:
@@ -224,11 +231,11 @@ class Soak:
         # One for each: the file that is being looked at, and the connection of whoever looks.
         limit = self._idle.descriptors + 4
         await self._until(lambda: Sample.of(pid).descriptors <= limit, "descriptors are kept", 20)
-        last = Sample.of(pid)
+        self.last = last = Sample.of(pid)
         if last.threads > self._idle.threads + 8:  # the pool for large bodies is kept
             self.failures.append(f"threads: {self._idle.threads} before, {last.threads} after")
         part = max(1, len(self.samples) // 5)
-        early, late = _size(self.samples[part : 2 * part] or self.samples), _size(self.samples[-part:])
+        early, late = size_of(self.samples[part : 2 * part] or self.samples), size_of(self.samples[-part:])
         if late > early * (1 + self.growth) + (8 << 20):
             self.failures.append(f"resident memory grew from {early} to {late} bytes")
 
@@ -240,11 +247,19 @@ class Soak:
                 return
             await asyncio.sleep(0.05)
 
+    @property
+    def idle(self) -> Sample:
+        """What the process held before the load."""
+        return self._idle
+
+    def tenths(self) -> list[list[Sample]]:
+        """The samples, in tenths of the time."""
+        size = max(1, -(-len(self.samples) // 10))
+        return [self.samples[at : at + size] for at in range(0, len(self.samples), size)]
+
     def report(self) -> str:
         """A few lines for people."""
-        size = max(1, len(self.samples) // 10)
-        parts = [self.samples[at : at + size] for at in range(0, len(self.samples), size)]
-        sizes = ", ".join(f"{statistics.median(s.rss for s in part) / (1 << 20):.1f}" for part in parts)
+        sizes = ", ".join(f"{size_of(part) / (1 << 20):.1f}" for part in self.tenths())
         total = sum(self.asked.values())
         kinds = ", ".join(f"{name} {count}" for name, count in sorted(self.asked.items()))
         return (
@@ -256,6 +271,6 @@ class Soak:
         )
 
 
-def _size(samples: list[Sample]) -> int:
+def size_of(samples: list[Sample]) -> int:
     """What is resident between the attacks, which take memory and give it back: the lower quartile."""
     return sorted(sample.rss for sample in samples)[len(samples) // 4]

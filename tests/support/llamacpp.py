@@ -46,11 +46,13 @@ def server(
     parallel: int = 2,
     reasoning: bool = False,
     embedding: bool = False,
+    metrics: bool = False,
 ) -> Iterator[LlamaCpp]:
     """Run a server on a free port; killed at the end. Raises ``CannotRun``."""
     script = [sys.executable, "-m", "tests.support.llamacpp", str(model), "--alias", alias]
     options = ["--context", str(context), "--parallel", str(parallel)]
-    flags = [name for name, on in (("--reasoning", reasoning), ("--embedding", embedding)) if on]
+    wanted = (("--reasoning", reasoning), ("--embedding", embedding), ("--metrics", metrics))
+    flags = [name for name, on in wanted if on]
     key = ["--api-key", api_key] if api_key else []
     with subprocess.Popen(
         [*script, *options, *flags, *key],
@@ -94,6 +96,7 @@ def main() -> None:
     parser.add_argument("--parallel", type=int, default=2)
     parser.add_argument("--reasoning", action="store_true")
     parser.add_argument("--embedding", action="store_true")
+    parser.add_argument("--metrics", action="store_true")
     given = parser.parse_args()
 
     import xllamacpp
@@ -108,6 +111,7 @@ def main() -> None:
     params.use_jinja = True
     params.enable_reasoning = int(given.reasoning)
     params.verbosity = 0
+    params.endpoint_metrics = given.metrics
     if given.api_key:
         params.api_keys = [given.api_key]
     if given.embedding:

@@ -37,7 +37,7 @@ becomes `system`, and the texts of the system become one in front, because many 
 out. `strict` is for a server that refuses what is not OpenAI's.
 
 What is taken out of a request is named in `X-Dropped-Params`, unless it says nothing: a null, a default, a mark for a cache, or a mere hint (`user`,
-`prompt_cache_key`, `client_metadata`). Everywhere: pictures that a tool returned go into the user's turn behind the results, unless the row has them in
+`safety_identifier`, `prompt_cache_key`, `client_metadata`). Everywhere: pictures that a tool returned go into the user's turn behind the results, unless the row has them in
 results; a tool's `{"type": "object"}` gets its empty `properties` (but where arguments are written by a grammar); a `user` that is too long becomes a hash of it, the same each time.
 
 A server that refuses `stream_options` is told apart by `"options": {"stream_options": {"include_usage": false}}`: then it is not sent, and the log has no counts.
@@ -79,6 +79,7 @@ def _rules(vendor: Vendor) -> str:
         (vendor.alternates, "turns alternate"),
         (vendor.joins, "texts as one string"),
         (vendor.pictures, "pictures in results"),
+        (vendor.file_urls, "files by address"),
         (vendor.items, "arrays need `items`, no choice as outermost schema"),
         (vendor.any_of_alone, "no `type` beside `anyOf`"),
         (not vendor.strict_tools, "no strict tools"),

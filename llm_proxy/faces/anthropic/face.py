@@ -21,12 +21,14 @@ from llm_proxy.faces.anthropic.message import (
     stop_fields,
     usage,
 )
-from llm_proxy.faces.anthropic.opaque import Details, google_signature
+from llm_proxy.faces.anthropic.opaque import details_signature, google_signature
 from llm_proxy.faces.call_ids import CallIds
 from llm_proxy.faces.chunk_reading import Numbers, obj, objects, string
 from llm_proxy.faces.face import Face
+from llm_proxy.wire.answers.details import Details
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
-from llm_proxy.wire.sse import dumps, sse_event
+from llm_proxy.wire.large_json import encoded
+from llm_proxy.wire.sse import sse_event
 
 _UNSIGNED: dict[str, Any] = {"type": "thinking", "thinking": "", "signature": ""}
 
@@ -111,7 +113,7 @@ class AnthropicFace(Face):
         message.update(stop_fields(finish, met_stop(choice), called=called, refused=refused))
         self._usage = data.get("usage") or {}
         message["usage"] = self._counts()
-        return dumps(message)
+        return encoded(message)
 
     def _counts(self) -> dict[str, Any]:
         """The upstream's counts; of one that counts nothing the estimate that the answer began with."""
@@ -169,7 +171,7 @@ class AnthropicFace(Face):
 
     def _detailed(self) -> list[bytes]:
         """What OpenRouter must have back, on the thinking that it belongs to."""
-        signature = self._details.signature()
+        signature = details_signature(self._details.taken())
         return self._sign(signature) if signature else []
 
     def _sign(self, signature: str) -> list[bytes]:
@@ -231,7 +233,7 @@ class AnthropicFace(Face):
     def _close(self) -> list[bytes]:
         if not self._open:
             return []
-        signature = self._details.signature() if self._open == "thinking" else ""
+        signature = details_signature(self._details.taken()) if self._open == "thinking" else ""
         out = [self._change({"type": "signature_delta", "signature": signature})] if signature else []
         self._open = ""
         return [*out, _event("content_block_stop", index=self._index)]

@@ -10,10 +10,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
 from typing import Any
 
-from llm_proxy.wire.answers.details import joined
 from llm_proxy.wire.sse import dumps
 
 Block = dict[str, Any]
@@ -78,19 +76,3 @@ def foreign(block: Block) -> bool:
 def _is_opaque(entry: Block) -> bool:
     """Whether an entry holds more than a text, which the block of thinking has besides."""
     return bool(entry.get("data") or entry.get("signature"))
-
-
-class Details:
-    """``reasoning_details`` of a stream, put together (see ``answers.details``)."""
-
-    def __init__(self) -> None:
-        self._entries: list[Block] = []
-
-    def add(self, entries: Iterable[Block]) -> None:
-        """What one delta brought."""
-        self._entries += entries
-
-    def signature(self) -> str:
-        """The signature for what came since the last time; empty if nothing did that must be given back."""
-        entries, self._entries = self._entries, []
-        return details_signature(joined(entries))

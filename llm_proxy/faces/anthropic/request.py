@@ -98,10 +98,12 @@ class Translated:
     members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str, model: str = "") -> Translated:
-    """The chat request for ``form``, which was read from ``body``, to ``model`` at an upstream of ``api_type``. Raises
-    ``InvalidRequest``."""
-    turns = Turns(api_type)
+def canonical(
+    form: MessagesRequest, body: Mapping[str, Any], api_type: str, model: str = "", addresses: bool = True
+) -> Translated:
+    """The chat request for ``form``, which was read from ``body``, to ``model`` at an upstream of ``api_type``, which takes
+    files by ``addresses`` or not. Raises ``InvalidRequest``."""
+    turns = Turns(api_type, addresses)
     passed = {key: value for key, value in body.items() if key not in _TRANSLATED and value is not None}
     lost = _take_own(passed)
     sent: dict[str, Any] = {
@@ -114,7 +116,7 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str, mod
     spoken = list(_in_force(form.messages))
     messages = turns.system(form.system)
     for at, turn in spoken:
-        _changed(tools, turn)
+        _changed(tools, turn, at)
         messages += turns.messages(turn.role, turn.content, at)
     if all(message["role"] == "system" for message in messages):
         words = "must hold at least one message of a user or an assistant that is not empty"
@@ -125,7 +127,7 @@ def canonical(form: MessagesRequest, body: Mapping[str, Any], api_type: str, mod
             sent[ours] = body[theirs]
     if form.metadata and isinstance(form.metadata.get("user_id"), str):
         sent["user"] = form.metadata["user_id"]
-    lost += [f"tools.{name}" for name in tools.left_out]
+    lost += tools.left_out.values()
     if tools.functions:
         sent["tools"] = tools.functions
     choice, lost_choice = tools.choice(form.tool_choice)
@@ -152,7 +154,7 @@ def _in_force(messages: list[Turn]) -> Iterator[tuple[int, Turn]]:
             yield at, turn
 
 
-def _changed(tools: Offered, turn: Turn) -> None:
+def _changed(tools: Offered, turn: Turn, at: int) -> None:
     """Tools that a message makes available, or withdraws, from there on: what holds in the end is what is offered."""
     for block in turn.content if isinstance(turn.content, list) else ():
         changes = block.get("tool_changes") if block["type"] == "compaction" else [block]
@@ -161,7 +163,7 @@ def _changed(tools: Offered, turn: Turn) -> None:
             if not isinstance(tool, dict):
                 continue
             if change.get("type") == "tool_addition" and isinstance(tool.get("definition"), dict):
-                tools.add(tool["definition"])
+                tools.add(tool["definition"], f"messages.{at}.content")
             elif change.get("type") == "tool_removal":
                 tools.remove(str(tool.get("name")))
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from llm_proxy.faces.anthropic.own_tools import described
 from llm_proxy.faces.anthropic.toolsets import TOOLSETS
+from llm_proxy.wire.dropped_names import dropped
 from llm_proxy.wire.sse import dumps
 
 Tool = dict[str, Any]
@@ -34,16 +35,16 @@ class Offered:
     _functions: dict[str, Tool] = field(default_factory=dict)
     #: The name of the toolset and of its member, by the name of the function.
     members: dict[str, tuple[str, str]] = field(default_factory=dict)
-    #: Names of the tools that are not offered.
-    left_out: list[str] = field(default_factory=list)
+    #: The tools that are not offered: their names, and what they are called as dropped.
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def functions(self) -> list[Tool]:
         """The canonical tools."""
         return list(self._functions.values())
 
-    def add(self, tool: Tool) -> None:
-        """One entry of ``tools``; a later one replaces an earlier one of its name."""
+    def add(self, tool: Tool, path: str) -> None:
+        """One entry of ``tools``, or of what a message adds, at ``path``; a later one replaces an earlier one of its name."""
         kind = str(tool.get("type") or "custom")
         if toolset := _TOOLSET.fullmatch(kind):
             self._toolset(toolset[1], tool)
@@ -56,7 +57,7 @@ class Offered:
             self._put(tool)  # a client that mixes the two dialects
         else:
             named = tool.get("name") or tool.get("mcp_server_name") or kind
-            self.left_out.append(str(named))
+            self.left_out[str(named)] = dropped(path, named)
 
     def remove(self, name: str) -> None:
         """A tool, or a toolset, is withdrawn."""
@@ -98,8 +99,8 @@ class Offered:
 def offered(tools: Iterable[Tool]) -> Offered:
     """What ``tools`` are for another vendor's model."""
     found = Offered()
-    for tool in tools:
-        found.add(tool)
+    for at, tool in enumerate(tools):
+        found.add(tool, f"tools.{at}")
     return found
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from llm_proxy.errors import InvalidRequest, Problem
+from llm_proxy.faces.addresses import is_address
 from llm_proxy.faces.anthropic.blocks import Block, content
 from llm_proxy.faces.anthropic.opaque import details_in, googles
 from llm_proxy.faces.anthropic.told import SILENT
@@ -44,13 +45,13 @@ _ROLES = {"developer": "system", "model": "assistant", "ai": "assistant", "human
 class Turns:
     """The turns of one conversation on their way to an upstream of ``api_type``."""
 
-    def __init__(self, api_type: str) -> None:
+    def __init__(self, api_type: str, addresses: bool = True) -> None:
         #: Whether the upstream has a word for a tool that failed.
         self._has_errors = api_type == "gemini"
         #: Whether results of tools may hold pictures; OpenAI's are texts.
         self._has_pictures = api_type in ("gemini", "ollama")
         #: Whether files may be given by address; OpenAI's ``file_data`` is for the data alone.
-        self._has_addresses = api_type not in ("openai", "vllm")
+        self._has_addresses = addresses
         self._lost: list[str] = []
 
     @property
@@ -101,7 +102,7 @@ class Turns:
         if not isinstance(given, str) and any(map(_is_to_be_cited, given)):
             self._lose("citations")
         found = content(given)
-        if not self._has_addresses and isinstance(found, list) and any(map(_is_address, found)):
+        if not self._has_addresses and isinstance(found, list) and any(map(is_address, found)):
             words = "a document by address cannot be sent to this model: send its data (a source of type 'base64')"
             raise InvalidRequest.of([Problem(path, words)])
         return found
@@ -157,12 +158,6 @@ def _is_to_be_cited(block: Block) -> bool:
         and isinstance(wanted, dict)
         and bool(wanted.get("enabled"))
     )
-
-
-def _is_address(part: Block) -> bool:
-    file = part.get("file") if part["type"] == "file" else None
-    data = file.get("file_data") if isinstance(file, dict) else None
-    return isinstance(data, str) and data[:8].lower().startswith(("http://", "https://"))
 
 
 def _pictures(result: Block) -> list[Block]:

@@ -12,7 +12,8 @@ from uuid import uuid4
 from llm_proxy.faces.chunk_reading import count, obj, objects, string
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
-from llm_proxy.wire.sse import dumps, sse_data
+from llm_proxy.wire.large_json import encoded
+from llm_proxy.wire.sse import sse_data
 
 _Json = dict[str, Any]
 
@@ -60,7 +61,7 @@ class CompletionsFace(OpenAIFace):
     def whole(self, response: ChatResponse) -> bytes:
         data = response.data
         choices = [self._choice(choice, choice.get("message") or {}) for choice in data.get("choices") or ()]
-        return dumps({**self._frame, "choices": choices, "usage": data.get("usage")})
+        return encoded({**self._frame, "choices": choices, "usage": data.get("usage")})
 
     def _choice(self, choice: _Json, said: _Json) -> _Json:
         index = count(choice.get("index"))

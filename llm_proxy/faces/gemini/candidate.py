@@ -8,12 +8,12 @@ answer ends with a part, since Google's clients keep no answer in their history 
 from __future__ import annotations
 
 import json
-from itertools import groupby
 from typing import Any
 
 from llm_proxy.errors import UpstreamError
 from llm_proxy.faces.chunk_reading import Numbers, obj, objects, string
 from llm_proxy.faces.gemini.signature import sealed, signature_in
+from llm_proxy.wire.answers.details import DETAILS, joined
 
 Json = dict[str, Any]
 
@@ -60,7 +60,9 @@ class Candidate:
 
     def last(self) -> list[Json]:
         """The parts that end it."""
-        opaque: Json = {name: _joined(blocks) for name, blocks in self._opaque.items()}
+        opaque: Json = {
+            name: joined(blocks) if name == DETAILS else blocks for name, blocks in self._opaque.items()
+        }
         if self._calls and not opaque and self._thought:
             opaque = {"reasoning_content": "".join(self._thought)}
         mark = sealed(opaque)
@@ -87,7 +89,7 @@ class Candidate:
         """What few pieces hold."""
         images = objects(delta.get("images"))
         parts += [_picture(string(obj(image.get("image_url")).get("url"))) for image in images]
-        for name in ("thinking_blocks", "reasoning_details"):
+        for name in ("thinking_blocks", DETAILS):
             if blocks := objects(delta.get(name)):
                 self._opaque.setdefault(name, []).extend(blocks)
         for note in objects(delta.get("annotations")):
@@ -135,22 +137,6 @@ def _picture(url: str) -> Json:
             "the upstream's answer has a picture without an address", phase="body", kind="event"
         )
     return {"fileData": {"fileUri": url}}
-
-
-def _joined(blocks: list[Json]) -> list[Json]:
-    """Blocks of a stream put together: some vendors give out the text of one in pieces."""
-    made: list[Json] = []
-    for _, run in groupby(blocks, key=lambda block: (block.get("type"), block.get("index"))):
-        pieces = list(run)
-        if len(pieces) == 1 or not all(isinstance(piece.get("text", ""), str) for piece in pieces):
-            made += pieces
-            continue
-        whole = {name: value for piece in pieces for name, value in piece.items() if value is not None}
-        if "text" in whole:
-            made.append({**whole, "text": "".join(piece.get("text", "") for piece in pieces)})
-        else:
-            made += pieces
-    return made
 
 
 def _citation(cited: Json) -> Json:

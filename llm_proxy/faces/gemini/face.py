@@ -17,6 +17,7 @@ from llm_proxy.faces.face import Face
 from llm_proxy.faces.gemini.candidate import Candidate, logprobs
 from llm_proxy.faces.gemini.errors import gemini_error
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
+from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.sse import dumps
 
 Json = dict[str, Any]
@@ -96,7 +97,7 @@ class GeminiFace(Face):
             parts = _whole([*candidate.add(choice, message), *candidate.last()])
             more = {**logprobs(choice.get("logprobs")), **candidate.end()}
             found.append(_candidate(choice.get("index") or 0, parts, more))
-        return dumps({**self._response(found), **usage(data.get("usage") or {})})
+        return encoded({**self._response(found), **usage(data.get("usage") or {})})
 
     def _candidate(self, index: int) -> Candidate:
         if index not in self._candidates:

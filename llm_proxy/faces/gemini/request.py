@@ -14,12 +14,13 @@ from typing import Any
 from pydantic import Field
 
 from llm_proxy.errors import InvalidRequest, Problem
+from llm_proxy.faces.addresses import refuse_addresses
 from llm_proxy.faces.gemini.config import GenerationConfig, parameters
 from llm_proxy.faces.gemini.names import respelled
 from llm_proxy.faces.gemini.tools import tools
 from llm_proxy.faces.gemini.turns import Turns
+from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.schema import Open, validated
-from llm_proxy.wire.sse import dumps
 
 Json = dict[str, Any]
 
@@ -59,8 +60,11 @@ _HINTS = frozenset({"model", "safetySettings", "labels"})
 _READ = frozenset(field.alias or name for name, field in GenerateContentRequest.model_fields.items()) | _HINTS
 
 
-def canonical(body: Mapping[str, Any], model: str, api_type: str, *, stream: bool) -> Translated:
-    """The chat request for ``body`` to ``model`` at an upstream of ``api_type``. Raises ``InvalidRequest``."""
+def canonical(
+    body: Mapping[str, Any], model: str, api_type: str, *, stream: bool, addresses: bool = True
+) -> Translated:
+    """The chat request for ``body`` to ``model`` at an upstream of ``api_type``, which takes files by ``addresses`` or not.
+    Raises ``InvalidRequest``."""
     given = respelled(body)
     form = validated(GenerateContentRequest, given)
     if form.cached_content:
@@ -77,6 +81,8 @@ def canonical(body: Mapping[str, Any], model: str, api_type: str, *, stream: boo
     turns.read(given["contents"])
     if not any(message["role"] != "system" for message in turns.messages):
         raise InvalidRequest.of([Problem("contents", "hold nothing that can be answered")])
+    if not addresses:
+        refuse_addresses(turns.messages, "contents")
     called, of_tools = tools(form.tools or (), form.tool_config)
     config = form.generation_config or GenerationConfig()
     told, of_config = parameters(config, api_type)
@@ -108,7 +114,7 @@ def estimated_tokens(body: Mapping[str, Any]) -> int:
     sizes = [
         len(blob["data"]) for blob in data if isinstance(blob, dict) and isinstance(blob.get("data"), str)
     ]
-    return max(1, (len(dumps(counted)) - sum(sizes)) // 4 + _PICTURE * len(sizes))
+    return max(1, (len(encoded(counted)) - sum(sizes)) // 4 + _PICTURE * len(sizes))
 
 
 def _parts(contents: Any) -> list[Json]:

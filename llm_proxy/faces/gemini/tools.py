@@ -11,6 +11,7 @@ from typing import Any
 
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.faces.gemini.schema import json_schema
+from llm_proxy.wire.dropped_names import dropped
 
 Json = dict[str, Any]
 
@@ -72,7 +73,7 @@ def tools(given: Sequence[Any], config: Mapping[str, Any] | None) -> tuple[Json,
             elif name == "computerUse":
                 functions += _actions(value if isinstance(value, dict) else {})
             else:
-                lost.append(f"tools.{name}")
+                lost.append(dropped(f"tools.{at}", name))
     if problems:
         raise InvalidRequest.of(problems)
     calling = (config or {}).get("functionCallingConfig") or {}

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.faces.media.multipart import read_form
-from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.strict_json import parse_object
 
 #: A text, or what opens and closes, or what stands between two members. For sound JSON only.
@@ -71,7 +71,7 @@ class JsonBody:
     def written(self, model: str | None, without: Collection[str] = ()) -> bytes:
         if self.names & set(without):
             kept = {name: value for name, value in self._fields.items() if name not in without}
-            return dumps({**kept, "model": model} if model is not None else kept)
+            return encoded({**kept, "model": model} if model is not None else kept)
         if model is None or model == self.model:
             return self._data
         start, end = _value_of(self._data, "model")

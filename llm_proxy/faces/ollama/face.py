@@ -16,6 +16,7 @@ from llm_proxy.faces.chunk_reading import in_order, obj, string
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.ollama.calls import Calls
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
+from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.sse import dumps
 
 _Json = dict[str, Any]
@@ -80,7 +81,8 @@ class OllamaFace(Face):
         self._calls.add(in_order(message.get("tool_calls")))
         self._first = self._start  # nobody saw the first token
         said = self._said(_text(message), _thought(message), self._calls.whole())
-        return self._line(True, said, {**_logprobs(choice), **self._closing()})
+        line = {"model": self._model, "created_at": self._now(), **said, "done": True}
+        return encoded({**line, **_logprobs(choice), **self._closing()}) + b"\n"
 
     def idle(self, reason: Literal["load", "unload"]) -> bytes:
         """The answer to a request without a prompt: nothing was generated."""

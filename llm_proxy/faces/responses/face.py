@@ -18,7 +18,8 @@ from llm_proxy.faces.responses.request import ResponsesRequest
 from llm_proxy.faces.responses.response_object import frame
 from llm_proxy.faces.responses.toolbox import Toolbox
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment
-from llm_proxy.wire.sse import dumps, sse_event
+from llm_proxy.wire.large_json import encoded
+from llm_proxy.wire.sse import sse_event
 
 
 class ResponsesFace(Face):
@@ -67,7 +68,7 @@ class ResponsesFace(Face):
         told = {name: response.data.get(name) for name in ("usage", "service_tier")}
         self._events.chunk({"choices": [last], **told})
         self._events.end()
-        return dumps(self._events.response())
+        return encoded(self._events.response())
 
     def refusal(self, error: GatewayError, request_id: str) -> dict[str, Any]:
         return openai_face(error, request_id)

@@ -16,12 +16,12 @@ from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.faces.responses import compaction
 from llm_proxy.faces.responses.kind import Kind, as_list
 from llm_proxy.faces.responses.kinds import CUSTOM, FUNCTION, KINDS, TOOL_SEARCH
-from llm_proxy.faces.responses.names import label
 from llm_proxy.faces.responses.parts import Parts, checked, said
 from llm_proxy.faces.responses.sealed import is_mark, packed, unpacked
 from llm_proxy.faces.responses.thread import Thread
 from llm_proxy.faces.responses.told import is_of_user, pictures, told
 from llm_proxy.faces.responses.toolbox import Toolbox
+from llm_proxy.wire.dropped_names import dropped
 from llm_proxy.wire.schema import Open, validated
 
 __all__ = ["Turns", "packed", "unpacked"]
@@ -138,7 +138,7 @@ class Turns:
         words = told(item)
         self.dropped += [f"{self._path}.{name}" for name in pictures(item)]
         if not words:
-            self.dropped.append(f"{self._path} ({label(kind)})")
+            self.dropped.append(dropped(self._path, kind))
         elif is_of_user(item):
             self._thread.turn({"role": "user", "content": words})
         else:
@@ -164,7 +164,7 @@ class Turns:
                 )
         else:
             if role is None:
-                self.dropped.append(f"{self._path}.role ({label(message.role)})")
+                self.dropped.append(dropped(f"{self._path}.role", message.role))
             self._thread.turn({"role": role or "user", "content": self._parts.content(given, "content")})
 
     def _call(self, kind: Kind, item: _Json) -> None:

@@ -14,8 +14,9 @@ from llm_proxy.faces.responses.call import Call
 from llm_proxy.faces.responses.compaction import sealed
 from llm_proxy.faces.responses.item_events import ItemEvents, as_it_is
 from llm_proxy.faces.responses.response_object import PARTS, Part
-from llm_proxy.faces.responses.sealed import Details, call_mark, packed
+from llm_proxy.faces.responses.sealed import call_mark, details_mark, packed
 from llm_proxy.faces.responses.toolbox import Declared
+from llm_proxy.wire.answers.details import Details
 
 _Json = dict[str, Any]
 
@@ -122,7 +123,7 @@ class Items(ItemEvents):
         elif self._item is not None:
             self._close_part()
             if self._item["type"] == "reasoning":
-                kept = [*self._kept, *self._details.taken()]
+                kept = [*self._kept, *details_mark(self._details)]
                 self._kept = []
                 self._item |= {"encrypted_content": packed(kept)} if kept else {}
             self._done(status)

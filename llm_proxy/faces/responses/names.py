@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Container
-from typing import Any
 
 _FITS = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LONGEST = 64
@@ -38,11 +37,6 @@ def free_name(namespace: str, name: str, taken: Container[str]) -> str:
         number += 1
         found = _marked(flat_name(namespace, name), f"{namespace} {name} {number}")
     return found
-
-
-def label(kind: Any) -> str:
-    """A type that a client wrote, fit for a header and a log."""
-    return kind if isinstance(kind, str) and fits(kind) else "type not known"
 
 
 def _marked(name: str, whole: str) -> str:

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from llm_proxy.errors import InvalidRequest, Problem
+from llm_proxy.faces.addresses import refuse_addresses
 from llm_proxy.faces.responses.choice import offer
 from llm_proxy.faces.responses.compaction import is_trigger
 from llm_proxy.faces.responses.input import Turns
@@ -125,8 +126,9 @@ def read(body: Mapping[str, Any]) -> ResponsesRequest:
     return form
 
 
-def canonical(form: ResponsesRequest, body: Mapping[str, Any]) -> Canonical:
-    """The chat request for ``form``, which was read from ``body``. Raises ``InvalidRequest`` with its problems."""
+def canonical(form: ResponsesRequest, body: Mapping[str, Any], addresses: bool = True) -> Canonical:
+    """The chat request for ``form``, which was read from ``body``, to an upstream that takes files by ``addresses`` or not.
+    Raises ``InvalidRequest`` with its problems."""
     elsewhere = {*ResponsesRequest.model_fields, *_ANSWERED, *_HINTS, *_NOT_IN_CHAT, *_KEPT}
     passing = {name: value for name, value in body.items() if name not in elsewhere and value is not None}
     tools = Toolbox(form.tools or (), () if isinstance(form.input, str) else form.input)
@@ -144,6 +146,8 @@ def canonical(form: ResponsesRequest, body: Mapping[str, Any]) -> Canonical:
     problems += _output(form, turns.settings, result)
     if problems:
         raise InvalidRequest.of(problems)
+    if not addresses:
+        refuse_addresses(turns.messages, "input")
     return result
 
 

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from llm_proxy.wire.answers.details import joined
+from llm_proxy.wire.answers.details import Details
 from llm_proxy.wire.sse import dumps
 
 _Json = dict[str, Any]
@@ -43,6 +43,11 @@ def unpacked(text: Any) -> list[_Json] | None:
     return blocks if isinstance(blocks, list) and all(isinstance(b, dict) for b in blocks) else None
 
 
+def details_mark(details: Details) -> list[_Json]:
+    """The mark for what came since the last time, if anything did."""
+    return [{"type": _DETAILS, _DETAILS: details.taken()}] if details else []
+
+
 def call_mark(call_id: str, extra: Any) -> _Json:
     """The mark for a vendor's field of a call."""
     return {"type": _EXTRA, "call_id": call_id, _EXTRA: extra}
@@ -67,22 +72,3 @@ def apply_marks(message: _Json, marks: Iterable[_Json]) -> None:
     for call in message.get("tool_calls", ()) if extras else ():
         if call["id"] in extras:
             call.setdefault(_EXTRA, extras[call["id"]])
-
-
-class Details:
-    """``reasoning_details`` of a stream, put together (see ``answers.details``)."""
-
-    def __init__(self) -> None:
-        self._entries: list[_Json] = []
-
-    def add(self, entries: Iterable[_Json]) -> None:
-        """What one delta brought."""
-        self._entries += entries
-
-    def __bool__(self) -> bool:
-        return bool(self._entries)
-
-    def taken(self) -> list[_Json]:
-        """The mark for what came since the last time, if anything did."""
-        entries, self._entries = self._entries, []
-        return [{"type": _DETAILS, _DETAILS: joined(entries)}] if entries else []

@@ -15,7 +15,8 @@ from typing import Any
 from llm_proxy.errors import Problem
 from llm_proxy.faces.responses.kind import Kind, as_list
 from llm_proxy.faces.responses.kinds import CUSTOM, FUNCTION, of_client
-from llm_proxy.faces.responses.names import fits, flat_name, free_name, label
+from llm_proxy.faces.responses.names import fits, flat_name, free_name
+from llm_proxy.wire.dropped_names import dropped
 
 _Json = dict[str, Any]
 #: A tool by what an item of its calls says: its type, the namespace, the name.
@@ -148,7 +149,7 @@ class Toolbox:
         """What kind of the client's tools it is, if it is one and soundly declared."""
         kind = of_client(tool)
         if kind is None:
-            self.dropped.append(f"{path} ({label(tool.get('type'))})")
+            self.dropped.append(dropped(path, tool.get("type")))
             return None
         name, problems = kind.name(tool), []
         if not isinstance(name, str) or not name:

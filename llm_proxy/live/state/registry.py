@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.live.config.catalog import Catalog
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.last_good import LastGood
 from llm_proxy.live.state.reading import EVERYTHING, Mark, Part, Sources
@@ -25,6 +26,7 @@ from llm_proxy.live.state.reload_outcome import Outcome, State, tell_applied, te
 from llm_proxy.live.state.snapshot import (
     Snapshot,
     api_types,
+    keeping_lists,
     load_snapshot,
     problem_lines,
     prompt_problems,
@@ -132,6 +134,14 @@ class Registry:
         """Look at the files, wait for the verdict and return it."""
         await asyncio.shield(self.touch(cause))
         return self.outcome
+
+    def relist(self, seen: Snapshot, catalog: Catalog) -> bool:
+        """Let newer lists of the upstreams take effect: ``catalog`` is that of ``seen`` with them. False if another state has
+        come meanwhile, and nothing has happened."""
+        if self.current is not seen:
+            return False
+        self.current = replace(seen, catalog=catalog)
+        return True
 
     def close(self) -> None:
         """Let go of the thread."""
@@ -245,6 +255,8 @@ class Registry:
     async def _conclude(self, found: Found, change: Change) -> None:
         """Let the verdict take effect, then tell it."""
         before, old, snapshot = self.current, self._settled, found.snapshot
+        if snapshot is not None:
+            snapshot = keeping_lists(snapshot, before)
         problems = prompt_problems(snapshot) if snapshot else found.problems
         state: State = "applied" if snapshot else "rejected"
         new = Outcome(state, problems, change.cause, change.at, found.reading.file_hash)

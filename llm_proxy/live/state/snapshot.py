@@ -72,6 +72,14 @@ class Snapshot:
         return self.adapters[deployment.api_type]
 
 
+def keeping_lists(snapshot: Snapshot, before: Snapshot) -> Snapshot:
+    """``snapshot`` with what the upstreams list as ``before`` has it, which may be newer."""
+    listed = before.catalog.listed
+    if snapshot.catalog.listed == listed:
+        return snapshot
+    return replace(snapshot, catalog=snapshot.catalog.with_listed(listed))
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What became of a reading: a snapshot, or why there is none. ``reading`` has all secret files that were named."""

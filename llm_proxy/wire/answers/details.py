@@ -50,3 +50,22 @@ def said(details: Iterable[Any]) -> str:
     """The readable text of ``details``."""
     texts = (detail.get("text") or detail.get("summary") for detail in details if isinstance(detail, dict))
     return "".join(text for text in texts if isinstance(text, str))
+
+
+class Details:
+    """The details of a stream, until a face has a place for them."""
+
+    def __init__(self) -> None:
+        self._entries: list[_Json] = []
+
+    def add(self, entries: Iterable[_Json]) -> None:
+        """What one delta brought."""
+        self._entries += entries
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def taken(self) -> list[_Json]:
+        """What came since the last time, joined."""
+        entries, self._entries = self._entries, []
+        return joined(entries)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.apps.pins import PINS
 from tests.apps.places import KEY, App, Place, Start
 
 _SCRIPTS = Path(__file__).resolve().parents[1] / "libraries"
@@ -35,7 +36,7 @@ def _script(pin: str, way: str) -> Any:
         if pin.endswith("-js"):
             return Start(("node", str(_SCRIPTS / f"{pin}.mjs")), {**env, "PACKAGES": place.binary(pin)})
         # -P: a script may have its library's name.
-        return Start((place.binary(pin), "-P", str(_SCRIPTS / f"{pin}.py")), env)
+        return Start((place.beside(pin, "bin/python"), "-P", str(_SCRIPTS / f"{pin}.py")), env)
 
     return start
 
@@ -58,9 +59,18 @@ _WAYS = {
     "autogen": ("AutoGen", ("chat", "ollama")),
     "semantic-kernel": ("Semantic Kernel", ("chat", "responses")),
     "lm-eval": ("lm-eval", ("chat",)),
+    "open-webui": ("Open WebUI", ("chat", "ollama")),
 }
 APPS = tuple(
-    App(name, pin, _DIALECTS[way] if len(ways) > 1 else "", _DIALECTS[way], "word", _script(pin, way))
+    App(
+        name,
+        pin,
+        _DIALECTS[way] if len(ways) > 1 else "",
+        _DIALECTS[way],
+        "word",
+        _script(pin, way),
+        limit=600.0 if PINS[pin].heavy else 120.0,
+    )
     for pin, (name, ways) in _WAYS.items()
     for way in ways
 )

@@ -289,7 +289,7 @@ async def test_choices_of_tools_that_are_not_there(tmp_path: Path) -> None:
         got = await request(proxy.origin, "POST", "/v1/messages", {**body, "tool_choice": choice})
         sent = peer.requests[0].json()
 
-    assert got.headers["x-dropped-params"] == "tools.web_search, tool_choice"
+    assert got.headers["x-dropped-params"] == "tools.1 (web_search), tool_choice"
     assert [tool["function"]["name"] for tool in sent["tools"]] == ["f"]
     assert ("tool_choice" in sent, sent["parallel_tool_calls"]) == (False, False)
 

@@ -124,6 +124,13 @@ TOOLS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"input": [MESSAGE, *PATCHED]}, {"vendor": "vllm"}, "/chat/completions"),
     ({"tools": [CUSTOM], "previous_response_id": "r"}, {"vendor": "vllm"}, "/responses"),
     ({"tools": [CUSTOM]}, {"vendor": "azure"}, "/responses"),
+    (
+        {"input": [{"type": "compaction", "encrypted_content": "x"}, {"role": "user", "content": "x"}]},
+        {"vendor": "vllm"},
+        "/chat/completions",
+    ),
+    ({"text": {"format": {"type": "json_object"}}}, {"vendor": "vllm"}, "/chat/completions"),
+    ({"text": {"format": {"type": "json_object"}}}, {"vendor": "openrouter"}, "/responses"),
     ({"tools": [CUSTOM]}, {"api": "responses"}, "/responses"),
     (
         {"tools": [{"type": "web_search"}, {"type": "function", "name": "f"}, 7]},

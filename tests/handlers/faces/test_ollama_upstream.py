@@ -237,7 +237,7 @@ async def test_what_ollama_has_no_word_for_is_reported(tmp_path: Path) -> None:
     }
     got, _ = await ask(tmp_path, body)
 
-    assert set(got.headers["x-dropped-params"].split(", ")) == {"n", "logit_bias", "user", "tool_choice"}
+    assert set(got.headers["x-dropped-params"].split(", ")) == {"n", "logit_bias", "tool_choice"}
 
 
 BAD = [

@@ -211,7 +211,8 @@ async def test_openai_v1_is_v1(method: str, path: str, body: Any, tmp_path: Path
 
 async def test_thoughts_of_others_do_not_reach_openai(tmp_path: Path) -> None:
     """What this gateway gave out for other upstreams is taken out of a request that is relayed to OpenAI, which would
-    refuse it for ever, and named; OpenAI's own reasoning stays, and to any other upstream all of it goes."""
+    refuse it for ever, and named; OpenAI's own reasoning stays, and to any other upstream all of it goes, but for the summary
+    of a conversation, which only a chat can tell there."""
     own = {"type": "reasoning", "id": "rs_" + "ab" * 25, "summary": [], "encrypted_content": "gAAAA"}
     ours = {**own, "id": f"rs_{'ab' * 16}0", "encrypted_content": packed([{"type": "thinking"}])}
     unsealed = {"type": "reasoning", "id": f"rs_{'ab' * 16}12", "summary": []}
@@ -219,11 +220,11 @@ async def test_thoughts_of_others_do_not_reach_openai(tmp_path: Path) -> None:
     summary = {"type": "compaction", "id": "cmp_1", "encrypted_content": sealed("all in all")}
     in_words = {"role": "user", "content": "Summary of the conversation so far:\nall in all"}
     items = [summary, own, ours, unsealed, {**call, "extra_content": {"google": {}}}]
-    body = {"model": "m", "input": items}
-    for vendor, wanted, named in [
-        ("openai", [in_words, own, call], "input.2 (reasoning), input.3 (reasoning)"),
-        ("vllm", items, None),
+    for vendor, given, wanted, named in [
+        ("openai", items, [in_words, own, call], "input.2 (reasoning), input.3 (reasoning)"),
+        ("vllm", items[1:], items[1:], None),
     ]:
+        body = {"model": "m", "input": given}
         (tmp_path / vendor).mkdir()
         script = answer_json({"object": "response", "output": []})
         async with native(tmp_path / vendor, "openai", script, vendor=vendor) as (proxy, peer):

@@ -148,7 +148,7 @@ def test_every_tool(tool: Any, api_type: str) -> None:
         family = kind.partition("_")[0]
         assert names == [f"{family}_{member}" for member in TOOLSETS[family]]
     elif kind.startswith(("web_", "code_execution", "tool_search", "mcp_toolset", "advisor")):
-        assert (names, named) == ([], f"tools.{tool.get('name') or tool.get('mcp_server_name')}")
+        assert (names, named) == ([], f"tools.0 ({tool.get('name') or tool.get('mcp_server_name')})")
     else:
         assert (names, named.removeprefix("tools.function.strict")) == ([tool["name"]], "")
 

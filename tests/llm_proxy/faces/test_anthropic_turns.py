@@ -155,7 +155,7 @@ def test_what_only_anthropic_does(api_type: str) -> None:
         **own,
     )
 
-    assert dropped == ("container", "mcp_servers", "speed", "tools.web_search")
+    assert dropped == ("container", "mcp_servers", "speed", "tools.0 (web_search)")
     assert not body.keys() & {"tools", "tool_choice", "toolConfig", "cache_control", *own}
 
 

@@ -370,8 +370,8 @@ def test_thinking_switched_off(kind: str) -> None:
     ("body", "lost"),
     [
         ({"tools": [{"googleSearch": {}}, {"urlContext": {}}, {"codeExecution": {}}]},
-         ("tools.googleSearch", "tools.urlContext", "tools.codeExecution")),
-        ({"tools": [{"google_search_retrieval": {}}]}, ("tools.googleSearchRetrieval",)),
+         ("tools.0 (googleSearch)", "tools.1 (urlContext)", "tools.2 (codeExecution)")),
+        ({"tools": [{"google_search_retrieval": {}}]}, ("tools.0 (googleSearchRetrieval)",)),
         ({"toolConfig": {"retrievalConfig": {}}}, ("toolConfig.retrievalConfig",)),
         ({"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}},
          ("toolConfig.functionCallingConfig (no functions)",)),

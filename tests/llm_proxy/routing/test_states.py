@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from llm_proxy.errors import RateLimited, UpstreamAuth, UpstreamError, UpstreamUnreachable
 from llm_proxy.routing.outcomes import SERVED, judge
 from llm_proxy.routing.pick import Choice, Nobody, Wait, pick
+from llm_proxy.routing.signals import Signal
 from llm_proxy.routing.standing import seen, standing
 from llm_proxy.routing.states import Running, States
 from llm_proxy.wire.calls import Deployment
@@ -142,7 +143,7 @@ def test_what_was_measured_is_told() -> None:
         assert one is not None
         one.first_token(10.0 + number / 10)
         one.ended(20.0 + number / 10, prompt_tokens=100, cached_tokens=75, output_tokens=50)
-    states.of(row, 20.0).polled(20.0, 3, 0.5)
+    states.of(row, 20.0).polled(20.0, Signal(3, 0.5))
 
     told = seen(row, states.known(row, 22.0), 22.0)
 
@@ -158,7 +159,7 @@ def test_waiting_there_counts_while_it_is_fresh() -> None:
     """A poll that is older than five seconds is ignored."""
     states = States()
     rows: Any = [replace(POOL[1], provider=str(n), api_host=f"http://{n}.test", order=0) for n in range(2)]
-    states.of(rows[0], 10.0).polled(10.0, 8)
+    states.of(rows[0], 10.0).polled(10.0, Signal(8))
 
     def chosen(now: float) -> set[str]:
         chance = random.Random(1)
@@ -180,3 +181,16 @@ def test_models_that_wait_are_not_forgotten() -> None:
         states.model(str(number), 1.0)
 
     assert states.model("mine", 2.0) is mine
+
+
+def test_a_cold_model_is_avoided_and_a_restart_forgets() -> None:
+    """An Ollama that has the model loaded comes first; counters that go backwards tell of an empty cache."""
+    states = States()
+    state = states.of(POOL[1], 1.0)
+    state.polled(1.0, Signal(warm=False, counter=50.0))
+    assert state.load(2.0) == 2.0
+    tag = state.tag
+    state.polled(2.0, Signal(warm=True, counter=60.0))
+    assert (state.load(2.0), state.tag) == (0.0, tag)
+    state.polled(3.0, Signal(counter=5.0))
+    assert state.tag != tag

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -78,7 +79,8 @@ def test_google_says_it_in_the_body() -> None:
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.07s"}
 
     assert wait_in({}, delay_in([{"@type": "x"}, 5, info])) == pytest.approx(34.07)
-    assert [delay_in(other) for other in (None, {}, [], [info | {"retryDelay": 5}])] == ["", "", "", ""]
+    others: list[Any] = [None, {}, [], [info | {"retryDelay": 5}]]
+    assert [delay_in(other) for other in others] == ["", "", "", ""]
 
 
 @given(

@@ -130,7 +130,7 @@ def test_a_request_names_what_was_moved() -> None:
     }
     assert body["tools"][0]["input_schema"]["properties"]["n"] == bounded
     assert body["tools"][1]["input_schema"]["properties"]["n"] == INTEGER
-    assert call.dropped == ("tools.f (minimum)", "response_format (minimum)")
+    assert call.dropped == ("tools.0.function.parameters (minimum)", "response_format (minimum)")
 
 
 @pytest.mark.parametrize(

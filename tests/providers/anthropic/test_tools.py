@@ -116,4 +116,4 @@ def test_tools(tool: dict[str, Any], expected: dict[str, Any] | None) -> None:
     found = call(tools=[tool])
 
     assert body_of(found).get("tools") == (None if expected is None else [expected])
-    assert found.dropped == (() if expected else ("tools.0",))
+    assert found.dropped == (() if expected else ("tools.0 (custom)",))

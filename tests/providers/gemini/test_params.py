@@ -150,7 +150,6 @@ def test_parameters_that_can_be_said(given: dict[str, Any], expected: dict[str, 
     ("given", "dropped"),
     [
         ({"logit_bias": {"1": 5}}, "logit_bias"),
-        ({"user": "u"}, "user"),
         ({"parallel_tool_calls": False}, "parallel_tool_calls"),
         ({"min_p": 0.1}, "min_p"),
         ({"store": True}, "store"),

@@ -44,7 +44,7 @@ def call(options: dict[str, Any] | None = None, model: str = NEW, **given: Any) 
             {"fileSearch": {"fileSearchStoreNames": ["s"]}},
             (),
         ),
-        ({"type": "custom", "custom": {"name": "c"}}, None, ("tools.0",)),
+        ({"type": "custom", "custom": {"name": "c"}}, None, ("tools.0 (custom)",)),
     ],
     ids=["function", "bare", "strict", "search", "code", "settings", "custom"],
 )

@@ -96,7 +96,6 @@ def test_log_probabilities() -> None:
 LOST: dict[str, Any] = {
     "n": 2,
     "logit_bias": {"1": 1},
-    "user": "u",
     "parallel_tool_calls": False,
     "metadata": {"a": "b"},
     "service_tier": "flex",
@@ -159,7 +158,7 @@ def embed(**fields: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 
 def test_embeddings() -> None:
-    """A list of texts; ``dimensions`` and its own fields pass, the end user's id is reported."""
+    """A list of texts; ``dimensions`` and its own fields pass, a key is reported, the end user's id is a hint."""
     assert embed() == ({"model": "up", "input": ["a"], "keep_alive": "5m"}, ())
     assert embed(input=["a", "b"], dimensions=3, truncate=False, keep_alive=0, encoding_format="base64") == (
         {"model": "up", "input": ["a", "b"], "dimensions": 3, "truncate": False, "keep_alive": 0},
@@ -167,7 +166,7 @@ def test_embeddings() -> None:
     )
     assert embed(user="u", api_key="x") == (
         {"model": "up", "input": ["a"], "keep_alive": "5m"},
-        ("api_key", "user"),
+        ("api_key",),
     )
 
 

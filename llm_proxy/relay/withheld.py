@@ -1,0 +1,67 @@
+"""What is held back of a streamed answer until its first token has come, so that another upstream may still be asked.
+
+Laws: what was held back is sent with the token, in its order, and nothing is lost; a failure before that drops it. A head, a
+role, an id are no token; text, thought, a tool call, a refusal, a finish reason are, and so is all that is not known here.
+Bounded: a beginning that does not end is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from llm_proxy.wire.events import Chunk, Comment
+
+#: The longest beginning that is held back.
+_MOST = 64 * 1024
+#: What a delta may hold that tells nothing of the answer.
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+_FORMAL = frozenset({"role"})
+#: Events of Anthropic's Messages and OpenAI's Responses that stand before the first token, as their streams name them.
+_BEGINNING = re.compile(
+    rb'(?:\A|\n)(?:event: ?|data: ?\{"type": ?")'
+    rb"(?:message_start|ping|content_block_start|response\.(?:created|queued|in_progress|output_item\.added|content_part\.added|"
+    rb"reasoning_summary_part\.added))[\"\r\n]"
+)
+
+
+def is_token(event: Chunk | Comment) -> bool:
+    """Whether ``event`` tells something of the answer itself."""
+    if type(event) is not Chunk:
+        return False
+    choices = event.data.get("choices")
+    if choices is None:  # of another dialect, and relayed as it is
+        return not (event.raw is not None and _BEGINNING.search(event.raw[:200]))
+    return any(_tells(choice) for choice in choices) if isinstance(choices, list) else True
+
+
+def _tells(choice: Any) -> bool:
+    if not isinstance(choice, dict):
+        return True
+    if choice.get("finish_reason") or choice.get("text"):
+        return True
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        return False
+    return any(value not in _EMPTY for name, value in delta.items() if name not in _FORMAL)
+
+
+class Withheld:
+    """The beginning of one answer."""
+
+    __slots__ = ("_kept", "_size")
+
+    def __init__(self) -> None:
+        self._kept: list[bytes] = []
+        self._size = 0
+
+    def ends_with(self, events: Sequence[Chunk | Comment], written: bytes) -> bool:
+        """Keep what was ``written`` for ``events``; whether all of it is to be sent now."""
+        self._kept.append(written)
+        self._size += len(written)
+        return self._size > _MOST or any(map(is_token, events))
+
+    def rest(self) -> bytes:
+        """All that was kept."""
+        return b"".join(self._kept)

@@ -1,0 +1,79 @@
+"""``GET /status/models`` says how each upstream stands; an edit that leaves it alone changes nothing of that."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.routing.kit import STREAM, WHOLE, Fleet, serves, status
+from tests.routing.test_queue import Gate
+from tests.support.logs import expect_log
+from tests.support.loops import wait_until
+
+
+async def standing(fleet: Fleet) -> dict[str, dict[str, Any]]:
+    """The rows by provider."""
+    told = (await fleet.proxy.request("GET", "/status/models")).json()
+    return {row["provider"]: row for row in told["models"]}
+
+
+async def test_how_each_stands(tmp_path: Path) -> None:
+    """Well, full, asleep, ejected and out of the rotation, with times and reasons, and what was measured."""
+    gate = Gate()
+    tiers = {at: {"order": at} for at in range(1, 6)}
+    tiers[1]["max_concurrent"] = 1
+    tiers[5]["weight"] = 0
+    scripts = gate, status(429, {"Retry-After": "90"}), status(401), serves, serves
+    async with Fleet(tmp_path, *scripts, fields=tiers) as fleet:
+        first = asyncio.create_task(fleet.ask(WHOLE))
+        await wait_until(lambda: gate.now == 1)
+        with expect_log("llm_proxy.relay.router", "rejects our key"):
+            assert (await fleet.ask(STREAM)).status == 200
+        rows = await standing(fleet)
+        gate.release()
+        assert (await first).status == 200
+
+    now = time.time()
+    assert [rows[f"gpu-{at}"]["state"] for at in range(1, 6)] == ["full", "asleep", "ejected", "ok", "out"]
+    assert rows["gpu-1"]["in_flight"] == 1
+    assert 60 < rows["gpu-2"]["until"] - now <= 90
+    assert 30 < rows["gpu-3"]["until"] - now <= 60
+    assert rows["gpu-3"]["reason"] == "it refuses our key"
+    assert rows["gpu-5"]["reason"] == "weight 0"
+    assert rows["gpu-4"]["first_token_ms"]["p50"] > 0
+    assert rows["gpu-4"]["until"] is None
+
+
+async def test_an_edit_heals_nobody(tmp_path: Path) -> None:
+    """Prompts, weights, policies, timeouts: all may change, and who was asleep or ejected still is; a new key starts anew."""
+    scripts = status(429, {"Retry-After": "90"}), status(500), serves
+    fields: dict[int, dict[str, Any]] = {1: {"order": 1}, 2: {"order": 2}, 3: {"order": 3}}
+    models = {"m": {"retries": 4}}
+    async with Fleet(tmp_path, *scripts, fields=fields, models=models) as fleet:
+        for _ in range(6):
+            assert (await fleet.ask(WHOLE)).status == 200
+        assert [(await standing(fleet))[f"gpu-{at}"]["state"] for at in (1, 2, 3)] == [
+            "asleep",
+            "ejected",
+            "ok",
+        ]
+        asked = fleet.asked()
+
+        for edit in (
+            {"timeouts": {"idle": 7}, "prompt": "conversation"},
+            {"weight": 5},
+            {"options": {"temperature": 0.5}},
+        ):
+            known = fleet.proxy.service.gateway.registry.current.generation
+            fleet._models = {"m": {"policy": "weighted", "retries": 1}}
+            fleet.proxy.write_config(fleet.config(**edit))
+            await wait_until(lambda: fleet.proxy.service.gateway.registry.current.generation > known)  # noqa: B023
+            assert (await fleet.ask(WHOLE)).status == 200
+        assert fleet.asked()[:2] == asked[:2]
+
+        known = fleet.proxy.service.gateway.registry.current.generation
+        fleet.proxy.write_config(fleet.config(api_token="another-key"))
+        await wait_until(lambda: fleet.proxy.service.gateway.registry.current.generation > known)
+        assert (await fleet.ask(WHOLE)).headers["x-llm-attempts"].startswith("gpu-1:429:")
