@@ -25,6 +25,7 @@ from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.registry import problem_lines
+from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service import surroundings
 from llm_proxy.service.certificate_watch import Certificate
 from llm_proxy.service.listeners import Listeners
@@ -145,6 +146,7 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
         Scoreboard(count),
         generations,
         opened,
+        SharedStates(count),
         cells=Cells(count),
         memory=None if settings.state else os.memfd_create("llm-proxy-usage"),
     )
@@ -183,7 +185,9 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
     # While workers go on as lame ducks, clients still find them by the files.
     stop = listeners.close_sockets if duck else listeners.close
     try:
-        return Supervisor(shared.board, work, settings.drain_seconds, on_up, stop, duck, reports).run()
+        supervisor = Supervisor(shared.board, work, settings.drain_seconds, on_up, stop, duck, reports)
+        supervisor.on_end = shared.upstreams.clear
+        return supervisor.run()
     finally:
         listeners.remove_files()
 
