@@ -46,6 +46,7 @@ from llm_proxy.settings import (
     unknown_variables,
 )
 from llm_proxy.telemetry import log as logs
+from llm_proxy.telemetry.metrics.sheet import Sheets
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
 
@@ -147,6 +148,7 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
         generations,
         opened,
         SharedStates(count),
+        Sheets(count, settings.metrics_max_series),
         cells=Cells(count),
         memory=None if settings.state else os.memfd_create("llm-proxy-usage"),
     )

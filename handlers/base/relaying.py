@@ -52,7 +52,9 @@ class RelayingHandler(AnsweringHandler):
         """Make ``call``, relay its answer and finish. Raises ``GatewayError``."""
         if self.grant is not None:
             await self.charge(deployment, {}, blind=self.blind)
+        self.upstream = deployment
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
+        exchange.context = self.told_upstream(deployment)
         if self.tries is not None:
             self.tries.opened(exchange)
         self.gateway.running.add(self)
@@ -85,6 +87,7 @@ class RelayingHandler(AnsweringHandler):
         self.note_failure(error)
         if self._begun or isinstance(error, ClientGone) or self.gone:
             self.gone = self.gone or isinstance(error, ClientGone)
+            self.broken = error.status
             if not self._cut:
                 self.cut()
         else:
