@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from handlers.base.answering import AnsweringHandler, Prepared, UsedPrompt
+from handlers.base.answering import AnsweringHandler
+from handlers.base.prepared import Prepared, UsedPrompt
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.wire.calls import Deployment

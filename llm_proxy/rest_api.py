@@ -24,6 +24,7 @@ from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.registry import problem_lines
+from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service import surroundings
 from llm_proxy.service.certificate_watch import Certificate
 from llm_proxy.service.listeners import Listeners
@@ -138,7 +139,7 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
         raise StartError(f"{PREFIX}WORKERS: more than one process needs Linux")
     generations = Generations()
     opened = open_state(sources_of(settings, env), last_good_of(settings), generations)
-    shared = SharedState(Scoreboard(count), generations, opened)
+    shared = SharedState(Scoreboard(count), generations, opened, SharedStates(count))
     certificate = Certificate.of(settings)
     listeners = Listeners.open(settings, manager.passed)
     # Each worker holds the reading end. Nobody but the parent holds the other: it closes when the parent is gone.
@@ -173,7 +174,9 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
     # While workers go on as lame ducks, clients still find them by the files.
     stop = listeners.close_sockets if duck else listeners.close
     try:
-        return Supervisor(shared.board, work, settings.drain_seconds, on_up, stop, duck, reports).run()
+        supervisor = Supervisor(shared.board, work, settings.drain_seconds, on_up, stop, duck, reports)
+        supervisor.on_end = shared.upstreams.clear
+        return supervisor.run()
     finally:
         listeners.remove_files()
 

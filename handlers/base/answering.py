@@ -11,20 +11,21 @@ from __future__ import annotations
 import asyncio
 import random
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from tornado.iostream import StreamClosedError
 
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
 from handlers.base.limits import OPENAI, limits_in
+from handlers.base.prepared import Made, Prepare, Prepared, UsedPrompt
 from handlers.base.redaction import conceal, without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
-from llm_proxy.faces.face import Face, OpenAIFace
+from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.net.pace import Pace
 from llm_proxy.relay.attempt_words import words
@@ -37,49 +38,20 @@ from llm_proxy.routing.able import needs_of
 from llm_proxy.routing.choice import choose
 from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
-from providers.base import Adapter, BaseProvider
+from providers.base import BaseProvider
 from providers.common.about import About
 
 T = TypeVar("T")
 
+#: A request and its deployment without thinking, and what was given up of it, by name.
+Thoughtless = tuple[Any, Deployment, tuple[str, ...]]
+
 #: How much of a model's name the access line holds.
 _LONGEST_NAME = 200
+#: About so many bytes of a request are a token.
+_BYTES_A_TOKEN = 4
 #: How many characters the names of what was dropped may take.
 _NAMES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class UsedPrompt:
-    """The prompt of the library that was put in front, as headers and logs name it."""
-
-    ref: str
-    language: str
-
-
-class Prepared(NamedTuple):
-    """What an endpoint makes of its request for one deployment; ``request.stream`` is final.
-
-    ``face`` writes the answer. ``untranslated`` names what the endpoint's own reading of the request could not carry.
-    ``native`` makes the call that a ``NativeRequest`` is for. ``instead`` makes another one of the request, if that upstream
-    turns out to have no such endpoint.
-    """
-
-    request: ChatRequest | NativeRequest | EmbeddingsRequest
-    face: Face
-    untranslated: tuple[str, ...] = ()
-    native: Adapter | None = None
-    prompt: UsedPrompt | None = None
-    instead: Callable[[], Awaitable[Prepared]] | None = None
-
-
-class Own(NamedTuple):
-    """An answer that needs no upstream: ``tell`` finishes with it."""
-
-    tell: Callable[[], Awaitable[None]]
-
-
-#: Asked anew for each deployment that is tried. Raises ``RequestError``.
-Prepare = Callable[[Deployment], Awaitable[Prepared | Own]]
 
 
 def _not_yet(data: bytes) -> bool:
@@ -145,6 +117,7 @@ class AnsweringHandler(BaseHandler):
         wish = self.wish(resolved, body, able, first)
         tries = Attempts(self.gateway.router, resolved, self.look_up, wish)
         if stream:
+            tries.streams()
             tries.silent_until = tries.started + self.gateway.keep_alive.after
             tries.break_silence = self._while_nothing_is_heard
         return tries
@@ -158,8 +131,11 @@ class AnsweringHandler(BaseHandler):
     ) -> Wish:
         """What the request wants of an upstream."""
         needs = partial(self.beside, needs_of, body) if body else None
-        prompt = wanted_prompt(resolved, self.request.headers, body)
-        return Wish(able, first, prompt, about=self._about, needs=needs)
+        prompt, grant = wanted_prompt(resolved, self.request.headers, body), self.grant
+        tokens = self._size // _BYTES_A_TOKEN
+        if grant is None:
+            return Wish(able, first, prompt, tokens, about=self._about, needs=needs)
+        return Wish(able, first, prompt, tokens, grant.priority, grant.name, self._about, needs)
 
     def _about(self, deployment: Deployment) -> About:
         """What is known of that upstream's model."""
@@ -174,7 +150,7 @@ class AnsweringHandler(BaseHandler):
         """Answer a body of OpenAI's chat completions; ``stream`` is what an absent field means. Raises ``RequestError``."""
         if body.get("stream") is None:
             body["stream"] = stream
-        request = await self.beside(ChatRequest.of, body)
+        request = ChatRequest.of(body) if self._light else await self.beside(ChatRequest.of, body)
 
         async def prepare(_: Deployment) -> Prepared:
             return Prepared(request, OpenAIFace(request.wants_usage, request.model))
@@ -187,7 +163,7 @@ class AnsweringHandler(BaseHandler):
             if type(where) is Deployment:
                 await self.attempt(where, prepare)
             else:
-                await carry_out(self, where, lambda deployment: self.attempt(deployment, prepare))  # type: ignore[arg-type]
+                await carry_out(self, where, lambda deployment: self.attempt(deployment, prepare), prepare)  # type: ignore[arg-type]
         except GatewayError as error:
             await self._ended_badly(error)
         except Exception as error:
@@ -232,19 +208,15 @@ class AnsweringHandler(BaseHandler):
         self, prepared: Prepared, request: ChatRequest | NativeRequest, deployment: Deployment
     ) -> None:
         """One call for an answer to ``request``. Raises ``GatewayError``."""
-        native = prepared.native
-        request, removed = await self.beside(without_addresses, request)
-        if native is None:
-            request, deployment, given_up = await self._without_thinking(request, deployment)
-            removed = (*removed, *given_up)
-        adapter = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)  # type: ignore[arg-type]
-        call = await self.beside(adapter.chat_call, request, deployment)
-        if isinstance(request, NativeRequest) and (request.headers or request.query):
-            call = replace(call, once=True)
-        self._say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), prepared.prompt)
+        if self._light:
+            made = self._made(prepared, request, deployment)
+        else:
+            made = await self.made(prepared, request, deployment)
+        adapter, request, deployment = made.adapter, made.request, made.deployment
+        self.say_who(deployment, made.dropped, prepared.prompt)
         tally = Tally()
-        exchange = self._open(call, deployment)
-        del call  # it holds the body
+        exchange = self._open(made.call, deployment)
+        del made  # it holds the body
         relay = Relay(
             exchange,
             adapter,
@@ -281,9 +253,51 @@ class AnsweringHandler(BaseHandler):
                 self._count_call(exchange)
             if not request.stream:
                 size = exchange.received
-                await self._send_whole(await self.worked_out(size, expressed, self.face.whole, response))
+                if size < OFF_LOOP:
+                    said = expressed(self.face.whole, response)
+                else:
+                    said = await self.offloaded(size, expressed, self.face.whole, response, paid=True)
+                await self._send_whole(said)
         finally:
             self.gateway.running.discard(self)
+
+    async def made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:
+        """The call that asks ``deployment`` for an answer. Raises ``GatewayError``."""
+        if self._light:
+            return self._made(prepared, request, deployment)
+        request, removed = await self.beside(without_addresses, request)
+        adapter = prepared.native
+        if adapter is None:
+            provider = self.snapshot.adapter(deployment)
+            found = await self.beside(provider.without_thinking, request, deployment)
+            request, deployment, given_up = self._thinking(provider, request, deployment, found)
+            removed += given_up
+            adapter = provider.adapter_for(request, deployment)
+        call = await self.beside(adapter.chat_call, request, deployment)
+        return _named(prepared, adapter, request, deployment, call, removed)
+
+    def _made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:
+        """The same for a small request: step by step, but for the waiting between them."""
+        request, removed = without_addresses(request)
+        adapter = prepared.native
+        if adapter is None:
+            provider = self.snapshot.adapter(deployment)
+            found = provider.without_thinking(request, deployment)
+            if found is not None:
+                request, deployment, given_up = self._thinking(provider, request, deployment, found)
+                removed += given_up
+            adapter = provider.adapter_for(request, deployment)
+        call = adapter.chat_call(request, deployment)
+        return _named(prepared, adapter, request, deployment, call, removed)
+
+    def _thinking(
+        self, provider: BaseProvider, request: Any, deployment: Deployment, found: Thoughtless | None
+    ) -> Thoughtless:
+        """Request and deployment, without thinking if the model is known to have none: then ``found``; and what was given
+        up, by name."""
+        if found is not None and self.gateway.knowledge.thinks_not(deployment, provider):
+            return found
+        return request, deployment, ()
 
     def _open(self, call: HttpCall, deployment: Deployment) -> Exchange:
         """The exchange for ``call``, which tells what it holds of bodies."""
@@ -297,16 +311,6 @@ class AnsweringHandler(BaseHandler):
         """The answer has begun, so the body as it was sent is not kept any more; the request as values is."""
         self._answered = True
         self.let_go(self._size // COST)
-
-    async def _without_thinking(
-        self, request: Any, deployment: Deployment
-    ) -> tuple[Any, Deployment, tuple[str, ...]]:
-        """The same, but for thinking that is asked of a model that is known to have none; what that was, by name."""
-        adapter = self.snapshot.adapter(deployment)
-        found = await self.beside(adapter.without_thinking, request, deployment)
-        if found is not None and self.gateway.knowledge.thinks_not(deployment, adapter):
-            return found
-        return request, deployment, ()
 
     def _refuses_thinking(self, error: GatewayError, deployment: Deployment) -> bool:
         """Whether the request is worth a second try without thinking; then that is remembered."""
@@ -323,7 +327,7 @@ class AnsweringHandler(BaseHandler):
         request, removed = await self.beside(without_addresses, request)
         adapter = self.snapshot.adapter(deployment)
         call = await self.beside(adapter.embeddings_call, request, deployment)
-        self._say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), None)
+        self.say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), None)
         exchange = self._open(call, deployment)
         del call
         if self.tries is not None:
@@ -456,7 +460,7 @@ class AnsweringHandler(BaseHandler):
         self.answer_headers.put("Cache-Control", "no-cache, no-transform")
         self.answer_headers.put("X-Accel-Buffering", "no")
 
-    def _say_who(
+    def say_who(
         self,
         deployment: Deployment,
         dropped: tuple[str, ...],
@@ -466,11 +470,11 @@ class AnsweringHandler(BaseHandler):
         self.answer_headers.put("X-Llm-Provider", header_text(deployment.provider))
         self.answer_headers.put("X-Llm-Model", header_text(deployment.model))
         self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
-        dropped = _few(dropped)
         if prompt is not None:
             self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)
         if dropped:
+            dropped = _few(dropped)
             self.answer_headers.put("X-Dropped-Params", header_text.__wrapped__(", ".join(dropped)))
             self.facts["dropped"] = list(dropped)
             log.info(
@@ -561,6 +565,11 @@ class AnsweringHandler(BaseHandler):
         wanted = self._drain_seconds and exchange.connected_at is not None and not exchange.over
         return bool(wanted) and len(self.gateway.drained) < self.gateway.settings.drained_calls
 
+    def count(self, tally: Tally, exchange: Exchange) -> None:
+        """The figures of an answer that came from another upstream than was asked first."""
+        self._count(tally)
+        self._count_call(exchange)
+
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""
         if tally.first_event_at is not None:
@@ -568,13 +577,11 @@ class AnsweringHandler(BaseHandler):
             if tally.events > 1 and tally.last_event_at is not None:
                 self.facts["itl_ms"] = _ms((tally.last_event_at - tally.first_event_at) / (tally.events - 1))
         usage = tally.usage
-        self.facts.update(
-            prompt_tokens=usage.get("prompt_tokens"),
-            completion_tokens=usage.get("completion_tokens"),
-            events=tally.events,
-            own_ms=_ms(tally.own_seconds - self._client_seconds),
-        )
-
+        if usage:
+            self.facts["prompt_tokens"] = usage.get("prompt_tokens")
+            self.facts["completion_tokens"] = usage.get("completion_tokens")
+        self.facts["events"] = tally.events
+        self.facts["own_ms"] = _ms(tally.own_seconds - self._client_seconds)
         if tally.other_form and self._worth_a_line("form"):
             log.warning(
                 "an upstream streams when it should not, or the reverse",
@@ -592,10 +599,23 @@ class AnsweringHandler(BaseHandler):
             self.gateway.drained.discard(self)
         if self._left_at is not None:
             self.facts["abort_ms"] = _ms(perf_counter() - self._left_at)
-        self.facts.update(
-            upstream_bytes=exchange.received,
-            retried=exchange.retried or None,
-        )
+        self.facts["upstream_bytes"] = exchange.received
+        if exchange.retried:
+            self.facts["retried"] = True
+
+
+def _named(
+    prepared: Prepared,
+    adapter: Any,
+    request: Any,
+    deployment: Deployment,
+    call: HttpCall,
+    removed: tuple[str, ...],
+) -> Made:
+    """The call, and the names of all that it lacks."""
+    if type(request) is NativeRequest and (request.headers or request.query):
+        call = replace(call, once=True)
+    return Made(adapter, request, deployment, call, prepared.untranslated + call.dropped + removed)
 
 
 def _few(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
 from llm_proxy.relay.abilities import Abilities
+from llm_proxy.relay.load_polls import LoadPolls
 from llm_proxy.relay.memory import Memory
 from llm_proxy.relay.model_knowledge import Knowledge
 from llm_proxy.relay.offload import Offload
@@ -59,10 +60,13 @@ class Gateway:
     settings: Settings
     registry: Registry
     upstream: UpstreamClient
-    #: What the upstreams say of their models.
+    #: What the upstreams say of their models, and of their load.
     knowledge: Knowledge = field(init=False)
+    polls: LoadPolls = field(init=False)
     #: The same, ready for each request that has a choice.
     abilities: Abilities = field(init=False)
+    #: The keep-alive rhythm of streams.
+    keep_alive: KeepAlive = field(init=False)
     started_at: float = field(default_factory=time.time)
     #: True when the process stops: no new work is accepted.
     draining: bool = False
@@ -98,14 +102,12 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.knowledge = Knowledge(self.upstream)
+        self.polls = LoadPolls(self.upstream, self.router.states)
+        self.router.asked = self.polls.asked
         self.abilities = Abilities(self.knowledge)
+        self.keep_alive = KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)
 
     @property
     def stopping(self) -> bool:
         """Whether the process was told to stop."""
         return self.draining or self.lame_duck
-
-    @property
-    def keep_alive(self) -> KeepAlive:
-        """The keep-alive rhythm of streams."""
-        return KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)

@@ -16,7 +16,7 @@ from functools import lru_cache
 from http.client import responses
 from random import getrandbits
 from time import perf_counter
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
@@ -30,7 +30,6 @@ from llm_proxy.access.values import Grant
 from llm_proxy.clients.application import Request
 from llm_proxy.clients.connection import ClientConnection
 from llm_proxy.clients.front_door import Arrival, Verdict
-from llm_proxy.clients.headers import RequestHeaders
 from llm_proxy.clients.tornado_internals import LeanRequestHandler, implements
 from llm_proxy.clients.unpacking import ACCEPTED, codings_of, unpacked
 from llm_proxy.errors import (
@@ -111,9 +110,12 @@ class BaseHandler(LeanRequestHandler):
     _pace: Pace
     #: Whether a small body is worth going beside the loop.
     _dense = False
+    #: Whether the body, which has been taken, is worth no other thread.
+    _light = True
     #: How the body is compressed, once that is known to be something that can be undone.
     _codings: tuple[str, ...] = ()
 
+    request: Request  # which is what our application makes
     gateway: Gateway
     snapshot: Snapshot
     request_id = ""
@@ -122,7 +124,7 @@ class BaseHandler(LeanRequestHandler):
 
     def initialize(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.connection = cast(ClientConnection, self.request.connection)
+        self.connection: ClientConnection = self.request.connection
         self.snapshot = gateway.registry.current
         self.request_id = self._choose_id()
         self.face: Face = self.make_face()
@@ -144,14 +146,14 @@ class BaseHandler(LeanRequestHandler):
         self.started = perf_counter()
         #: When the whole body was there and work began.
         self.body_at = self.started
-        if cast(RequestHeaders, self.request.headers).has_any(gateway.door.watched):
+        if self.request.headers.has_any(gateway.door.watched):
             self._judge()
         self.set_default_headers()
 
     def _judge(self) -> None:
         """A browser sent it, or a proxy has told of it."""
-        request, connection = cast(Request, self.request), self.connection
-        fields = cast(RequestHeaders, request.headers).by_name()
+        request, connection = self.request, self.connection
+        fields = request.headers.by_name()
         arrival = Arrival(
             str(request.method), fields, request.host, request.remote_ip, self.linkable, connection.secure
         )
@@ -235,7 +237,7 @@ class BaseHandler(LeanRequestHandler):
         access = self.snapshot.access
         if access is None or self.needs == "nothing" or (self.verdict is not None and self.verdict.preflight):
             return None
-        headers = cast(RequestHeaders, self.request.headers).by_name()
+        headers = self.request.headers.by_name()
         try:
             self.grant = grant = self.gateway.gate.admit(access, headers, self.needs, self.endpoint)
         except GatewayError as error:
@@ -309,8 +311,7 @@ class BaseHandler(LeanRequestHandler):
 
     def _whole(self) -> bool:
         """Whether the whole request has come."""
-        future: asyncio.Future[None] = cast(Any, self.request).body_future
-        return future.done()
+        return self.request.body_future.done()
 
     def _look_again(self) -> None:
         """Look at the body's pace, from time to time."""
@@ -368,6 +369,7 @@ class BaseHandler(LeanRequestHandler):
         self.body_at = perf_counter()
         self.cancel_timer()
         chunks, self._chunks = self._chunks, []
+        self._light = self._size < OFF_LOOP
         return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
 
     async def plain_body(self) -> bytes:
@@ -385,6 +387,7 @@ class BaseHandler(LeanRequestHandler):
             data = await self.offloaded(max(len(data), OFF_LOOP), unpacked, data, codings, limit)
         self.hold(len(data) - self._size)
         self._size = len(data)
+        self._light = self._size < OFF_LOOP
         return data
 
     async def json_body(self) -> dict[str, Any]:
@@ -396,7 +399,8 @@ class BaseHandler(LeanRequestHandler):
         if len(data) > 2 * _DENSE:  # a value and its comma
             self._dense = values(data) > _DENSE
         try:
-            if self._size < OFF_LOOP and not self._dense:
+            self._light = self._size < OFF_LOOP and not self._dense
+            if self._light:
                 return parse_object(data)
             body, objects = await self.offloaded(self._size, _read, data)
         except JsonProblem as problem:
@@ -407,7 +411,7 @@ class BaseHandler(LeanRequestHandler):
     async def beside(self, work: Callable[..., T], *arguments: Any) -> T:
         """``work(*arguments)``, a step of what is done with the request's body: beside the loop if that is large. Raises
         what it raises, ``Overloaded``, or ``ClientGone``: nobody waits for the next step then."""
-        if self._size < OFF_LOOP and not self._dense:
+        if self._light:
             return work(*arguments)
         return await self.offloaded(self._size, work, *arguments)
 
@@ -506,7 +510,7 @@ class BaseHandler(LeanRequestHandler):
         """The client left (Tornado tells within a millisecond), or we cut the connection ourselves."""
         self.cancel_timer()
         # Tornado 6.6 forgets to tell the task that waits for the body, which would then wait for ever.
-        body: asyncio.Future[None] = cast(Any, self.request).body_future
+        body = self.request.body_future
         if not body.done():
             body.set_exception(StreamClosedError())
             body.exception()  # nobody may be waiting, which is no fault
@@ -541,13 +545,16 @@ class BaseHandler(LeanRequestHandler):
             "request_id": self.request_id,
             "method": self.request.method,
             "endpoint": self.endpoint or "unknown",
-            "path": cast(Request, self.request).path_asked,
+            "path": self.request.path_asked,
             "status": status,
             "client": self.verdict.asked.client if self.verdict else self.request.remote_ip,
             "total_ms": round(total * 1000, 2),
             "generation": self.snapshot.version,
         }
-        fields |= {name: value for name, value in self.facts.items() if value is not None and value != ""}
+        facts = self.facts
+        if None in facts.values() or "" in facts.values():
+            facts = {name: value for name, value in facts.items() if value is not None and value != ""}
+        fields |= facts
         if self.gone:
             fields["code"] = "client_gone"
         if self.snapshot.access is not None:
@@ -558,7 +565,7 @@ class BaseHandler(LeanRequestHandler):
             access_log.handle(logs.AccessRecord(fields))
 
     def _choose_id(self) -> str:
-        for given in cast(RequestHeaders, self.request.headers).given(_ID_HEADERS):
+        for given in self.request.headers.given(_ID_HEADERS):
             if _REQUEST_ID.fullmatch(given) and KEY_PREFIX not in given:
                 return given
         return f"{getrandbits(128):032x}"  # to tell requests apart, not a secret
@@ -580,7 +587,7 @@ class NotFoundHandler(BaseHandler):
 
     def shown_path(self) -> str:
         """The path that was asked for, as far as it may be shown."""
-        path = cast(Request, self.request).path_asked
+        path = self.request.path_asked
         first = redacted(path[:_SHOWN])
         shown = (
             first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import ClassVar
 
-from handlers.base.answering import UsedPrompt
+from handlers.base.prepared import UsedPrompt
 from handlers.base.redaction import ADDRESSES
 from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.errors import GatewayError, InvalidJson, InvalidRequest, NotSupported, Problem
@@ -119,7 +119,7 @@ class MediaHandler(RelayingHandler):
             without = removed if model is not None else [*removed, "model"]
             data = await self.beside(body.written, model, without)
             headers.append(("Content-Type", body.content_type))
-        self._say_who(deployment, tuple(removed), None)
+        self.say_who(deployment, tuple(removed), None)
         own = self.snapshot.adapter(deployment).auth_headers(deployment)
         url = deployment.api_host + target
         call = HttpCall(method, url, (*headers, *own), data, deployment.timeouts, once=True)
@@ -129,8 +129,8 @@ class MediaHandler(RelayingHandler):
         given = self.request.headers.get("Accept", "*/*")
         return given if LEGAL_VALUE.fullmatch(given) else "*/*"
 
-    def _say_who(self, deployment: Deployment, dropped: tuple[str, ...], prompt: UsedPrompt | None) -> None:
-        super()._say_who(deployment, dropped, prompt)
+    def say_who(self, deployment: Deployment, dropped: tuple[str, ...], prompt: UsedPrompt | None) -> None:
+        super().say_who(deployment, dropped, prompt)
         if not deployment.model:
             self.clear_header("X-LLM-Model")
 

@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel
 
-from handlers.base.answering import AnsweringHandler, Prepared
+from handlers.base.answering import AnsweringHandler
+from handlers.base.prepared import Prepared
 from llm_proxy.errors import GatewayError, InvalidRequest, UpstreamError
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from handlers.base.prepared import Prepare
+from handlers.base.racing import Race
 from handlers.base.redaction import conceal
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.config.catalog import Resolved
@@ -20,27 +22,57 @@ if TYPE_CHECKING:
 
 
 async def carry_out(
-    handler: AnsweringHandler, tries: Attempts, once: Callable[[Deployment], Awaitable[None]]
+    handler: AnsweringHandler,
+    tries: Attempts,
+    once: Callable[[Deployment], Awaitable[None]],
+    prepare: Prepare | None = None,
 ) -> None:
-    """Ask ``once`` after ``once`` until an answer is on its way. Raises the ``GatewayError`` that is to be told."""
+    """Ask ``once`` after ``once`` until an answer is on its way; ``prepare`` is what it asks, where two may be asked at a
+    time. Raises the ``GatewayError`` that is to be told."""
     handler.tries = tries
     running = handler.gateway.running
+    race: Race | None = None
     try:
         while True:
             running.add(handler)  # so that whoever stops the process ends the waiting too
             deployment = await tries.next()
-            try:
-                await once(deployment)
+            if prepare is not None and (after := tries.hedge_after()) is not None:
+                race = tries.race = Race(handler, tries, prepare, after)
+            error = await _tried(once, deployment)
+            if error is not None and race is not None and race.runs:
+                if not race.won:
+                    conceal(error, deployment)
+                    if handler.gone or not tries.failed(error, spare=True):
+                        raise tries.verdict(error)
+                    race.take_over()
+                running.add(handler)
+                error = await race.outcome()
+            if error is None:
                 return
-            except GatewayError as error:
-                conceal(error, deployment)
-                if handler.gone or not tries.failed(error):
-                    raise tries.verdict(error) from None
+            conceal(error, tries.upstream or deployment)
+            if handler.gone or not tries.failed(error):
+                raise tries.verdict(error)
+            if race is not None:
+                await race.end()
+                race = tries.race = None
             handler.begin_anew()
     finally:
+        if race is not None:
+            await race.end()
         tries.close()
         running.discard(handler)
         handler.facts |= tries.facts()
+
+
+async def _tried(
+    once: Callable[[Deployment], Awaitable[None]], deployment: Deployment
+) -> GatewayError | None:
+    """What an attempt ended in, if it failed."""
+    try:
+        await once(deployment)
+    except GatewayError as error:
+        return error
+    return None
 
 
 def wanted_prompt(resolved: Resolved, headers: Mapping[str, str], body: Mapping[str, Any]) -> Prompt | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from handlers.base.answering import Own, Prepared
 from handlers.base.limits import ANTHROPIC
 from handlers.base.native import NativeFirstHandler
+from handlers.base.prepared import Own, Prepared
 from handlers.faces.models import AnthropicModelHandler, AnthropicModelsHandler
 from llm_proxy.errors import GatewayError, UpstreamRefused
 from llm_proxy.faces.anthropic.estimate import estimated_tokens

@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, ClassVar
 
-from handlers.base.answering import Own, Prepared
 from handlers.base.native import NativeFirstHandler
+from handlers.base.prepared import Own, Prepared
 from handlers.base.unknown import NoSuchPathHandler
 from handlers.faces.models import GeminiModelHandler, GeminiModelsHandler
 from llm_proxy.errors import GatewayError, UpstreamRefused

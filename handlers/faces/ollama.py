@@ -10,10 +10,10 @@ import time
 from functools import partial
 from typing import Any, ClassVar, Literal
 
-from handlers.base.answering import Own, Prepared
 from handlers.base.handler import BaseHandler
 from handlers.base.listing import listing
 from handlers.base.native import NativeFirstHandler
+from handlers.base.prepared import Own, Prepared
 from handlers.base.unknown import NoSuchPathHandler
 from llm_proxy.errors import InvalidRequest, ModelNotFound, NotSupported, Problem
 from llm_proxy.faces.face import Face, OpenAIFace

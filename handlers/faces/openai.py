@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.base.answering import AnsweringHandler, Prepared
+from handlers.base.answering import AnsweringHandler
+from handlers.base.prepared import Prepared
 from handlers.faces.models import ModelHandler, ModelsHandler
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.wire.calls import Deployment

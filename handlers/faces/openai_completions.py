@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from handlers.base.answering import Prepared
 from handlers.base.native import NativeFirstHandler
+from handlers.base.prepared import Prepared
 from llm_proxy.faces.completions.face import CompletionsFace
 from llm_proxy.faces.completions.request import Asked, CompletionRequest, canonical, read
 from llm_proxy.wire.calls import Deployment

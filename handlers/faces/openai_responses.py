@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from handlers.base.answering import Prepared
 from handlers.base.native import NativeFirstHandler
+from handlers.base.prepared import Prepared
 from llm_proxy.faces.face import Face
 from llm_proxy.faces.native import NativeFace
 from llm_proxy.faces.responses.face import ResponsesFace

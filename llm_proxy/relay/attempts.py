@@ -14,7 +14,7 @@ import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 from llm_proxy.errors import ClientGone, GatewayError, NoUpstream, RateLimited, RequestError
 from llm_proxy.live.config.catalog import Resolved
@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 _RETRIES = 2
 #: Seconds before an upstream is asked a second time: up to the first, doubled each time, up to the last.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+#: What an attempt ends in when another was faster.
+_OVERTAKEN = GatewayError("another upstream was faster", code="lost")
 _UNAVAILABLE: tuple[Condition, ...] = ("unavailable",)
 
 Found = Choice | Wait | Nobody | NoUpstream
@@ -75,6 +77,13 @@ class Attempt:
         self.seconds: float | None = None
 
 
+class Rival(Protocol):
+    """A second attempt at the same time."""
+
+    def lose(self) -> None:
+        """The first has a token."""
+
+
 class Attempts:
     """All of one request. ``started``: when it came (loop time): its ``total`` runs from there."""
 
@@ -96,6 +105,9 @@ class Attempts:
         #: When a client that has heard nothing should hear something, and what tells it; gives the next such time.
         self.silent_until = inf
         self.break_silence: Callable[[], Awaitable[float]] | None = None
+        self.race: Rival | None = None
+        self._streams = False
+        self._second: Attempt | None = None
         self._total = inf
         self._told: list[str] = []
         self._current: Attempt | None = None
@@ -114,6 +126,7 @@ class Attempts:
         self.model = resolved
         self.state = self._router.states.model(resolved.name, self._loop.time())
         self.state.budget.request(self._loop.time())
+        self._router.asked(resolved.name, rows, self._loop.time())
         self._seen.add(resolved.name)
         self._candidates = [row for row in rows if able(row)] if able is not None else list(rows)
         self._unweighed = self._wish.needs is not None
@@ -128,6 +141,11 @@ class Attempts:
     def fallback(self) -> str:
         """Who was asked and who serves, if it is another."""
         return f"{self.asked}->{self.model.asked}" if self._fallen else ""
+
+    @property
+    def upstream(self) -> Deployment | None:
+        """Whom the newest attempt is at."""
+        return self._current.deployment if self._current is not None else None
 
     # -- whom to ask
 
@@ -303,6 +321,10 @@ class Attempts:
         if not self.committed and self._current is not None:
             self.committed = True
             now = self._loop.time()
+            if self.race is not None:
+                self.race.lose()
+            if self._streams and self.model.policy.hedge is not None:
+                self.state.hedging.first_tokens.add(now - self._current.began)
             self._current.seconds = now - self._current.began
             self._router.note(self._current.deployment, self._current.running.first_token(now))
 
@@ -324,8 +346,8 @@ class Attempts:
             self._current.began = self._loop.time()
             self._current.exchange = None
 
-    def failed(self, error: GatewayError) -> bool:
-        """The attempt has ended in ``error``; whether there may be another."""
+    def failed(self, error: GatewayError, *, spare: bool = False) -> bool:
+        """The attempt has ended in ``error``; whether there may be another. ``spare``: there is one already."""
         attempt, now = self._current, self._loop.time()
         assert attempt is not None
         if isinstance(error, ClientGone) or self.waiting.left is not None:
@@ -347,6 +369,8 @@ class Attempts:
             self._router.note_misnamed(attempt.deployment, now)
         if self.committed:
             return False
+        if spare and outcome.hide:
+            return True
         return self._retry(attempt.deployment, outcome, now) or self._fall_back(
             () if outcome.condition is None else (outcome.condition,)
         )
@@ -372,6 +396,75 @@ class Attempts:
         self._last = self._last or error
         self._candidates = [row for row in self._candidates if row.api_type != deployment.api_type]
         return bool(self._candidates)
+
+    # -- two at a time
+
+    def streams(self) -> None:
+        """The answer is to be a stream."""
+        self._streams = True
+        if self.model.policy.hedge is not None:
+            self.state.hedging.request()
+
+    def hedge_after(self) -> float | None:
+        """How long the first attempt has before another upstream is asked too, in seconds; None: none is."""
+        policy, attempt = self.model.policy.hedge, self._current
+        if policy is None or not self._streams or self._told or attempt is None:
+            return None
+        # An answer that is read to its end without a client would be paid for twice.
+        return None if attempt.deployment.on_client_gone == "drain" else self.state.hedging.after(policy)
+
+    def second(self) -> Attempt | None:
+        """An attempt at another upstream of the same tier, which counts as asked; None if there is none, or not now."""
+        policy, first = self.model.policy.hedge, self._current
+        if policy is None or first is None or self.committed or self.waiting.left is not None:
+            return None
+        now, tier, key = self._loop.time(), first.deployment.order, first.deployment.upstream_key
+        others = [row for row in self._candidates if row.order == tier and row.upstream_key != key]
+        found = pick(
+            others,
+            self._router.states,
+            now=now,
+            chance=self._router.chance,
+            policy=self.model.policy,
+            wait=0.0,
+        )
+        if not isinstance(found, Choice) or not self.state.hedging.take(policy):
+            return None
+        running = self._router.states.begin(
+            found.deployment, now, tokens=self._wish.tokens, prompt=self._wish.prompt, probe=found.probe
+        )
+        if running is not None:
+            self._second = Attempt(found.deployment, running, now)
+        return self._second
+
+    def overtaken_by(self, second: Attempt) -> None:
+        """The second has a token first; the other is given up."""
+        first = self._current
+        if first is not None and first is not second:
+            self._given_up(first, _OVERTAKEN)
+        self.goes_on_with(second)
+        self.race = None
+        self.token()
+
+    def goes_on_with(self, second: Attempt) -> None:
+        """It is the only one now."""
+        self._current, self._second = second, None
+
+    def second_failed(self, second: Attempt, error: GatewayError) -> None:
+        """The second has failed, or was slower; the first goes on."""
+        if self._second is second:
+            self._second = None
+            self._given_up(second, error)
+
+    def _given_up(self, attempt: Attempt, error: GatewayError) -> None:
+        now = self._loop.time()
+        if attempt.exchange is not None:
+            self._told.append(self._words(attempt, error))
+        attempt.exchange = None
+        if error.phase:
+            self._router.note(attempt.deployment, attempt.running.ended(now, judge(error)))
+        attempt.running.left(now)
+        self._router.freed(now)
 
     def verdict(self, error: GatewayError) -> GatewayError:
         """What the client is told in the end: what the last attempt failed of, and that it asks too much only if every
@@ -416,10 +509,11 @@ class Attempts:
 
     def close(self) -> None:
         """It is over, however it ended."""
-        if self._current is not None:
-            now = self._loop.time()
-            self._current.running.left(now)
-            self._router.freed(now)
+        now = self._loop.time()
+        for attempt in (self._current, self._second):
+            if attempt is not None:
+                attempt.running.left(now)
+                self._router.freed(now)
 
 
 def _counts(usage: Mapping[str, Any]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from llm_proxy.relay.waiting import Waiting
 from llm_proxy.routing.queueing import Priority, Queue, Ticket
@@ -75,6 +75,8 @@ class Router:
     def __init__(self, states: States | None = None, chance: Callable[[], float] = random.random) -> None:
         self.states = States() if states is None else states
         self.chance = chance
+        #: Told of each request for a name: who may serve it, and when that was.
+        self.asked: Callable[[str, Sequence[Deployment], float], None] = lambda name, rows, now: None
         self._lines: dict[str, Line] = {}
         #: When it was last told of an upstream that it does not know its model.
         self._misnamed: dict[str, float] = {}

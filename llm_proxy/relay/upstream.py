@@ -175,6 +175,8 @@ class Exchange:
     def take(self, limit: int = sys.maxsize) -> bytes:
         """Body bytes that have arrived and were not taken yet, at most ``limit`` of them; empty if there are none."""
         buffer = self._buffer
+        if not buffer:
+            return b""
         if self._size <= limit:
             data = b"".join(buffer)  # if it is only one, it is the same
             buffer.clear()
@@ -187,7 +189,7 @@ class Exchange:
             data = b"".join([*buffer[:whole], cut[:limit]])
             buffer[: whole + 1] = [cut[limit:]]
         self._size -= len(data)
-        if self._size < HIGH_WATER:
+        if self._room is not None and self._size < HIGH_WATER:
             self._release()
         return data
 
@@ -209,7 +211,7 @@ class Exchange:
         finally:
             self._asleep = False
             self._waiter = None
-        return self.loop.time() < until or bool(self._buffer) or self.ended or self.failure is not None
+        return bool(self._buffer) or self.ended or self.failure is not None or self.loop.time() < until
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -234,7 +236,8 @@ class Exchange:
 
     def on_connected(self) -> None:
         self.connected_at = self.loop.time()
-        self._wake()
+        if self._asleep:
+            self._wake()
 
     def on_head(self, head: ResponseHead) -> None:
         pairs = tuple(head.pairs())
@@ -257,7 +260,8 @@ class Exchange:
             return None
         self._buffer.append(data)
         self._size += size
-        self._wake()
+        if self._asleep:
+            self._wake()
         if self._size < HIGH_WATER:
             return None
         if self._room is None:
@@ -271,7 +275,8 @@ class Exchange:
             self.ended = self.failure is None
         elif self.failure is None:
             self.failure = translate(error, self._call)
-        self._wake()
+        if self._asleep:
+            self._wake()
 
 
 class UpstreamClient:

@@ -20,8 +20,9 @@ from llm_proxy.wire.prompt_text import Opening, opening_of
 BLOCK, MOST_BLOCKS = 1024, 64
 #: An upstream holds a prompt if it has seen so much of it.
 HOLDS = 0.5
-#: How many blocks and sessions are remembered, and how many upstreams for each.
-_MOST, _HOLDERS = 32_768, 8
+#: How many blocks and sessions are remembered for each upstream, of all at least and at most (some 200 bytes each), and
+#: how many upstreams for one of them.
+_EACH, _LEAST, _MOST, _HOLDERS = 4096, 32_768, 262_144, 8
 
 #: What names a session in a body, in this order; ``metadata.user_id`` is Anthropic's.
 _SESSIONS = ("prompt_cache_key", "session_id", "conversation")
@@ -84,9 +85,13 @@ class Prefixes:
 
     __slots__ = ("_held", "_most")
 
-    def __init__(self, most: int = _MOST) -> None:
+    def __init__(self, most: int = _LEAST) -> None:
         self._held: dict[bytes, tuple[int, ...]] = {}
         self._most = most
+
+    def make_room(self, upstreams: int) -> None:
+        """So many are known."""
+        self._most = min(max(self._most, _EACH * upstreams), _MOST)
 
     def __len__(self) -> int:
         return len(self._held)

@@ -51,7 +51,8 @@ _LATEST = ":latest"
 
 
 def sources(deployment: Deployment) -> tuple[Source, ...]:
-    """Where this upstream may tell how busy it is, best first; nowhere, if servers of its kind do not."""
+    """Where this upstream may tell how busy it is, best first; nowhere, if servers of its kind do not, or
+    nobody has said of what kind it is."""
     if deployment.load == "none":
         return ()
     root = deployment.api_host.rstrip("/").removesuffix("/v1")
@@ -64,9 +65,6 @@ def sources(deployment: Deployment) -> tuple[Source, ...]:
             return metrics, Source(root + "/slots", read_slots)
         case "ollama":
             return (Source(root + "/api/ps", read_loaded),)
-        case "lenient" | "" if deployment.api_type == "openai" and root.startswith("http://"):
-            # A server in the house whose kind nobody has named.
-            return metrics, Source(root + "/slots", read_slots)
     return ()
 
 

@@ -378,6 +378,7 @@ class States:
             state.slot = self._shared.slot(state.key, now)
             server.slot = server.slot or self._shared.slot(server.key, now)
         self._upstreams[state.key] = state
+        self.prefixes.make_room(len(self._upstreams))
         return state
 
     def _forget(self) -> None:

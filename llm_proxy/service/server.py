@@ -47,7 +47,9 @@ from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
 from llm_proxy.relay.live_lists import LiveLists
 from llm_proxy.relay.memory import COST, Memory
+from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
+from llm_proxy.routing.states import States
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
@@ -170,6 +172,7 @@ class Service:
             settings,
             self.registry,
             UpstreamClient(client),
+            router=Router(_states(shared, row)),
             memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1), self.heap),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
@@ -258,6 +261,7 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         self.lists.stop()
+        gateway.polls.close()
         gateway.upstream.close()
         gateway.offload.close()
         self.heap.close()
@@ -295,6 +299,14 @@ class Service:
                 return False
             await asyncio.sleep(_LOOK)
         return False
+
+
+def _states(shared: SharedState | None, row: int) -> States:
+    """What this process knows of upstreams, together with the other workers if there are any."""
+    if shared is None:
+        return States()
+    shared.upstreams.join(row)
+    return States(shared.upstreams)
 
 
 def sources_of(settings: Settings, env: Mapping[str, str]) -> Sources:

@@ -22,6 +22,7 @@ from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import Opened
 from llm_proxy.live.state.reading import Reading, Sources
 from llm_proxy.live.state.snapshot import Snapshot, judge
+from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service.scoreboard import Scoreboard
 
 #: Generation, length of the state, SHA-256 of the state.
@@ -115,6 +116,8 @@ class SharedState:
     board: Scoreboard
     generations: Generations
     opened: Opened
+    #: What the workers know of upstreams.
+    upstreams: SharedStates
     states: SharedSnapshot = field(default_factory=SharedSnapshot)
 
     def first_state(self, sources: Sources) -> Opened:

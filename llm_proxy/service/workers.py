@@ -76,6 +76,8 @@ class Supervisor:
         self._drain, self._lame_duck = drain, lame_duck
         self._on_up = on_up
         self._on_stop = on_stop
+        #: Called with the row of a worker that has ended, however it did.
+        self.on_end: Callable[[int], None] = lambda row: None
         self._places = [_Place(row) for row in range(board.rows)]
         self._up = False
         self._stops = 0
@@ -228,6 +230,7 @@ class Supervisor:
 
     def _worker_ended(self, place: _Place, code: int) -> None:
         self._board.clear(place.row)
+        self.on_end(place.row)
         pid, place.pid, place.restart_at = place.pid, 0, 0.0
         if self._stops:
             return

@@ -116,17 +116,13 @@ ROW = Deployment("p", "m", "vllm", "http://h.test:8000/v1", "m")
             replace(ROW, api_type="openai", vendor="llamacpp", api_host="https://h.test/sub/v1"),
             ["https://h.test/sub/metrics", "https://h.test/sub/slots"],
         ),
-        (
-            replace(ROW, api_type="openai", vendor="lenient"),
-            ["http://h.test:8000/metrics", "http://h.test:8000/slots"],
-        ),
-        (replace(ROW, api_type="openai", vendor="lenient", api_host="https://paid.test/v1"), []),
+        (replace(ROW, api_type="openai", vendor="lenient"), []),
         (replace(ROW, api_type="openai", vendor="groq"), []),
         (replace(ROW, api_type="anthropic"), []),
     ],
 )
 def test_who_is_asked(row: Deployment, urls: list[str]) -> None:
-    """Servers that tell it; those whose kind nobody has named only in the house; no vendor."""
+    """Servers that tell it; not those whose kind nobody has named, and no vendor."""
     assert [one.url for one in sources(row)] == urls
 
 
