@@ -14,11 +14,11 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers.base.answering import Own, Prepared
 from handlers.base.explaining import Explaining, explaining
 from handlers.base.handler import BaseHandler
+from handlers.base.prepared import Own, Prepared
 from handlers.base.shown_call import shown_call
-from llm_proxy.clients.application import GatewayApplication, Request
+from llm_proxy.clients.application import GatewayApplication
 from llm_proxy.clients.headers import RequestHeaders
 from llm_proxy.clients.tornado_internals import implements
 from llm_proxy.errors import InvalidRequest, NotFound, Problem, RequestError
@@ -69,18 +69,18 @@ class ExplainHandler(BaseHandler):
         if wrong or not path.startswith("/"):
             problem = Problem("headers", "must have names that HTTP allows") if wrong else _PATH
             raise InvalidRequest.of([problem])
-        request = copy.copy(cast(Request, self.request))
+        request = copy.copy(self.request)
         request.__dict__.pop("query_arguments", None)
         given = {"Content-Type": "application/json", **form.headers}
         request.method, request.query, request.path_asked, request.uri = "POST", query, path, form.path
-        request.headers = RequestHeaders(list(given.items()))  # type: ignore[assignment]
+        request.headers = RequestHeaders(list(given.items()))
         request.body_future = asyncio.get_running_loop().create_future()
         request.body_future.set_result(None)
         application = cast(GatewayApplication, self.application)
         # Without the prefix it is as plain what is meant.
         for request.path in (path, self.gateway.settings.ep_prefix + path):
             endpoint, arguments, found = application.serving(request)
-            kind = explaining(endpoint)
+            kind = explaining(endpoint)  # type: ignore[arg-type]  # Tornado's classes can be hashed like any
             if kind is not None and implements(endpoint, "POST"):
                 break
         else:
@@ -138,7 +138,7 @@ class ExplainHandler(BaseHandler):
         if isinstance(prepared, Own):
             return {}  # it needs no upstream
         assert isinstance(prepared, Prepared)
-        call, dropped, relay = await inner.made(prepared, deployment)
+        call, dropped, relay = await inner.would_send(prepared, deployment)
         prompt = prepared.prompt
         return {
             "call": await self.beside(shown_call, call, deployment),

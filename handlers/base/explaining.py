@@ -6,11 +6,12 @@ is mixed in here only keeps what it would have answered by.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from handlers.base.answering import AnsweringHandler, Prepare, Prepared
+from handlers.base.answering import AnsweringHandler
+from handlers.base.prepared import Prepare, Prepared
 from handlers.base.redaction import without_addresses
 from handlers.base.relaying import RelayingHandler
 from llm_proxy.live.config.catalog import Resolved
@@ -51,31 +52,31 @@ class Explaining(AnsweringHandler):
         self.prepared_by = prepare
         self.only = where if isinstance(where, Deployment) else None
 
-    async def made(self, prepared: Prepared, deployment: Deployment) -> tuple[HttpCall, tuple[str, ...], str]:
-        """The call that would be made, what is lost on the way, and how the answer would be relayed; as ``_chat`` and
-        ``_embed`` do, which a test compares with it. Raises ``RequestError``."""
-        request, removed = await self.beside(without_addresses, prepared.request)
-        if type(request) is EmbeddingsRequest:
+    async def would_send(
+        self, prepared: Prepared, deployment: Deployment
+    ) -> tuple[HttpCall, tuple[str, ...], str]:
+        """The call that would be made, what is lost on the way, and how the answer would be relayed. Raises
+        ``RequestError``."""
+        if type(prepared.request) is EmbeddingsRequest:  # as ``_embed`` does; a test compares
+            request, removed = await self.beside(without_addresses, prepared.request)
             call = await self.beside(self.snapshot.adapter(deployment).embeddings_call, request, deployment)
             return call, (*prepared.untranslated, *call.dropped, *removed), "bytes"
-        native = prepared.native
-        if native is None:
-            request, deployment, given_up = await self._without_thinking(request, deployment)
-            removed = (*removed, *given_up)
-        adapter: Any = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)
-        call = await self.beside(adapter.chat_call, request, deployment)
-        ordinary = type(adapter.stream_decoder(request)).ordinary is not StreamDecoder.ordinary
-        relayed = native is not None or (prepared.face.canonical and ordinary)
-        dropped = (*prepared.untranslated, *call.dropped, *removed)
-        return call, dropped, "bytes" if relayed else "events"
+        made = await self.made(prepared, prepared.request, deployment)
+        ordinary = type(made.adapter.stream_decoder(made.request)).ordinary is not StreamDecoder.ordinary
+        relayed = prepared.native is not None or (prepared.face.canonical and ordinary)
+        return made.call, made.dropped, "bytes" if relayed else "events"
 
     def finish(self, chunk: Any = None) -> Any:
         raise AssertionError("an endpoint that only explains has answered")
 
 
 @lru_cache(maxsize=100)
-def explaining(endpoint: type) -> type[Explaining] | None:
+def explaining(endpoint: Hashable) -> type[Explaining] | None:
     """``endpoint`` as one that explains; None if it is none that asks an upstream for an answer."""
-    if not issubclass(endpoint, AnsweringHandler) or issubclass(endpoint, RelayingHandler):
+    if (
+        not isinstance(endpoint, type)
+        or not issubclass(endpoint, AnsweringHandler)
+        or issubclass(endpoint, RelayingHandler)
+    ):
         return None
     return type(f"Explaining{endpoint.__name__}", (Explaining, endpoint), {})

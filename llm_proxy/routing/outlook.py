@@ -14,7 +14,7 @@ from llm_proxy.errors import GatewayError
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.routing.able import Able
 from llm_proxy.routing.affinity import Prompt
-from llm_proxy.routing.pick import Choice, Nobody, Wait, pick
+from llm_proxy.routing.pick import Choice, Wait, pick
 from llm_proxy.routing.standing import standing
 from llm_proxy.routing.states import States
 from llm_proxy.wire.calls import Deployment
@@ -139,7 +139,7 @@ def _of_one(
     told = _told(resolved, states, now, lacks, None, "")
     if isinstance(found, Wait):
         return Outlook(resolved, told, waits=True), ()
-    return Outlook(resolved, told), found.kinds if isinstance(found, Nobody) else ()
+    return Outlook(resolved, told), found.kinds
 
 
 def _unable(row: Deployment, asked: Asked, unfit: Mapping[str, str]) -> str:
