@@ -28,6 +28,8 @@ TEST = [
     "pytest-tornasync>=0.6.0.post2",
     "pytest-xdist>=3.6",  # the suite in as many processes as there are cores
     "hypothesis>=6.100",  # any input, any cut, any sequence of edits
+    "prometheus-client>=0.20",  # its parser judges /metrics
+    "opentelemetry-proto>=1.30",  # and the official messages what is sent to a collector
     "jsonschema>=4.20",  # the schemas that we publish are judged by somebody else
     "schemathesis>=4",  # and the endpoints by what /openapi.json says of them
     # The official clients judge the faces; llama.cpp and the tools that write its model file are the real upstream.

@@ -15,6 +15,7 @@ The tree::
           ModelNotFound               404  model_not_found
           PromptNotFound              404  prompt_not_found
         MethodNotAllowed              405  method_not_allowed
+        NotAllowed                    403  not_allowed
         KeyRefused                    401  invalid_api_key
         NotAllowed                    403  not_allowed
         LimitReached                  429  rate_limit_exceeded

@@ -44,6 +44,7 @@ from llm_proxy.settings import (
     unknown_variables,
 )
 from llm_proxy.telemetry import log as logs
+from llm_proxy.telemetry.metrics.sheet import Sheets
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
 
@@ -139,7 +140,8 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
         raise StartError(f"{PREFIX}WORKERS: more than one process needs Linux")
     generations = Generations()
     opened = open_state(sources_of(settings, env), last_good_of(settings), generations)
-    shared = SharedState(Scoreboard(count), generations, opened, SharedStates(count))
+    sheets = Sheets(count, settings.metrics_max_series)
+    shared = SharedState(Scoreboard(count), generations, opened, SharedStates(count), sheets)
     certificate = Certificate.of(settings)
     listeners = Listeners.open(settings, manager.passed)
     # Each worker holds the reading end. Nobody but the parent holds the other: it closes when the parent is gone.

@@ -20,7 +20,9 @@ from typing import Any, ClassVar, TypeVar
 from tornado.iostream import StreamClosedError
 
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
+from handlers.base.joining import trace_lines
 from handlers.base.limits import OPENAI, limits_in
+from handlers.base.measuring import measure, measure_call
 from handlers.base.prepared import Made, Prepare, Prepared, UsedPrompt
 from handlers.base.redaction import conceal, without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
@@ -67,7 +69,7 @@ class AnsweringHandler(BaseHandler):
     #: What headers about limits begin with in the endpoint's dialect.
     limits: ClassVar[tuple[str, ...]] = OPENAI
     #: Whom it is asked of.
-    _upstream: Deployment | None = None
+    upstream: Deployment | None = None
     _begun = False
     #: Whether an upstream has begun to answer a large body.
     _answered = False
@@ -77,7 +79,10 @@ class AnsweringHandler(BaseHandler):
     _drain_seconds = 0.0
     _drain_timer: asyncio.TimerHandle | None = None
     #: Seconds spent waiting for a slow client.
-    _client_seconds = 0.0
+    client_seconds = 0.0
+    #: The answer's figures, once it is over; and how many calls were made for it.
+    _tally: Tally | None = None
+    _calls = 0
     #: ``Sink.offer``: the connection's own, once the answer has begun.
     offer: Callable[[bytes], bool] = staticmethod(_not_yet)
     #: Bytes of an answer of known length that are still to be written, and what the newest write gave.
@@ -302,10 +307,15 @@ class AnsweringHandler(BaseHandler):
     def _open(self, call: HttpCall, deployment: Deployment) -> Exchange:
         """The exchange for ``call``, which tells what it holds of bodies."""
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
+        exchange.context = self.told_upstream(deployment)
         exchange.hold = self.hold
         if self._size >= OFF_LOOP and not self._answered:
             exchange.sent = self._upstream_has_it
         return exchange
+
+    def told_upstream(self, deployment: Deployment) -> bytes:
+        """Which trace a call of ``deployment`` belongs to, as lines for its head; nothing where it shall not be told."""
+        return trace_lines(self) if deployment.trace else b""
 
     def _upstream_has_it(self) -> None:
         """The answer has begun, so the body as it was sent is not kept any more; the request as values is."""
@@ -391,8 +401,8 @@ class AnsweringHandler(BaseHandler):
             if not flushed.done():
                 began = perf_counter()
                 done = await self._goes_on(flushed)
-                self._client_seconds += perf_counter() - began
-                self.facts["client_ms"] = _ms(self._client_seconds)
+                self.client_seconds += perf_counter() - began
+                self.facts["client_ms"] = _ms(self.client_seconds)
                 if not done:
                     flushed.cancel()
                     self.facts.update(ended_by="gateway", kind="write_timeout")
@@ -437,7 +447,7 @@ class AnsweringHandler(BaseHandler):
 
     def _tell_attempts(self, error: GatewayError | None = None) -> None:
         """Who was asked, and what came of it; at the end ``error``, if so."""
-        exchange, upstream = self.exchange, self._upstream
+        exchange, upstream = self.exchange, self.upstream
         if self.tries is not None:
             text = header_text.__wrapped__(self.tries.told())
             self.facts |= self.tries.facts()
@@ -452,7 +462,6 @@ class AnsweringHandler(BaseHandler):
             return
         if text:
             self.answer_headers.put("X-Llm-Attempts", text)
-            self.facts["attempts"] = text
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""
@@ -466,7 +475,7 @@ class AnsweringHandler(BaseHandler):
         dropped: tuple[str, ...],
         prompt: UsedPrompt | None,
     ) -> None:
-        self._upstream = deployment
+        self.upstream = deployment
         self.answer_headers.put("X-Llm-Provider", header_text(deployment.provider))
         self.answer_headers.put("X-Llm-Model", header_text(deployment.model))
         self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
@@ -484,8 +493,8 @@ class AnsweringHandler(BaseHandler):
 
     async def _ended_badly(self, error: GatewayError) -> None:
         """Tell the client, if it is still there, in the only way that is left."""
-        if self._upstream is not None:
-            conceal(error, self._upstream)
+        if self.upstream is not None:
+            conceal(error, self.upstream)
         self.note_failure(error)
         if isinstance(error, UpstreamAuth) and self.tries is None and self._worth_a_line("auth"):
             log.error("an upstream rejects our key", extra={"provider": self.facts.get("provider")})
@@ -500,6 +509,7 @@ class AnsweringHandler(BaseHandler):
             self._tell_attempts(error)
             self.fail(error)
             return
+        self.broken = error.status
         try:
             await self.send(self.face.failure(error, self.request_id))
         except ClientGone:
@@ -517,6 +527,14 @@ class AnsweringHandler(BaseHandler):
         """An attempt has failed, and nobody has heard of it but for keep-alives: the next one begins."""
         if not self._begun:
             self.clear()
+
+    @property
+    def streams(self) -> bool:
+        """``Running.streams``."""
+        return bool(self.facts.get("stream"))
+
+    def measured(self, status: int, ended: float, seconds: float) -> None:
+        measure(self, self._tally, status, ended, seconds)
 
     def on_connection_close(self) -> None:
         if self._delivered():
@@ -572,6 +590,7 @@ class AnsweringHandler(BaseHandler):
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""
+        self._tally = tally
         if tally.first_event_at is not None:
             self.facts["first_byte_ms"] = _ms(tally.first_event_at - self.started)
             if tally.events > 1 and tally.last_event_at is not None:
@@ -581,7 +600,7 @@ class AnsweringHandler(BaseHandler):
             self.facts["prompt_tokens"] = usage.get("prompt_tokens")
             self.facts["completion_tokens"] = usage.get("completion_tokens")
         self.facts["events"] = tally.events
-        self.facts["own_ms"] = _ms(tally.own_seconds - self._client_seconds)
+        self.facts["own_ms"] = _ms(tally.own_seconds - self.client_seconds)
         if tally.other_form and self._worth_a_line("form"):
             log.warning(
                 "an upstream streams when it should not, or the reverse",
@@ -599,6 +618,10 @@ class AnsweringHandler(BaseHandler):
             self.gateway.drained.discard(self)
         if self._left_at is not None:
             self.facts["abort_ms"] = _ms(perf_counter() - self._left_at)
+        if self.upstream is not None:
+            measure_call(self, exchange, self.upstream.provider)
+        self._calls += 1
+        self.facts["attempts"] = self._calls
         self.facts["upstream_bytes"] = exchange.received
         if exchange.retried:
             self.facts["retried"] = True

@@ -26,12 +26,21 @@ from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.lacking import Lacking
 from llm_proxy.settings import Settings
+from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.process_report import ProcessReport
 from llm_proxy.wire.calls import Deployment
 
 
 class Running(Protocol):
     """A request in flight."""
+
+    @property
+    def upstream(self) -> Deployment | None:
+        """Whom it is asked of, once that is known."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether its answer is a stream."""
 
     def abort(self, reason: GatewayError) -> None:
         """End it now: its upstream is closed, its client is told ``reason``."""
@@ -95,6 +104,11 @@ class Gateway:
     tls_report: Callable[[], dict[str, Any] | None] = lambda: None
     #: The OpenAPI document and the page that shows it; slow when called for the first time.
     documents: Callable[[], tuple[Document, ...]] = tuple
+    #: What is counted and timed, and what brings the gauges up to date.
+    metering: Metering = field(default_factory=Metering)
+    refresh: Callable[[], None] = lambda: None
+    #: Whether all that is bound are addresses of this machine alone.
+    local: bool = False
     #: Who has which key, and what it may.
     gate: Gate = field(default_factory=Gate)
     #: Who may ask at all.

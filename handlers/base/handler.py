@@ -55,6 +55,7 @@ from llm_proxy.wire.host import host_name
 from llm_proxy.wire.long_json import PIECE, dumps_long
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import JsonProblem, parse_object, values
+from llm_proxy.wire.trace_context import TraceContext, read_context
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("llm_proxy.access")
@@ -96,6 +97,10 @@ class BaseHandler(LeanRequestHandler):
 
     #: Shown in the access log.
     endpoint: ClassVar[str] = ""
+    #: Whose API it belongs to, for metrics.
+    dialect: ClassVar[str] = "api"
+    #: Whether programs ask for it all the time, so that the log hears of failures only.
+    probe: ClassVar[bool] = False
     #: Whether it is served while the process drains.
     during_drain: ClassVar[bool] = False
     #: Whether it is a page that does nothing but tell, so that pages of others may link to it.
@@ -119,6 +124,11 @@ class BaseHandler(LeanRequestHandler):
     gateway: Gateway
     snapshot: Snapshot
     request_id = ""
+    #: The trace that the request belongs to; and what the client has said of it, if it did.
+    trace = ""
+    context: TraceContext | None = None
+    #: The status of an answer that broke after its head was sent.
+    broken: int | None = None
     #: What the front door says of it, if there was anything to judge.
     verdict: Verdict | None = None
 
@@ -126,7 +136,7 @@ class BaseHandler(LeanRequestHandler):
         self.gateway = gateway
         self.connection: ClientConnection = self.request.connection
         self.snapshot = gateway.registry.current
-        self.request_id = self._choose_id()
+        self._name_it()
         self.face: Face = self.make_face()
         self._chunks: list[bytes | bytearray] = []
         self._size = 0
@@ -174,6 +184,7 @@ class BaseHandler(LeanRequestHandler):
         put = self.answer_headers.put
         put("Content-Type", "application/json")
         put("X-Request-Id", self.request_id)
+        put("X-Trace-Id", self.trace)
         put("X-Config-Generation", self.snapshot.version)
         for name, value in self.verdict.cors if self.verdict else self.gateway.door.always:
             put(name, value)
@@ -539,8 +550,12 @@ class BaseHandler(LeanRequestHandler):
 
     def _log_line(self) -> None:
         """The one access line of this request."""
-        total = perf_counter() - self.started
+        ended = perf_counter()
+        total = ended - self.started
         status = 499 if self.gone else self.get_status()
+        self.measured(499 if self.gone else self.broken or status, ended, total)
+        if not access_log.isEnabledFor(logging.DEBUG if self.probe and status < 400 else logging.INFO):
+            return
         fields: dict[str, Any] = {
             "request_id": self.request_id,
             "method": self.request.method,
@@ -550,7 +565,10 @@ class BaseHandler(LeanRequestHandler):
             "client": self.verdict.asked.client if self.verdict else self.request.remote_ip,
             "total_ms": round(total * 1000, 2),
             "generation": self.snapshot.version,
+            "trace_id": self.trace,
         }
+        if (agent := self.request.headers.get("User-Agent")) is not None:
+            fields["user_agent"] = agent[:_SHOWN]
         facts = self.facts
         if None in facts.values() or "" in facts.values():
             facts = {name: value for name, value in facts.items() if value is not None and value != ""}
@@ -561,14 +579,26 @@ class BaseHandler(LeanRequestHandler):
             fields = {
                 name: redacted(value) if type(value) is str else value for name, value in fields.items()
             }
-        if access_log.isEnabledFor(logging.INFO):
-            access_log.handle(logs.AccessRecord(fields))
+        access_log.handle(logs.AccessRecord(fields))
 
-    def _choose_id(self) -> str:
-        for given in self.request.headers.given(_ID_HEADERS):
+    def measured(self, status: int, ended: float, seconds: float) -> None:
+        """The request has ended with ``status`` (a broken answer's is that of its error), after so many seconds; ``ended``:
+        ``perf_counter`` seconds."""
+
+    def _name_it(self) -> None:
+        """Choose the ids of the request and of its trace: the client's, where it has sent some that may be repeated."""
+        headers = self.request.headers
+        made = f"{getrandbits(128):032x}"  # to tell requests apart, not a secret
+        self.request_id = made
+        for given in headers.given(_ID_HEADERS):
             if _REQUEST_ID.fullmatch(given) and KEY_PREFIX not in given:
-                return given
-        return f"{getrandbits(128):032x}"  # to tell requests apart, not a secret
+                self.request_id = given
+                break
+        fields = headers.by_name()
+        if "traceparent" in fields:
+            self.context = read_context(fields["traceparent"], fields.get("tracestate"))
+        # Another id for each, since a trace may have many requests.
+        self.trace = made if self.context is None else self.context.trace
 
 
 class NotFoundHandler(BaseHandler):

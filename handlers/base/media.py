@@ -41,6 +41,7 @@ _ABOUT_BODY = (
 class MediaHandler(RelayingHandler):
     """What all of them have in common."""
 
+    dialect = "openai"
     #: What a 400 says about a missing model.
     no_model: ClassVar[str] = "is required, because several upstreams are configured that could be meant"
     #: Whether some model does the work, the upstream's usual one if none is named.

@@ -44,7 +44,9 @@ class RelayingHandler(AnsweringHandler):
 
     async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
         """Make ``call``, relay its answer and finish. Raises ``GatewayError``."""
+        self.upstream = deployment
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
+        exchange.context = self.told_upstream(deployment)
         if self.tries is not None:
             self.tries.opened(exchange)
         self.gateway.running.add(self)
@@ -75,6 +77,7 @@ class RelayingHandler(AnsweringHandler):
         self.note_failure(error)
         if self._begun or isinstance(error, ClientGone) or self.gone:
             self.gone = self.gone or isinstance(error, ClientGone)
+            self.broken = error.status
             if not self._cut:
                 self.cut()
         else:

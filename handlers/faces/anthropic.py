@@ -31,6 +31,7 @@ from llm_proxy.wire.schema import ChatRequest, validated
 class AnthropicHandler(NativeFirstHandler):
     """Base of the calls that take a conversation."""
 
+    dialect = "anthropic"
     native_headers = ("anthropic-version", "anthropic-beta")
     native_query = ("beta",)
     limits = ANTHROPIC

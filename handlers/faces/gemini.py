@@ -29,6 +29,8 @@ from providers.base import NativeCall
 class GeminiHandler(NativeFirstHandler):
     """Base of the calls of a model; ``native_path`` is the method, by which providers know it."""
 
+    dialect = "gemini"
+
     def make_face(self) -> Face:
         return GeminiFace()
 

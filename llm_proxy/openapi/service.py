@@ -88,7 +88,8 @@ SHAPES: dict[str, Schema] = {
 
 _TAG = Parameter("If-None-Match", "An ETag that is known already.", '"0"', "header", {"type": "string"})
 _SAME = Answer("What is known is what there is.", {}, "304", ("ETag",))
-
+_ACCEPT = Parameter("Accept", "Which of the two is wanted.", "text/plain", "header", {"type": "string"})
+OPENMETRICS = "application/openmetrics-text"
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -150,6 +151,20 @@ OPERATIONS: tuple[Operation, ...] = (
         GROUP,
         "What runs now in every detail",
         (Answer("Without hosts and tokens.", {JSON: ref("RunningModels")}),),
+    ),
+    Operation(
+        "GET",
+        "/metrics",
+        GROUP,
+        "What it counts and times, for Prometheus",
+        (
+            Answer(
+                "The text format 0.0.4, or OpenMetrics 1.0 with exemplars where `Accept` prefers it.",
+                {TEXT: STRING, OPENMETRICS: STRING},
+            ),
+        ),
+        (ROOT, PREFIX),
+        parameters=(_ACCEPT,),
     ),
     Operation(
         "GET",

@@ -70,6 +70,7 @@ class Exchange:
         "_until",
         "_waiter",
         "connected_at",
+        "context",
         "direct",
         "ended",
         "failure",
@@ -112,6 +113,8 @@ class Exchange:
         self.hold: Callable[[int], None] | None = None
         #: Told when the answer has begun: the call's body is not kept here any more.
         self.sent: Callable[[], None] | None = None
+        #: Lines for the head of the request that are of this call alone: which trace it belongs to.
+        self.context = b""
         self.started_at = self.loop.time()
 
     async def __aenter__(self) -> Self:
@@ -127,6 +130,7 @@ class Exchange:
                 self,
                 call.once,
                 self._tls,
+                self.context,
             )
             self._transfer.begin()
         return self
