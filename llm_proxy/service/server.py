@@ -20,7 +20,18 @@ from typing import Any
 import handlers
 import llm_proxy
 import providers
-from handlers import chat, conversation, documents, metrics, passthrough, ping, prompts, status, tags
+from handlers import (
+    chat,
+    conversation,
+    documents,
+    explain,
+    metrics,
+    passthrough,
+    ping,
+    prompts,
+    status,
+    tags,
+)
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
 from handlers.base.unknown import NoSuchPathHandler
@@ -94,7 +105,7 @@ def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
     modules: Iterable[Any] = (
         *(ping, status, metrics, tags, prompts, documents),
-        *(chat, conversation, passthrough),
+        *(chat, conversation, explain, passthrough),
         gemini,  # whose calls hold a model's name, before those that end with one
         *_OF_OPENAI,
         *(anthropic, ollama),
