@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from handlers.base.gateway import Document
 from handlers.base.handler import BaseHandler
-from llm_proxy.clients.application import Request
 
 
 class OpenAPIHandler(BaseHandler):
@@ -62,7 +61,7 @@ class PageHandler(OpenAPIHandler):
     which = 1
 
     async def get(self) -> None:
-        if cast(Request, self.request).path_asked.endswith("/"):
+        if self.request.path_asked.endswith("/"):
             self.set_header("Location", "../docs")  # else its own links would lead astray
             self.set_status(308)
             self.clear_header("Content-Type")

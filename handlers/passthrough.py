@@ -39,7 +39,7 @@ _HOP_BY_HOP = frozenset(
 #: What identifies the caller or its network to us, and must not reach a third party.
 _CALLERS_OWN = frozenset(
     "host content-length authorization x-api-key api-key x-goog-api-key cookie forwarded via x-real-ip expect origin referer "
-    "http2-settings x-request-id".split()
+    "http2-settings x-request-id traceparent tracestate".split()
 )
 #: What describes the upstream's own connection or host to somebody who never talks to it.
 _UPSTREAMS_OWN = frozenset("set-cookie server alt-svc strict-transport-security date".split())
@@ -72,6 +72,8 @@ class PassthroughHandler(RelayingHandler):
     """Shared by both forms: the call and the untouched answer."""
 
     limits = ()  # every header of the upstream's is relayed
+    blind = True
+    dialect = "passthrough"
     endpoint = "/passthrough"
     face: OpenAIFace
 
@@ -266,7 +268,7 @@ def returned(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         for name, value in pairs
         if (low := name.lower()) not in never
         and not low.startswith(("proxy-", "access-control-"))
-        and low not in ("x-request-id", "x-config-generation", "location")
+        and low not in ("x-request-id", "x-trace-id", "x-config-generation", "location")
         and _NAME.fullmatch(name.replace("_", "-"))
         and LEGAL_VALUE.fullmatch(value)
     ]

@@ -14,6 +14,7 @@ class PingHandler(BaseHandler):
 
     endpoint = "/ping"
     during_drain = True
+    probe = True
     needs = "nothing"
 
     def get(self) -> None:

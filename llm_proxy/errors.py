@@ -15,6 +15,7 @@ The tree::
           ModelNotFound               404  model_not_found
           PromptNotFound              404  prompt_not_found
         MethodNotAllowed              405  method_not_allowed
+        NotAllowed                    403  not_allowed
         KeyRefused                    401  invalid_api_key
         NotAllowed                    403  not_allowed
         LimitReached                  429  rate_limit_exceeded
@@ -209,6 +210,11 @@ class LimitReached(RequestError):
     status = 429
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
+
+    #: Whether too many requests are running.
+    running = False
+    #: What is left of each limit, for the headers.
+    standing: tuple[Any, ...] = ()
 
     def __init__(self, message: str, wait: float) -> None:
         whole = max(1, ceil(wait))

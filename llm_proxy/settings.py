@@ -146,6 +146,22 @@ class Settings(BaseModel):
         ge=0,
         le=65535,
     )
+    metrics_port: int | None = _set(
+        None,
+        "a port from 0 to 65535, other than the others, for /metrics and /ping alone; 0 picks a free one; empty = none",
+        ge=0,
+        le=65535,
+    )
+    metrics_names: Annotated[Literal["llm_proxy", "otel"], BeforeValidator(_lower)] = _set(
+        "llm_proxy", "llm_proxy, or otel: the names of OpenTelemetry's GenAI conventions, where they exist"
+    )
+    metrics_max_series: int = _set(
+        20_000,
+        "lines of values on /metrics, from 1000 to 1000000; further series are left out, and counted",
+        ge=1000,
+        le=1_000_000,
+    )
+    metrics_keep: float = _seconds(600.0, "series of a model that was removed stay on /metrics for so long")
     workers: int = _set(1, "a number of processes from 0 to 256; 0 = one for each core", ge=0, le=256)
     tls_cert: Path | None = _set(
         None, "path of the certificate (chain) that clients see, in PEM format; empty = plain HTTP"
@@ -175,6 +191,16 @@ class Settings(BaseModel):
     )
     prompts_follow: Annotated[bool, BeforeValidator(_flag)] = _set(
         False, "1, true or yes: links in the prompt directory may lead out of it"
+    )
+    state: Path | None = _set(
+        None,
+        "path of a directory in which the ledger of what was used is kept; empty = in memory",
+    )
+    usage_days: int = _set(
+        400,
+        "days from 1 to 36500 for which each request is kept in the ledger; sums of days stay",
+        ge=1,
+        le=36_500,
     )
     default_ep_language: str = _set(
         "pl",
@@ -279,11 +305,6 @@ class Settings(BaseModel):
             name = str(detail["loc"][0])
             allowed = cls.model_fields[name].description
             raise SettingsError(f"{sources[name]}: {_sentence(detail)} (allowed: {allowed})") from None
-        if found.ollama_port and found.ollama_port == found.port:
-            allowed = cls.model_fields["ollama_port"].description
-            raise SettingsError(
-                f"{sources['ollama_port']}: is the port of the other endpoints (allowed: {allowed})"
-            )
         found._agree(sources)
         return found._located(values)
 
@@ -297,10 +318,17 @@ class Settings(BaseModel):
         for name in ("tls_key", "tls_client_ca"):
             if getattr(self, name) is not None and self.tls_cert is None:
                 raise SettingsError(f"{sources[name]}: means nothing without {PREFIX}TLS_CERT")
-        if self.ollama_port is not None and not Places.of(self.host).hosts:
-            raise SettingsError(
-                f"{sources['ollama_port']}: needs a host beside the Unix sockets of {PREFIX}HOST"
-            )
+        taken = {self.port: "is the port of the other endpoints"}
+        for name in ("ollama_port", "metrics_port"):
+            port = getattr(self, name)
+            if port is None:
+                continue
+            if port and port in taken:
+                allowed = type(self).model_fields[name].description
+                raise SettingsError(f"{sources[name]}: {taken[port]} (allowed: {allowed})")
+            taken[port] = "is the port of Ollama's API"
+            if not Places.of(self.host).hosts:
+                raise SettingsError(f"{sources[name]}: needs a host beside the Unix sockets of {PREFIX}HOST")
 
     def _located(self, given: Mapping[str, Any]) -> Self:
         """Default paths are looked up in the usual places; paths that somebody gave are taken as they are."""

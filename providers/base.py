@@ -164,7 +164,8 @@ class BaseProvider(ABC):
 
         Most servers take the key as a bearer token; a header of the configuration wins over it.
         """
-        own = tuple((name, value.reveal()) for name, value in deployment.headers.items())
+        headers = deployment.headers
+        own = tuple((name, value.reveal()) for name, value in headers.items()) if headers else ()
         if deployment.token is None or any(name.lower() == "authorization" for name, _ in own):
             return own
         return (("Authorization", f"Bearer {deployment.token.reveal()}"), *own)

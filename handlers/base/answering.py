@@ -19,11 +19,15 @@ from typing import Any, ClassVar, TypeVar
 
 from tornado.iostream import StreamClosedError
 
+from handlers.base.charging import Account, refused, told
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
+from handlers.base.joining import trace_lines
 from handlers.base.limits import OPENAI, limits_in
+from handlers.base.measuring import measure, measure_call
 from handlers.base.prepared import Made, Prepare, Prepared, UsedPrompt
 from handlers.base.redaction import conceal, without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
+from llm_proxy.access.cost import usage_at_end
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.live.config.catalog import Resolved
@@ -43,6 +47,9 @@ from providers.common.about import About
 
 T = TypeVar("T")
 
+#: A request and its deployment without thinking, and what was given up of it, by name.
+Thoughtless = tuple[Any, Deployment, tuple[str, ...]]
+
 #: How much of a model's name the access line holds.
 _LONGEST_NAME = 200
 #: About so many bytes of a request are a token.
@@ -59,12 +66,16 @@ class AnsweringHandler(BaseHandler):
     """Base of the endpoints that call an upstream for one answer."""
 
     exchange: Exchange | None = None
+    #: What the books say of it, where there are keys.
+    account: Account | None = None
+    #: Whether its answers are paid for.
+    bills: ClassVar[bool] = True
     #: The attempts at several upstreams; None where there is one and nothing else is configured.
     tries: Attempts | None = None
     #: What headers about limits begin with in the endpoint's dialect.
     limits: ClassVar[tuple[str, ...]] = OPENAI
     #: Whom it is asked of.
-    _upstream: Deployment | None = None
+    upstream: Deployment | None = None
     _begun = False
     #: Whether an upstream has begun to answer a large body.
     _answered = False
@@ -74,7 +85,10 @@ class AnsweringHandler(BaseHandler):
     _drain_seconds = 0.0
     _drain_timer: asyncio.TimerHandle | None = None
     #: Seconds spent waiting for a slow client.
-    _client_seconds = 0.0
+    client_seconds = 0.0
+    #: The answer's figures, once it is over; and how many calls were made for it.
+    _tally: Tally | None = None
+    _calls = 0
     #: ``Sink.offer``: the connection's own, once the answer has begun.
     offer: Callable[[bytes], bool] = staticmethod(_not_yet)
     #: Bytes of an answer of known length that are still to be written, and what the newest write gave.
@@ -112,7 +126,7 @@ class AnsweringHandler(BaseHandler):
     ) -> Attempts:
         """The attempts at the upstreams of a model that has several, or more to be said about."""
         wish = self.wish(resolved, body, able, first)
-        tries = Attempts(self.gateway.router, resolved, self.look_up, wish)
+        tries = Attempts(self.gateway.router, resolved, self.snapshot.catalog.resolve, wish)
         if stream:
             tries.streams()
             tries.silent_until = tries.started + self.gateway.keep_alive.after
@@ -147,7 +161,7 @@ class AnsweringHandler(BaseHandler):
         """Answer a body of OpenAI's chat completions; ``stream`` is what an absent field means. Raises ``RequestError``."""
         if body.get("stream") is None:
             body["stream"] = stream
-        request = await self.beside(ChatRequest.of, body)
+        request = ChatRequest.of(body) if self._light else await self.beside(ChatRequest.of, body)
 
         async def prepare(_: Deployment) -> Prepared:
             return Prepared(request, OpenAIFace(request.wants_usage, request.model))
@@ -168,12 +182,28 @@ class AnsweringHandler(BaseHandler):
                 raise
             self.log_exception(type(error), error, error.__traceback__)
             await self._ended_badly(GatewayError("an internal error occurred"))
+        finally:
+            if self.account is not None:
+                self.account.close()
+
+    async def charge(self, deployment: Deployment, sent: Mapping[str, Any], *, blind: bool = False) -> None:
+        """Where there are keys: let the request in, once. Raises ``GatewayError``."""
+        if self.grant is None or self.account is not None or not self.bills:
+            return
+        try:
+            self.account = await Account.open(self, deployment, sent, blind=blind)
+        except GatewayError as error:
+            refused(error, self.limits)
+            self.gateway.gate.refused(self.grant.name, error)
+            raise
 
     async def attempt(self, deployment: Deployment, prepare: Prepare) -> None:
         """Ask ``deployment``, in another way if it wants one, and finish with its answer. Raises ``GatewayError``."""
         prepared = await prepare(deployment)
         while type(prepared) is Prepared:
             self.face = prepared.face
+            if self.grant is not None:
+                await self.charge(deployment, prepared.request.sent)
             try:
                 if type(prepared.request) is EmbeddingsRequest:
                     await self._embed(prepared, prepared.request, deployment)
@@ -205,7 +235,10 @@ class AnsweringHandler(BaseHandler):
         self, prepared: Prepared, request: ChatRequest | NativeRequest, deployment: Deployment
     ) -> None:
         """One call for an answer to ``request``. Raises ``GatewayError``."""
-        made = await self.made(prepared, request, deployment)
+        if self._light:
+            made = self._made(prepared, request, deployment)
+        else:
+            made = await self.made(prepared, request, deployment)
         adapter, request, deployment = made.adapter, made.request, made.deployment
         self.say_who(deployment, made.dropped, prepared.prompt)
         tally = Tally()
@@ -245,49 +278,73 @@ class AnsweringHandler(BaseHandler):
             finally:
                 self._count(tally)
                 self._count_call(exchange)
+                if self.account is not None:
+                    self.account.note(deployment, exchange, tally.usage, tally.events)
             if not request.stream:
                 size = exchange.received
-                await self._send_whole(await self.worked_out(size, expressed, self.face.whole, response))
+                if size < OFF_LOOP:
+                    said = expressed(self.face.whole, response)
+                else:
+                    said = await self.offloaded(size, expressed, self.face.whole, response, paid=True)
+                await self._send_whole(said)
         finally:
             self.gateway.running.discard(self)
 
-    async def made(
-        self, prepared: Prepared, request: ChatRequest | NativeRequest, deployment: Deployment
-    ) -> Made:
+    async def made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:
         """The call that asks ``deployment`` for an answer. Raises ``GatewayError``."""
-        native = prepared.native
+        if self._light:
+            return self._made(prepared, request, deployment)
         request, removed = await self.beside(without_addresses, request)
-        if native is None:
-            request, deployment, given_up = await self._without_thinking(request, deployment)
-            removed = (*removed, *given_up)
-        adapter = native or self.snapshot.adapter(deployment).adapter_for(request, deployment)  # type: ignore[arg-type]
+        adapter = prepared.native
+        if adapter is None:
+            provider = self.snapshot.adapter(deployment)
+            found = await self.beside(provider.without_thinking, request, deployment)
+            request, deployment, given_up = self._thinking(provider, request, deployment, found)
+            removed += given_up
+            adapter = provider.adapter_for(request, deployment)
         call = await self.beside(adapter.chat_call, request, deployment)
-        if isinstance(request, NativeRequest) and (request.headers or request.query):
-            call = replace(call, once=True)
-        return Made(adapter, request, deployment, call, (*prepared.untranslated, *call.dropped, *removed))
+        return _named(prepared, adapter, request, deployment, call, removed)
+
+    def _made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:
+        """The same for a small request: step by step, but for the waiting between them."""
+        request, removed = without_addresses(request)
+        adapter = prepared.native
+        if adapter is None:
+            provider = self.snapshot.adapter(deployment)
+            found = provider.without_thinking(request, deployment)
+            if found is not None:
+                request, deployment, given_up = self._thinking(provider, request, deployment, found)
+                removed += given_up
+            adapter = provider.adapter_for(request, deployment)
+        call = adapter.chat_call(request, deployment)
+        return _named(prepared, adapter, request, deployment, call, removed)
+
+    def _thinking(
+        self, provider: BaseProvider, request: Any, deployment: Deployment, found: Thoughtless | None
+    ) -> Thoughtless:
+        """Request and deployment, without thinking if the model is known to have none: then ``found``; and what was given
+        up, by name."""
+        if found is not None and self.gateway.knowledge.thinks_not(deployment, provider):
+            return found
+        return request, deployment, ()
 
     def _open(self, call: HttpCall, deployment: Deployment) -> Exchange:
         """The exchange for ``call``, which tells what it holds of bodies."""
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
+        exchange.context = self.told_upstream(deployment)
         exchange.hold = self.hold
         if self._size >= OFF_LOOP and not self._answered:
             exchange.sent = self._upstream_has_it
         return exchange
 
+    def told_upstream(self, deployment: Deployment) -> bytes:
+        """Which trace a call of ``deployment`` belongs to, as lines for its head; nothing where it shall not be told."""
+        return trace_lines(self) if deployment.trace else b""
+
     def _upstream_has_it(self) -> None:
         """The answer has begun, so the body as it was sent is not kept any more; the request as values is."""
         self._answered = True
         self.let_go(self._size // COST)
-
-    async def _without_thinking(
-        self, request: Any, deployment: Deployment
-    ) -> tuple[Any, Deployment, tuple[str, ...]]:
-        """The same, but for thinking that is asked of a model that is known to have none; what that was, by name."""
-        adapter = self.snapshot.adapter(deployment)
-        found = await self.beside(adapter.without_thinking, request, deployment)
-        if found is not None and self.gateway.knowledge.thinks_not(deployment, adapter):
-            return found
-        return request, deployment, ()
 
     def _refuses_thinking(self, error: GatewayError, deployment: Deployment) -> bool:
         """Whether the request is worth a second try without thinking; then that is remembered."""
@@ -302,7 +359,7 @@ class AnsweringHandler(BaseHandler):
     async def _embed(self, prepared: Prepared, request: EmbeddingsRequest, deployment: Deployment) -> None:
         """One call for the vectors of ``request``. Raises ``GatewayError``."""
         request, removed = await self.beside(without_addresses, request)
-        adapter = self.snapshot.adapter(deployment)
+        adapter, body = self.snapshot.adapter(deployment), b""
         call = await self.beside(adapter.embeddings_call, request, deployment)
         self.say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), None)
         exchange = self._open(call, deployment)
@@ -318,6 +375,8 @@ class AnsweringHandler(BaseHandler):
                     self.tries.answered()
             finally:
                 self._count_call(exchange)
+                if self.account is not None:
+                    self.account.note(deployment, exchange, usage_at_end(body), 0)
             await self._send_whole(await self.worked_out(len(body), self._embeddings, adapter, body, request))
         finally:
             self.gateway.running.discard(self)
@@ -368,8 +427,8 @@ class AnsweringHandler(BaseHandler):
             if not flushed.done():
                 began = perf_counter()
                 done = await self._goes_on(flushed)
-                self._client_seconds += perf_counter() - began
-                self.facts["client_ms"] = _ms(self._client_seconds)
+                self.client_seconds += perf_counter() - began
+                self.facts["client_ms"] = _ms(self.client_seconds)
                 if not done:
                     flushed.cancel()
                     self.facts.update(ended_by="gateway", kind="write_timeout")
@@ -411,10 +470,16 @@ class AnsweringHandler(BaseHandler):
         if head is not None:
             for name, value in limits_in(head.headers, self.limits, failed=failed):
                 self.set_header(name, value)
+        if self.account is not None:
+            taken = self.account.charge.taken
+            for name, value in told(taken.standing, self.limits):
+                self.set_header(name, value)
+            if taken.warning is not None:
+                self.set_header("X-LLM-Budget", header_text(f"{taken.warning[0]} {taken.warning[1]}%"))
 
     def _tell_attempts(self, error: GatewayError | None = None) -> None:
         """Who was asked, and what came of it; at the end ``error``, if so."""
-        exchange, upstream = self.exchange, self._upstream
+        exchange, upstream = self.exchange, self.upstream
         if self.tries is not None:
             text = header_text.__wrapped__(self.tries.told())
             self.facts |= self.tries.facts()
@@ -429,7 +494,6 @@ class AnsweringHandler(BaseHandler):
             return
         if text:
             self.answer_headers.put("X-Llm-Attempts", text)
-            self.facts["attempts"] = text
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""
@@ -443,15 +507,15 @@ class AnsweringHandler(BaseHandler):
         dropped: tuple[str, ...],
         prompt: UsedPrompt | None,
     ) -> None:
-        self._upstream = deployment
+        self.upstream = deployment
         self.answer_headers.put("X-Llm-Provider", header_text(deployment.provider))
         self.answer_headers.put("X-Llm-Model", header_text(deployment.model))
         self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
-        dropped = _few(dropped)
         if prompt is not None:
             self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)
         if dropped:
+            dropped = _few(dropped)
             self.answer_headers.put("X-Dropped-Params", header_text.__wrapped__(", ".join(dropped)))
             self.facts["dropped"] = list(dropped)
             log.info(
@@ -461,8 +525,8 @@ class AnsweringHandler(BaseHandler):
 
     async def _ended_badly(self, error: GatewayError) -> None:
         """Tell the client, if it is still there, in the only way that is left."""
-        if self._upstream is not None:
-            conceal(error, self._upstream)
+        if self.upstream is not None:
+            conceal(error, self.upstream)
         self.note_failure(error)
         if isinstance(error, UpstreamAuth) and self.tries is None and self._worth_a_line("auth"):
             log.error("an upstream rejects our key", extra={"provider": self.facts.get("provider")})
@@ -477,6 +541,7 @@ class AnsweringHandler(BaseHandler):
             self._tell_attempts(error)
             self.fail(error)
             return
+        self.broken = error.status
         try:
             await self.send(self.face.failure(error, self.request_id))
         except ClientGone:
@@ -494,6 +559,14 @@ class AnsweringHandler(BaseHandler):
         """An attempt has failed, and nobody has heard of it but for keep-alives: the next one begins."""
         if not self._begun:
             self.clear()
+
+    @property
+    def streams(self) -> bool:
+        """``Running.streams``."""
+        return bool(self.facts.get("stream"))
+
+    def measured(self, status: int, ended: float, seconds: float) -> None:
+        measure(self, self._tally, status, ended, seconds)
 
     def on_connection_close(self) -> None:
         if self._delivered():
@@ -549,18 +622,17 @@ class AnsweringHandler(BaseHandler):
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""
+        self._tally = tally
         if tally.first_event_at is not None:
             self.facts["first_byte_ms"] = _ms(tally.first_event_at - self.started)
             if tally.events > 1 and tally.last_event_at is not None:
                 self.facts["itl_ms"] = _ms((tally.last_event_at - tally.first_event_at) / (tally.events - 1))
         usage = tally.usage
-        self.facts.update(
-            prompt_tokens=usage.get("prompt_tokens"),
-            completion_tokens=usage.get("completion_tokens"),
-            events=tally.events,
-            own_ms=_ms(tally.own_seconds - self._client_seconds),
-        )
-
+        if usage:
+            self.facts["prompt_tokens"] = usage.get("prompt_tokens")
+            self.facts["completion_tokens"] = usage.get("completion_tokens")
+        self.facts["events"] = tally.events
+        self.facts["own_ms"] = _ms(tally.own_seconds - self.client_seconds)
         if tally.other_form and self._worth_a_line("form"):
             log.warning(
                 "an upstream streams when it should not, or the reverse",
@@ -578,10 +650,27 @@ class AnsweringHandler(BaseHandler):
             self.gateway.drained.discard(self)
         if self._left_at is not None:
             self.facts["abort_ms"] = _ms(perf_counter() - self._left_at)
-        self.facts.update(
-            upstream_bytes=exchange.received,
-            retried=exchange.retried or None,
-        )
+        if self.upstream is not None:
+            measure_call(self, exchange, self.upstream.provider)
+        self._calls += 1
+        self.facts["attempts"] = self._calls
+        self.facts["upstream_bytes"] = exchange.received
+        if exchange.retried:
+            self.facts["retried"] = True
+
+
+def _named(
+    prepared: Prepared,
+    adapter: Any,
+    request: Any,
+    deployment: Deployment,
+    call: HttpCall,
+    removed: tuple[str, ...],
+) -> Made:
+    """The call, and the names of all that it lacks."""
+    if type(request) is NativeRequest and (request.headers or request.query):
+        call = replace(call, once=True)
+    return Made(adapter, request, deployment, call, prepared.untranslated + call.dropped + removed)
 
 
 def _few(names: tuple[str, ...]) -> tuple[str, ...]:

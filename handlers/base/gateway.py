@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from handlers.base.gate import Gate
+from llm_proxy.access.books import Books
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
@@ -26,12 +27,21 @@ from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.lacking import Lacking
 from llm_proxy.settings import Settings
+from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.process_report import ProcessReport
 from llm_proxy.wire.calls import Deployment
 
 
 class Running(Protocol):
     """A request in flight."""
+
+    @property
+    def upstream(self) -> Deployment | None:
+        """Whom it is asked of, once that is known."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether its answer is a stream."""
 
     def abort(self, reason: GatewayError) -> None:
         """End it now: its upstream is closed, its client is told ``reason``."""
@@ -65,6 +75,8 @@ class Gateway:
     polls: LoadPolls = field(init=False)
     #: The same, ready for each request that has a choice.
     abilities: Abilities = field(init=False)
+    #: The keep-alive rhythm of streams.
+    keep_alive: KeepAlive = field(init=False)
     started_at: float = field(default_factory=time.time)
     #: True when the process stops: no new work is accepted.
     draining: bool = False
@@ -93,8 +105,15 @@ class Gateway:
     tls_report: Callable[[], dict[str, Any] | None] = lambda: None
     #: The OpenAPI document and the page that shows it; slow when called for the first time.
     documents: Callable[[], tuple[Document, ...]] = tuple
+    #: What is counted and timed, and what brings the gauges up to date.
+    metering: Metering = field(default_factory=Metering)
+    refresh: Callable[[], None] = lambda: None
+    #: Whether all that is bound are addresses of this machine alone.
+    local: bool = False
     #: Who has which key, and what it may.
     gate: Gate = field(default_factory=Gate)
+    #: What was used, and how much may be.
+    books: Books = field(default_factory=Books)
     #: Who may ask at all.
     door: FrontDoor = field(default_factory=FrontDoor.of)
 
@@ -103,13 +122,9 @@ class Gateway:
         self.polls = LoadPolls(self.upstream, self.router.states)
         self.router.asked = self.polls.asked
         self.abilities = Abilities(self.knowledge)
+        self.keep_alive = KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)
 
     @property
     def stopping(self) -> bool:
         """Whether the process was told to stop."""
         return self.draining or self.lame_duck
-
-    @property
-    def keep_alive(self) -> KeepAlive:
-        """The keep-alive rhythm of streams."""
-        return KeepAlive(self.settings.keepalive_after, self.settings.keepalive_interval)

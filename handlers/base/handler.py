@@ -16,7 +16,7 @@ from functools import lru_cache
 from http.client import responses
 from random import getrandbits
 from time import perf_counter
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
@@ -24,13 +24,13 @@ from tornado.web import HTTPError, MissingArgumentError, stream_request_body
 
 from handlers.base.gate import Models, Needs
 from handlers.base.gateway import Gateway
+from llm_proxy.access.cost import tokens_of
 from llm_proxy.access.secrets import PREFIX as KEY_PREFIX
 from llm_proxy.access.secrets import redacted
 from llm_proxy.access.values import Grant
 from llm_proxy.clients.application import Request
 from llm_proxy.clients.connection import ClientConnection
 from llm_proxy.clients.front_door import Arrival, Verdict
-from llm_proxy.clients.headers import RequestHeaders
 from llm_proxy.clients.tornado_internals import LeanRequestHandler, implements
 from llm_proxy.clients.unpacking import ACCEPTED, codings_of, unpacked
 from llm_proxy.errors import (
@@ -56,6 +56,7 @@ from llm_proxy.wire.host import host_name
 from llm_proxy.wire.long_json import PIECE, dumps_long
 from llm_proxy.wire.sse import dumps
 from llm_proxy.wire.strict_json import JsonProblem, parse_object, values
+from llm_proxy.wire.trace_context import TraceContext, read_context
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("llm_proxy.access")
@@ -97,6 +98,10 @@ class BaseHandler(LeanRequestHandler):
 
     #: Shown in the access log.
     endpoint: ClassVar[str] = ""
+    #: Whose API it belongs to, for metrics.
+    dialect: ClassVar[str] = "api"
+    #: Whether programs ask for it all the time, so that the log hears of failures only.
+    probe: ClassVar[bool] = False
     #: Whether it is served while the process drains.
     during_drain: ClassVar[bool] = False
     #: Whether it is a page that does nothing but tell, so that pages of others may link to it.
@@ -105,26 +110,36 @@ class BaseHandler(LeanRequestHandler):
     needs: ClassVar[Needs] = "key"
     #: What the key may that came with the request; None: there are no keys, or nobody asks for one here.
     grant: Grant | None = None
+    #: About how many tokens the body is, where there are keys.
+    tokens = 0
     #: Whether a body that came compressed is read, not sent on as it is.
     unpacks: ClassVar[bool] = True
     #: How the body comes, while it does.
     _pace: Pace
     #: Whether a small body is worth going beside the loop.
     _dense = False
+    #: Whether the body, which has been taken, is worth no other thread.
+    _light = True
     #: How the body is compressed, once that is known to be something that can be undone.
     _codings: tuple[str, ...] = ()
 
+    request: Request  # which is what our application makes
     gateway: Gateway
     snapshot: Snapshot
     request_id = ""
+    #: The trace that the request belongs to; and what the client has said of it, if it did.
+    trace = ""
+    context: TraceContext | None = None
+    #: The status of an answer that broke after its head was sent.
+    broken: int | None = None
     #: What the front door says of it, if there was anything to judge.
     verdict: Verdict | None = None
 
     def initialize(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.connection = cast(ClientConnection, self.request.connection)
+        self.connection: ClientConnection = self.request.connection
         self.snapshot = gateway.registry.current
-        self.request_id = self._choose_id()
+        self._name_it()
         self.face: Face = self.make_face()
         self._chunks: list[bytes | bytearray] = []
         self._size = 0
@@ -144,14 +159,14 @@ class BaseHandler(LeanRequestHandler):
         self.started = perf_counter()
         #: When the whole body was there and work began.
         self.body_at = self.started
-        if cast(RequestHeaders, self.request.headers).has_any(gateway.door.watched):
+        if self.request.headers.has_any(gateway.door.watched):
             self._judge()
         self.set_default_headers()
 
     def _judge(self) -> None:
         """A browser sent it, or a proxy has told of it."""
-        request, connection = cast(Request, self.request), self.connection
-        fields = cast(RequestHeaders, request.headers).by_name()
+        request, connection = self.request, self.connection
+        fields = request.headers.by_name()
         arrival = Arrival(
             str(request.method), fields, request.host, request.remote_ip, self.linkable, connection.secure
         )
@@ -172,6 +187,7 @@ class BaseHandler(LeanRequestHandler):
         put = self.answer_headers.put
         put("Content-Type", "application/json")
         put("X-Request-Id", self.request_id)
+        put("X-Trace-Id", self.trace)
         put("X-Config-Generation", self.snapshot.version)
         for name, value in self.verdict.cors if self.verdict else self.gateway.door.always:
             put(name, value)
@@ -235,7 +251,7 @@ class BaseHandler(LeanRequestHandler):
         access = self.snapshot.access
         if access is None or self.needs == "nothing" or (self.verdict is not None and self.verdict.preflight):
             return None
-        headers = cast(RequestHeaders, self.request.headers).by_name()
+        headers = self.request.headers.by_name()
         try:
             self.grant = grant = self.gateway.gate.admit(access, headers, self.needs, self.endpoint)
         except GatewayError as error:
@@ -309,8 +325,7 @@ class BaseHandler(LeanRequestHandler):
 
     def _whole(self) -> bool:
         """Whether the whole request has come."""
-        future: asyncio.Future[None] = cast(Any, self.request).body_future
-        return future.done()
+        return self.request.body_future.done()
 
     def _look_again(self) -> None:
         """Look at the body's pace, from time to time."""
@@ -368,6 +383,7 @@ class BaseHandler(LeanRequestHandler):
         self.body_at = perf_counter()
         self.cancel_timer()
         chunks, self._chunks = self._chunks, []
+        self._light = self._size < OFF_LOOP
         return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
 
     async def plain_body(self) -> bytes:
@@ -385,18 +401,25 @@ class BaseHandler(LeanRequestHandler):
             data = await self.offloaded(max(len(data), OFF_LOOP), unpacked, data, codings, limit)
         self.hold(len(data) - self._size)
         self._size = len(data)
+        self._light = self._size < OFF_LOOP
         return data
+
+    async def _weigh(self, data: bytes) -> None:
+        self.tokens = await self.beside(tokens_of, data)
 
     async def json_body(self) -> dict[str, Any]:
         """The body as a JSON object. Raises ``InvalidJson``, ``UnsupportedMedia``, and as ``plain_body`` does."""
         data = await self.plain_body()
+        if self.grant is not None:
+            await self._weigh(data)
         kind = self.request.headers.get("Content-Type", "").lower()
         if kind.startswith("multipart/"):
             raise UnsupportedMedia("the body must be JSON (Content-Type: application/json)")
         if len(data) > 2 * _DENSE:  # a value and its comma
             self._dense = values(data) > _DENSE
         try:
-            if self._size < OFF_LOOP and not self._dense:
+            self._light = self._size < OFF_LOOP and not self._dense
+            if self._light:
                 return parse_object(data)
             body, objects = await self.offloaded(self._size, _read, data)
         except JsonProblem as problem:
@@ -407,7 +430,7 @@ class BaseHandler(LeanRequestHandler):
     async def beside(self, work: Callable[..., T], *arguments: Any) -> T:
         """``work(*arguments)``, a step of what is done with the request's body: beside the loop if that is large. Raises
         what it raises, ``Overloaded``, or ``ClientGone``: nobody waits for the next step then."""
-        if self._size < OFF_LOOP and not self._dense:
+        if self._light:
             return work(*arguments)
         return await self.offloaded(self._size, work, *arguments)
 
@@ -506,7 +529,7 @@ class BaseHandler(LeanRequestHandler):
         """The client left (Tornado tells within a millisecond), or we cut the connection ourselves."""
         self.cancel_timer()
         # Tornado 6.6 forgets to tell the task that waits for the body, which would then wait for ever.
-        body: asyncio.Future[None] = cast(Any, self.request).body_future
+        body = self.request.body_future
         if not body.done():
             body.set_exception(StreamClosedError())
             body.exception()  # nobody may be waiting, which is no fault
@@ -535,33 +558,55 @@ class BaseHandler(LeanRequestHandler):
 
     def _log_line(self) -> None:
         """The one access line of this request."""
-        total = perf_counter() - self.started
+        ended = perf_counter()
+        total = ended - self.started
         status = 499 if self.gone else self.get_status()
+        self.measured(499 if self.gone else self.broken or status, ended, total)
+        if not access_log.isEnabledFor(logging.DEBUG if self.probe and status < 400 else logging.INFO):
+            return
         fields: dict[str, Any] = {
             "request_id": self.request_id,
             "method": self.request.method,
             "endpoint": self.endpoint or "unknown",
-            "path": cast(Request, self.request).path_asked,
+            "path": self.request.path_asked,
             "status": status,
             "client": self.verdict.asked.client if self.verdict else self.request.remote_ip,
             "total_ms": round(total * 1000, 2),
             "generation": self.snapshot.version,
+            "trace_id": self.trace,
         }
-        fields |= {name: value for name, value in self.facts.items() if value is not None and value != ""}
+        if (agent := self.request.headers.get("User-Agent")) is not None:
+            fields["user_agent"] = agent[:_SHOWN]
+        facts = self.facts
+        if None in facts.values() or "" in facts.values():
+            facts = {name: value for name, value in facts.items() if value is not None and value != ""}
+        fields |= facts
         if self.gone:
             fields["code"] = "client_gone"
         if self.snapshot.access is not None:
             fields = {
                 name: redacted(value) if type(value) is str else value for name, value in fields.items()
             }
-        if access_log.isEnabledFor(logging.INFO):
-            access_log.handle(logs.AccessRecord(fields))
+        access_log.handle(logs.AccessRecord(fields))
 
-    def _choose_id(self) -> str:
-        for given in cast(RequestHeaders, self.request.headers).given(_ID_HEADERS):
+    def measured(self, status: int, ended: float, seconds: float) -> None:
+        """The request has ended with ``status`` (a broken answer's is that of its error), after so many seconds; ``ended``:
+        ``perf_counter`` seconds."""
+
+    def _name_it(self) -> None:
+        """Choose the ids of the request and of its trace: the client's, where it has sent some that may be repeated."""
+        headers = self.request.headers
+        made = f"{getrandbits(128):032x}"  # to tell requests apart, not a secret
+        self.request_id = made
+        for given in headers.given(_ID_HEADERS):
             if _REQUEST_ID.fullmatch(given) and KEY_PREFIX not in given:
-                return given
-        return f"{getrandbits(128):032x}"  # to tell requests apart, not a secret
+                self.request_id = given
+                break
+        fields = headers.by_name()
+        if "traceparent" in fields:
+            self.context = read_context(fields["traceparent"], fields.get("tracestate"))
+        # Another id for each, since a trace may have many requests.
+        self.trace = made if self.context is None else self.context.trace
 
 
 class NotFoundHandler(BaseHandler):
@@ -580,7 +625,7 @@ class NotFoundHandler(BaseHandler):
 
     def shown_path(self) -> str:
         """The path that was asked for, as far as it may be shown."""
-        path = cast(Request, self.request).path_asked
+        path = self.request.path_asked
         first = redacted(path[:_SHOWN])
         shown = (
             first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")

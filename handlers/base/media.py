@@ -41,6 +41,7 @@ _ABOUT_BODY = (
 class MediaHandler(RelayingHandler):
     """What all of them have in common."""
 
+    dialect = "openai"
     #: What a 400 says about a missing model.
     no_model: ClassVar[str] = "is required, because several upstreams are configured that could be meant"
     #: Whether some model does the work, the upstream's usual one if none is named.
@@ -137,6 +138,8 @@ class MediaHandler(RelayingHandler):
     async def media_body(self) -> MediaBody:
         """The request's body. Raises ``InvalidJson``, ``InvalidRequest`` or ``UnsupportedMedia``."""
         data = await self.plain_body()
+        if self.grant is not None:
+            await self._weigh(data)
         kind = self.request.headers.get("Content-Type", "")
         try:
             return await self.beside(read_body, data, kind)

@@ -31,6 +31,7 @@ from llm_proxy.wire.schema import ChatRequest, validated
 class AnthropicHandler(NativeFirstHandler):
     """Base of the calls that take a conversation."""
 
+    dialect = "anthropic"
     native_headers = ("anthropic-version", "anthropic-beta")
     native_query = ("beta",)
     limits = ANTHROPIC
@@ -72,6 +73,7 @@ class CountTokensHandler(AnthropicHandler):
     """``POST /v1/messages/count_tokens``: counted by the upstream if it can, else an estimate, and marked as one."""
 
     endpoint = "/v1/messages/count_tokens"
+    bills = False
     native_path = endpoint
     _body: dict[str, Any]
 

@@ -29,6 +29,8 @@ from providers.base import NativeCall
 class GeminiHandler(NativeFirstHandler):
     """Base of the calls of a model; ``native_path`` is the method, by which providers know it."""
 
+    dialect = "gemini"
+
     def make_face(self) -> Face:
         return GeminiFace()
 
@@ -87,6 +89,7 @@ class GeminiCountTokensHandler(GeminiHandler):
     """``POST /v1beta/models/<model>:countTokens``: counted by the upstream if it can, else an estimate, and marked as one."""
 
     endpoint = "/v1beta/models/:countTokens"
+    bills = False
     native_path = "countTokens"
     _body: dict[str, Any]
 

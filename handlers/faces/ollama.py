@@ -39,6 +39,8 @@ def face_for(model: str, kind: Kind = "chat") -> OllamaFace:
 class OllamaHandler(BaseHandler):
     """Errors in Ollama's form, also before a method runs."""
 
+    dialect = "ollama"
+
     def make_face(self) -> Face:
         return face_for("")
 

@@ -18,6 +18,7 @@ from llm_proxy.wire.schema import EmbeddingsRequest
 class ChatCompletionsHandler(AnsweringHandler):
     """``POST /v1/chat/completions``."""
 
+    dialect = "openai"
     endpoint = "/v1/chat/completions"
 
     async def post(self) -> None:
@@ -27,6 +28,7 @@ class ChatCompletionsHandler(AnsweringHandler):
 class EmbeddingsHandler(AnsweringHandler):
     """``POST /v1/embeddings``."""
 
+    dialect = "openai"
     endpoint = "/v1/embeddings"
 
     async def post(self) -> None:

@@ -16,6 +16,7 @@ from llm_proxy.wire.schema import ChatRequest
 class CompletionsHandler(NativeFirstHandler):
     """``stream`` defaults to false, as in that API."""
 
+    dialect = "openai"
     endpoint = "/v1/completions"
     native_path = endpoint
 

@@ -28,6 +28,7 @@ from llm_proxy.wire.schema import ChatRequest
 class ResponsesHandler(NativeFirstHandler):
     """``stream`` defaults to false, as in that API."""
 
+    dialect = "openai"
     endpoint = "/v1/responses"
     native_path = endpoint
     native_headers = ("openai-beta",)

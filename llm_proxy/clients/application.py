@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, lru_cache
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs
 
 from tornado.concurrent import Future
@@ -26,6 +26,8 @@ from tornado.httputil import (
 )
 from tornado.web import Application, HTTPError, RequestHandler
 
+from llm_proxy.clients.connection import ClientConnection
+from llm_proxy.clients.headers import RequestHeaders
 from llm_proxy.clients.target import BadTarget, below, origin_form, spelled
 from llm_proxy.clients.tornado_internals import LeanRequestHandler
 from llm_proxy.wire import host as hosts
@@ -54,12 +56,15 @@ def _sound_name(host: str) -> str:
 class Request(HTTPServerRequest):
     """A request whose head has come. ``body_future`` is done when its body has."""
 
+    headers: RequestHeaders  # type: ignore[assignment]  # as far as a reader needs
+    connection: ClientConnection
+
     def __init__(self, start: RequestStartLine, headers: HTTPHeaders, connection: HTTPConnection) -> None:
         """Raises ``HTTPInputError``."""
         # Not Tornado's own, which takes the query apart and copies the result, for nobody here.
         self.method, target, self.version = start
-        self.headers = headers
-        self.connection = connection
+        self.headers = headers  # type: ignore[assignment]
+        self.connection = connection  # type: ignore[assignment]
         self.server_connection = connection
         self.remote_ip: str = connection.remote_ip  # type: ignore[attr-defined]
         self.protocol = "http"
@@ -132,9 +137,14 @@ class GatewayApplication(Application):
         """The handler of ``request``, running."""
         plain = self._plain.get(request.path)
         kind, given, arguments = self._look_for(request) if plain is None else (*plain, _NOTHING)
-        handler = cast(LeanRequestHandler, kind(self, request, **given))
+        handler: LeanRequestHandler = kind(self, request, **given)  # type: ignore[assignment]
         task = request.loop.create_task(handler.run(*arguments))
         return handler, task
+
+    def serving(self, request: Request) -> tuple[type[RequestHandler], dict[str, Any], Sequence[bytes]]:
+        """Who would serve ``request``; see ``_look_for``."""
+        plain = self._plain.get(request.path)
+        return self._look_for(request) if plain is None else (*plain, _NOTHING)
 
     def _look_for(self, request: Request) -> tuple[type[RequestHandler], dict[str, Any], Sequence[bytes]]:
         """Who serves a path that is no plain one as it stands; the request's path becomes what the router knows."""
@@ -167,7 +177,7 @@ class _Dispatch(HTTPMessageDelegate):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> None:
-        request = Request(cast(RequestStartLine, start_line), headers, self._connection)
+        request = Request(start_line, headers, self._connection)  # type: ignore[arg-type]  # it is a request's
         # The task is kept here, since an event loop knows its tasks only weakly.
         handler, self._task = self._application.begin(request)
         self._body: Future[None] = request.body_future

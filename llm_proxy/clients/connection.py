@@ -57,7 +57,7 @@ _MOMENT = 0.05
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 505: "HTTP Version Not Supported"}
 _REFUSED = b'{"error":{"message":"%b","type":"invalid_request_error","code":"bad_request","param":null}}'
-_UNREADABLE = RequestHead("GET", "/", "HTTP/1.1", [], 0, keep_alive=False, expects_continue=False)
+_UNREADABLE = RequestHead("GET", "/", "HTTP/1.1", [], {}, 0, keep_alive=False, expects_continue=False)
 
 
 class Owner(Protocol):
@@ -214,7 +214,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._writer = ResponseWriter(head)
         start = RequestStartLine(head.method, head.target, head.version)
         self._delegate = self._application.start_request(self, self)
-        self._delegate.headers_received(start, cast(HTTPHeaders, RequestHeaders(head.pairs)))
+        self._delegate.headers_received(start, RequestHeaders(head.pairs, head.by_name))  # type: ignore[arg-type]
 
     def _refuse(self, fault: Fault) -> None:
         """Answer a request that no handler can be asked about, and listen no more."""
@@ -271,7 +271,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         if self._lingers or self._transport.is_closing():
             return  # it was answered, or cut: whether the answer is whole is no question any more
         try:
-            self._send(self._writer.end())
+            if end := self._writer.end():
+                self._send(end)
         except HTTPOutputError:
             self.cut()
             raise
@@ -325,6 +326,15 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """The body is wanted: tell a client that waits to hear so."""
         if self.head.expects_continue and not self._reader.complete:
             self._transport.write(_CONTINUE)
+
+    def respond(self, code: int, reason: str, headers: HTTPHeaders, body: bytes) -> Future[None]:
+        """The whole answer: ``write_headers`` and ``finish`` in one. ``headers`` tell the length of ``body``."""
+        writer = self._writer
+        writer.keep &= self._owner.keep_alive
+        head = writer.head(code, reason, headers, say_close=self.say_close)
+        sent = self._send(head + writer.framed(body))
+        self.finish()
+        return sent
 
     def respond_and_linger(self, code: int, reason: str, headers: HTTPHeaders, body: bytes) -> None:
         """Answer, and close, but not before the client had a chance to read it: what it still sends of its request is

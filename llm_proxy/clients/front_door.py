@@ -26,7 +26,7 @@ _PAGE = frozenset({"origin", "sec-fetch-site"})
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 #: What scripts may read of an answer besides what they always may; relayed answers may have more.
 _EXPOSED = (
-    "X-Request-Id, Request-Id, X-Config-Generation, X-LLM-Provider, X-LLM-Model, X-LLM-Attempts, "
+    "X-Request-Id, X-Trace-Id, Request-Id, X-Config-Generation, X-LLM-Provider, X-LLM-Model, X-LLM-Attempts, "
     "X-LLM-Fallback, X-LLM-Continuation, X-Prompt, X-Dropped-Params, X-Token-Count, "
     "Retry-After, Retry-After-Ms, X-Should-Retry, Allow, ETag, Location, Content-Length, Content-Disposition, Accept-Encoding, "
     "X-RateLimit-Limit-Requests, X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Requests, X-RateLimit-Remaining-Tokens, "

@@ -8,16 +8,18 @@ request has a dozen fields, and two of them are looked at.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import overload
 
 
 class RequestHeaders(Mapping[str, str]):
-    """``pairs``: names and values as they came."""
+    """``pairs``: names and values as they came; ``found``: the newest of each name, in small letters, if that is known."""
 
     __slots__ = ("_found", "_pairs")
 
-    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+    def __init__(self, pairs: list[tuple[str, str]], found: dict[str, str] | None = None) -> None:
         self._pairs = pairs
-        found = {name.lower(): value for name, value in pairs}
+        if found is None:
+            found = {name.lower(): value for name, value in pairs}
         if len(found) < len(pairs):
             found = {name: ",".join(self._values(name)) for name in found}
         self._found = found
@@ -28,7 +30,13 @@ class RequestHeaders(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         return self._found[name.lower()]
 
-    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]  # texts only
+    @overload  # type: ignore[override]  # texts only
+    def get(self, name: str) -> str | None: ...
+
+    @overload
+    def get(self, name: str, default: str) -> str: ...
+
+    def get(self, name: str, default: str | None = None) -> str | None:
         """The value of ``name``; several are joined by commas."""
         return self._found.get(name.lower(), default)
 

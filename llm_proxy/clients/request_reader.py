@@ -49,6 +49,8 @@ class RequestHead(NamedTuple):
     target: str
     version: str
     pairs: list[tuple[str, str]]
+    #: The newest value of each name, in small letters.
+    by_name: dict[str, str]
     length: int
     keep_alive: bool
     expects_continue: bool
@@ -189,13 +191,17 @@ def _parsed(raw: bytes) -> RequestHead:
     version = parser.get_http_version()
     if version not in ("1.1", "1.0"):
         raise _Refused("only HTTP/1.1 is spoken here", 505)
-    length, connection, expects = _framing(fields.pairs, version)
+    pairs = fields.pairs
+    by_name = {name.lower(): value for name, value in pairs}
+    usual = _usual_framing(by_name) if len(by_name) == len(pairs) else None
+    length, connection, expects = _framing(pairs, version) if usual is None else usual
     keep_alive = "close" not in connection and (version == "1.1" or "keep-alive" in connection)
     return RequestHead(
         method.decode("latin-1"),
         fields.target.decode("latin-1"),
         "HTTP/" + version,
-        fields.pairs,
+        pairs,
+        by_name,
         length,
         keep_alive,
         expects and version == "1.1",
@@ -214,6 +220,18 @@ def _of_our_version(raw: bytes) -> bytes:
     if version[1] != b"1":
         raise _Refused("only HTTP/1.1 is spoken here", 505)
     return b"%b HTTP/1.1%b" % (raw[: end - 9], raw[end:])
+
+
+def _usual_framing(fields: dict[str, str]) -> tuple[int, str, bool] | None:
+    """What ``_framing`` gives for a request whose fields have a name each: a host, perhaps a length, nothing to look at more
+    closely; None for any other."""
+    if "host" not in fields or "transfer-encoding" in fields or "expect" in fields:
+        return None
+    length = fields.get("content-length", "0")
+    if not (length.isascii() and length.isdigit()) or len(length) > 18:
+        return None
+    connection = fields.get("connection")
+    return int(length), "" if connection is None else "," + connection.lower(), False
 
 
 def _framing(pairs: list[tuple[str, str]], version: str) -> tuple[int, str, bool]:

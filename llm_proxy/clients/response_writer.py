@@ -15,6 +15,7 @@ from tornado.httputil import HTTPHeaders, HTTPOutputError
 
 from llm_proxy import __version__
 from llm_proxy.clients.request_reader import RequestHead
+from llm_proxy.clients.tornado_internals import ResponseHeaders
 
 
 @lru_cache(maxsize=1)
@@ -42,21 +43,24 @@ class ResponseWriter:
         request = self._request
         common = _server_and_date(int(time.time()))
         lines = [f"HTTP/1.1 {code} {reason}\r\n{common}"]
-        length = None
-        for name, value in headers.get_all():
-            lines.append(f"{name}: {value}")
-            if name == "Content-Length":
-                length = value
-        bodiless = code in (204, 304) or request.method == "HEAD"
-        self._left = 0 if bodiless else None if length is None else int(length)
-        if self._left is None and request.version == "HTTP/1.1":
+        if type(headers) is ResponseHeaders:
+            length = headers.add_to(lines)
+        else:
+            lines += [f"{name}: {value}" for name, value in headers.get_all()]
+            length = headers.get("Content-Length")
+        if code == 204 or code == 304 or request.method == "HEAD":
+            self._left = 0
+        elif length is not None:
+            self._left = int(length)
+        elif request.version == "HTTP/1.1":
             self.chunked = True
             lines.append("Transfer-Encoding: chunked")
-        elif self._left is None:
+        else:
             self.keep = False  # the end of the connection is the end of the body
-        if self.keep and request.version == "HTTP/1.0":
-            lines.append("Connection: keep-alive")
-        elif say_close and not self.keep and request.version == "HTTP/1.1":
+        if self.keep:
+            if request.version == "HTTP/1.0":
+                lines.append("Connection: keep-alive")
+        elif say_close and request.version == "HTTP/1.1":
             lines.append("Connection: close")
         text = "\r\n".join(lines)
         if not text.count("\n") == text.count("\r") == len(lines) + 1:

@@ -9,10 +9,10 @@ test asks the installed Tornado for each of them.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 from tornado.concurrent import Future
-from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler
 
@@ -46,6 +46,13 @@ class ResponseHeaders(HTTPHeaders):
         """All fields, each value of its own."""
         return [(name, value) for name, values in self._as_list.items() for value in values]
 
+    def add_to(self, lines: list[str]) -> str | None:
+        """Add all fields to ``lines``, one each. The value of ``Content-Length``, if it is set."""
+        found = self._as_list
+        lines += [f"{name}: {value}" for name, values in found.items() for value in values]
+        length = found.get("Content-Length")
+        return None if length is None else length[-1]
+
     def put(self, name: str, value: str) -> None:
         """Set ``name``, which must be spelled as Tornado would (``X-Request-Id``). That ``value`` has no line end is seen
         to when the head is made."""
@@ -69,7 +76,7 @@ class LeanRequestHandler(RequestHandler):
         self._prepared_future = None
         self.clear()
         self.initialize(**kwargs)
-        connection = cast(Any, request.connection)
+        connection: Any = request.connection
         connection.set_close_callback(self.on_connection_close)
 
     @property
@@ -103,12 +110,12 @@ class LeanRequestHandler(RequestHandler):
             method = self.request.method
             if method not in self.SUPPORTED_METHODS:
                 raise HTTPError(405)
-            self.path_args = [self.decode_argument(arg) for arg in args]
+            self.path_args = [self.decode_argument(arg) for arg in args] if args else []
             self.prepare()
             if self._finished:
                 return
             try:
-                await cast(Any, self.request).body_future
+                await self.request.body_future  # type: ignore[attr-defined]
             except StreamClosedError:
                 return
             result = getattr(self, method.lower())(*self.path_args)
@@ -135,11 +142,9 @@ class LeanRequestHandler(RequestHandler):
         assert not self._finished
         self.answer_headers.put("Content-Length", str(len(chunk)))
         self._headers_written = self._finished = True
-        connection = cast(Any, self.request.connection)
+        connection: Any = self.request.connection
         connection.set_close_callback(None)
-        start = ResponseStartLine("HTTP/1.1", self._status_code, self._reason)
-        sent: Future[None] = connection.write_headers(start, self.answer_headers, chunk)
-        connection.finish()
+        sent: Future[None] = connection.respond(self._status_code, self._reason, self.answer_headers, chunk)
         self.on_finish()
         return sent
 

@@ -118,9 +118,9 @@ class OpenAIFace(Face):
 
     def whole(self, response: ChatResponse) -> bytes:
         data, asked = response.data, self._asked
-        if not asked or not differs(data, asked):
-            return response.raw or encoded(data)
-        return renamed(response.raw, data, asked) if response.raw else encoded({**data, "model": asked})
+        if response.raw:
+            return renamed(response.raw, data, asked)
+        return encoded({**data, "model": asked} if asked and differs(data, asked) else data)
 
     def refusal(self, error: GatewayError, request_id: str) -> dict[str, Any]:
         return openai_face(error, request_id)

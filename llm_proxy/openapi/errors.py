@@ -63,6 +63,7 @@ SCHEMAS: dict[str, Schema] = {
 }
 
 HEADERS: dict[str, tuple[str, Schema]] = {
+    "X-Trace-Id": ("The trace that the request belongs to: that of its `traceparent`, or a new one.", STRING),
     "X-Request-Id": ("The request's id: the client's own if it sent a well-formed one.", STRING),
     "X-Config-Generation": (
         "The configuration that answered: its number, and the beginning of its hash.",
@@ -86,7 +87,7 @@ HEADERS: dict[str, tuple[str, Schema]] = {
     "ETag": ("Changes with the body.", STRING),
 }
 #: On every answer, and on those that an upstream was asked for.
-ALWAYS = ("X-Request-Id", "X-Config-Generation")
+ALWAYS = ("X-Request-Id", "X-Trace-Id", "X-Config-Generation")
 ASKED = ("X-LLM-Provider", "X-LLM-Model", "X-LLM-Attempts", "X-LLM-Fallback", "X-Dropped-Params")
 
 _WHAT: dict[str, str] = {

@@ -70,7 +70,14 @@ SHAPES: dict[str, Schema] = {
             "workers": many(ref("Worker")),
             "ollama": maybe(STRING),
         },
-        {"file_hash": maybe(STRING), "last_good": BOOLEAN, "noticed": OBJECT, "tls": maybe(OBJECT)},
+        {
+            "file_hash": maybe(STRING),
+            "last_good": BOOLEAN,
+            "noticed": OBJECT,
+            "tls": maybe(OBJECT),
+            "usage": maybe(OBJECT),
+            "shared": maybe(STRING),
+        },
         "What runs now, and whether it is what lies on disk. `ollama`: where Ollama's API has a port of its own.",
     ),
     "RunningModels": record(
@@ -88,7 +95,8 @@ SHAPES: dict[str, Schema] = {
 
 _TAG = Parameter("If-None-Match", "An ETag that is known already.", '"0"', "header", {"type": "string"})
 _SAME = Answer("What is known is what there is.", {}, "304", ("ETag",))
-
+_ACCEPT = Parameter("Accept", "Which of the two is wanted.", "text/plain", "header", {"type": "string"})
+OPENMETRICS = "application/openmetrics-text"
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -150,6 +158,20 @@ OPERATIONS: tuple[Operation, ...] = (
         GROUP,
         "What runs now in every detail",
         (Answer("Without hosts and tokens.", {JSON: ref("RunningModels")}),),
+    ),
+    Operation(
+        "GET",
+        "/metrics",
+        GROUP,
+        "What it counts and times, for Prometheus",
+        (
+            Answer(
+                "The text format 0.0.4, or OpenMetrics 1.0 with exemplars where `Accept` prefers it.",
+                {TEXT: STRING, OPENMETRICS: STRING},
+            ),
+        ),
+        (ROOT, PREFIX),
+        parameters=(_ACCEPT,),
     ),
     Operation(
         "GET",

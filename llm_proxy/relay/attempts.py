@@ -495,7 +495,7 @@ class Attempts:
     def facts(self) -> dict[str, Any]:
         """What the access line says of them."""
         queued = None if self.queued is None else round(self.queued * 1000, 2)
-        return {"attempts": self.told(), "queued_ms": queued, "affinity": self.affinity}
+        return {"queued_ms": queued, "affinity": self.affinity}
 
     def _words(self, attempt: Attempt, error: GatewayError | None) -> str:
         head = attempt.exchange.head if attempt.exchange is not None else None

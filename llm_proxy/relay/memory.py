@@ -39,11 +39,12 @@ class Memory:
 
     def take(self, size: int) -> bool:
         """Hold so many bytes more of a body, if there is room."""
-        if not self.fits(size):
+        held = self.held + size * COST
+        if held > self.limit:
             return False
-        self.held += size * COST
-        if self.held > self._most:
-            self._most = self.held
+        self.held = held
+        if held > self._most:
+            self._most = held
         return True
 
     def give_back(self, size: int) -> None:

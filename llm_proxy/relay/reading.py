@@ -75,7 +75,8 @@ async def refuse_errors(exchange: Exchange, provider: Adapter, head: Head, clock
     nothing here decompresses, so there is no bomb to defuse."""
     if not 200 <= head.status < 300:
         raise provider.error(head.status, head.headers, await read_error(exchange, clock))
-    if head.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+    coding = head.headers.get("content-encoding")
+    if coding is not None and coding.lower() not in ("identity", ""):
         text = "the upstream compressed its answer although it was told not to"
         raise UpstreamError(text, phase="body", kind="encoding")
 
@@ -93,5 +94,8 @@ async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -
 
 def is_event_stream(head: Head) -> bool:
     """Whether the body consists of events; a missing type counts as one, a JSON document or a web page does not."""
-    kind = head.headers.get("content-type", "").split(";")[0].strip().lower()
+    kind = head.headers.get("content-type", "")
+    if kind == "application/json":  # as nearly every server writes it
+        return False
+    kind = kind.split(";")[0].strip().lower()
     return kind not in ("application/json", "text/html", "application/problem+json")

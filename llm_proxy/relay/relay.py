@@ -75,6 +75,10 @@ class Tally:
             self.usage = usage
 
 
+#: So many bytes are never worth another thread.
+_LITTLE = 16 * 1024
+
+
 async def _at_once(size: int, work: Callable[..., T], *arguments: Any) -> T:
     return work(*arguments)
 
@@ -101,7 +105,11 @@ class Relay:
         async with self.exchange as exchange:
             head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
             began = perf_counter()
-            response: ChatResponse = await self.worked_out(len(body), self._collected, head, body)
+            response: ChatResponse
+            if len(body) < _LITTLE:
+                response = self._collected(head, body)
+            else:
+                response = await self.worked_out(len(body), self._collected, head, body)
         self.tally.first_event_at = began
         self._count_whole(response)
         self.tally.own_seconds += perf_counter() - began

@@ -92,6 +92,10 @@ class Router:
         """The same, if anybody waits there."""
         return self._lines.get(name)
 
+    def lengths(self) -> dict[str, int]:
+        """How many wait for each public name, where anybody does."""
+        return {name: len(line.queue) for name, line in self._lines.items()}
+
     def left(self, name: str) -> None:
         """One has left that queue."""
         line = self._lines.get(name)

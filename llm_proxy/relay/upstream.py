@@ -70,6 +70,7 @@ class Exchange:
         "_until",
         "_waiter",
         "connected_at",
+        "context",
         "direct",
         "ended",
         "failure",
@@ -112,6 +113,8 @@ class Exchange:
         self.hold: Callable[[int], None] | None = None
         #: Told when the answer has begun: the call's body is not kept here any more.
         self.sent: Callable[[], None] | None = None
+        #: Lines for the head of the request that are of this call alone: which trace it belongs to.
+        self.context = b""
         self.started_at = self.loop.time()
 
     async def __aenter__(self) -> Self:
@@ -127,6 +130,7 @@ class Exchange:
                 self,
                 call.once,
                 self._tls,
+                self.context,
             )
             self._transfer.begin()
         return self
@@ -175,6 +179,8 @@ class Exchange:
     def take(self, limit: int = sys.maxsize) -> bytes:
         """Body bytes that have arrived and were not taken yet, at most ``limit`` of them; empty if there are none."""
         buffer = self._buffer
+        if not buffer:
+            return b""
         if self._size <= limit:
             data = b"".join(buffer)  # if it is only one, it is the same
             buffer.clear()
@@ -187,7 +193,7 @@ class Exchange:
             data = b"".join([*buffer[:whole], cut[:limit]])
             buffer[: whole + 1] = [cut[limit:]]
         self._size -= len(data)
-        if self._size < HIGH_WATER:
+        if self._room is not None and self._size < HIGH_WATER:
             self._release()
         return data
 
@@ -209,7 +215,7 @@ class Exchange:
         finally:
             self._asleep = False
             self._waiter = None
-        return self.loop.time() < until or bool(self._buffer) or self.ended or self.failure is not None
+        return bool(self._buffer) or self.ended or self.failure is not None or self.loop.time() < until
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -234,7 +240,8 @@ class Exchange:
 
     def on_connected(self) -> None:
         self.connected_at = self.loop.time()
-        self._wake()
+        if self._asleep:
+            self._wake()
 
     def on_head(self, head: ResponseHead) -> None:
         pairs = tuple(head.pairs())
@@ -257,7 +264,8 @@ class Exchange:
             return None
         self._buffer.append(data)
         self._size += size
-        self._wake()
+        if self._asleep:
+            self._wake()
         if self._size < HIGH_WATER:
             return None
         if self._room is None:
@@ -271,7 +279,8 @@ class Exchange:
             self.ended = self.failure is None
         elif self.failure is None:
             self.failure = translate(error, self._call)
-        self._wake()
+        if self._asleep:
+            self._wake()
 
 
 class UpstreamClient:

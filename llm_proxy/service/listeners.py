@@ -20,17 +20,20 @@ from llm_proxy.wire.listen_on import Places
 
 #: The name of a passed socket that is Ollama's port (``FileDescriptorName=`` in the socket unit).
 OLLAMA = "ollama"
+#: The same for the port of the metrics.
+METRICS = "metrics"
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """``main`` leads to everything; ``ollama``, which may be empty, to Ollama's API alone, at the root. ``files``: those
-    of Unix sockets that we have made; ``secure``: whether TLS is spoken on ports."""
+    """``main`` leads to everything; ``ollama``, which may be empty, to Ollama's API alone, at the root, ``metrics``
+    to ``/metrics``. ``files``: those of Unix sockets that we have made; ``secure``: whether TLS is spoken on ports."""
 
     main: list[socket.socket]
     ollama: list[socket.socket]
     secure: bool = False
     files: list[SocketFile] = field(default_factory=list)
+    metrics: list[socket.socket] = field(default_factory=list)
     #: Who may remove ``files``.
     owner: int = field(default_factory=os.getpid)
 
@@ -39,9 +42,10 @@ class Listeners:
         """Listen. Raises ``StartError``."""
         places = Places.of(settings.host)
         found = cls(
-            [given.listening for given in passed if given.name != OLLAMA],
+            [given.listening for given in passed if given.name not in (OLLAMA, METRICS)],
             [given.listening for given in passed if given.name == OLLAMA],
             settings.tls_cert is not None,
+            metrics=[given.listening for given in passed if given.name == METRICS],
         )
         with contextlib.ExitStack() as undo:
             undo.callback(found.close)
@@ -49,6 +53,8 @@ class Listeners:
                 found._listen(places, settings)
             if settings.ollama_port is not None and not found.ollama:
                 found.ollama.extend(listen(places.hosts, settings.ollama_port))
+            if settings.metrics_port is not None and not found.metrics:
+                found.metrics.extend(listen(places.hosts, settings.metrics_port))
             undo.pop_all()
         return found
 
@@ -67,16 +73,27 @@ class Listeners:
         return url_of(self.ollama, "", secure=self.secure) if self.ollama else None
 
     @property
+    def metrics_url(self) -> str | None:
+        """What a scraper asks for."""
+        return url_of(self.metrics, "/metrics", secure=self.secure) if self.metrics else None
+
+    @property
     def addresses(self) -> list[str]:
         """Those that are bound."""
-        names = [listening.getsockname() for listening in (*self.main, *self.ollama)]
+        names = [listening.getsockname() for listening in self._all]
         return [str(name[0]) for name in names if isinstance(name, tuple)]
+
+    @property
+    def _all(self) -> tuple[socket.socket, ...]:
+        return (*self.main, *self.ollama, *self.metrics)
 
     def urls(self, prefix: str) -> dict[str, object]:
         """Where the service is reached, for the log; ``also``: the other places."""
         found: dict[str, object] = {"url": url_of(self.main, prefix, secure=self.secure)}
         if self.ollama_url is not None:
             found["ollama_url"] = self.ollama_url
+        if self.metrics_url is not None:
+            found["metrics_url"] = self.metrics_url
         others = [
             name_of(listening) for listening in self.main if name_of(listening) not in str(found["url"])
         ]
@@ -95,5 +112,5 @@ class Listeners:
 
     def close_sockets(self) -> None:
         """The same, but clients that know only files may still find other processes."""
-        for listening in (*self.main, *self.ollama):
+        for listening in self._all:
             listening.close()

@@ -20,7 +20,18 @@ from typing import Any
 import handlers
 import llm_proxy
 import providers
-from handlers import chat, conversation, documents, passthrough, ping, prompts, status, tags
+from handlers import (
+    chat,
+    conversation,
+    documents,
+    explain,
+    metrics,
+    passthrough,
+    ping,
+    prompts,
+    status,
+    tags,
+)
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
 from handlers.base.unknown import NoSuchPathHandler
@@ -35,6 +46,10 @@ from handlers.faces import (
     openai_media,
     openai_responses,
 )
+from llm_proxy.access.books import Books
+from llm_proxy.access.cells import Cells
+from llm_proxy.access.ledger import Ledger
+from llm_proxy.access.meter import Meter
 from llm_proxy.clients.application import GatewayApplication
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
@@ -53,6 +68,7 @@ from llm_proxy.routing.states import States
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
+from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
@@ -60,6 +76,8 @@ from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.service.surroundings import proxies
 from llm_proxy.settings import Settings
+from llm_proxy.telemetry.metrics.metering import Metering
+from llm_proxy.telemetry.metrics.sheet import Sheets
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from llm_proxy.wire.listen_on import Places
@@ -86,8 +104,8 @@ _OF_OPENAI: tuple[Any, ...] = (
 def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
     modules: Iterable[Any] = (
-        *(ping, status, tags, prompts, documents),
-        *(chat, conversation, passthrough),
+        *(ping, status, metrics, tags, prompts, documents),
+        *(chat, conversation, explain, passthrough),
         gemini,  # whose calls hold a model's name, before those that end with one
         *_OF_OPENAI,
         *(anthropic, ollama),
@@ -109,6 +127,15 @@ def ollama_routes() -> list[tuple[str, type[BaseHandler]]]:
     """All that an Ollama serves, at the root, for a port of its own: there are tools that take no path."""
     own = [(path.removeprefix("/ollama"), handler) for path, handler in ollama.root_routes]
     return [*ping.health_routes, *_ollamas_others(), *own]
+
+
+def metrics_routes() -> list[tuple[str, type[BaseHandler]]]:
+    """All that is served on a port of the metrics' own."""
+    return [
+        *metrics.port_routes,
+        *((path, handler) for path, handler in ping.routes if path == "/ping"),
+        *ping.health_routes,
+    ]
 
 
 def make_app(
@@ -162,6 +189,12 @@ class Service:
             last_good=last_good,
         )
         self.watcher = Watcher(self.registry, settings.watch)
+        self.cells = shared.cells if shared else Cells()
+        self.cells.give_back(row)  # what whoever had this row before has left behind
+        self.books = Books(
+            Meter(self.cells, row),
+            Ledger(settings.state, settings.usage_days, shared.memory if shared else None),
+        )
         client = PooledHTTPClient(
             force_instance=True,
             limits=PoolLimits(connections=settings.upstream_connections, idle_http=settings.upstream_idle),
@@ -176,6 +209,8 @@ class Service:
             memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1), self.heap),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
+            books=self.books,
+            metering=metering_of(settings, shared.sheets if shared else None, row),
         )
         self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
@@ -191,6 +226,7 @@ class Service:
             at_once=SHARED if shared else ALONE,
             tls=self.certificates.context if self.certificates else None,
         )
+        self.gauges = Gauges(self.gateway, self.server)
         self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
         self.registry.on_swap.append(lambda snapshot: self.gateway.gate.forget())
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
@@ -229,14 +265,21 @@ class Service:
         prefix = self.settings.ep_prefix
         everything = make_app(gateway, routes_of(prefix), NoSuchPathHandler, prefix)
         self.server.add_sockets(listeners.main, everything)
+        gateway.local = all(map(is_loopback, listeners.addresses))
+        if listeners.metrics:
+            told = make_app(gateway, metrics_routes(), NoSuchPathHandler)
+            self.server.add_sockets(listeners.metrics, told)
         if listeners.ollama:
             alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)
             self.server.add_sockets(listeners.ollama, alone)
         self.watcher.start()
+        if self.books.ledger is not None:
+            self.books.ledger.start()
         self.lists.start()  # after it: no edit may be missed while upstreams are asked
         if self.certificates:
             self.certificates.start()
         self.heartbeat.start()
+        self.gauges.start()
 
     def reread(self) -> asyncio.Task[None]:
         """Look at all files now; the task ends when what was seen of the configuration is judged."""
@@ -260,11 +303,14 @@ class Service:
             await self._idle(_FAREWELL)
         await self.server.close_all_connections()
         self.heartbeat.stop()
+        self.gauges.stop()
         self.lists.stop()
         gateway.polls.close()
         gateway.upstream.close()
         gateway.offload.close()
         self.heap.close()
+        if self.books.ledger is not None:
+            self.books.ledger.close()
         self.watcher.stop()
         if self.certificates:
             self.certificates.stop()
@@ -329,6 +375,12 @@ def guarded_files(settings: Settings, env: Mapping[str, str]) -> tuple[Path, ...
     configuration, and those that OpenSSL reads."""
     copy = [settings.last_good / NAME] if settings.last_good else []
     return (*settings.files, *copy, *(Path(env[name]) for name in ("SSL_CERT_FILE",) if env.get(name)))
+
+
+def metering_of(settings: Settings, sheets: Sheets | None, row: int) -> Metering:
+    """What a process counts, in sheets of its own unless it shares them."""
+    sheets = sheets or Sheets(1, settings.metrics_max_series)
+    return Metering(sheets, row, names=settings.metrics_names, keep=settings.metrics_keep)
 
 
 def last_good_of(settings: Settings) -> LastGood | None:

@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from llm_proxy.access.cells import Cells
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import Opened
 from llm_proxy.live.state.reading import Reading, Sources
 from llm_proxy.live.state.snapshot import Snapshot, judge
 from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service.scoreboard import Scoreboard
+from llm_proxy.telemetry.metrics.sheet import Sheets
 
 #: Generation, length of the state, SHA-256 of the state.
 _HEAD = struct.Struct("<QQ32s")
@@ -111,14 +113,19 @@ class _Pickler(pickle.Pickler):
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """``opened`` is the state that the parent has judged good."""
+    """``opened`` is the state that the parent has judged good; ``sheets`` is where all of them count."""
 
     board: Scoreboard
     generations: Generations
     opened: Opened
     #: What the workers know of upstreams.
     upstreams: SharedStates
+    sheets: Sheets = field(default_factory=Sheets)
     states: SharedSnapshot = field(default_factory=SharedSnapshot)
+    #: What limits and budgets count.
+    cells: Cells = field(default_factory=Cells)
+    #: Where the ledger of all workers is, if there is no directory for it.
+    memory: int | None = None
 
     def first_state(self, sources: Sources) -> Opened:
         """What a worker begins with."""

@@ -162,10 +162,11 @@ class PooledHTTPClient(AsyncHTTPClient):
         receiver: Receiver,
         once: bool = False,
         tls: TlsSettings = DEFAULT,
+        further: bytes = b"",
     ) -> RelayedRequest:
         """The same for the relay, which needs neither Tornado's request nor its response: ``begin()`` what is
-        returned. Each step is told to ``receiver``."""
-        plan = partial(self._plan, method, url, headers, body, once, tls)
+        returned. Each step is told to ``receiver``. ``further``: lines of the head that are of this request alone."""
+        plan = partial(self._plan, method, url, headers, body, once, tls, further)
         made = RelayedRequest(self, plan, connect_timeout, receiver)
         self._running.add(made)
         return made

@@ -38,8 +38,9 @@ class Planner(Protocol):
         body: bytes | None,
         once: bool,
         tls: TlsSettings,
+        further: bytes = b"",
     ) -> Plan:
-        """``once``: nothing of it is kept."""
+        """``once``: nothing of it is kept. ``further``: whole lines of the head that differ from call to call."""
 
     def forget(self) -> None:
         """Keep nothing of what was made so far: the configuration that it was made of is gone, and its keys with it."""
@@ -115,12 +116,13 @@ class RelayPlanner:
         body: bytes | None,
         once: bool,
         tls: TlsSettings,
+        further: bytes = b"",
     ) -> Plan:
         made = (self._without_body if once else self._kept)(method, url, headers, body is not None, tls)
         if not body:
-            return made
+            return replace(made, head=made.head[:-2] + further + b"\r\n") if further else made
         before, _, after = made.head.partition(_LENGTH)
-        head = b"%b\r\nContent-Length: %d\r\n%b" % (before, len(body), after)
+        head = b"%b\r\nContent-Length: %d\r\n%b%b" % (before, len(body), further, after)
         return Plan(url, method, made.target, made.route, head, body, None, None, wait_for_continue=False)
 
     def forget(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from time import monotonic
-from typing import Protocol, cast
+from typing import Protocol
 
 from llm_proxy.net.deadline import Deadline
 from llm_proxy.net.faults import (
@@ -74,7 +74,7 @@ class RequestLifecycle(ABC):
     def __init__(self, client: Client, connect_timeout: float, total: float) -> None:
         self._client = client
         self._connect_timeout = connect_timeout
-        self._plan = cast(Plan, None)
+        self._plan: Plan = None  # type: ignore[assignment]  # there is one once it has begun
         self._connection: Connection | None = None
         self._dialing: asyncio.Task[None] | None = None
         #: Whether a slot of the pool is ours.

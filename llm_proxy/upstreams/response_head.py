@@ -56,11 +56,8 @@ class ResponseHead:
 
     def pairs(self) -> list[tuple[str, str]]:
         """All fields in order, names as they came, values stripped."""
-        found = []
-        for line in self.lines:
-            name, _, value = line.partition(":")
-            found.append((name, value.strip(" \t")))
-        return found
+        found = [line.partition(":") for line in self.lines]
+        return [(name, value.strip(" \t")) for name, _, value in found]
 
     def location(self) -> str | None:
         """The value of the ``Location`` field."""

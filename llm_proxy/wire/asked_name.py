@@ -38,8 +38,9 @@ def renamed(text: bytes, value: Any, asked: str, *path: str) -> bytes:
     told = _named(value, path)
     if not told or not asked or told == asked:
         return text
-    only = b"\\u" not in text and text.count(_KEY) == 1
-    for number, found in enumerate(_VALUE.finditer(text)):
+    only = (b"\\" not in text or b"\\u" not in text) and text.count(_KEY) == 1
+    at = text.find(_KEY)  # which is quicker than to let the pattern find it
+    for number, found in enumerate(_VALUE.finditer(text, at) if at >= 0 else ()):
         if number == _TRIES:
             break
         start, end = found.span(1)

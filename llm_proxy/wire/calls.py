@@ -101,6 +101,8 @@ class Deployment:
     prompt: str | None = None
     on_client_gone: Literal["cancel", "drain"] = "cancel"
     drain_seconds: float = 30.0
+    #: Whether the upstream is told which trace and which request a call belongs to.
+    trace: bool = True
     #: What the model can do, in Ollama's words, as the configuration says; None: its upstream is asked.
     capabilities: tuple[str, ...] | None = None
     vendor: str = ""

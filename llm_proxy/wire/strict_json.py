@@ -87,7 +87,7 @@ def _object(data: bytes, decoder: json.JSONDecoder, most: int = MAX_VALUES) -> d
     except (_Fault, ValueError, RecursionError):
         # A duplicate key, NaN or an overflow; an integer beyond sys.get_int_max_str_digits(); unbalanced brackets.
         raise _located(text) from None
-    if (b"\\ud" in data or b"\\uD" in data) and (half := _half_pair(text)) is not None:
+    if b"\\" in data and (b"\\ud" in data or b"\\uD" in data) and (half := _half_pair(text)) is not None:
         raise problem_at(text, half, "half of a surrogate pair is not a character")
     if not isinstance(value, dict):
         start = len(text) - len(text.lstrip())

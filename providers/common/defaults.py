@@ -25,6 +25,8 @@ def effective(
 ) -> tuple[dict[str, Any], list[str]]:
     """``sent`` completed by ``defaults``, and the names that were left out for safety. ``sent`` is not changed."""
     merged = _under(sent, defaults, same) if defaults else dict(sent)
+    if UPSTREAM_FIELDS.isdisjoint(merged):
+        return merged, []
     refused = sorted(UPSTREAM_FIELDS & merged.keys())
     for name in refused:
         del merged[name]

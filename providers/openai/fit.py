@@ -14,6 +14,7 @@ from providers.openai.fit_calls import fit_ids
 from providers.openai.fit_fields import fit_fields
 from providers.openai.fit_messages import fit_content
 from providers.openai.fit_names import fit_names, new_names
+from providers.openai.fit_pairs import fit_pairs
 from providers.openai.fit_params import FRAME, fit_params
 from providers.openai.fit_schemas import fit_tools
 from providers.openai.fit_turns import fit_turns
@@ -30,6 +31,8 @@ def fit(body: _Json, vendor: Vendor, model: str) -> list[str]:
         return []
     lost = dict.fromkeys(fit_params(body, vendor, model))
     if not talk:
+        if vendor.pairs:
+            messages = fit_pairs(messages, lost)
         messages = fit_fields(messages, vendor, lost)
         if vendor.call_id is not None:
             messages = fit_ids(messages, vendor.call_id, vendor.call_length)

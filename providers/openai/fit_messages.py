@@ -2,7 +2,8 @@
 
 Laws: a turn of nothing is left out where it is refused, and named by its place; a result of a tool is a text, and the
 pictures of results go into the user's turn behind them, with a word about whose they are, because in OpenAI's dialect a
-tool's message holds texts only (openai-python, types/chat/chat_completion_tool_message_param.py).
+tool's message holds texts only (openai-python, types/chat/chat_completion_tool_message_param.py). So does an assistant's:
+where a row is strict, pictures that a model made elsewhere are shown to the next one in the same way.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from providers.openai.vendor import Vendor
 _Json = dict[str, Any]
 _Lost = dict[str, None]
 _SAYS = ("function_call", "audio", "refusal")
+_SHOWN = frozenset({"image_url", "file", "input_audio", "video_url"})
 
 
 def fit_content(messages: list[_Json], vendor: Vendor, lost: _Lost) -> list[_Json]:
@@ -25,8 +27,9 @@ def fit_content(messages: list[_Json], vendor: Vendor, lost: _Lost) -> list[_Jso
     found = messages
     if odd and any(map(_says_nothing, odd)):
         found = _without_nothing(messages, vendor, lost)
-    if odd and not vendor.pictures and any(map(_holds_pictures, odd)):
-        found = _lifted(found)
+    roles = frozenset({*(() if vendor.pictures else ("tool",)), *(("assistant",) if vendor.strict else ())})
+    if odd and any(_holds_pictures(message, roles) for message in odd):
+        found = _lifted(found, roles)
     return found
 
 
@@ -56,13 +59,19 @@ def _is_text(part: _Json) -> bool:
     return part["type"] in ("text", "refusal")
 
 
-def _holds_pictures(message: _Json) -> bool:
-    content = message.get("content")
-    return message["role"] == "tool" and isinstance(content, list) and not all(map(_is_text, content))
+def _goes(part: _Json, role: str) -> bool:
+    """Whether it may not stand in a message of that role: of an assistant's parts only what a user can show is shown."""
+    return part["type"] in _SHOWN if role == "assistant" else not _is_text(part)
 
 
-def _lifted(messages: list[_Json]) -> list[_Json]:
-    """The same with the pictures of results in the user's turn behind the last of them, which is made if need be."""
+def _holds_pictures(message: _Json, roles: frozenset[str]) -> bool:
+    content, role = message.get("content"), message["role"]
+    return role in roles and isinstance(content, list) and any(_goes(part, role) for part in content)
+
+
+def _lifted(messages: list[_Json], roles: frozenset[str]) -> list[_Json]:
+    """The same with the pictures of those with ``roles`` in the user's turn behind the last of them, which is made if need be:
+    nobody may stand between a call and its result."""
     found: list[_Json] = []
     lifted: list[_Json] = []
     for message in messages:
@@ -72,12 +81,15 @@ def _lifted(messages: list[_Json]) -> list[_Json]:
             else:
                 found.append({"role": "user", "content": lifted})
             lifted = []
-        if _holds_pictures(message):
+        if _holds_pictures(message, roles):
             content = message["content"]
-            texts = [part for part in content if _is_text(part)]
-            whose = f"Returned by the tool call {message.get('tool_call_id')}:"
-            lifted += [{"type": "text", "text": whose}, *(part for part in content if not _is_text(part))]
-            message = {**message, "content": texts or "What the tool returned follows."}
+            role = message["role"]
+            texts = [part for part in content if not _goes(part, role)]
+            of_tool = role == "tool"
+            whose = f"Returned by the tool call {message.get('tool_call_id')}:" if of_tool else "Made by you:"
+            lifted += [{"type": "text", "text": whose}, *(part for part in content if _goes(part, role))]
+            follows = "What the tool returned follows." if of_tool else "What I made follows."
+            message = {**message, "content": texts or follows}
         found.append(message)
     return [*found, {"role": "user", "content": lifted}] if lifted else found
 

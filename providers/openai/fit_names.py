@@ -31,12 +31,9 @@ def new_names(sent: Mapping[str, Any]) -> dict[str, str]:
     """What the names of tools in a request become that do not fit."""
     tools = sent.get("tools")
     named = [*tools] if isinstance(tools, list) else []
-    named += [
-        call
-        for message in sent["messages"]
-        if "tool_calls" in message
-        for call in message["tool_calls"] or ()
-    ]
+    for message in sent["messages"]:
+        if "tool_calls" in message:
+            named += message["tool_calls"] or ()
     if not named:
         return {}
     names = {name for one in named if (name := _name(one))}
@@ -45,7 +42,8 @@ def new_names(sent: Mapping[str, Any]) -> dict[str, str]:
 
 def own_names(sent: Mapping[str, Any]) -> dict[str, str]:
     """And back again."""
-    return {new: own for own, new in new_names(sent).items()}
+    found = new_names(sent)
+    return {new: own for own, new in found.items()} if found else found
 
 
 def _name(tool: Any) -> str:

@@ -46,6 +46,8 @@ def fit_params(body: _Json, vendor: Vendor, model: str) -> list[str]:
         if body.get(ours) is not None:
             body.setdefault(theirs, body.pop(ours))
     _limit(body, vendor)
+    if body.get("tool_choice") == "any":  # Mistral's word, who knows OpenAI's too
+        body["tool_choice"] = "required"
     for name in _NAMES:
         if isinstance(text := body.get(name), str) and len(text) > vendor.user_length:
             body[name] = hashlib.sha256(text.encode()).hexdigest()
@@ -60,9 +62,7 @@ def _unwanted(body: _Json, vendor: Vendor, model: str) -> set[str]:
         found |= body.keys() - vendor.params - FRAME
     found |= body.keys() & (_CACHE_HINTS if not vendor.cache_keys else {"client_metadata"})
     found |= body.keys() & refused_by(vendor, model)
-    if (
-        vendor.strict and body.get("tools") == []
-    ):  # as good as none, but refused; and so is a choice among none
+    if "tools" in body and not body["tools"]:  # as good as none, but refused; and so is a choice among none
         found |= body.keys() & {"tools", "tool_choice", "parallel_tool_calls"}
     return found
 

@@ -13,6 +13,7 @@ DEEPSEEK = Vendor(
     ("api.deepseek.com",),
     limit="max_tokens",
     system="apart",
+    pairs=True,  # "insufficient tool messages following tool_calls message"
     thoughts=("reasoning_content",),
     must_think=True,  # api-docs.deepseek.com/guides/thinking_mode: with calls it "must be passed back"
     tool_names=True,
@@ -62,6 +63,7 @@ MOONSHOT = Vendor(
     ("api.moonshot.ai", "api.moonshot.cn", "api.kimi.com"),
     cache_keys=True,
     system="apart",
+    pairs=True,  # "tool_call_id  is not found"
     thoughts=("reasoning_content",),
     empty_turns=False,
     must_think=True,  # "reasoning_content is missing in assistant tool call message" (continuedev/continue#11600)

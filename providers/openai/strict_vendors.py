@@ -31,6 +31,7 @@ OPENAI = Vendor(
     part_fields=frozenset({"prompt_cache_breakpoint"}),
     developer=True,
     system="anywhere",
+    pairs=True,  # "messages with role 'tool' must be a response to a preceding message with 'tool_calls'"
     thoughts=(),
     # An id that is longer is refused: "string too long. Expected a string with maximum length 40".
     call_id=re.compile(r".{1,40}", re.DOTALL),
@@ -84,6 +85,7 @@ MISTRAL = Vendor(
     cache_keys=True,
     stream_options=False,  # usage comes unasked
     strict=True,
+    pairs=True,  # "Not the same number of function calls and responses"
     fields=frozenset({"prefix"}),
     names=False,
     thoughts=(),
@@ -188,6 +190,7 @@ GITHUB = Vendor(
     ("models.github.ai", "models.inference.ai.azure.com", "githubcopilot.com"),
     params=COMMON,
     strict=True,
+    pairs=True,
     system="apart",
     thoughts=(),
     call_id=re.compile(r".{1,40}", re.DOTALL),
@@ -199,6 +202,8 @@ STRICT = Vendor(
     "any server that takes OpenAI's fields only",
     params=PARAMS,
     strict=True,
+    pairs=True,
     thoughts=(),
+    call_id=re.compile(r".{1,40}", re.DOTALL),
     tool_names=True,
 )

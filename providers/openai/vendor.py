@@ -72,6 +72,8 @@ class Vendor:
     #: Whether it knows the role developer.
     developer: bool = False
     system: System = "first"
+    #: Whether it judges histories: roles, calls without results and results without calls, arguments that are no text.
+    pairs: bool = False
     #: Whether users' and assistants' turns have to alternate.
     alternates: bool = False
     #: The names under which an answer's thinking may come back in a history, its own first; empty: none may.

@@ -145,7 +145,8 @@ async def test_embeddings(kind: str, tmp_path: Any) -> None:
     }
     async with over(kind, tmp_path, model=models[kind]) as (gateway, _):
         with client(Served(gateway, "")) as sdk:
-            found = await in_thread(lambda: sdk.models.embed_content(model="m", contents=["one", "two"]))
+            texts: list[Any] = ["one", "two"]
+            found = await in_thread(lambda: sdk.models.embed_content(model="m", contents=texts))
 
     assert found.embeddings is not None
     assert len(found.embeddings) == 2

@@ -104,8 +104,8 @@ THEIRS = {
 }
 #: All that an answer of ours may carry.
 OURS = set(
-    "server date content-type content-length transfer-encoding vary x-request-id x-config-generation "
-    "x-llm-provider x-llm-model x-prompt x-dropped-params cache-control x-accel-buffering".split()
+    "server date content-type content-length transfer-encoding vary x-request-id x-trace-id x-config-generation "
+    "x-llm-provider x-llm-model x-llm-attempts x-prompt x-dropped-params cache-control x-accel-buffering".split()
 )
 TRANSLATED: dict[str, tuple[Script, Any]] = {
     "stream": (stream(*PIECES, headers=THEIRS, end="close"), CHAT),

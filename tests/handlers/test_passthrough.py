@@ -138,6 +138,8 @@ async def test_credentials_and_hop_by_hop_headers_are_exchanged(tmp_path: Path) 
     names = {name.lower() for name, _ in request.headers}
     assert names <= {
         "host",
+        "traceparent",
+        "x-request-id",
         "authorization",
         "x-kept",
         "accept-encoding",

@@ -168,3 +168,15 @@ def test_files_by_address(part: Any, expected: Any) -> None:
     )
 
     assert body_of(call)["messages"][0]["content"] == [expected]
+
+
+@pytest.mark.parametrize("api_type", MODELS)
+@pytest.mark.parametrize("thinking", ["HM", [{"type": "text", "text": "H"}, {"type": "text", "text": "M"}]])
+@pytest.mark.parametrize("text", [[], [{"type": "text", "text": "A"}]], ids=["thoughts only", "and a text"])
+def test_thoughts_in_parts(text: list[Any], thinking: Any, api_type: str) -> None:
+    """As Mistral writes them into the content: a turn of Mistral's does not end the conversation with anybody else."""
+    turn = {"role": "assistant", "content": [{"type": "thinking", "thinking": thinking}, *text]}
+    found, _ = sent(api_type, [USER, turn, USER])
+
+    assert ("A" in json.dumps(found)) == bool(text)
+    assert "thinking" not in str([m.get("content") for m in found.get("messages", [])])

@@ -51,7 +51,7 @@ class RunningGateway:
 
     async def __aenter__(self) -> Self:
         self.service = Service(self.settings, self.env)
-        listeners = Listeners.open(self.settings)
+        self.listeners = listeners = Listeners.open(self.settings)
         self.service.start(listeners)
         self.origin = f"http://127.0.0.1:{listeners.main[0].getsockname()[1]}"
         self.url = self.origin + self.settings.ep_prefix

@@ -76,6 +76,7 @@ def _rules(vendor: Vendor) -> str:
         (not vendor.names, "no `name` of a message"),
         (not vendor.stream_options, "no `stream_options`: usage comes unasked"),
         (not vendor.empty_turns, "no empty turns"),
+        (vendor.pairs, "calls and results in pairs"),
         (vendor.alternates, "turns alternate"),
         (vendor.joins, "texts as one string"),
         (vendor.pictures, "pictures in results"),

@@ -18,7 +18,11 @@ def content(given: str | list[Block]) -> Any:
     """A string stays one, plain text blocks too if there is just one; anything else is parts."""
     if isinstance(given, str):
         return given
-    if len(given) == 1 and set(given[0]) == {"type", "text"} and isinstance(given[0]["text"], str):
+    if (
+        len(given) == 1
+        and set(given[0]) - {"citations"} == {"type", "text"}
+        and isinstance(given[0]["text"], str)
+    ):
         return given[0]["text"]
     return [part for block in given for part in parts(block)]
 
@@ -38,6 +42,10 @@ def parts(block: Block) -> list[Block]:
         return _document(block, source)
     if kind == "search_result":
         return _texts([block.get("title"), block.get("source")], block.get("content"))
+    if (
+        kind == "text" and "citations" in block
+    ):  # where Anthropic's servers found it: nobody else takes the mark
+        return [{name: value for name, value in block.items() if name != "citations"}]
     if kind in _CANONICAL:
         return [block]
     text = told(block)

@@ -81,6 +81,14 @@ class Catalog:
             own.setdefault(row.provider, {})[row.name] = row
         return cls({name: tuple(rows) for name, rows in exact.items()}, own, names or Names(), listed)
 
+    def pattern_of(self, name: str) -> str | None:
+        """The key with a ``*`` in it that ``name`` is found by, where no exact one has it."""
+        for aliases, patterns in self._patterns:
+            for pattern in (*aliases, *(pattern for pattern, _ in patterns)):
+                if pattern.fits(name):
+                    return pattern.text
+        return None
+
     def with_listed(self, listed: Listed) -> Catalog:
         """The same for what upstreams list now."""
         return Catalog(self._exact, self._own, self._names, listed)

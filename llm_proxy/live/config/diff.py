@@ -37,6 +37,7 @@ _PLAIN = (
     "prompt",
     "on_client_gone",
     "drain_seconds",
+    "trace",
 )
 _GRANTED = ("rpm", "tpm")
 _LIMITS = ("connect", "first_byte", "idle", "total")

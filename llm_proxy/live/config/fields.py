@@ -170,6 +170,11 @@ class Row(Strict):
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] | None = Field(
         None, description="With on_client_gone drain: how long the upstream may go on. Default 30."
     )
+    trace: bool | None = Field(
+        None,
+        description="false: the upstream is not told which trace and which request a call belongs to (traceparent, tracestate, "
+        "X-Request-Id). Default true.",
+    )
 
 
 #: What people write who come from another product.

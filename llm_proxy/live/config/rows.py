@@ -27,6 +27,8 @@ from llm_proxy.wire.json_scan import Path
 from llm_proxy.wire.policies import DeploymentLimits
 
 DEFAULTS = "defaults"
+#: What calls say of the trace that they belong to.
+_TRACED = frozenset({"traceparent", "tracestate", "x-request-id"})
 #: A model with one of these names is far less likely than somebody who forgot ``defaults``.
 _OBJECT_FIELDS = frozenset({"options", "headers", "timeouts"})
 
@@ -253,6 +255,8 @@ class _Provider:
             "prompt": row.prompt,
             "on_client_gone": row.on_client_gone,
             "drain_seconds": row.drain_seconds,
+            # What the operator sends by these names himself is not sent twice.
+            "trace": False if _TRACED & {name.lower() for name in row.headers or ()} else row.trace,
             "capabilities": None if row.capabilities is None else tuple(row.capabilities),
             "order": row.order,
             "max_concurrent": row.max_concurrent,
@@ -291,6 +295,7 @@ class _Provider:
             client_cert=rows[0].client_cert,
             client_key=rows[0].client_key,
             timeouts=Timeouts(total=self.max_total),
+            trace=all(row.trace for row in rows),
         )
 
 

@@ -248,3 +248,15 @@ def test_whatever_a_client_sends() -> None:
                 ChatRequest.of(canonical(read(body), body, api_type).sent)
             except GatewayError as error:
                 assert error.status == 400
+
+
+@pytest.mark.parametrize("api_type", ["openai", "vllm", "ollama", "gemini"])
+@pytest.mark.parametrize("citations", [None, [], [{"type": "char_location", "cited_text": "x"}]])
+def test_where_a_text_was_found(citations: Any, api_type: str) -> None:
+    """Citations of Claude's are a mark on its words: no other server takes them, and the words are all that is told."""
+    block = {"type": "text", "text": "a", "citations": citations}
+    for content, wanted in (([block], "a"), ([block, block], [{"type": "text", "text": "a"}] * 2)):
+        turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": content}]
+        body = {"model": "m", "max_tokens": 9, "messages": turns}
+        said = canonical(read(body), body, api_type).sent["messages"][1]["content"]
+        assert said in (wanted, "aa")

@@ -367,7 +367,8 @@ def test_pictures_in_results(name: str) -> None:
 
 LONG = "toolu_" + "x" * 60
 GRAMMARS = [
-    ("mistral", ["call_AbCdEf0123456789", "toolu_01", "", "functions.Bash:0", "żółw", LONG]),
+    ("mistral", ["call_AbCdEf0123456789", "toolu_01", "functions.Bash:0", "żółw", LONG]),
+    ("strict", [LONG]),
     ("openai", [LONG, LONG + "y", "functions.Bash:0"]),
     ("azure", [LONG]),
 ]
@@ -398,10 +399,118 @@ def test_an_id_that_another_would_become() -> None:
     """An id of the client's own that looks like a made one is not taken for it."""
     ((_, first, *_), _) = said_of("mistral", USER, asked(call(call_id="toolu_01")), said("x", "toolu_01"))
     made = first["tool_calls"][0]["id"]
-    ((_, both, *_), _) = said_of("mistral", USER, asked(call(call_id="toolu_01"), call(call_id=made)))
+    calls = asked(call(call_id="toolu_01"), call(call_id=made))
+    ((_, both, *_), _) = said_of("mistral", USER, calls, said("x", "toolu_01"), said("y", made))
 
     assert both["tool_calls"][1]["id"] == made
     assert both["tool_calls"][0]["id"] not in (made, "toolu_01")
+
+
+ORPHANS: list[tuple[list[Any], list[Any], str]] = [
+    (
+        [said("r", "zz"), USER],
+        [{"role": "user", "content": "[Result of an earlier tool call zz]\nr"}, USER],
+        "messages.0 (told as text)",
+    ),
+    (
+        [USER, asked(call(call_id="a")), USER],
+        [
+            USER,
+            {
+                "role": "assistant",
+                "content": "[Called the tool f: {}; there is no result of it.]",
+            },
+            USER,
+        ],
+        "messages.1.tool_calls (told as text)",
+    ),
+    (
+        [USER, asked(call(call_id="a")), USER, said("r", "a")],
+        [USER, asked(call(call_id="a")), said("r", "a"), USER],
+        "",
+    ),
+    (
+        [{"role": "critic", "content": "c"}, USER],
+        [{"role": "user", "content": "c"}, USER],
+        "messages.0.role (sent as user)",
+    ),
+    (
+        [{"role": "model", "content": "c"}, USER],
+        [{"role": "assistant", "content": "c"}, USER],
+        "messages.0.role (sent as assistant)",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", ["openai", "azure", "github", "strict", "lenient", "vllm", "llamacpp"])
+@pytest.mark.parametrize(("given", "wanted", "named"), ORPHANS)
+def test_histories_that_are_not_in_order(given: list[Any], wanted: list[Any], named: str, name: str) -> None:
+    """After a compaction, a crash or a change of programs: told as text where that would be a 400 for ever after, and named;
+    elsewhere they are what the client sent."""
+    sent, dropped = said_of(name, *given)
+
+    if VENDORS[name].pairs:
+        assert (sent, dropped) == (wanted, (named,) if named else ())
+    else:
+        assert (sent, dropped) == (given, ())
+
+
+@ROWS
+def test_no_row_that_judges_histories_gets_an_orphan(name: str) -> None:
+    """Whatever else its row changes in calls."""
+    calls = asked(call(call_id="a"), call(call_id="b"))
+    sent, _ = said_of(name, said("r", "zz"), USER, calls, said("x", "b"), THOUGHT, USER)
+    ids = [one["id"] for message in sent for one in message.get("tool_calls") or ()]
+    results = [message["tool_call_id"] for message in sent if message["role"] == "tool"]
+
+    assert VENDORS[name].pairs == (ids == results)
+
+
+@pytest.mark.parametrize("arguments", [{"a": 1}, {}, None])
+def test_arguments_that_are_no_text(arguments: Any) -> None:
+    """As some servers write them and clients send them back: a text where that is wanted; else as they are."""
+    odd = asked(call(call_id="a"))
+    odd["tool_calls"][0]["function"]["arguments"] = arguments
+    text = json.dumps({} if arguments is None else arguments, separators=(",", ":"))
+    for name, wanted in (("openai", text), ("lenient", arguments)):
+        sent, dropped = said_of(name, USER, odd, said("r", "a"))
+        assert (sent[1]["tool_calls"][0]["function"]["arguments"], dropped) == (wanted, ())
+
+
+def test_functions_of_the_days_before_tools() -> None:
+    """Are left alone: they have no ids."""
+    old = [
+        USER,
+        {"role": "assistant", "content": "", "function_call": {"name": "f", "arguments": "{}"}},
+        {"role": "function", "name": "f", "content": "r"},
+    ]
+    assert said_of("openai", *old) == (old, ())
+
+
+def test_pictures_of_an_assistant() -> None:
+    """Are shown in the user's turn behind them, behind the results of the calls beside them, where the row is strict."""
+    made = {"role": "assistant", "content": [text("here"), PICTURE]}
+    sent, dropped = said_of("openai", USER, made, USER)
+    assert [message["role"] for message in sent] == ["user", "assistant", "user"]
+    assert sent[1]["content"] == [text("here")]
+    assert sent[2]["content"][:2] == [text("Made by you:"), PICTURE]
+    assert dropped == ()
+
+    calls = {**asked(call(call_id="a")), "content": [PICTURE]}
+    sent, _ = said_of("openai", USER, calls, said("r", "a"), USER)
+    assert [message["role"] for message in sent] == ["user", "assistant", "tool", "user"]
+    assert PICTURE in sent[3]["content"]
+    assert said_of("openrouter", USER, made, USER)[0] == [USER, made, USER]
+
+
+@ROWS
+def test_no_tools(name: str) -> None:
+    """An empty list or a null is as good as none, but refused by some; so is a choice among none."""
+    for none in ([], None):
+        body, dropped = fitted(name, tools=none, tool_choice="auto", parallel_tool_calls=True)
+        assert not {"tools", "tool_choice", "parallel_tool_calls"} & body.keys()
+        assert dropped == ()
+    assert fitted(name, tools=[WEATHER], tool_choice="any")[0]["tool_choice"] == "required"
 
 
 SCHEMAS: list[tuple[str, Json, Json, tuple[str, ...]]] = [
