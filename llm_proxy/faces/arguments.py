@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 _Json = dict[str, Any]
 #: Ends of an answer at which something may be missing.
-CUT = frozenset({"length", "content_filter"})
+CUT = ("length", "content_filter")
 
 
 def as_object(text: str, *, cut: bool) -> _Json:
