@@ -31,6 +31,7 @@ from handlers import (
     prompts,
     status,
     tags,
+    usage,
 )
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
@@ -104,7 +105,7 @@ _OF_OPENAI: tuple[Any, ...] = (
 def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
     modules: Iterable[Any] = (
-        *(ping, status, metrics, tags, prompts, documents),
+        *(ping, status, usage, metrics, tags, prompts, documents),
         *(chat, conversation, explain, passthrough),
         gemini,  # whose calls hold a model's name, before those that end with one
         *_OF_OPENAI,
