@@ -127,7 +127,7 @@ class Attempts:
         self.model = resolved
         self.state = self._router.states.model(resolved.name, self._loop.time())
         self.state.budget.request(self._loop.time())
-        self._router.asked(resolved.name, rows, self._loop.time())
+        self._router.asked(resolved.name, [row for row in rows if row.weight > 0], self._loop.time())
         self._seen.add(resolved.name)
         self._candidates = [row for row in rows if able(row)] if able is not None else list(rows)
         self._unweighed = self._wish.needs is not None
