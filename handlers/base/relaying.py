@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from handlers.base.answering import AnsweringHandler
+from handlers.base.joining import join
 from handlers.base.routed import carry_out
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.relay.attempts import Attempts
@@ -46,7 +47,7 @@ class RelayingHandler(AnsweringHandler):
         """Make ``call``, relay its answer and finish. Raises ``GatewayError``."""
         self.upstream = deployment
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
-        exchange.context = self.told_upstream(deployment)
+        join(self, exchange, deployment)
         if self.tries is not None:
             self.tries.opened(exchange)
         self.gateway.running.add(self)
