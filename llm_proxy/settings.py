@@ -195,6 +195,16 @@ class Settings(BaseModel):
     prompts_follow: Annotated[bool, BeforeValidator(_flag)] = _set(
         False, "1, true or yes: links in the prompt directory may lead out of it"
     )
+    state: Path | None = _set(
+        None,
+        "path of a directory in which the ledger of what was used is kept; empty = in memory",
+    )
+    usage_days: int = _set(
+        400,
+        "days from 1 to 36500 for which each request is kept in the ledger; sums of days stay",
+        ge=1,
+        le=36_500,
+    )
     default_ep_language: str = _set(
         "pl",
         "a language code such as pl or en-GB",

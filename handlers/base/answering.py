@@ -19,6 +19,7 @@ from typing import Any, ClassVar, TypeVar
 
 from tornado.iostream import StreamClosedError
 
+from handlers.base.charging import Account, refused, told
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
 from handlers.base.joining import join
 from handlers.base.limits import OPENAI, limits_in
@@ -27,6 +28,7 @@ from handlers.base.prepared import Made, Prepare, Prepared, UsedPrompt
 from handlers.base.redaction import conceal, without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
 from handlers.base.tracing import call_ends
+from llm_proxy.access.cost import usage_at_end
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.live.config.catalog import Resolved
@@ -65,6 +67,10 @@ class AnsweringHandler(BaseHandler):
     """Base of the endpoints that call an upstream for one answer."""
 
     exchange: Exchange | None = None
+    #: What the books say of it, where there are keys.
+    account: Account | None = None
+    #: Whether its answers are paid for.
+    bills: ClassVar[bool] = True
     #: The attempts at several upstreams; None where there is one and nothing else is configured.
     tries: Attempts | None = None
     #: What headers about limits begin with in the endpoint's dialect.
@@ -121,7 +127,7 @@ class AnsweringHandler(BaseHandler):
     ) -> Attempts:
         """The attempts at the upstreams of a model that has several, or more to be said about."""
         wish = self.wish(resolved, body, able, first)
-        tries = Attempts(self.gateway.router, resolved, self.look_up, wish)
+        tries = Attempts(self.gateway.router, resolved, self.snapshot.catalog.resolve, wish)
         if stream:
             tries.streams()
             tries.silent_until = tries.started + self.gateway.keep_alive.after
@@ -177,12 +183,28 @@ class AnsweringHandler(BaseHandler):
                 raise
             self.log_exception(type(error), error, error.__traceback__)
             await self._ended_badly(GatewayError("an internal error occurred"))
+        finally:
+            if self.account is not None:
+                self.account.close()
+
+    async def charge(self, deployment: Deployment, sent: Mapping[str, Any], *, blind: bool = False) -> None:
+        """Where there are keys: let the request in, once. Raises ``GatewayError``."""
+        if self.grant is None or self.account is not None or not self.bills:
+            return
+        try:
+            self.account = await Account.open(self, deployment, sent, blind=blind)
+        except GatewayError as error:
+            refused(error, self.limits)
+            self.gateway.gate.refused(self.grant.name, error)
+            raise
 
     async def attempt(self, deployment: Deployment, prepare: Prepare) -> None:
         """Ask ``deployment``, in another way if it wants one, and finish with its answer. Raises ``GatewayError``."""
         prepared = await prepare(deployment)
         while type(prepared) is Prepared:
             self.face = prepared.face
+            if self.grant is not None:
+                await self.charge(deployment, prepared.request.sent)
             try:
                 if type(prepared.request) is EmbeddingsRequest:
                     await self._embed(prepared, prepared.request, deployment)
@@ -261,6 +283,8 @@ class AnsweringHandler(BaseHandler):
             finally:
                 self._count(tally)
                 self._count_call(exchange)
+                if self.account is not None:
+                    self.account.note(deployment, exchange, tally.usage, tally.events)
             if not request.stream:
                 size = exchange.received
                 if size < OFF_LOOP:
@@ -336,7 +360,7 @@ class AnsweringHandler(BaseHandler):
     async def _embed(self, prepared: Prepared, request: EmbeddingsRequest, deployment: Deployment) -> None:
         """One call for the vectors of ``request``. Raises ``GatewayError``."""
         request, removed = await self.beside(without_addresses, request)
-        adapter = self.snapshot.adapter(deployment)
+        adapter, body = self.snapshot.adapter(deployment), b""
         call = await self.beside(adapter.embeddings_call, request, deployment)
         self.say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), None)
         exchange = self._open(call, deployment)
@@ -352,6 +376,8 @@ class AnsweringHandler(BaseHandler):
                     self.tries.answered()
             finally:
                 self._count_call(exchange)
+                if self.account is not None:
+                    self.account.note(deployment, exchange, usage_at_end(body), 0)
             await self._send_whole(await self.worked_out(len(body), self._embeddings, adapter, body, request))
         finally:
             self.gateway.running.discard(self)
@@ -445,6 +471,12 @@ class AnsweringHandler(BaseHandler):
         if head is not None:
             for name, value in limits_in(head.headers, self.limits, failed=failed):
                 self.set_header(name, value)
+        if self.account is not None:
+            taken = self.account.charge.taken
+            for name, value in told(taken.standing, self.limits):
+                self.set_header(name, value)
+            if taken.warning is not None:
+                self.set_header("X-LLM-Budget", header_text(f"{taken.warning[0]} {taken.warning[1]}%"))
 
     def _tell_attempts(self, error: GatewayError | None = None) -> None:
         """Who was asked, and what came of it; at the end ``error``, if so."""

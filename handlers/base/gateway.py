@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from handlers.base.gate import Gate
+from llm_proxy.access.books import Books
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
@@ -114,6 +115,8 @@ class Gateway:
     local: bool = False
     #: Who has which key, and what it may.
     gate: Gate = field(default_factory=Gate)
+    #: What was used, and how much may be.
+    books: Books = field(default_factory=Books)
     #: Who may ask at all.
     door: FrontDoor = field(default_factory=FrontDoor.of)
 

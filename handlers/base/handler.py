@@ -25,6 +25,7 @@ from tornado.web import HTTPError, MissingArgumentError, stream_request_body
 from handlers.base.gate import Models, Needs
 from handlers.base.gateway import Gateway
 from handlers.base.tracing import RequestSpan, begin, send
+from llm_proxy.access.cost import tokens_of
 from llm_proxy.access.secrets import PREFIX as KEY_PREFIX
 from llm_proxy.access.secrets import redacted
 from llm_proxy.access.values import Grant
@@ -110,6 +111,8 @@ class BaseHandler(LeanRequestHandler):
     needs: ClassVar[Needs] = "key"
     #: What the key may that came with the request; None: there are no keys, or nobody asks for one here.
     grant: Grant | None = None
+    #: About how many tokens the body is, where there are keys.
+    tokens = 0
     #: Whether a body that came compressed is read, not sent on as it is.
     unpacks: ClassVar[bool] = True
     #: How the body comes, while it does.
@@ -404,9 +407,14 @@ class BaseHandler(LeanRequestHandler):
         self._light = self._size < OFF_LOOP
         return data
 
+    async def _weigh(self, data: bytes) -> None:
+        self.tokens = await self.beside(tokens_of, data)
+
     async def json_body(self) -> dict[str, Any]:
         """The body as a JSON object. Raises ``InvalidJson``, ``UnsupportedMedia``, and as ``plain_body`` does."""
         data = await self.plain_body()
+        if self.grant is not None:
+            await self._weigh(data)
         kind = self.request.headers.get("Content-Type", "").lower()
         if kind.startswith("multipart/"):
             raise UnsupportedMedia("the body must be JSON (Content-Type: application/json)")

@@ -7,7 +7,7 @@ Bounded: a beginning that does not end is sent.
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,22 +18,41 @@ _MOST = 64 * 1024
 #: What a delta may hold that tells nothing of the answer.
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _FORMAL = frozenset({"role"})
-#: Events of Anthropic's Messages and OpenAI's Responses that stand before the first token, as their streams name them.
-_BEGINNING = re.compile(
-    rb'(?:\A|\n)(?:event: ?|data: ?\{"type": ?")'
-    rb"(?:message_start|ping|content_block_start|response\.(?:created|queued|in_progress|output_item\.added|content_part\.added|"
-    rb"reasoning_summary_part\.added))[\"\r\n]"
+#: Events of Anthropic's Messages and OpenAI's Responses that stand before the first token.
+_BEGINNING = frozenset(
+    """message_start ping content_block_start response.created response.queued response.in_progress response.output_item.added
+    response.content_part.added response.reasoning_summary_part.added""".split()
 )
+#: Where Ollama's lines have what the model says.
+_SAYS = ("content", "thinking", "tool_calls", "images")
 
 
 def is_token(event: Chunk | Comment) -> bool:
     """Whether ``event`` tells something of the answer itself."""
     if type(event) is not Chunk:
         return False
-    choices = event.data.get("choices")
-    if choices is None:  # of another dialect, and relayed as it is
-        return not (event.raw is not None and _BEGINNING.search(event.raw[:200]))
-    return any(_tells(choice) for choice in choices) if isinstance(choices, list) else True
+    value: Any = event.data
+    if "choices" not in value and event.raw is not None:  # of another dialect, and relayed as it is
+        value = _value_of(event.raw)
+    if not isinstance(value, dict):
+        return True
+    choices = value.get("choices")
+    if isinstance(choices, list):
+        return any(map(_tells, choices))
+    if value.get("done") is False:
+        message = value.get("message")
+        said = message if isinstance(message, dict) else {"content": value.get("response")}
+        return any(said.get(name) not in _EMPTY for name in _SAYS)
+    return value.get("type") not in _BEGINNING
+
+
+def _value_of(raw: bytes) -> Any:
+    """What an event of a stream, or a line of one, holds; None if that is not known."""
+    start = raw.find(b"{")
+    try:
+        return json.loads(raw[start:]) if 0 <= start and len(raw) <= _MOST else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _tells(choice: Any) -> bool:
