@@ -21,12 +21,13 @@ from tornado.iostream import StreamClosedError
 
 from handlers.base.charging import Account, refused, told
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
-from handlers.base.joining import trace_lines
+from handlers.base.joining import join
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.measuring import measure, measure_call
 from handlers.base.prepared import Begun, Made, Prepare, Prepared, UsedPrompt
 from handlers.base.redaction import conceal, without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
+from handlers.base.tracing import call_ends
 from llm_proxy.access.cost import usage_at_end
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import OpenAIFace
@@ -90,7 +91,7 @@ class AnsweringHandler(BaseHandler):
     #: Seconds spent waiting for a slow client.
     client_seconds = 0.0
     #: The answer's figures, once it is over; and how many calls were made for it.
-    _tally: Tally | None = None
+    tally: Tally | None = None
     _calls = 0
     #: ``Sink.offer``: the connection's own, once the answer has begun.
     offer: Callable[[bytes], bool] = staticmethod(_not_yet)
@@ -245,6 +246,8 @@ class AnsweringHandler(BaseHandler):
         adapter, request, deployment = made.adapter, made.request, made.deployment
         self.say_who(deployment, made.dropped, prepared.prompt)
         tally = Tally()
+        if self.span is not None:
+            self.span.sent, self.span.stream = request.sent, bool(request.stream)
         exchange = self._open(made.call, deployment)
         del made  # it holds the body
         relay = Relay(
@@ -276,6 +279,8 @@ class AnsweringHandler(BaseHandler):
                     await relay.stream(self)
                 else:
                     response = await relay.whole()
+                    if self.span is not None:
+                        self.span.answer = response.data
                 if tries is not None:
                     tries.answered(tally.usage)
                 if self._left_at is not None:
@@ -379,15 +384,11 @@ class AnsweringHandler(BaseHandler):
     def _open(self, call: HttpCall, deployment: Deployment) -> Exchange:
         """The exchange for ``call``, which tells what it holds of bodies."""
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
-        exchange.context = self.told_upstream(deployment)
+        join(self, exchange, deployment)
         exchange.hold = self.hold
         if self._size >= OFF_LOOP and not self._answered:
             exchange.sent = self._upstream_has_it
         return exchange
-
-    def told_upstream(self, deployment: Deployment) -> bytes:
-        """Which trace a call of ``deployment`` belongs to, as lines for its head; nothing where it shall not be told."""
-        return trace_lines(self) if deployment.trace else b""
 
     def _upstream_has_it(self) -> None:
         """The answer has begun, so the body as it was sent is not kept any more; the request as values is."""
@@ -614,7 +615,7 @@ class AnsweringHandler(BaseHandler):
         return bool(self.facts.get("stream"))
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
-        measure(self, self._tally, status, ended, seconds)
+        measure(self, self.tally, status, ended, seconds)
 
     def on_connection_close(self) -> None:
         if self._delivered():
@@ -670,7 +671,7 @@ class AnsweringHandler(BaseHandler):
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""
-        self._tally = tally
+        self.tally = tally
         if tally.first_event_at is not None:
             self.facts["first_byte_ms"] = _ms(tally.first_event_at - self.started)
             if tally.events > 1 and tally.last_event_at is not None:
@@ -700,6 +701,8 @@ class AnsweringHandler(BaseHandler):
             self.facts["abort_ms"] = _ms(perf_counter() - self._left_at)
         if self.upstream is not None:
             measure_call(self, exchange, self.upstream.provider)
+        if self.span is not None:
+            call_ends(self.span, exchange)
         self._calls += 1
         self.facts["attempts"] = self._calls
         self.facts["upstream_bytes"] = exchange.received
