@@ -23,7 +23,13 @@ RUNTIME = [
     'backports.zstd>=1,<2; python_version < "3.14"',  # Codex compresses its requests so
     'uvloop>=0.21; sys_platform != "win32"',
 ]
+#: Prices of vendors' models, for budgets; no network is used.
+PRICES = ["genai-prices>=0.2,<1"]
+#: Limits that several machines hold together, by Redis or Valkey.
+SHARED = ["redis>=5,<9"]
 TEST = [
+    *PRICES,
+    *SHARED,
     "pytest>=8,<10",  # pytest-tornasync uses what pytest 10 removes
     "pytest-tornasync>=0.6.0.post2",
     "pytest-xdist>=3.6",  # the suite in as many processes as there are cores
@@ -93,7 +99,7 @@ setup(
     package_data={name: ["py.typed"] for name in PACKAGES},
     data_files=shared_data(),
     install_requires=RUNTIME,
-    extras_require={"test": TEST, "dev": TEST + DEV},
+    extras_require={"prices": PRICES, "shared": SHARED, "test": TEST, "dev": TEST + DEV},
     entry_points={"console_scripts": ["llm-proxy = llm_proxy.__main__:main"]},
     classifiers=[
         "Environment :: Web Environment",

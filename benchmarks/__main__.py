@@ -15,6 +15,7 @@ from benchmarks.codecs import codecs
 from benchmarks.loads import Bench
 from benchmarks.processes import more_descriptors
 from benchmarks.results import Sitting, measured, write
+from benchmarks.routing import routing
 from benchmarks.table import GATEWAY, Row
 
 GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
@@ -28,6 +29,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "flat": endurance.flat,
     "reload": endurance.reload,
     "codecs": codecs,
+    "routing": routing,
 }
 PAGE = HERE / "RESULTS.md"
 

@@ -17,6 +17,8 @@ ROOT = HERE.parent
 BUILD = ROOT / ".venv-bench"
 #: The release of vllm-router that is measured beside us.
 ROUTER_VERSION = "0.1.17"
+#: And that of smg, which it was made of.
+SMG_VERSION = "1.13.0"
 
 
 class Missing(Exception):
@@ -43,17 +45,26 @@ def compiled(name: str) -> Path:
 
 def router_program() -> Path:
     """``vllm-router`` in an environment of its own, installed by pip if need be. Raises ``Missing``."""
-    home = BUILD / f"vllm-router-{ROUTER_VERSION}"
-    program = home / "bin" / "vllm-router"
+    return _installed("vllm-router", ROUTER_VERSION)
+
+
+def smg_program() -> Path:
+    """``smg``, likewise."""
+    return _installed("smg", SMG_VERSION)
+
+
+def _installed(name: str, version: str) -> Path:
+    home = BUILD / f"{name}-{version}"
+    program = home / "bin" / name
     if not program.exists():
         pip: list[str | Path] = [home / "bin" / "python", "-m", "pip", "install", "--quiet"]
         making: list[str | Path] = [sys.executable, "-m", "venv", "--clear", home]
         for command in (
             making,
-            [*pip, "--disable-pip-version-check", f"vllm-router=={ROUTER_VERSION}"],
+            [*pip, "--disable-pip-version-check", f"{name}=={version}"],
         ):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 said = done.stderr.strip().splitlines() or ["?"]
-                raise Missing(f"vllm-router cannot be installed: {said[-1]}")
+                raise Missing(f"{name} cannot be installed: {said[-1]}")
     return program

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from statistics import median
 
 GATEWAY, ROUTER, DIRECT = "gateway", "vllm-router", "direct"
+#: Another router, measured only where upstreams fail.
+SMG = "smg"
 
 
 @dataclass(slots=True)
@@ -78,12 +80,15 @@ def _markdown(lines: Iterable[Iterable[str]]) -> str:
 
 def figures(rows: Iterable[Row]) -> str:
     """All rows as a Markdown table."""
-    head = ["load", "unit", GATEWAY, ROUTER, DIRECT, "gateway : router", "bad answers"]
+    rows = list(rows)
+    others = [SMG] if any(SMG in row.values for row in rows) else []
+    shown = [GATEWAY, ROUTER, *others, DIRECT]
+    head = ["load", "unit", *shown, "gateway : router", "bad answers"]
     lines = [
         [
             row.name,
             row.unit,
-            *(_cell(row, target) for target in (GATEWAY, ROUTER, DIRECT)),
+            *(_cell(row, target) for target in shown),
             _times(row),
             ", ".join(f"{target} {count}" for target, count in sorted(row.bad.items())) or "0",
         ]

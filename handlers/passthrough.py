@@ -72,6 +72,7 @@ class PassthroughHandler(RelayingHandler):
     """Shared by both forms: the call and the untouched answer."""
 
     limits = ()  # every header of the upstream's is relayed
+    blind = True
     dialect = "passthrough"
     endpoint = "/passthrough"
     face: OpenAIFace

@@ -75,6 +75,8 @@ class StatusHandler(BaseHandler):
             "log": logs.report(),
             "ollama": gateway.ollama_url,
             "tls": gateway.tls_report(),
+            "usage": gateway.books.ledger.report() if gateway.books.ledger is not None else None,
+            "shared": None,
             "workers": [facts.shown() for facts in workers],
         }
 

@@ -211,6 +211,11 @@ class LimitReached(RequestError):
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
 
+    #: Whether too many requests are running.
+    running = False
+    #: What is left of each limit, for the headers.
+    standing: tuple[Any, ...] = ()
+
     def __init__(self, message: str, wait: float) -> None:
         whole = max(1, ceil(wait))
         super().__init__(message, retry_after=str(whole))

@@ -19,6 +19,12 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+# What is imported stays: to look through it for garbage again and again takes a sixth of the start.
+gc.disable()
+
+# isort: split
+
+from llm_proxy.access.cells import Cells
 from llm_proxy.clients.http_server import StartError, check_descriptors
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.generations import Generations
@@ -34,6 +40,7 @@ from llm_proxy.service.server import Service, check_layout, last_good_of, source
 from llm_proxy.service.shared_state import SharedState
 from llm_proxy.service.signals import serve_alone, serve_as_worker
 from llm_proxy.service.systemd import Manager
+from llm_proxy.service.usage_books import prepare_state
 from llm_proxy.service.workers import Supervisor
 from llm_proxy.settings import (
     PREFIX,
@@ -45,6 +52,8 @@ from llm_proxy.settings import (
 )
 from llm_proxy.telemetry import log as logs
 from llm_proxy.telemetry.metrics.sheet import Sheets
+
+gc.enable()
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
 
@@ -127,6 +136,7 @@ def _run_service(flags: dict[str, str]) -> int:
 
 async def _serve(settings: Settings, env: Mapping[str, str], manager: Manager) -> None:
     service = Service(settings, env)
+    prepare_state(settings, service.registry.current, service.cells)
     listeners = Listeners.open(settings, manager.passed)
     try:
         await serve_alone(service, listeners, manager)
@@ -140,8 +150,16 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
         raise StartError(f"{PREFIX}WORKERS: more than one process needs Linux")
     generations = Generations()
     opened = open_state(sources_of(settings, env), last_good_of(settings), generations)
-    sheets = Sheets(count, settings.metrics_max_series)
-    shared = SharedState(Scoreboard(count), generations, opened, SharedStates(count), sheets)
+    shared = SharedState(
+        Scoreboard(count),
+        generations,
+        opened,
+        SharedStates(count),
+        Sheets(count, settings.metrics_max_series),
+        cells=Cells(count),
+        memory=None if settings.state else os.memfd_create("llm-proxy-usage"),
+    )
+    prepare_state(settings, opened.snapshot, shared.cells)
     certificate = Certificate.of(settings)
     listeners = Listeners.open(settings, manager.passed)
     # Each worker holds the reading end. Nobody but the parent holds the other: it closes when the parent is gone.

@@ -162,6 +162,9 @@ class Settings(BaseModel):
         le=1_000_000,
     )
     metrics_keep: float = _seconds(600.0, "series of a model that was removed stay on /metrics for so long")
+    trace_attributes: Annotated[tuple[Literal["genai", "openinference"], ...], _each(str)] = _set(
+        ("genai",), "genai, openinference, or both with a comma: by which conventions traces tell of calls"
+    )
     workers: int = _set(1, "a number of processes from 0 to 256; 0 = one for each core", ge=0, le=256)
     tls_cert: Path | None = _set(
         None, "path of the certificate (chain) that clients see, in PEM format; empty = plain HTTP"
@@ -191,6 +194,16 @@ class Settings(BaseModel):
     )
     prompts_follow: Annotated[bool, BeforeValidator(_flag)] = _set(
         False, "1, true or yes: links in the prompt directory may lead out of it"
+    )
+    state: Path | None = _set(
+        None,
+        "path of a directory in which the ledger of what was used is kept; empty = in memory",
+    )
+    usage_days: int = _set(
+        400,
+        "days from 1 to 36500 for which each request is kept in the ledger; sums of days stay",
+        ge=1,
+        le=36_500,
     )
     default_ep_language: str = _set(
         "pl",

@@ -11,6 +11,7 @@ import pytest
 from llm_proxy.live.config.catalog import Catalog
 from llm_proxy.live.config.name_fields import NameRow
 from tests.support.config_kit import load
+from tests.support.gateway import RunningGateway
 from tests.test_docs import rows
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -61,3 +62,28 @@ def test_the_first_sample() -> None:
         assert found is not None
         assert {row.provider for row in found.deployments} == providers
     assert catalog.resolve("mistral") is None
+
+
+async def test_the_demo(tmp_path: Path) -> None:
+    """What the page says to try comes out as the page says."""
+    page = (DOCS / "routing.md").read_text("utf-8").partition("## Try it")[2]
+    config = json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0])
+    asked = json.loads(re.findall(r"-d '(.*?)'", page, re.DOTALL)[0])
+    attempts = re.findall(r"`X-LLM-Attempts: (.*?)`", page)[0]
+    fallback = re.findall(r"`X-LLM-Fallback: (.*?)`", page)[0]
+    body = {**asked["body"], "stream": False}
+    async with RunningGateway(tmp_path, config) as proxy:
+        told = (await proxy.request("POST", "/explain", asked)).json()
+        assert (told["model"], told["resolved"]) == ("assistant", "chat")
+        assert [row["provider"] for row in told["candidates"]] == ["near", "far", "broken"]
+        pinned = await proxy.request("POST", "/chat", {**body, "model": "far/chat"})
+        assert pinned.headers["x-llm-provider"] == "far"
+        for name in ("near", "far"):
+            config[name]["chat"]["active"] = False
+        proxy.write_config(config)
+        await proxy.service.reread()
+        fallen = await proxy.request("POST", "/chat", body)
+
+    assert fallen.status == 200
+    assert fallen.headers["x-llm-fallback"] == fallback
+    assert re.sub(r"\d+ms", "ms", fallen.headers["x-llm-attempts"]) == re.sub(r"\d+ms", "ms", attempts)

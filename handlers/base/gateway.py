@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from handlers.base.gate import Gate
+from llm_proxy.access.books import Books
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.state.registry import Registry
@@ -28,6 +29,7 @@ from llm_proxy.routing.lacking import Lacking
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.process_report import ProcessReport
+from llm_proxy.telemetry.traces.tracer import Tracer
 from llm_proxy.wire.calls import Deployment
 
 
@@ -107,10 +109,14 @@ class Gateway:
     #: What is counted and timed, and what brings the gauges up to date.
     metering: Metering = field(default_factory=Metering)
     refresh: Callable[[], None] = lambda: None
+    #: What becomes of traces; None: nothing is recorded.
+    tracer: Tracer | None = None
     #: Whether all that is bound are addresses of this machine alone.
     local: bool = False
     #: Who has which key, and what it may.
     gate: Gate = field(default_factory=Gate)
+    #: What was used, and how much may be.
+    books: Books = field(default_factory=Books)
     #: Who may ask at all.
     door: FrontDoor = field(default_factory=FrontDoor.of)
 

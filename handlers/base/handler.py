@@ -24,6 +24,8 @@ from tornado.web import HTTPError, MissingArgumentError, stream_request_body
 
 from handlers.base.gate import Models, Needs
 from handlers.base.gateway import Gateway
+from handlers.base.tracing import RequestSpan, begin, send
+from llm_proxy.access.cost import tokens_of
 from llm_proxy.access.secrets import PREFIX as KEY_PREFIX
 from llm_proxy.access.secrets import redacted
 from llm_proxy.access.values import Grant
@@ -109,6 +111,8 @@ class BaseHandler(LeanRequestHandler):
     needs: ClassVar[Needs] = "key"
     #: What the key may that came with the request; None: there are no keys, or nobody asks for one here.
     grant: Grant | None = None
+    #: About how many tokens the body is, where there are keys.
+    tokens = 0
     #: Whether a body that came compressed is read, not sent on as it is.
     unpacks: ClassVar[bool] = True
     #: How the body comes, while it does.
@@ -127,6 +131,8 @@ class BaseHandler(LeanRequestHandler):
     #: The trace that the request belongs to; and what the client has said of it, if it did.
     trace = ""
     context: TraceContext | None = None
+    #: What is noted of it for a collector, if it is recorded.
+    span: RequestSpan | None = None
     #: The status of an answer that broke after its head was sent.
     broken: int | None = None
     #: What the front door says of it, if there was anything to judge.
@@ -401,9 +407,14 @@ class BaseHandler(LeanRequestHandler):
         self._light = self._size < OFF_LOOP
         return data
 
+    async def _weigh(self, data: bytes) -> None:
+        self.tokens = await self.beside(tokens_of, data)
+
     async def json_body(self) -> dict[str, Any]:
         """The body as a JSON object. Raises ``InvalidJson``, ``UnsupportedMedia``, and as ``plain_body`` does."""
         data = await self.plain_body()
+        if self.grant is not None:
+            await self._weigh(data)
         kind = self.request.headers.get("Content-Type", "").lower()
         if kind.startswith("multipart/"):
             raise UnsupportedMedia("the body must be JSON (Content-Type: application/json)")
@@ -554,6 +565,8 @@ class BaseHandler(LeanRequestHandler):
         total = ended - self.started
         status = 499 if self.gone else self.get_status()
         self.measured(499 if self.gone else self.broken or status, ended, total)
+        if self.span is not None:
+            send(self, self.span, 499 if self.gone else self.broken or status)
         if not access_log.isEnabledFor(logging.DEBUG if self.probe and status < 400 else logging.INFO):
             return
         fields: dict[str, Any] = {
@@ -599,6 +612,9 @@ class BaseHandler(LeanRequestHandler):
             self.context = read_context(fields["traceparent"], fields.get("tracestate"))
         # Another id for each, since a trace may have many requests.
         self.trace = made if self.context is None else self.context.trace
+        tracer = self.gateway.tracer
+        if tracer is not None and not self.probe and tracer.takes(self.trace, self.context):
+            self.span = begin()
 
 
 class NotFoundHandler(BaseHandler):

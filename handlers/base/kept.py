@@ -32,6 +32,7 @@ class KeptHandler(MediaHandler):
 
     root: ClassVar[str] = ""
     calls_a_model = False
+    bills = False
 
     def one_of(self, resolved: Resolved, able: list[Deployment]) -> Deployment:
         found = next((row for row in able if row.weight > 0), None)

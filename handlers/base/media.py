@@ -138,6 +138,8 @@ class MediaHandler(RelayingHandler):
     async def media_body(self) -> MediaBody:
         """The request's body. Raises ``InvalidJson``, ``InvalidRequest`` or ``UnsupportedMedia``."""
         data = await self.plain_body()
+        if self.grant is not None:
+            await self._weigh(data)
         kind = self.request.headers.get("Content-Type", "")
         try:
             return await self.beside(read_body, data, kind)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 from handlers.base.answering import AnsweringHandler
+from handlers.base.joining import join
 from handlers.base.routed import carry_out
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.relay.attempts import Attempts
@@ -27,6 +29,8 @@ LEGAL_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
 class RelayingHandler(AnsweringHandler):
     """Base of the endpoints that relay what they do not read."""
 
+    #: Whether nobody can tell what it costs.
+    blind: ClassVar[bool] = False
     #: When a client that has heard nothing should hear something (loop time).
     _silent_until = math.inf
 
@@ -41,12 +45,17 @@ class RelayingHandler(AnsweringHandler):
                 await carry_out(self, where, once)  # type: ignore[arg-type]
         except GatewayError as error:
             await self.relay_failed(error)
+        finally:
+            if self.account is not None:
+                self.account.close()
 
     async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
         """Make ``call``, relay its answer and finish. Raises ``GatewayError``."""
+        if self.grant is not None:
+            await self.charge(deployment, {}, blind=self.blind)
         self.upstream = deployment
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
-        exchange.context = self.told_upstream(deployment)
+        join(self, exchange, deployment)
         if self.tries is not None:
             self.tries.opened(exchange)
         self.gateway.running.add(self)
@@ -64,6 +73,8 @@ class RelayingHandler(AnsweringHandler):
                         self.tries.answered()
             finally:
                 self._count_call(exchange)
+                if self.account is not None:
+                    self.account.note(deployment, exchange, None, 0)
             self.finish()
         finally:
             self.gateway.running.discard(self)

@@ -73,6 +73,7 @@ class CountTokensHandler(AnthropicHandler):
     """``POST /v1/messages/count_tokens``: counted by the upstream if it can, else an estimate, and marked as one."""
 
     endpoint = "/v1/messages/count_tokens"
+    bills = False
     native_path = endpoint
     _body: dict[str, Any]
 

@@ -89,6 +89,7 @@ class GeminiCountTokensHandler(GeminiHandler):
     """``POST /v1beta/models/<model>:countTokens``: counted by the upstream if it can, else an estimate, and marked as one."""
 
     endpoint = "/v1beta/models/:countTokens"
+    bills = False
     native_path = "countTokens"
     _body: dict[str, Any]
 

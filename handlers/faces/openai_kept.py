@@ -69,6 +69,8 @@ class CompactHandler(InputTokensHandler):
     """``POST /v1/responses/compact``: a conversation in fewer words."""
 
     endpoint = "/v1/responses/compact"
+    calls_a_model = True
+    bills = True
 
 
 class ConversationsHandler(_Kept):

@@ -137,6 +137,11 @@ class GatewayApplication(Application):
         task = request.loop.create_task(handler.run(*arguments))
         return handler, task
 
+    def serving(self, request: Request) -> tuple[type[RequestHandler], dict[str, Any], Sequence[bytes]]:
+        """Who would serve ``request``; see ``_look_for``."""
+        plain = self._plain.get(request.path)
+        return self._look_for(request) if plain is None else (*plain, _NOTHING)
+
     def _look_for(self, request: Request) -> tuple[type[RequestHandler], dict[str, Any], Sequence[bytes]]:
         """Who serves a path that is no plain one as it stands; the request's path becomes what the router knows."""
         path = spelled(request.path)

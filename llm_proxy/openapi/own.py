@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from handlers.conversation import ConversationRequest, ExtendedConversationRequest
+from handlers.explain import ExplainRequest
 from handlers.passthrough import PassthroughRequest
 from handlers.prompts import RenderRequest
 from llm_proxy.openapi.errors import ASKED
 from llm_proxy.openapi.openai_shapes import CHUNKS
-from llm_proxy.openapi.schemas import INTEGER, STRING, many, mapping, maybe, record, ref
+from llm_proxy.openapi.schemas import (
+    ANY,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    STRING,
+    many,
+    mapping,
+    maybe,
+    one_of,
+    record,
+    ref,
+)
 from llm_proxy.openapi.values import EVENTS, JSON, Answer, Method, Operation, Parameter, Schema
 from llm_proxy.wire.schema import ChatRequest
 
@@ -43,6 +56,31 @@ SHAPES: dict[str, Schema] = {
         },
         {"versions": mapping(many(STRING))},
         "A prompt in each of its languages; `slots` are what `prompt_vars` must give, `ref` pins a version.",
+    ),
+    "Explained": record(
+        {
+            "model": STRING,
+            "resolved": STRING,
+            "candidates": many(
+                record(
+                    {
+                        "provider": STRING,
+                        "model": STRING,
+                        "state": one_of("ok", "ejected", "asleep", "full", "out"),
+                        "chosen": BOOLEAN,
+                        "why": STRING,
+                        "cost": maybe(NUMBER),
+                    }
+                )
+            ),
+            "waits": BOOLEAN,
+            "call": maybe(record({"method": STRING, "url": STRING, "headers": mapping(STRING), "body": ANY})),
+            "dropped": many(STRING),
+            "prompt": maybe(record({"ref": STRING, "language": STRING})),
+            "relay": maybe(one_of("bytes", "events")),
+            "estimate": record({"input_tokens": INTEGER, "usd": maybe(NUMBER)}),
+        },
+        what="What would become of a request now; `call` is null if it would wait, or if nobody could take it.",
     ),
     "Rendered": record({"id": STRING, "language": STRING, "ref": STRING, "hash": STRING, "text": STRING}),
 }
@@ -100,6 +138,21 @@ OPERATIONS: tuple[Operation, ...] = (
         body=ChatRequest,
         example={"model": "demo", "messages": [{"role": "user", "content": "Hello"}]},
         asks=True,
+        names=True,
+    ),
+    Operation(
+        "POST",
+        "/explain",
+        CHAT,
+        "What would become of a request; nothing is sent",
+        (Answer("Whom it would go to, and what would be sent.", {JSON: ref("Explained")}),),
+        description="`path` is that of any endpoint that asks a model for an answer, `body` what would be sent to it. Keys are "
+        "`***`, addresses are not shown.",
+        body=ExplainRequest,
+        example={
+            "path": "/v1/chat/completions",
+            "body": {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]},
+        },
         names=True,
     ),
     Operation(

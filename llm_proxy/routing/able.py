@@ -20,12 +20,14 @@ Lack = Literal["context", "tools", "vision"]
 
 
 class Needs(NamedTuple):
-    """``tokens``: how many its texts have at the very least; ``field``: where they stand."""
+    """``tokens``: how many its texts have at the very least; ``field``: where they stand; ``likely``: how many tokens there are
+    if it is English."""
 
     vision: bool = False
     tools: bool = False
     tokens: int = 0
     field: str = "messages"
+    likely: int = 0
 
 
 NO_NEEDS = Needs()
@@ -40,8 +42,8 @@ _NO_TEXT = frozenset(
 )
 _PICTURES = frozenset({"image", "image_url", "input_image"})
 _THOUGHTS = frozenset({"reasoning", "redacted_thinking", "thinking"})
-#: A token has at most so many characters, blanks and a few odd words aside.
-_LONGEST = 16
+#: A token has at most so many characters, blanks and a few odd words aside; and usually so many.
+_LONGEST, _USUAL = 16, 4
 
 
 def needs_of(body: Mapping[str, Any]) -> Needs:
@@ -49,17 +51,18 @@ def needs_of(body: Mapping[str, Any]) -> Needs:
     contents = [name for name in _CONTENTS if body.get(name)]
     if not contents:
         return NO_NEEDS
-    vision, tokens = _walked(body[name] for name in contents)
+    vision, words, characters = _walked(body[name] for name in contents)
+    tokens = max(words, characters // _LONGEST)
     vision = vision or _are_pictures(body.get("images"))
     if body.get("truncation") == "auto":  # what is too long is cut
         tokens = 0
     tools = body.get("tools") or body.get("functions")
     wanted = isinstance(tools, list) and body.get("tool_choice", body.get("function_call")) != "none"
-    return Needs(vision, bool(tools) and wanted, tokens, contents[0])
+    return Needs(vision, bool(tools) and wanted, tokens, contents[0], max(words, -(-characters // _USUAL)))
 
 
-def _walked(values: Iterable[Any]) -> tuple[bool, int]:
-    """Whether there is a picture in ``values``, and how many tokens there are at least."""
+def _walked(values: Iterable[Any]) -> tuple[bool, int, int]:
+    """Whether there is a picture in ``values``, and how many words and characters of text there are."""
     vision, words, characters = False, 0, 0
     rest = list(values)
     while rest:
@@ -76,7 +79,7 @@ def _walked(values: Iterable[Any]) -> tuple[bool, int]:
                 continue
             vision = vision or _is_picture(kind, value)
             rest += [item for name, item in value.items() if name not in _NO_TEXT and name != "images"]
-    return vision, max(words, characters // _LONGEST)
+    return vision, words, characters
 
 
 def _is_picture(kind: Any, value: Mapping[str, Any]) -> bool:

@@ -20,7 +20,19 @@ from typing import Any
 import handlers
 import llm_proxy
 import providers
-from handlers import chat, conversation, documents, metrics, passthrough, ping, prompts, status, tags
+from handlers import (
+    chat,
+    conversation,
+    documents,
+    explain,
+    metrics,
+    passthrough,
+    ping,
+    prompts,
+    status,
+    tags,
+    usage,
+)
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
 from handlers.base.unknown import NoSuchPathHandler
@@ -35,6 +47,10 @@ from handlers.faces import (
     openai_media,
     openai_responses,
 )
+from llm_proxy.access.books import Books
+from llm_proxy.access.cells import Cells
+from llm_proxy.access.ledger import Ledger
+from llm_proxy.access.meter import Meter
 from llm_proxy.clients.application import GatewayApplication
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
@@ -63,6 +79,7 @@ from llm_proxy.service.surroundings import proxies
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.sheet import Sheets
+from llm_proxy.telemetry.traces.tracer import Tracer
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from llm_proxy.wire.listen_on import Places
@@ -89,8 +106,8 @@ _OF_OPENAI: tuple[Any, ...] = (
 def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
     modules: Iterable[Any] = (
-        *(ping, status, metrics, tags, prompts, documents),
-        *(chat, conversation, passthrough),
+        *(ping, status, usage, metrics, tags, prompts, documents),
+        *(chat, conversation, explain, passthrough),
         gemini,  # whose calls hold a model's name, before those that end with one
         *_OF_OPENAI,
         *(anthropic, ollama),
@@ -174,6 +191,12 @@ class Service:
             last_good=last_good,
         )
         self.watcher = Watcher(self.registry, settings.watch)
+        self.cells = shared.cells if shared else Cells()
+        self.cells.give_back(row)  # what whoever had this row before has left behind
+        self.books = Books(
+            Meter(self.cells, row),
+            Ledger(settings.state, settings.usage_days, shared.memory if shared else None),
+        )
         client = PooledHTTPClient(
             force_instance=True,
             limits=PoolLimits(connections=settings.upstream_connections, idle_http=settings.upstream_idle),
@@ -188,7 +211,9 @@ class Service:
             memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1), self.heap),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix),
+            books=self.books,
             metering=metering_of(settings, shared.sheets if shared else None, row),
+            tracer=Tracer.of(env, settings.trace_attributes),
         )
         self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
@@ -251,6 +276,8 @@ class Service:
             alone = make_app(gateway, ollama_routes(), ollama.OllamaNotFoundHandler)
             self.server.add_sockets(listeners.ollama, alone)
         self.watcher.start()
+        if self.books.ledger is not None:
+            self.books.ledger.start()
         self.lists.start()  # after it: no edit may be missed while upstreams are asked
         if self.certificates:
             self.certificates.start()
@@ -280,11 +307,15 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         self.gauges.stop()
+        if gateway.tracer is not None:
+            await asyncio.to_thread(gateway.tracer.stop)
         self.lists.stop()
         gateway.polls.close()
         gateway.upstream.close()
         gateway.offload.close()
         self.heap.close()
+        if self.books.ledger is not None:
+            self.books.ledger.close()
         self.watcher.stop()
         if self.certificates:
             self.certificates.stop()

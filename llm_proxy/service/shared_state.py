@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from llm_proxy.access.cells import Cells
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import Opened
 from llm_proxy.live.state.reading import Reading, Sources
@@ -121,6 +122,10 @@ class SharedState:
     upstreams: SharedStates
     sheets: Sheets = field(default_factory=Sheets)
     states: SharedSnapshot = field(default_factory=SharedSnapshot)
+    #: What limits and budgets count.
+    cells: Cells = field(default_factory=Cells)
+    #: Where the ledger of all workers is, if there is no directory for it.
+    memory: int | None = None
 
     def first_state(self, sources: Sources) -> Opened:
         """What a worker begins with."""

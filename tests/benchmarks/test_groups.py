@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import endurance, loads, reload, table
+from benchmarks import endurance, loads, reload, routing, table
 from benchmarks.__main__ import GROUPS
 from benchmarks.building import Missing
 from benchmarks.loads import Bench
@@ -25,6 +25,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the targets in the order in which they were measured; nothing is started."""
     order: list[str] = []
     found = [Target(GATEWAY, 1, "/", 11), Target(ROUTER, 2, "/", 22), Target(DIRECT, 3, "/", None)]
+
+    by_name = {target.name: target for target in found}
 
     def load(target: Target, question: object, connections: int, requests: int, **rest: float) -> Outcome:
         order.append(target.name)
@@ -50,6 +52,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(endurance, "more_descriptors", lambda: 20_000)
     monkeypatch.setattr(endurance, "upstream", lambda kind, place: nullcontext(4))
     monkeypatch.setattr(endurance, "_start", lambda *what: (0.25, 2**20))
+    for name in ("_answers", "wait_for"):
+        monkeypatch.setattr(routing, name, lambda *what: None)
+    monkeypatch.setattr(routing, "load", load)
+    monkeypatch.setattr(routing, "_smg", lambda: None)
+    monkeypatch.setattr(routing, "_upstreams", lambda place: nullcontext(([1, 2, 3], 4)))
+    monkeypatch.setattr(routing, "_target", lambda place, name, program, ports: nullcontext(by_name[name]))
     monkeypatch.setattr(reload, "measure", lambda size, runs: ([0.1, 0.3], [0.0, 0.02]))
     return order
 
@@ -88,6 +96,7 @@ def test_figures_of_the_loads(asked: list[str], tmp_path: Path) -> None:
     assert (0.25, 1.0) == (get("start", ROUTER), get("start.memory"))
     assert (0.0, None) == (get("flat.less"), get("flat.less", DIRECT))
     assert (200.0, 20.0) == (get("reload.200"), get("reload.5000.held"))
+    assert (0.0, 15.0, 1250.0) == tuple(get(f"routing.gone.{what}") for what in ("failed", "p99", "cpu"))
 
 
 def test_targets_take_turns(asked: list[str], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from llm_proxy.access import market
 from llm_proxy.access.values import Access
 from llm_proxy.live.access import words
 from llm_proxy.live.access.loader import load_access
@@ -210,7 +211,10 @@ def _access(sources: Sources, reading: Reading, previous: Snapshot | None) -> Ac
     ):
         return previous.access
     assert sources.access is not None
-    return load_access(data, sources.access.name)
+    found = load_access(data, sources.access.name)
+    if found.budgets:
+        market.prepare()  # here, since it takes a while
+    return found
 
 
 def api_types(sources: Sources, demo_host: str | None = None) -> dict[str, ApiType]:

@@ -1,0 +1,146 @@
+"""Four upstreams of one model, one of which fails: what clients notice of it, beside vllm-router and smg.
+
+Laws: the same upstreams and the same failure for all, which begins when everything has warmed up and goes on to the end; each has
+its own defaults for retries and breakers, and draws two and takes the less busy. A request that fails is a bad answer.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks.building import HERE, Missing, smg_program
+from benchmarks.loads import Bench
+from benchmarks.measure import Outcome, load
+from benchmarks.processes import Target, free_port, gateway_log, running, upstream, wait_for
+from benchmarks.questions import question
+from benchmarks.table import ROUTER, SMG, Row
+
+#: What the fourth upstream does.
+FAULTS = {
+    "none": "all four are well",
+    "error": "one answers 500",
+    "busy": "one answers 429 with Retry-After",
+    "reset": "one resets the connection",
+    "gone": "one is gone",
+    "flap": "one fails every other half second",
+}
+
+
+def routing(bench: Bench) -> list[Row]:
+    """For each fault: failed requests, the slowest, and CPU."""
+    rows: list[Row] = []
+    for fault, words in FAULTS.items():
+        failed = Row(f"routing.{fault}.failed", f"{words}: failed requests", "%")
+        late = Row(f"routing.{fault}.p99", f"{words}: 99th percentile, 16 connections", "ms")
+        cpu = Row(f"routing.{fault}.cpu", f"{words}: CPU of a request", "us")
+        for _ in range(bench.runs):
+            for target, outcome in _all(bench, fault):
+                failed.add(target.name, outcome.bad / outcome.requests * 100, outcome.bad)
+                late.add(target.name, outcome.whole["p99"] * 1e3)
+                cpu.add(target.name, outcome.cpu / outcome.requests * 1e6)
+        rows += [failed, late, cpu]
+    return rows
+
+
+def _all(bench: Bench, fault: str) -> Iterator[tuple[Target, Outcome]]:
+    """Each target with upstreams of its own, so that none has learned from the others' failures."""
+    programs = {ROUTER: bench.router, SMG: _smg()}
+    for name in ("gateway", ROUTER, SMG):
+        if name != "gateway" and programs[name] is None:
+            continue
+        with (
+            _upstreams(bench.place) as (ports, bad),
+            _target(bench.place, name, programs.get(name), [*ports, bad]) as target,
+        ):
+            asked = question(bench.place, "fast", stream=False)
+            _answers(target, asked.body)
+            load(target, asked, 16, bench.times(10))
+            wait_for(f"http://127.0.0.1:{bad}/fault/{fault}", bench.place / "faulty.log")
+            yield target, load(target, asked, 16, bench.times(150))
+        if name == "gateway":
+            bench.forget_log()
+
+
+def _smg() -> Path | None:
+    try:
+        return smg_program()
+    except Missing as missing:
+        print(f"{missing}; its column stays empty", file=sys.stderr)
+        return None
+
+
+@contextmanager
+def _upstreams(place: Path) -> Iterator[tuple[list[int], int]]:
+    """Three that are well, and one that is told to fail."""
+    with ExitStack() as stack:
+        well = [stack.enter_context(upstream("fast", place)) for _ in range(3)]
+        port, log = free_port(), place / "faulty.log"
+        stack.enter_context(running([sys.executable, HERE / "faulty.py", str(port)], log))
+        wait_for(f"http://127.0.0.1:{port}/", log)
+        yield well, port
+
+
+@contextmanager
+def _target(place: Path, name: str, program: Path | None, ports: list[int]) -> Iterator[Target]:
+    """The gateway or a peer in front of those upstreams."""
+    port, log = free_port(), place / f"{name}.log"
+    urls = [f"http://127.0.0.1:{at}" for at in ports]
+    env: dict[str, str] = {}
+    if program is None:
+        log = gateway_log(place)
+        command, env, health = *_gateway(place, port, urls), "/api/ping"
+    else:
+        command, health = peer_command(program, port, urls), "/health"
+    with running(command, log, env) as pid:
+        wait_for(f"http://127.0.0.1:{port}{health}", log)
+        yield Target(name, port, "/v1/chat/completions", pid)
+
+
+def _gateway(place: Path, port: int, urls: list[str]) -> tuple[list[str | Path], dict[str, str]]:
+    rows = {
+        f"gpu-{at}": {"fast": {"api_type": "openai", "api_host": url + "/v1"}} for at, url in enumerate(urls)
+    }
+    folder = place / "routing"
+    folder.mkdir(exist_ok=True)
+    (folder / "models-config.json").write_text(json.dumps(rows))
+    env = {"MINIMUM": "1", "PORT": str(port), "MODELS_CONFIG": str(folder / "models-config.json")}
+    command: list[str | Path] = [sys.executable, "-m", "llm_proxy.rest_api"]
+    return command, {"LLM_PROXY_API_" + name: value for name, value in env.items()}
+
+
+def peer_command(program: Path, port: int, urls: list[str]) -> list[str | Path]:
+    """How vllm-router and smg are started: they take the same flags, since one was made of the other."""
+    options: dict[str, str | int] = {
+        "--host": "127.0.0.1",
+        "--port": port,
+        "--policy": "power_of_two",
+        "--prometheus-port": free_port(),
+    }
+    if program.name == "smg":  # it calls a model so of which its servers say nothing
+        options["--model-alias"] = "fast=unknown"
+    flat = [str(part) for option in options.items() for part in option]
+    return [program, *(["launch"] if program.name == "smg" else []), *flat, "--worker-urls", *urls]
+
+
+def _answers(target: Target, body: Path, seconds: float = 30.0) -> None:
+    """Return when it answers a request: peers look at their servers first. Raises ``Missing``."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=10)
+        try:
+            kind = {"Content-Type": "application/json"}
+            connection.request("POST", target.path, body.read_bytes(), kind)
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.1)
+    raise Missing(f"{target.name} answers no request")

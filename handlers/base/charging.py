@@ -1,0 +1,127 @@
+"""A request on its way through the books: let in when its model is known, noted at each attempt, settled at its very end.
+
+Laws: only where there are keys. What is not told by a vendor is counted by what came. Its face's own headers say what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from handlers.base.handler import BaseHandler
+from handlers.base.limits import ANTHROPIC, OPENAI
+from llm_proxy.access.books import Books, Charge
+from llm_proxy.access.cost import tokens_in
+from llm_proxy.access.limit_headers import Standing, anthropic_headers, openai_headers
+from llm_proxy.errors import GatewayError, LimitReached
+from llm_proxy.relay.upstream import Exchange
+from llm_proxy.wire.calls import Deployment
+
+#: Where each dialect says how long an answer may be.
+_MOST = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict", "max_tokens_to_sample")
+#: Who asks again the moment its last answer is complete may be a little early, in seconds.
+_GRACE = 0.02
+#: The beginnings of endpoints, and which face that is.
+_FACES = (
+    ("/v1/responses", "responses"),
+    ("/v1/conversations", "responses"),
+    ("/v1/messages", "anthropic"),
+    ("/v1beta", "gemini"),
+    ("/ollama", "ollama"),
+    ("/v1/", "openai"),
+)
+
+
+class Account:
+    """What a handler has of the books for one request."""
+
+    __slots__ = ("_books", "_handler", "charge")
+
+    def __init__(self, handler: BaseHandler, books: Books, charge: Charge) -> None:
+        self._handler, self._books, self.charge = handler, books, charge
+
+    @classmethod
+    async def open(
+        cls, handler: BaseHandler, deployment: Deployment, sent: Mapping[str, Any], *, blind: bool = False
+    ) -> Account:
+        """Let the request in. Raises ``GatewayError``."""
+        access, grant, books = handler.snapshot.access, handler.grant, handler.gateway.books
+        assert access is not None
+        assert grant is not None
+        read, most = handler.tokens, most_of(sent)
+        for last in (False, True):
+            try:
+                charge = books.begin(access, grant, deployment, read, most, blind=blind)
+                break
+            except LimitReached as error:
+                if last or not error.running:
+                    raise
+                await asyncio.sleep(_GRACE)
+        return cls(handler, books, charge)
+
+    def note(
+        self, deployment: Deployment, exchange: Exchange, usage: Mapping[str, Any] | None, wrote: int
+    ) -> None:
+        """One attempt is over."""
+        reached = exchange.connected_at is not None
+        head = exchange.head
+        refused = head is not None and not 200 <= head.status < 300
+        told = tokens_in(usage) if usage else None
+        self._books.note(self.charge, deployment, told, wrote, sent=reached and not refused)
+        self._handler.facts.update(micro_usd=self.charge.micro_usd, estimated=self.charge.estimated or None)
+
+    def close(self) -> None:
+        """The request is over."""
+        self._books.close(self.charge, self._row)
+
+    def _row(self) -> dict[str, Any]:
+        handler, deployment = self._handler, self.charge.deployment
+        facts = handler.facts
+        return {
+            "id": handler.request_id,
+            "model": self.charge.plan.model,
+            "provider": deployment.provider if deployment else None,
+            "upstream_model": deployment.model if deployment else None,
+            "face": face_of(handler.endpoint),
+            "stream": int(bool(facts.get("stream"))),
+            "status": 499 if handler.gone else handler.get_status(),
+            "code": facts.get("code"),
+            "ended_by": facts.get("ended_by"),
+            "first_token_ms": facts.get("first_byte_ms"),
+            "total_ms": round((time.perf_counter() - handler.started) * 1000, 2),
+            "generation": handler.snapshot.version,
+            "trace_id": facts.get("trace_id"),
+        }
+
+
+def most_of(sent: Mapping[str, Any]) -> int | None:
+    """How many tokens a request wants at most, as far as it says so."""
+    config = sent.get("generationConfig") or sent.get("options")
+    places = (sent, config) if isinstance(config, Mapping) else (sent,)
+    for place in places:
+        for name in (*_MOST, "maxOutputTokens"):
+            value = place.get(name)
+            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                return value
+    return None
+
+
+def face_of(endpoint: str) -> str:
+    """The face that an endpoint belongs to, as the ledger names it."""
+    return next((face for start, face in _FACES if endpoint.startswith(start)), "api")
+
+
+def told(standing: tuple[Standing, ...], limits: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """What is left, in the headers of the dialect whose own begin with ``limits``."""
+    if limits == OPENAI:
+        yield from openai_headers(standing)
+    elif limits == ANTHROPIC:
+        yield from anthropic_headers(standing, time.time())
+
+
+def refused(error: GatewayError, limits: tuple[str, ...]) -> None:
+    """Let a refusal say the same."""
+    if isinstance(error, LimitReached):
+        error.headers += tuple(told(error.standing, limits))

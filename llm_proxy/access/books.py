@@ -1,0 +1,154 @@
+"""The books of one process: what requests may take, what they took, and what is written of it.
+
+Laws: a request is charged once, however many attempts it makes, and settles once, however it ends: with what vendors told, else with
+an estimate that is marked as one. Of a request that never reached a model nothing is left. Times come from the two clocks
+that are handed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from llm_proxy.access import market
+from llm_proxy.access.cost import NONE, Habits, Tokens, cost, expected_cost
+from llm_proxy.access.ledger import Ledger
+from llm_proxy.access.meter import Meter, Need, Now, Reservation
+from llm_proxy.access.plan import Plan, Plans
+from llm_proxy.access.values import Access, Grant, Price
+from llm_proxy.errors import NotAllowed
+from llm_proxy.wire.calls import Deployment
+
+log = logging.getLogger("llm_proxy.audit")
+
+
+def _now() -> Now:
+    return Now(time.monotonic_ns(), time.time())
+
+
+@dataclass(slots=True)
+class Charge:
+    """One request's account. ``read``: the tokens that it is estimated to hold."""
+
+    plan: Plan
+    taken: Reservation
+    read: int
+    #: What was told by vendors, and what had to be guessed.
+    told: Tokens = NONE
+    guessed: Tokens = NONE
+    micro_usd: int = 0
+    estimated: bool = False
+    attempts: int = 0
+    #: Who served last, and what that costs.
+    deployment: Deployment | None = None
+    price: Price | None = None
+
+    @property
+    def tokens(self) -> Tokens:
+        """All that is to be paid."""
+        return self.told + self.guessed
+
+
+@dataclass(slots=True)
+class Books:
+    """``ledger`` None: nothing is written."""
+
+    meter: Meter = field(default_factory=Meter)
+    ledger: Ledger | None = None
+    habits: Habits = field(default_factory=Habits)
+    now: Callable[[], Now] = _now
+    _plans: Plans | None = None
+    _of: Access | None = None
+
+    def plan(self, access: Access, grant: Grant, deployment: Deployment) -> Plan:
+        """What holds for that key and model."""
+        if self._of is not access or self._plans is None:
+            self._plans, self._of = Plans(access), access
+        return self._plans.of(grant, deployment)
+
+    def begin(
+        self,
+        access: Access,
+        grant: Grant,
+        deployment: Deployment,
+        read: int,
+        most: int | None,
+        *,
+        blind: bool,
+    ) -> Charge:
+        """Let a request in. ``most``: how many tokens it wants at most; ``blind``: nobody will know what it takes. Raises
+        ``GatewayError``."""
+        plan = self.plan(access, grant, deployment)
+        if blind and plan.purses:
+            names = ", ".join(purse.budget.name for purse in plan.purses)
+            raise NotAllowed(f"nobody can tell what this costs, and budget {names} holds for this key")
+        wrote = 0 if blind else self.habits.usual(grant.name, plan.model, most)
+        read = 0 if blind else read
+        need = Need(read, wrote, expected_cost(plan.price, Tokens(read, wrote)) if plan.purses else 0)
+        taken = self.meter.reserve(plan, need, self.now())
+        for name, percent in taken.news:
+            log.warning(
+                "a budget is running out", extra={"budget": name, "percent": percent, "key": grant.name}
+            )
+        return Charge(plan, taken, read)
+
+    def note(
+        self, charge: Charge, deployment: Deployment, told: Tokens | None, wrote: int, *, sent: bool
+    ) -> None:
+        """One attempt is over. ``told``: by the vendor; else ``wrote`` tokens have come, and the request was ``sent``."""
+        charge.attempts += 1
+        charge.deployment = deployment
+        same = deployment.name == charge.plan.model
+        charge.price = price = charge.plan.price if same else self._price(deployment)
+        if told is not None:
+            charge.told += told
+            charge.micro_usd += cost(price, told)
+        elif sent and (charge.read or wrote):
+            guess = Tokens(charge.read, wrote)
+            charge.guessed += guess
+            charge.micro_usd += cost(price, guess)
+            charge.estimated = True
+
+    def close(self, charge: Charge, row: Callable[[], dict[str, Any]]) -> None:
+        """The request is over; ``row``: what else the ledger says of it, if it reached a model."""
+        now, tokens = self.now(), charge.tokens
+        self.meter.settle(charge.taken, Need(tokens.input, tokens.output, charge.micro_usd), now)
+        if charge.told.output:
+            self.habits.note(charge.plan.grant.name, charge.plan.model, charge.told.output)
+        if charge.attempts and self.ledger is not None:
+            price = _price_row(charge.price) if charge.price is not None else None
+            self.ledger.add(
+                {
+                    **row(),
+                    "time": now.wall,
+                    "key": charge.plan.grant.name,
+                    "team": charge.plan.grant.team_name or None,
+                    "input": tokens.input,
+                    "output": tokens.output,
+                    "cached": tokens.cached,
+                    "cache_write": tokens.cache_write,
+                    "reasoning": tokens.reasoning,
+                    "estimated": int(charge.estimated),
+                    "micro_usd": charge.micro_usd if charge.price is not None else None,
+                    "price": price[0] if price else None,
+                    "attempts": charge.attempts,
+                },
+                price,
+            )
+
+    def _price(self, deployment: Deployment) -> Price | None:
+        own = self._of.prices.get(deployment.name) if self._of is not None else None
+        return own or market.price_of(deployment)
+
+
+@lru_cache(maxsize=1024)
+def _price_row(price: Price) -> tuple[str, str]:
+    """Hash and text of a price, as the ledger keeps them."""
+    text = json.dumps(asdict(price), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16], text

@@ -1,0 +1,167 @@
+"""The tables of ``usage.db``, and what is asked of them.
+
+Laws: one row in ``usage`` for each request that reached a model, and its figures in the sums of its hour and of its day, in one
+transaction: sums and rows agree at any moment. Sums of days stay when rows are old; questions are answered from sums. No
+prompt, no answer, no secret.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+COLUMNS = (
+    *("id", "time", "key", "team", "model", "provider", "upstream_model", "face", "stream", "status", "code"),
+    *("ended_by", "input", "output", "cached", "cache_write", "reasoning", "estimated", "micro_usd", "price"),
+    *("first_token_ms", "total_ms", "attempts", "generation", "trace_id"),
+)
+#: Of which a sum is kept apart; and what is summed up.
+_GROUPS = ("key", "team", "model", "provider", "face")
+_SUMMED = ("requests", "input", "output", "cached", "micro_usd", "estimated", "errors")
+#: What ``by`` may name.
+BY = (*_GROUPS, "day")
+HOUR, DAY = 3600, 86_400
+
+_TYPES = {
+    **dict.fromkeys(("time", "first_token_ms", "total_ms"), "REAL"),
+    **dict.fromkeys(
+        ("stream", "status", "input", "output", "cached", "cache_write", "reasoning", "estimated"), "INTEGER"
+    ),
+    **dict.fromkeys(("micro_usd", "attempts"), "INTEGER"),
+}
+_USAGE = ", ".join(f'"{name}" {_TYPES.get(name, "TEXT")}' for name in COLUMNS)
+_GROUP_COLUMNS = ", ".join(f'"{name}" TEXT NOT NULL' for name in _GROUPS)
+_SUM_COLUMNS = ", ".join(f"{name} INTEGER NOT NULL" for name in _SUMMED)
+_TABLES = (
+    f"CREATE TABLE IF NOT EXISTS usage ({_USAGE})",
+    "CREATE INDEX IF NOT EXISTS usage_time ON usage (time)",
+    *(
+        f"CREATE TABLE IF NOT EXISTS {table} (start INTEGER NOT NULL, {_GROUP_COLUMNS}, {_SUM_COLUMNS}, "
+        f"PRIMARY KEY (start, {', '.join(f'{chr(34)}{name}{chr(34)}' for name in _GROUPS)})) WITHOUT ROWID"
+        for table in ("hours", "days")
+    ),
+    "CREATE TABLE IF NOT EXISTS prices (hash TEXT PRIMARY KEY, price TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS seen (name TEXT PRIMARY KEY, last_used REAL NOT NULL) WITHOUT ROWID",
+)
+_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+_INSERT = f"INSERT INTO usage ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_ADD = (
+    "INSERT INTO {table} VALUES ("
+    + ", ".join("?" * (1 + len(_GROUPS) + len(_SUMMED)))
+    + ") ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED)
+)
+
+Row = Mapping[str, Any]
+
+
+def create(base: sqlite3.Connection) -> None:
+    """Make what is not there yet."""
+    for statement in _TABLES:
+        base.execute(statement)
+
+
+def add(base: sqlite3.Connection, rows: Sequence[Row], prices: Mapping[str, str]) -> None:
+    """Write ``rows``, and the ``prices`` that they name by hash; in one transaction, or not at all."""
+    with base:
+        base.execute("BEGIN IMMEDIATE")
+        base.executemany(_INSERT, ([row.get(name) for name in COLUMNS] for row in rows))
+        for table, width in (("hours", HOUR), ("days", DAY)):
+            base.executemany(_ADD.format(table=table), _sums(rows, width))
+        seen: dict[str, float] = {}
+        for row in rows:
+            seen[row["key"] or ""] = max(row["time"], seen.get(row["key"] or "", 0.0))
+        base.executemany(
+            "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET last_used = max(last_used, excluded.last_used)",
+            seen.items(),
+        )
+        base.executemany("INSERT OR IGNORE INTO prices VALUES (?, ?)", prices.items())
+
+
+def _sums(rows: Iterable[Row], width: int) -> Iterable[tuple[Any, ...]]:
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for row in rows:
+        start = int(row["time"]) // width * width
+        group = (start, *(row[name] or "" for name in _GROUPS))
+        sums = found.setdefault(group, [0] * len(_SUMMED))
+        figures = (
+            *(1, row["input"] or 0, row["output"] or 0, row["cached"] or 0, row["micro_usd"] or 0),
+            *(int(bool(row["estimated"])), int((row["status"] or 0) >= 400)),
+        )
+        for at, figure in enumerate(figures):
+            sums[at] += figure
+    return ((*group, *sums) for group, sums in found.items())
+
+
+def usage(
+    base: sqlite3.Connection, since: float, by: Sequence[str], key: str | None = None
+) -> list[dict[str, Any]]:
+    """The sums since then (to the hour) by those names; ``key``: only that one's."""
+    words = ["date(start, 'unixepoch') AS day" if name == "day" else f'"{name}"' for name in by]
+    start = int(since) // HOUR * HOUR
+    whole = -(-start // DAY) * DAY  # whole days from their own sums, the hours before the first of them
+    sums = ", ".join(f"sum({name}) AS {name}" for name in _SUMMED)
+    names = ", ".join(["start", *(f'"{name}"' for name in _GROUPS), *_SUMMED])
+    mine = ' AND "key" = :key' if key is not None else ""
+    text = (
+        f"SELECT {', '.join([*words, sums])} FROM ("
+        f"SELECT {names} FROM hours WHERE start >= :start AND start < :whole{mine} UNION ALL "
+        f"SELECT {names} FROM days WHERE start >= :whole{mine})"
+    )
+    if by:
+        text += (
+            f" GROUP BY {', '.join('day' if name == 'day' else f'{chr(34)}{name}{chr(34)}' for name in by)}"
+        )
+    given = {"start": start, "whole": whole, "key": key}
+    found = [dict(zip([*by, *_SUMMED], row, strict=True)) for row in base.execute(text, given)]
+    return [row for row in found if row["requests"]]
+
+
+def last_used(base: sqlite3.Connection) -> dict[str, float]:
+    """When each key was used last."""
+    return dict(base.execute("SELECT name, last_used FROM seen"))
+
+
+def spent(base: sqlite3.Connection, since: float) -> list[tuple[float, str, str, int]]:
+    """What was spent since then: when (of a whole hour: its middle), by which key and team, how many micro-dollars. Rows for
+    the hour that is cut, sums for the others."""
+    first = -(-int(since) // HOUR) * HOUR
+    rows = base.execute(
+        'SELECT time, "key", team, micro_usd FROM usage WHERE time >= ? AND time < ? AND micro_usd > 0',
+        (since, first),
+    ).fetchall()
+    rows += base.execute(
+        'SELECT start + 1800.0, "key", team, sum(micro_usd) FROM hours WHERE start >= ? AND micro_usd > 0 '
+        'GROUP BY start, "key", team',
+        (first,),
+    ).fetchall()
+    return sorted((at, key or "", team or "", int(amount)) for at, key, team, amount in rows)
+
+
+def recent(base: sqlite3.Connection, since: float) -> list[tuple[float, str, str, str, int, int, int]]:
+    """Since then: when, key, team, model, requests, tokens read and written. The last hour by rows, what is older by the
+    sums of each hour, as if it had come at its end."""
+    now = time.time()
+    edge = int(now - HOUR) // HOUR * HOUR
+    rows = base.execute(
+        'SELECT start + 3600.0, "key", team, model, requests, input, output FROM hours WHERE start >= ? AND start < ?',
+        (since, edge),
+    ).fetchall()
+    rows += base.execute(
+        'SELECT time, "key", team, model, 1, input, output FROM usage WHERE time >= ?', (max(since, edge),)
+    ).fetchall()
+    return sorted((at, k or "", t or "", m or "", n, i or 0, o or 0) for at, k, t, m, n, i, o in rows)
+
+
+def prune(base: sqlite3.Connection, before: float, most: int = 2000) -> int:
+    """Take the oldest rows away, and the sums of their hours; how many rows that were. Those of days stay."""
+    with base:
+        base.execute("BEGIN IMMEDIATE")
+        gone = base.execute(
+            "DELETE FROM usage WHERE rowid IN (SELECT rowid FROM usage WHERE time < ? ORDER BY time LIMIT ?)",
+            (before, most),
+        ).rowcount
+        base.execute("DELETE FROM hours WHERE start < ?", (int(before) // DAY * DAY,))
+    return gone

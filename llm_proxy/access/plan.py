@@ -1,0 +1,118 @@
+"""What holds for one key and one model: every limit and budget, ready to be counted.
+
+Laws: made once for a key, a model and a snapshot. What many share is counted under one name, whoever asks. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llm_proxy.access import market
+from llm_proxy.access.cells import name_of
+from llm_proxy.access.rates import Rate
+from llm_proxy.access.values import Access, Budget, Grant, Kind, Limit, Price
+from llm_proxy.wire.calls import Deployment
+
+Level = str
+#: How many plans a snapshot keeps ready.
+_READY = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One limit of one key, team or model; ``cell``: under which name it is counted."""
+
+    kind: Kind
+    level: Level
+    owner: str
+    limit: Limit
+    rate: Rate
+    cell: bytes
+
+    @property
+    def told(self) -> str:
+        """As a message names it."""
+        return f"{self.kind} of {self.level} {self.owner}"
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """One budget, as it is counted for this key."""
+
+    budget: Budget
+    owner: str
+    cell: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``price`` None: nobody knows it."""
+
+    grant: Grant
+    model: str
+    bounds: tuple[Bound, ...] = ()
+    purses: tuple[Purse, ...] = ()
+    price: Price | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to be counted."""
+        return not self.bounds and not self.purses
+
+
+def bounds_of(level: Level, owner: str, limits: tuple[Limit, ...]) -> tuple[Bound, ...]:
+    """What holds for that one."""
+    return tuple(
+        Bound(
+            limit.kind,
+            level,
+            owner,
+            limit,
+            Rate.of(limit.kind, limit.limit, limit.burst),
+            name_of("limit", limit.kind, level, owner),
+        )
+        for limit in limits
+    )
+
+
+def purses_of(access: Access, grant: Grant) -> tuple[Purse, ...]:
+    """The budgets that pay for this key."""
+    names = dict.fromkeys((*grant.terms.budgets, *grant.team.budgets))
+    return tuple(purse(access.budgets[name], grant.name) for name in names)
+
+
+def purse(budget: Budget, key: str) -> Purse:
+    """A budget that each key has for itself is counted under the key's name."""
+    owner = key if budget.each else ""
+    return Purse(budget, owner, name_of("budget", budget.name, owner, budget.per, budget.zone))
+
+
+def make_plan(access: Access, grant: Grant, deployment: Deployment) -> Plan:
+    """The file's own price counts before the vendor's."""
+    model = deployment.name
+    bounds = (
+        *bounds_of("key", grant.name, grant.terms.limits),
+        *(bounds_of("team", grant.team_name, grant.team.limits) if grant.team_name else ()),
+        *bounds_of("model", model, access.models.get(model, ())),
+    )
+    price = access.prices.get(model) or market.price_of(deployment)
+    return Plan(grant, model, bounds, purses_of(access, grant), price)
+
+
+class Plans:
+    """Those of one snapshot."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._ready: dict[tuple[str, str], Plan] = {}
+
+    def of(self, grant: Grant, deployment: Deployment) -> Plan:
+        """What holds for that key and model."""
+        model = deployment.name
+        found = self._ready.get((grant.name, model))
+        if found is None:
+            found = make_plan(self._access, grant, deployment)
+            if len(self._ready) >= _READY:
+                self._ready.clear()
+            self._ready[grant.name, model] = found
+        return found

@@ -1,0 +1,101 @@
+"""What was used before this service began: limits and budgets go on where they were.
+
+Laws: before anybody is served, and before workers are forked. A directory that cannot be used ends the start; a ledger that cannot
+be read does not: its keeper will tell. Blocking.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterable
+
+from llm_proxy.access import ledger_tables as tables
+from llm_proxy.access import market
+from llm_proxy.access.cells import Cells
+from llm_proxy.access.ledger import Ledger
+from llm_proxy.access.meter import Meter, Now
+from llm_proxy.access.periods import window_start
+from llm_proxy.access.plan import Bound, Purse, bounds_of, purse
+from llm_proxy.access.values import Access, Terms
+from llm_proxy.clients.http_server import StartError
+from llm_proxy.live.state.snapshot import Snapshot
+from llm_proxy.settings import PREFIX, Settings
+
+log = logging.getLogger(__name__)
+
+_MINUTE, _DAY = 60.0, 86_400.0
+
+
+def prepare_state(settings: Settings, snapshot: Snapshot, cells: Cells) -> None:
+    """Make the directory, and fill ``cells`` with what its ledger knows. Raises ``StartError``."""
+    access = snapshot.access
+    if settings.state is not None:
+        try:
+            settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(settings.state, os.O_RDONLY | os.O_DIRECTORY)
+            os.close(descriptor)
+            if not os.access(settings.state, os.W_OK | os.X_OK):
+                raise PermissionError(13, "Permission denied")
+        except OSError as error:
+            raise StartError(f"{PREFIX}STATE: the directory cannot be used: {error.strerror}") from None
+    if access is None:
+        return
+    if access.budgets:
+        market.prepare()
+        if settings.state is None:
+            log.warning("what budgets have spent is forgotten at each start: LLM_PROXY_API_STATE is not set")
+    if settings.state is not None:
+        recall(access, Ledger(settings.state, settings.usage_days), Meter(cells))
+
+
+def recall(access: Access, ledger: Ledger, meter: Meter) -> None:
+    """Count once more what the ledger has."""
+    now = Now(time.monotonic_ns(), time.time())
+    try:
+        purses = list(access.budgets.values())
+        starts = [window_start(budget, now.wall) for budget in purses]
+        money = ledger.ask(lambda base: tables.spent(base, min(starts))) if starts else []
+        used = ledger.ask(lambda base: tables.recent(base, now.wall - _DAY)) if _limits(access) else []
+    except (sqlite3.Error, OSError) as error:
+        log.warning("what was used before cannot be read", extra={"problem": str(error)[:200]})
+        return
+    finally:
+        ledger.close()
+    terms = dict(access.keys.values())
+    for at, key, team, amount in money:
+        for found in _purses(access, terms.get(key), key, team):
+            meter.recall(found, amount, at, now)
+    for at, key, team, model, count, read, wrote in used:
+        for bound in _bounds(access, terms.get(key), key, team, model):
+            if bound.kind in ("rpm", "rpd"):
+                amount = count
+            else:
+                amount = (read if bound.kind != "output_tpm" else 0) + (
+                    wrote if bound.kind != "input_tpm" else 0
+                )
+            span = _DAY if bound.kind in ("rpd", "tpd") else _MINUTE
+            if bound.kind != "concurrent" and now.wall - at < 2 * span and amount:
+                meter.recall_bound(bound, amount, max(0.0, now.wall - at), now)
+
+
+def _limits(access: Access) -> bool:
+    teams = any(team.limits for team in access.teams.values())
+    return teams or bool(access.models) or any(terms.limits for _, terms in access.keys.values())
+
+
+def _purses(access: Access, terms: Terms | None, key: str, team: str) -> Iterable[Purse]:
+    found = access.teams.get(team)
+    names = (*(terms.budgets if terms else ()), *(found.budgets if found else ()))
+    return [purse(access.budgets[name], key) for name in dict.fromkeys(names)]
+
+
+def _bounds(access: Access, terms: Terms | None, key: str, team: str, model: str) -> Iterable[Bound]:
+    found = access.teams.get(team)
+    return (
+        *(bounds_of("key", key, terms.limits) if terms else ()),
+        *(bounds_of("team", team, found.limits) if found else ()),
+        *bounds_of("model", model, access.models.get(model, ())),
+    )
