@@ -382,9 +382,9 @@ class BaseHandler(LeanRequestHandler):
 
     def body(self) -> bytes:
         """The whole request body as it came, once: it is not kept here."""
-        return _joined(self._taken())
+        return _joined(self._pieces())
 
-    def _taken(self) -> list[bytes | bytearray]:
+    def _pieces(self) -> list[bytes | bytearray]:
         self._reading = False
         self.body_at = perf_counter()
         self.cancel_timer()
@@ -395,7 +395,7 @@ class BaseHandler(LeanRequestHandler):
     async def plain_body(self) -> bytes:
         """The same, unpacked: beside the loop unless that is little work. Raises ``RequestTooLarge`` or
         ``RequestError``."""
-        chunks, codings = self._taken(), self._codings
+        chunks, codings = self._pieces(), self._codings
         # Megabytes are put together beside the loop too: of several at once nobody waits for all.
         large = self._size >= _STEP
         data = await self.offloaded(self._size, _joined, chunks) if large else _joined(chunks)
