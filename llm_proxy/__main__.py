@@ -1,4 +1,4 @@
-"""``llm-proxy serve | check | key``, the same as ``python -m llm_proxy serve | check | key``."""
+"""``llm-proxy serve | check | key | usage``, the same as ``python -m llm_proxy serve | check | key | usage``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from llm_proxy import __version__
 from llm_proxy.cli.check import check
 from llm_proxy.cli.key import add_commands, key
+from llm_proxy.cli.usage import add_flags as add_usage_flags
+from llm_proxy.cli.usage import usage
 from llm_proxy.rest_api import add_flags, run
 
 
@@ -18,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="llm-proxy", description="The LLM gateway that never gets in the way."
     )
     parser.add_argument("--version", action="version", version=f"llm-proxy-api {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="serve | check | key")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="serve | check | key | usage")
     serving = commands.add_parser("serve", help="run the gateway", description="Run the gateway.")
     add_flags(serving)
     checking = commands.add_parser(
@@ -36,8 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checking.add_argument("--access", metavar="FILE", help="the file of the keys to judge")
     keys = commands.add_parser("key", help="make and list keys", description="The keys of access.json.")
     add_commands(keys)
+    using = commands.add_parser("usage", help="what was used", description="What was used, by key and model.")
+    add_usage_flags(using)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     command = given.pop("command")
+    if command == "usage":
+        return usage(given)
     if command == "serve":
         return run(given)
     return key(given) if command == "key" else check(given)

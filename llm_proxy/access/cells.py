@@ -64,6 +64,18 @@ class Cells:
         self._known[name] = place
         return place
 
+    def peek(self, name: bytes) -> Numbers:
+        """What that cell says, without a place for it: for whoever looks on from another thread."""
+        first = int.from_bytes(name[:8], "little") % self._count
+        for step in range(_PROBES):
+            place = (first + step) % self._count * _CELL.size
+            found = self._page[place : place + _NAME]
+            if found == name:
+                return self.get(place)
+            if found == bytes(_NAME):
+                break
+        return [0] * 5
+
     def get(self, place: int) -> Numbers:
         """What the cell says."""
         return list(_NUMBERS.unpack_from(self._page, place + _NAME))

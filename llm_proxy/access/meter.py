@@ -139,6 +139,17 @@ class Meter:
         with self._cells.alone():
             return [(bound, *_left(bound, self._cell(bound, now)[1], now)) for bound in plan.bounds]
 
+    def seen(self, bound: Bound, now: Now) -> tuple[int, int, int]:
+        """What is left of a limit, in how many nanoseconds all of it is, what is held; for whoever looks on."""
+        numbers = self._cells.peek(bound.cell)
+        return *_left(bound, numbers, now), numbers[HELD]
+
+    def seen_purse(self, purse: Purse, now: Now) -> tuple[int, int]:
+        """What of a budget is spent and reserved; for whoever looks on."""
+        numbers = self._cells.peek(purse.cell)
+        current = purse.budget.rolling or numbers[PERIOD] >= period(purse.budget, now.wall)[0]
+        return numbers[VALUE] if current else 0, numbers[HELD]
+
     def purse(self, purse: Purse, now: Now) -> tuple[int, int]:
         """What of the budget is spent, and what is reserved."""
         with self._cells.alone():

@@ -80,12 +80,58 @@ SHAPES: dict[str, Schema] = {
         },
         "What runs now, and whether it is what lies on disk. `ollama`: where Ollama's API has a port of its own.",
     ),
+    "Usage": record(
+        {
+            "since": STRING,
+            "rows": many(
+                record(
+                    {
+                        "requests": INTEGER,
+                        "input": INTEGER,
+                        "output": INTEGER,
+                        "cached": INTEGER,
+                        "micro_usd": INTEGER,
+                        "estimated": INTEGER,
+                        "errors": INTEGER,
+                    },
+                    dict.fromkeys(("key", "team", "model", "provider", "face", "day"), STRING),
+                )
+            ),
+        },
+        what="`rows` are apart by what `by` names.",
+    ),
+    "Key": record(
+        {
+            "name": STRING,
+            "team": maybe(STRING),
+            "last_used": maybe(NUMBER),
+            "windows": many(
+                record(
+                    {
+                        "kind": STRING,
+                        "of": STRING,
+                        "limit": INTEGER,
+                        "used": INTEGER,
+                        "reserved": INTEGER,
+                        "resets": STRING,
+                    }
+                )
+            ),
+            "budgets": many(
+                record(
+                    {"name": STRING, "limit": NUMBER, "used": NUMBER, "reserved": NUMBER, "resets": STRING}
+                )
+            ),
+        },
+        what="`budgets` in US dollars.",
+    ),
     "RunningModels": record(
         {
             "generation": INTEGER,
             "hash": STRING,
             "salt": STRING,
             "models": many(OBJECT),
+            "names": OBJECT,
             "prompts": many(many(STRING)),
         },
         what="Each upstream with its fields and how it stands (`state`, `until`, `reason`, `in_flight`, `waiting`, `first_token_ms`, "
@@ -158,6 +204,30 @@ OPERATIONS: tuple[Operation, ...] = (
         GROUP,
         "What runs now in every detail",
         (Answer("Without hosts and tokens.", {JSON: ref("RunningModels")}),),
+    ),
+    Operation(
+        "GET",
+        "/usage",
+        GROUP,
+        "What was used, by whom and of what",
+        (Answer("Sums of the ledger; a key without `admin` sees its own.", {JSON: ref("Usage")}),),
+        parameters=(
+            Parameter("since", "Hours, days or weeks, or a date. Default 30d.", "30d", "query", STRING),
+            Parameter(
+                "by",
+                "Some of key, team, model, provider, face, day. Default key,model.",
+                "key,model",
+                "query",
+                STRING,
+            ),
+        ),
+    ),
+    Operation(
+        "GET",
+        "/keys",
+        GROUP,
+        "Who has a key, and how far its limits and budgets are",
+        (Answer("For a key with `admin`. No hashes.", {JSON: record({"keys": many(ref("Key"))})}),),
     ),
     Operation(
         "GET",

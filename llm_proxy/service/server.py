@@ -31,6 +31,7 @@ from handlers import (
     prompts,
     status,
     tags,
+    usage,
 )
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
@@ -78,6 +79,7 @@ from llm_proxy.service.surroundings import proxies
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.sheet import Sheets
+from llm_proxy.telemetry.traces.tracer import Tracer
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from llm_proxy.wire.listen_on import Places
@@ -104,7 +106,7 @@ _OF_OPENAI: tuple[Any, ...] = (
 def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
     modules: Iterable[Any] = (
-        *(ping, status, metrics, tags, prompts, documents),
+        *(ping, status, usage, metrics, tags, prompts, documents),
         *(chat, conversation, explain, passthrough),
         gemini,  # whose calls hold a model's name, before those that end with one
         *_OF_OPENAI,
@@ -211,6 +213,7 @@ class Service:
             documents=partial(operations.documents, settings.ep_prefix),
             books=self.books,
             metering=metering_of(settings, shared.sheets if shared else None, row),
+            tracer=Tracer.of(env, settings.trace_attributes),
         )
         self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
@@ -304,6 +307,8 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         self.gauges.stop()
+        if gateway.tracer is not None:
+            await asyncio.to_thread(gateway.tracer.stop)
         self.lists.stop()
         gateway.polls.close()
         gateway.upstream.close()

@@ -333,3 +333,42 @@ async def test_other_dialects(tmp_path: Path) -> None:
         assert (google.status, google.json()["error"]["status"]) == (429, "RESOURCE_EXHAUSTED")
         details = google.json()["error"]["details"]
         assert any(detail["@type"].endswith("RetryInfo") for detail in details)
+
+
+async def test_usage_and_keys(tmp_path: Path) -> None:
+    """What was used: all of it for ``admin``, its own for any other key; how far limits and budgets are; no hash."""
+    fields = {"limits": {"rpm": 60, "concurrent": 3}, "budgets": ["b"]}
+    async with serving(tmp_path, fields, budgets=BUDGET, prices=PRICES) as (gateway, _, _):
+        for name in ("alice", "alice", "bob"):
+            assert (await ask(gateway, name)).status == 200
+        await rows_of(gateway, 3)
+
+        async def told(name: str, path: str) -> Answer:
+            return await request(gateway.origin, "GET", path, headers=bearer(name))
+
+        everything = (await told("root", "/api/usage?since=1d&by=key")).json()["rows"]
+        assert {line["key"]: line["requests"] for line in everything} == {"alice": 2, "bob": 1}
+        assert {line["key"]: line["micro_usd"] for line in everything} == {
+            "alice": 10_000_000,
+            "bob": 5_000_000,
+        }
+        mine = (await told("bob", "/api/usage?by=key,model,face,day")).json()["rows"]
+        assert [(line["key"], line["model"], line["face"], line["requests"]) for line in mine] == [
+            ("bob", "m", "openai", 1)
+        ]
+        for query, path in (("since=x", "since"), ("by=hash", "by"), ("since=1y", "since")):
+            wrong = await told("root", f"/api/usage?{query}")
+            assert (wrong.status, wrong.json()["error"]["param"]) == (400, path)
+        assert (await told("bob", "/api/keys")).status == 403
+        listed = await told("root", "/api/keys")
+        keys = {key["name"]: key for key in listed.json()["keys"]}
+        assert keys["alice"]["last_used"] == pytest.approx(time.time(), abs=60)
+        windows = {window["kind"]: window for window in keys["alice"]["windows"]}
+        assert (windows["rpm"]["limit"], windows["concurrent"]["used"]) == (60, 0)
+        assert windows["rpm"]["used"] in (1, 2)
+        (budget,) = keys["alice"]["budgets"]
+        assert (budget["name"], budget["limit"], budget["used"], budget["reserved"]) == ("b", 100, 15, 0)
+        assert keys["root"]["last_used"] is None
+        assert b"sha256" not in listed.body
+        status = (await told("root", "/api/status")).json()
+        assert status["usage"] == {"kept": "memory", "lost": 0}
