@@ -71,22 +71,25 @@ async def _ask(client: Connection, number: int) -> None:
         assert got.status != 500, (path, got.body)
 
 
+def _gateway(folder: Path, url: str) -> RunningGateway:
+    return RunningGateway(folder, config(url), trusted_proxies="127.0.0.1")
+
+
 async def test_no_cache_has_what_a_client_chose(tmp_path: Path) -> None:
     """Whatever it writes, and wherever: no cache grows, and nothing is kept under its texts when its connection is gone."""
-    async with Peer(healthy) as peer:
-        async with RunningGateway(tmp_path, config(peer.url), trusted_proxies="127.0.0.1") as proxy:
+    async with Peer(healthy) as peer, _gateway(tmp_path, peer.url) as proxy:
+        async with Connection(proxy.url) as client:
+            await _ask(client, 0)
+        before = _caches()
+        for number in range(1, 4):
             async with Connection(proxy.url) as client:
-                await _ask(client, 0)
-            before = _caches()
-            for number in range(1, 4):
-                async with Connection(proxy.url) as client:
-                    await _ask(client, number)
-            await wait_until(lambda: not proxy.service.server._connections)
-            after = _caches()
-            peer.requests.clear()
-            peer.links.clear()
-            gc.collect()
-            kept = list(_kept())
+                await _ask(client, number)
+        await wait_until(lambda: not proxy.service.server._connections)
+        after = _caches()
+        peer.requests.clear()
+        peer.links.clear()
+        gc.collect()
+        kept = list(_kept())
 
     assert {name: size for name, size in after.items() if size > before.get(name, 0)} == {}
     assert kept == []
