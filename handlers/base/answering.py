@@ -24,7 +24,7 @@ from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
 from handlers.base.joining import join
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.measuring import measure, measure_call, measure_refusal
-from handlers.base.prepared import Made, Prepare, Prepared, UsedPrompt
+from handlers.base.prepared import Begun, Made, Prepare, Prepared, UsedPrompt
 from handlers.base.redaction import conceal, without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
 from handlers.base.tracing import call_ends
@@ -35,6 +35,7 @@ from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.net.pace import Pace
 from llm_proxy.relay.attempt_words import words
 from llm_proxy.relay.attempts import Attempts, Wish
+from llm_proxy.relay.continuity import Continuity, may_be_continued
 from llm_proxy.relay.memory import COST
 from llm_proxy.relay.reading import read_answer
 from llm_proxy.relay.relay import Relay, Tally, expressed
@@ -73,6 +74,8 @@ class AnsweringHandler(BaseHandler):
     bills: ClassVar[bool] = True
     #: The attempts at several upstreams; None where there is one and nothing else is configured.
     tries: Attempts | None = None
+    #: The stream that runs, if another upstream may go on with it.
+    begun_answer: Begun | None = None
     #: What headers about limits begin with in the endpoint's dialect.
     limits: ClassVar[tuple[str, ...]] = OPENAI
     #: Whom it is asked of.
@@ -261,7 +264,9 @@ class AnsweringHandler(BaseHandler):
         tries = self.tries
         if tries is not None:
             tries.opened(exchange)
-            relay.first_token = tries.token if request.stream else None
+            if request.stream:
+                relay.first_token = tries.token
+                relay.continuity = self._remembered(tries, prepared)
         self.facts["stream"] = bool(request.stream)
         if deployment.on_client_gone == "drain":
             self._drain_seconds = deployment.drain_seconds
@@ -294,6 +299,49 @@ class AnsweringHandler(BaseHandler):
                     said = await self.offloaded(size, expressed, self.face.whole, response, paid=True)
                 await self._send_whole(said)
         finally:
+            self.gateway.running.discard(self)
+
+    def _remembered(self, tries: Attempts, prepared: Prepared) -> Continuity | None:
+        """What remembers the answer, if it may be gone on with by another upstream; the head says so."""
+        request = prepared.request
+        wanted = tries.model.policy.on_break == "continue" and prepared.native is None
+        if not wanted or not isinstance(request, ChatRequest) or not may_be_continued(request):
+            self.begun_answer = None
+            return None
+        self.begun_answer = Begun(request, prepared.face, Continuity())
+        self.answer_headers.put("X-Llm-Continuation", "allowed")
+        return self.begun_answer.continuity
+
+    async def go_on(self, answer: Begun, deployment: Deployment) -> None:
+        """Let ``deployment`` go on with an answer that broke off. Raises ``GatewayError``."""
+        tries = self.tries
+        assert tries is not None
+        request = answer.continuity.request(answer.request, deployment)
+        made = await self.made(Prepared(request, answer.face), request, deployment)
+        exchange, tally = self._open(made.call, made.deployment), Tally()
+        tries.opened(exchange)
+        answer.continuity.begin(deployment.provider)
+        self.upstream = deployment
+        self.facts.update(
+            continued_by=deployment.provider, provider=deployment.provider, upstream_model=deployment.model
+        )
+        relay = Relay(
+            exchange,
+            made.adapter,
+            made.request,
+            made.deployment,
+            answer.face,
+            tally,
+            self.gateway.keep_alive,
+            self.worked_out,
+            continuity=answer.continuity,
+        )
+        self.gateway.running.add(self)
+        try:
+            await relay.stream(self)
+            tries.answered(tally.usage)
+        finally:
+            self.count(tally, exchange)
             self.gateway.running.discard(self)
 
     async def made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:

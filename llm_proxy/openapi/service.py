@@ -138,6 +138,7 @@ SHAPES: dict[str, Schema] = {
             "hash": STRING,
             "salt": STRING,
             "models": many(OBJECT),
+            "names": OBJECT,
             "prompts": many(many(STRING)),
         },
         what="Each upstream with its fields and how it stands (`state`, `until`, `reason`, `in_flight`, `waiting`, `first_token_ms`, "

@@ -104,7 +104,8 @@ def pick(
     if last_resort:
         ejected = _ejected(candidates, skipped, states, now, tokens, tried)
         if ejected:
-            return _among(ejected, states, now, chance, policy, None)._replace(ejected=True)
+            # No probe: as many may ask as come, since there is nobody else.
+            return _among(ejected, states, now, chance, policy, None)._replace(ejected=True, probe=False)
     return Nobody(_kinds(skipped), skipped)
 
 

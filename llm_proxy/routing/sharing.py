@@ -201,8 +201,8 @@ class Slot:
         _SLOT.pack_into(self._shared.page, at * 8, self._number, now, *state, *more)
 
     def _taken(self, at: int, now: float) -> bool:
-        since = self._shared.seconds[at + _PROBE_AT]
-        return bool(since) and now < since + PROBE
+        since, seconds = self._shared.seconds[at + _PROBE_AT], self._shared.seconds
+        return bool(since and seconds[at + _UNTIL]) and now < since + PROBE
 
     def _place(self, now: float) -> int | None:
         """Where it is: it may have been given away, and be somewhere else now."""

@@ -346,12 +346,15 @@ class States:
         """
         state = self.of(deployment, now)
         if state.slot is not None and not state.slot.enter(state, deployment.max_concurrent, now, probe):
+            state.pull(now)  # so that whoever picks again sees why
             return None
         state.in_flight += 1
         state.used_at = now
         running = Running(state, deployment, now, tokens)
         limits = deployment.limits
         if limits is not None:
+            if state.slot is not None:
+                state.pull(now)
             if limits.rpm:
                 state.arrival_requests = charged(state.arrival_requests, now, limits.rpm, 1.0)
             if limits.tpm:

@@ -340,6 +340,16 @@ def test_problems_of_a_model(row: dict[str, Any], path: str) -> None:
         assert 'in "$models"' in found.message
 
 
+def test_capabilities_by_themselves() -> None:
+    """``auto`` is what holds where nothing is said, and undoes what ``defaults`` say."""
+    rows = {"defaults": {"capabilities": ["completion"]}, "a": {}, "b": {"capabilities": "auto"}}
+    found = {row.name: row.capabilities for row in load({"ollama": rows}).deployments}
+
+    assert found == {"a": ("completion",), "b": None}
+    assert "must be" in problem({"ollama": {"m": {"capabilities": "all"}}}).message
+    assert "'vision'" in problem({"ollama": {"m": {"capabilities": ["sight"]}}}).message
+
+
 def test_stars_of_the_upstreams_name() -> None:
     """The upstream's name of a pattern has as many stars as the pattern, or none."""
     rows = {"a-*": {"model": "*-x"}, "b-*": {"model": "one"}, "c-*-*": {"model": "*/*"}}
