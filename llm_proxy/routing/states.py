@@ -61,9 +61,9 @@ class UpstreamState:
 
     __slots__ = (
         "arrival_requests", "arrival_tokens", "asleep_since", "asleep_until", "busy", "cached_tokens", "counter", "first_at",
-        "first_seconds", "first_tokens", "health", "in_flight", "key", "kv_use", "limited", "naps", "others",
+        "first_seconds", "first_tokens", "health", "in_flight", "key", "limited", "naps", "others",
         "polled_at", "prompt_tokens", "pulled_at", "server", "slot", "tag", "tokens_per_second", "used_at", "waiting",
-        "warm", "whole_at", "whole_seconds",
+        "whole_at", "whole_seconds",
     )  # fmt: skip
 
     def __init__(self, key: str, server: ServerState) -> None:
@@ -75,11 +75,9 @@ class UpstreamState:
         self.in_flight = self.others = 0
         self.used_at = 0.0
         self.pulled_at = -SEEN
-        #: What it says of itself: requests that wait there, and how much of its cache is in use.
+        #: What it says of itself: requests that wait there, and what they are reckoned as.
         self.polled_at, self.waiting, self.busy = -STALE, 0.0, 0.0
         self.counter = 0.0
-        self.kv_use: float | None = None
-        self.warm: bool | None = None
         #: The usual time to the first token of a stream, and to the end of a whole answer; 0: not known.
         self.first_seconds = self.first_at = 0.0
         self.whole_seconds = self.whole_at = 0.0
@@ -133,7 +131,7 @@ class UpstreamState:
             self.counter = signal.counter
         # To load a model takes about as long as to answer some requests.
         self.busy = signal.waiting + (COLD if signal.warm is False else 0.0)
-        self.polled_at, self.waiting, self.kv_use, self.warm = now, signal.waiting, signal.kv_use, signal.warm
+        self.polled_at, self.waiting = now, signal.waiting
 
     def sleep(self, now: float, began: float, seconds: float, limited: bool) -> None:
         """Leave it alone for so many seconds; 0: for longer each time that it asks for it."""
