@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from handlers.base.handler import BaseHandler
@@ -113,7 +113,7 @@ def face_of(endpoint: str) -> str:
     return next((face for start, face in _FACES if endpoint.startswith(start)), "api")
 
 
-def told(standing: tuple[Standing, ...], limits: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def told(standing: Sequence[Standing], limits: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """What is left, in the headers of the dialect whose own begin with ``limits``."""
     if limits == OPENAI:
         yield from openai_headers(standing)

@@ -52,7 +52,7 @@ class Charge:
     @property
     def tokens(self) -> Tokens:
         """All that is to be paid."""
-        return self.told + self.guessed
+        return self.told.plus(self.guessed)
 
 
 @dataclass(slots=True)
@@ -107,11 +107,11 @@ class Books:
         same = deployment.name == charge.plan.model
         charge.price = price = charge.plan.price if same else self._price(deployment)
         if told is not None:
-            charge.told += told
+            charge.told = charge.told.plus(told) if charge.told is not NONE else told
             charge.micro_usd += cost(price, told)
         elif sent and (charge.read or wrote):
             guess = Tokens(charge.read, wrote)
-            charge.guessed += guess
+            charge.guessed = charge.guessed.plus(guess)
             charge.micro_usd += cost(price, guess)
             charge.estimated = True
 
