@@ -50,10 +50,11 @@ class Account:
         access, grant, books = handler.snapshot.access, handler.grant, handler.gateway.books
         assert access is not None
         assert grant is not None
-        read, most = handler.tokens, most_of(sent)
+        plan = books.plan(access, grant, deployment)
+        need = books.wanted(plan, handler.tokens, most_of(sent), blind=blind)
         for last in (False, True):
             try:
-                charge = books.begin(access, grant, deployment, read, most, blind=blind)
+                charge = await books.begin(plan, need)
                 break
             except LimitReached as error:
                 if last or not error.running:

@@ -52,6 +52,8 @@ class Reservation:
     bounds: Sequence[_Taken] = ()
     purses: Sequence[_Paid] = ()
     settled: bool = False
+    #: How often each of it counts here, because other gateways count too.
+    weight: int = 1
     #: The budget that is fullest above one of its shares, and how full, in percent.
     warning: tuple[str, int] | None = None
     #: Budgets of which that is to be told, for the first time in their period.
@@ -72,20 +74,29 @@ class Meter:
         #: By budget, the period that it was in last: when it began and ends.
         self._periods: dict[bytes, tuple[int, int]] = {}
 
-    def reserve(self, plan: Plan, need: Need, now: Now) -> Reservation:
-        """Let the request in. Raises ``LimitReached``, ``BudgetSpent``, ``RequestTooLarge`` or ``NotAllowed``."""
+    def reserve(
+        self, plan: Plan, need: Need, now: Now, part: int = 1, *, covered: bool = False
+    ) -> Reservation:
+        """Let the request in. ``part``: of how many gateways this one has its share; ``covered``: all of them together have let it
+        in already, and here it is only counted. Raises ``LimitReached``, ``BudgetSpent``, ``RequestTooLarge`` or
+        ``NotAllowed``."""
         cells, steady = self._cells, now.steady
-        taken = Reservation(plan, now)
+        taken = Reservation(plan, now, weight=part)
         with cells.alone():
-            purses = [self._paid(purse, plan, need, now) for purse in plan.purses]
+            purses = [
+                self._paid(purse, plan, need, now, 1 if covered and not purse.budget.rolling else part)
+                for purse in plan.purses
+            ]
             bounds, longest, tightest = [], 0, None
             for bound in plan.bounds:
                 amount = 1 if bound.counts <= RUNNING else _tokens(bound, need)
+                amount *= part
                 place = cells.find(bound.cell, steady)
                 numbers = cells.get(place)
-                wait = _wait(bound, amount, numbers, steady)
-                if wait > longest:
-                    longest, tightest = wait, bound
+                if not covered or bound.counts == RUNNING:
+                    wait = _wait(bound, amount, numbers, steady)
+                    if wait > longest:
+                        longest, tightest = wait, bound
                 bounds.append((bound, amount, place, numbers))
             if tightest is not None:
                 error = _reached(tightest, longest)
@@ -109,7 +120,7 @@ class Meter:
         taken.bounds, taken.purses = bounds, purses
         return taken
 
-    def _paid(self, purse: Purse, plan: Plan, need: Need, now: Now) -> _Paid:
+    def _paid(self, purse: Purse, plan: Plan, need: Need, now: Now, weight: int) -> _Paid:
         """What that budget reserves. Raises ``BudgetSpent`` or ``NotAllowed``."""
         budget, amount = purse.budget, need.cost
         if plan.price is None and budget.unpriced == "deny":
@@ -118,7 +129,7 @@ class Meter:
         if amount > budget.limit // _SHARE:
             amount = max(1, budget.limit // _SHARE)
         place, numbers = self._purse(purse, now)
-        if numbers[VALUE] + numbers[HELD] + amount > budget.limit:
+        if (numbers[VALUE] + numbers[HELD] + amount) * weight > budget.limit:
             raise self._spent(purse, now)
         return purse, amount, place, numbers
 
@@ -139,7 +150,7 @@ class Meter:
                     numbers[HELD] = max(0, numbers[HELD] - amount)
                     cells.hold(place, self._row, -amount)
                 else:
-                    really = _really(counts, used)
+                    really = _really(counts, used) * taken.weight
                     numbers[VALUE] = numbers[UNTIL] = bound.rate.corrected(
                         numbers[VALUE], steady, amount, really, taken.at.steady
                     )
@@ -292,7 +303,8 @@ def _really(counts: Counts, used: Need) -> int:
 
 def _wait(bound: Bound, amount: int, numbers: Numbers, steady: int) -> int:
     if bound.counts == RUNNING:
-        return SECOND if numbers[HELD] + amount > bound.limit.limit else 0
+        held = numbers[HELD]
+        return SECOND if held and held + amount > bound.limit.limit else 0  # a share is never nothing
     return bound.rate.wait(numbers[VALUE], steady, amount)
 
 
