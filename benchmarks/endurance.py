@@ -53,6 +53,9 @@ def start(bench: Bench) -> list[Row]:
     seconds = Row("start", "start to the first answer", "s")
     size = Row("start.memory", "memory after the start", "MiB")
     with upstream("fast", bench.place) as behind:
+        port = free_port()
+        command, env = gateway_command(bench.place, port, {"fast": behind})
+        _start(bench, command, env, f"http://127.0.0.1:{port}/api/ping")  # so that all modules are compiled
         for _ in range(bench.runs):
             port = free_port()
             command, env = gateway_command(bench.place, port, {"fast": behind})

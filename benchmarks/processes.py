@@ -76,11 +76,14 @@ def free_port() -> int:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without what would configure the gateway, or send what goes to this machine through a proxy."""
+    """Ours without what would configure the gateway, send what goes to this machine through a proxy, or make Python
+    compile at each start what an installation holds compiled."""
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("LLM_PROXY_API_") and not name.lower().endswith("_proxy")
+        if not name.startswith("LLM_PROXY_API_")
+        and not name.lower().endswith("_proxy")
+        and name != "PYTHONDONTWRITEBYTECODE"
     }
 
 

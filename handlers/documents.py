@@ -40,7 +40,9 @@ class OpenAPIHandler(BaseHandler):
     def seen(self, document: Document) -> Document:
         """As it is right where it was asked for: behind a proxy the paths may begin elsewhere."""
         if self.verdict is not None and self.verdict.asked.prefix:
-            return _with_server(document, self.verdict.asked.prefix)
+            return _with_server.__wrapped__(
+                document, self.verdict.asked.prefix
+            )  # a client may have chosen it
         # Without a word of a proxy, relative to the document itself (OpenAPI 3.1, section 4.8.5): each place has its tag.
         seen = _with_server(document, "/".join([".."] * (self.request.path.count("/") - 1)) or ".")
         return replace(seen, tag=document.tag)

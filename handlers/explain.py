@@ -18,6 +18,7 @@ from handlers.base.explaining import Explaining, explaining
 from handlers.base.handler import BaseHandler
 from handlers.base.prepared import Own, Prepared
 from handlers.base.shown_call import shown_call
+from llm_proxy.access import market
 from llm_proxy.clients.application import GatewayApplication
 from llm_proxy.clients.headers import RequestHeaders
 from llm_proxy.clients.tornado_internals import implements
@@ -150,9 +151,10 @@ class ExplainHandler(BaseHandler):
     def _price(self, found: Outlook, needs: Needs) -> float | None:
         """What the request's own tokens cost, if the configuration says so."""
         access, chosen = self.snapshot.access, found.chosen
-        if access is None or chosen is None:
+        if chosen is None:
             return None
-        price = access.prices.get(found.resolved.name) or access.prices.get(chosen.model)
+        own = access.prices.get(chosen.name) if access is not None else None
+        price = own or market.price_of(chosen)
         return None if price is None else round(needs.likely * price.input / 1e6, 9)
 
 

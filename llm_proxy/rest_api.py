@@ -19,6 +19,11 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+# What is imported stays: to look through it for garbage again and again takes a sixth of the start.
+gc.disable()
+
+# isort: split
+
 from llm_proxy.access.cells import Cells
 from llm_proxy.clients.http_server import StartError, check_descriptors
 from llm_proxy.live.config.loader import ConfigError
@@ -47,6 +52,8 @@ from llm_proxy.settings import (
 )
 from llm_proxy.telemetry import log as logs
 from llm_proxy.telemetry.metrics.sheet import Sheets
+
+gc.enable()
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
 

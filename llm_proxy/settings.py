@@ -162,6 +162,9 @@ class Settings(BaseModel):
         le=1_000_000,
     )
     metrics_keep: float = _seconds(600.0, "series of a model that was removed stay on /metrics for so long")
+    trace_attributes: Annotated[tuple[Literal["genai", "openinference"], ...], _each(str)] = _set(
+        ("genai",), "genai, openinference, or both with a comma: by which conventions traces tell of calls"
+    )
     workers: int = _set(1, "a number of processes from 0 to 256; 0 = one for each core", ge=0, le=256)
     tls_cert: Path | None = _set(
         None, "path of the certificate (chain) that clients see, in PEM format; empty = plain HTTP"

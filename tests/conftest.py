@@ -18,6 +18,12 @@ from tests.support.loops import own_loop
 _FOREIGN = re.compile(r"LLM_PROXY_API_.*|.*_PROXY|.*_API_KEY", re.IGNORECASE)
 
 
+@pytest.fixture(autouse=True)
+def patient_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit of configuration and prompts together is one state on a busy machine too; one test says how long it waits."""
+    monkeypatch.setattr("llm_proxy.live.watching.reload_steps._LEAST", 0.5)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Scrub the environment, and begin to record every log record."""
     for name in [name for name in os.environ if _FOREIGN.fullmatch(name)]:

@@ -152,6 +152,7 @@ def test_error_sample(origin: str) -> None:
         "docs/clients.md",
         "docs/failures.md",
         "docs/architecture.md",
+        "docs/routing.md",
     ],
 )
 def test_links(page: str) -> None:

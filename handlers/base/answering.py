@@ -21,12 +21,13 @@ from tornado.iostream import StreamClosedError
 
 from handlers.base.charging import Account, refused, told
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
-from handlers.base.joining import trace_lines
+from handlers.base.joining import join
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.measuring import measure, measure_call
-from handlers.base.prepared import Made, Prepare, Prepared, UsedPrompt
+from handlers.base.prepared import Begun, Made, Prepare, Prepared, UsedPrompt
 from handlers.base.redaction import conceal, without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
+from handlers.base.tracing import call_ends
 from llm_proxy.access.cost import usage_at_end
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
 from llm_proxy.faces.face import OpenAIFace
@@ -34,6 +35,7 @@ from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.net.pace import Pace
 from llm_proxy.relay.attempt_words import words
 from llm_proxy.relay.attempts import Attempts, Wish
+from llm_proxy.relay.continuity import Continuity, may_be_continued
 from llm_proxy.relay.memory import COST
 from llm_proxy.relay.reading import read_answer
 from llm_proxy.relay.relay import Relay, Tally, expressed
@@ -72,6 +74,8 @@ class AnsweringHandler(BaseHandler):
     bills: ClassVar[bool] = True
     #: The attempts at several upstreams; None where there is one and nothing else is configured.
     tries: Attempts | None = None
+    #: The stream that runs, if another upstream may go on with it.
+    begun_answer: Begun | None = None
     #: What headers about limits begin with in the endpoint's dialect.
     limits: ClassVar[tuple[str, ...]] = OPENAI
     #: Whom it is asked of.
@@ -87,7 +91,7 @@ class AnsweringHandler(BaseHandler):
     #: Seconds spent waiting for a slow client.
     client_seconds = 0.0
     #: The answer's figures, once it is over; and how many calls were made for it.
-    _tally: Tally | None = None
+    tally: Tally | None = None
     _calls = 0
     #: ``Sink.offer``: the connection's own, once the answer has begun.
     offer: Callable[[bytes], bool] = staticmethod(_not_yet)
@@ -242,6 +246,8 @@ class AnsweringHandler(BaseHandler):
         adapter, request, deployment = made.adapter, made.request, made.deployment
         self.say_who(deployment, made.dropped, prepared.prompt)
         tally = Tally()
+        if self.span is not None:
+            self.span.sent, self.span.stream = request.sent, bool(request.stream)
         exchange = self._open(made.call, deployment)
         del made  # it holds the body
         relay = Relay(
@@ -257,7 +263,9 @@ class AnsweringHandler(BaseHandler):
         tries = self.tries
         if tries is not None:
             tries.opened(exchange)
-            relay.first_token = tries.token if request.stream else None
+            if request.stream:
+                relay.first_token = tries.token
+                relay.continuity = self._remembered(tries, prepared)
         self.facts["stream"] = bool(request.stream)
         if deployment.on_client_gone == "drain":
             self._drain_seconds = deployment.drain_seconds
@@ -271,6 +279,8 @@ class AnsweringHandler(BaseHandler):
                     await relay.stream(self)
                 else:
                     response = await relay.whole()
+                    if self.span is not None:
+                        self.span.answer = response.data
                 if tries is not None:
                     tries.answered(tally.usage)
                 if self._left_at is not None:
@@ -288,6 +298,49 @@ class AnsweringHandler(BaseHandler):
                     said = await self.offloaded(size, expressed, self.face.whole, response, paid=True)
                 await self._send_whole(said)
         finally:
+            self.gateway.running.discard(self)
+
+    def _remembered(self, tries: Attempts, prepared: Prepared) -> Continuity | None:
+        """What remembers the answer, if it may be gone on with by another upstream; the head says so."""
+        request = prepared.request
+        wanted = tries.model.policy.on_break == "continue" and prepared.native is None
+        if not wanted or not isinstance(request, ChatRequest) or not may_be_continued(request):
+            self.begun_answer = None
+            return None
+        self.begun_answer = Begun(request, prepared.face, Continuity())
+        self.answer_headers.put("X-Llm-Continuation", "allowed")
+        return self.begun_answer.continuity
+
+    async def go_on(self, answer: Begun, deployment: Deployment) -> None:
+        """Let ``deployment`` go on with an answer that broke off. Raises ``GatewayError``."""
+        tries = self.tries
+        assert tries is not None
+        request = answer.continuity.request(answer.request, deployment)
+        made = await self.made(Prepared(request, answer.face), request, deployment)
+        exchange, tally = self._open(made.call, made.deployment), Tally()
+        tries.opened(exchange)
+        answer.continuity.begin(deployment.provider)
+        self.upstream = deployment
+        self.facts.update(
+            continued_by=deployment.provider, provider=deployment.provider, upstream_model=deployment.model
+        )
+        relay = Relay(
+            exchange,
+            made.adapter,
+            made.request,
+            made.deployment,
+            answer.face,
+            tally,
+            self.gateway.keep_alive,
+            self.worked_out,
+            continuity=answer.continuity,
+        )
+        self.gateway.running.add(self)
+        try:
+            await relay.stream(self)
+            tries.answered(tally.usage)
+        finally:
+            self.count(tally, exchange)
             self.gateway.running.discard(self)
 
     async def made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:
@@ -331,15 +384,11 @@ class AnsweringHandler(BaseHandler):
     def _open(self, call: HttpCall, deployment: Deployment) -> Exchange:
         """The exchange for ``call``, which tells what it holds of bodies."""
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
-        exchange.context = self.told_upstream(deployment)
+        join(self, exchange, deployment)
         exchange.hold = self.hold
         if self._size >= OFF_LOOP and not self._answered:
             exchange.sent = self._upstream_has_it
         return exchange
-
-    def told_upstream(self, deployment: Deployment) -> bytes:
-        """Which trace a call of ``deployment`` belongs to, as lines for its head; nothing where it shall not be told."""
-        return trace_lines(self) if deployment.trace else b""
 
     def _upstream_has_it(self) -> None:
         """The answer has begun, so the body as it was sent is not kept any more; the request as values is."""
@@ -566,7 +615,7 @@ class AnsweringHandler(BaseHandler):
         return bool(self.facts.get("stream"))
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
-        measure(self, self._tally, status, ended, seconds)
+        measure(self, self.tally, status, ended, seconds)
 
     def on_connection_close(self) -> None:
         if self._delivered():
@@ -622,7 +671,7 @@ class AnsweringHandler(BaseHandler):
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""
-        self._tally = tally
+        self.tally = tally
         if tally.first_event_at is not None:
             self.facts["first_byte_ms"] = _ms(tally.first_event_at - self.started)
             if tally.events > 1 and tally.last_event_at is not None:
@@ -652,6 +701,8 @@ class AnsweringHandler(BaseHandler):
             self.facts["abort_ms"] = _ms(perf_counter() - self._left_at)
         if self.upstream is not None:
             measure_call(self, exchange, self.upstream.provider)
+        if self.span is not None:
+            call_ends(self.span, exchange)
         self._calls += 1
         self.facts["attempts"] = self._calls
         self.facts["upstream_bytes"] = exchange.received

@@ -29,6 +29,7 @@ from llm_proxy.routing.lacking import Lacking
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.process_report import ProcessReport
+from llm_proxy.telemetry.traces.tracer import Tracer
 from llm_proxy.wire.calls import Deployment
 
 
@@ -108,6 +109,8 @@ class Gateway:
     #: What is counted and timed, and what brings the gauges up to date.
     metering: Metering = field(default_factory=Metering)
     refresh: Callable[[], None] = lambda: None
+    #: What becomes of traces; None: nothing is recorded.
+    tracer: Tracer | None = None
     #: Whether all that is bound are addresses of this machine alone.
     local: bool = False
     #: Who has which key, and what it may.

@@ -24,6 +24,7 @@ from tornado.web import HTTPError, MissingArgumentError, stream_request_body
 
 from handlers.base.gate import Models, Needs
 from handlers.base.gateway import Gateway
+from handlers.base.tracing import RequestSpan, begin, send
 from llm_proxy.access.cost import tokens_of
 from llm_proxy.access.secrets import PREFIX as KEY_PREFIX
 from llm_proxy.access.secrets import redacted
@@ -130,6 +131,8 @@ class BaseHandler(LeanRequestHandler):
     #: The trace that the request belongs to; and what the client has said of it, if it did.
     trace = ""
     context: TraceContext | None = None
+    #: What is noted of it for a collector, if it is recorded.
+    span: RequestSpan | None = None
     #: The status of an answer that broke after its head was sent.
     broken: int | None = None
     #: What the front door says of it, if there was anything to judge.
@@ -562,6 +565,8 @@ class BaseHandler(LeanRequestHandler):
         total = ended - self.started
         status = 499 if self.gone else self.get_status()
         self.measured(499 if self.gone else self.broken or status, ended, total)
+        if self.span is not None:
+            send(self, self.span, 499 if self.gone else self.broken or status)
         if not access_log.isEnabledFor(logging.DEBUG if self.probe and status < 400 else logging.INFO):
             return
         fields: dict[str, Any] = {
@@ -607,6 +612,9 @@ class BaseHandler(LeanRequestHandler):
             self.context = read_context(fields["traceparent"], fields.get("tracestate"))
         # Another id for each, since a trace may have many requests.
         self.trace = made if self.context is None else self.context.trace
+        tracer = self.gateway.tracer
+        if tracer is not None and not self.probe and tracer.takes(self.trace, self.context):
+            self.span = begin()
 
 
 class NotFoundHandler(BaseHandler):

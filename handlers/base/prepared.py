@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from llm_proxy.faces.face import Face
+from llm_proxy.relay.continuity import Continuity
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter
@@ -44,6 +45,14 @@ class Own(NamedTuple):
 
 #: Asked anew for each deployment that is tried. Raises ``RequestError``.
 Prepare = Callable[[Deployment], Awaitable[Prepared | Own]]
+
+
+class Begun(NamedTuple):
+    """A streamed answer that another upstream may go on with if it breaks off."""
+
+    request: ChatRequest
+    face: Face
+    continuity: Continuity
 
 
 class Made(NamedTuple):

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from handlers.base.answering import AnsweringHandler
+from handlers.base.joining import join
 from handlers.base.routed import carry_out
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.relay.attempts import Attempts
@@ -54,7 +55,7 @@ class RelayingHandler(AnsweringHandler):
             await self.charge(deployment, {}, blind=self.blind)
         self.upstream = deployment
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
-        exchange.context = self.told_upstream(deployment)
+        join(self, exchange, deployment)
         if self.tries is not None:
             self.tries.opened(exchange)
         self.gateway.running.add(self)

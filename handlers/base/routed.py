@@ -5,12 +5,13 @@ answers. Whom to ask and what may be hidden is ``llm_proxy.relay.attempts``'s to
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handlers.base.prepared import Prepare
 from handlers.base.racing import Race
 from handlers.base.redaction import conceal
-from llm_proxy.errors import GatewayError
+from llm_proxy.errors import GatewayError, RequestError
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
 from llm_proxy.routing.affinity import BLOCK, MOST_BLOCKS, Prompt, prompt_of, session_in
@@ -51,7 +52,10 @@ async def carry_out(
                 return
             conceal(error, tries.upstream or deployment)
             if handler.gone or not tries.failed(error):
-                raise tries.verdict(error)
+                broken = await _gone_on(handler, tries, error)
+                if broken is None:
+                    return
+                raise tries.verdict(broken)
             if race is not None:
                 await race.end()
                 race = tries.race = None
@@ -62,6 +66,23 @@ async def carry_out(
         tries.close()
         running.discard(handler)
         handler.facts |= tries.facts()
+
+
+async def _gone_on(handler: AnsweringHandler, tries: Attempts, error: GatewayError) -> GatewayError | None:
+    """Let another upstream go on with an answer that broke off in ``error``, if it may be; what is to be told, if it is
+    not."""
+    answer = handler.begun_answer
+    if answer is None or handler.gone or not tries.committed or not answer.continuity.possible:
+        return error
+    deployment = tries.next_part(error)
+    if deployment is None:
+        return error
+    failed = await _tried(partial(handler.go_on, answer), deployment)
+    if failed is None:
+        return None
+    conceal(failed, deployment)
+    tries.failed(failed)
+    return error if isinstance(failed, RequestError) else failed
 
 
 async def _tried(

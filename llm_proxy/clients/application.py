@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -41,14 +41,7 @@ _NOTHING: Sequence[bytes] = ()
 
 def _name_in(host: str) -> str:
     """The name or address in a Host field. Raises ``HTTPInputError``."""
-    if len(host) > hosts.LONGEST:  # clients choose what is kept, so it is short
-        raise HTTPInputError("bad Host")
-    return _sound_name(host)
-
-
-@lru_cache(maxsize=256)
-def _sound_name(host: str) -> str:
-    if not _HOST.fullmatch(host):
+    if len(host) > hosts.LONGEST or not _HOST.fullmatch(host):
         raise HTTPInputError("bad Host")
     return hosts.host_and_port(host)[0]
 
@@ -78,7 +71,10 @@ class Request(HTTPServerRequest):
                 raise HTTPInputError(str(error)) from error
             host = host if named is None else named
         self.host = host
-        self.host_name = _name_in(host)
+        # A connection's requests name one host: it is kept there, and goes with it.
+        if connection.host_names[0] != host:  # type: ignore[attr-defined]
+            connection.host_names = host, _name_in(host)  # type: ignore[attr-defined]
+        self.host_name: str = connection.host_names[1]  # type: ignore[attr-defined]
         #: As it came, but for the form of the whole.
         self.uri = target
         self.path, _, self.query = target.partition("?")

@@ -117,6 +117,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         #: Whether there has been a transport.
         self.begun = False
         self.say_close = True
+        #: The Host of the last request, and the name in it.
+        self.host_names = ("\n", "")  # as no Host is
 
     @property
     def local_ip(self) -> str:

@@ -79,6 +79,10 @@ HEADERS: dict[str, tuple[str, Schema]] = {
         "The model that was asked for, and the one that answers in its place: `a->b`.",
         STRING,
     ),
+    "X-LLM-Continuation": (
+        "`allowed`: if the stream breaks off, another upstream may go on with it.",
+        STRING,
+    ),
     "X-Prompt": ("The prompt that was put in front: id@hash, and its language.", STRING),
     "X-Dropped-Params": ("Fields of the request that the provider's API cannot express.", STRING),
     "X-Token-Count": ("`estimate` where nobody could count.", STRING),
@@ -88,7 +92,14 @@ HEADERS: dict[str, tuple[str, Schema]] = {
 }
 #: On every answer, and on those that an upstream was asked for.
 ALWAYS = ("X-Request-Id", "X-Trace-Id", "X-Config-Generation")
-ASKED = ("X-LLM-Provider", "X-LLM-Model", "X-LLM-Attempts", "X-LLM-Fallback", "X-Dropped-Params")
+ASKED = (
+    "X-LLM-Provider",
+    "X-LLM-Model",
+    "X-LLM-Attempts",
+    "X-LLM-Fallback",
+    "X-LLM-Continuation",
+    "X-Dropped-Params",
+)
 
 _WHAT: dict[str, str] = {
     "400": "The request is malformed; the first problems are named with their paths, the rest counted.",

@@ -50,6 +50,8 @@ class _Choice:
         self._choice: _Json = {"index": index, "message": {}, "finish_reason": None}
         self._message: _Json = {"role": "assistant", "content": None}
         self._calls: dict[int, _Json] = {}
+        #: The index behind all that there were.
+        self._next = 0
         self._latest = -1
 
     def whole(self) -> _Json:
@@ -86,7 +88,8 @@ class _Choice:
         """Add a piece of a tool call; one without an index goes on with the latest, unless it has another id."""
         latest = self._calls.get(self._latest)
         another = latest is None or (piece.get("id") or latest["id"]) != latest["id"]
-        self._latest = _index(piece, max(self._calls, default=-1) + 1 if another else self._latest)
+        self._latest = _index(piece, self._next if another else self._latest)
+        self._next = max(self._next, self._latest + 1)
         blank = {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
         call = self._calls.setdefault(self._latest, blank)
         for key, value in piece.items():

@@ -27,6 +27,7 @@ from llm_proxy.routing.able import Able, Needs, is_bounded
 from llm_proxy.routing.affinity import Prompt
 from llm_proxy.routing.outcomes import SERVED, Outcome, judge
 from llm_proxy.routing.pick import Choice, Nobody, Wait, pick
+from llm_proxy.routing.prefill import takes_prefill
 from llm_proxy.routing.queueing import Priority, Ticket
 from llm_proxy.routing.standing import standing
 from llm_proxy.routing.states import Running
@@ -126,7 +127,7 @@ class Attempts:
         self.model = resolved
         self.state = self._router.states.model(resolved.name, self._loop.time())
         self.state.budget.request(self._loop.time())
-        self._router.asked(resolved.name, rows, self._loop.time())
+        self._router.asked(resolved.name, [row for row in rows if row.weight > 0], self._loop.time())
         self._seen.add(resolved.name)
         self._candidates = [row for row in rows if able(row)] if able is not None else list(rows)
         self._unweighed = self._wish.needs is not None
@@ -396,6 +397,25 @@ class Attempts:
         self._last = self._last or error
         self._candidates = [row for row in self._candidates if row.api_type != deployment.api_type]
         return bool(self._candidates)
+
+    def next_part(self, error: GatewayError) -> Deployment | None:
+        """Who goes on with an answer that broke off in ``error``; it counts as asked. None if nobody may."""
+        broken, now = self._current, self._loop.time()
+        if broken is None or not judge(error).hide:
+            return None
+        found = pick(
+            [row for row in self._candidates if takes_prefill(row)],
+            self._router.states,
+            now=now,
+            chance=self._router.chance,
+            policy=self.model.policy,
+            tried={broken.deployment.upstream_key},
+            pinned=self.model.pinned,
+            wait=0.0,
+        )
+        if not isinstance(found, Choice) or not self.state.budget.take(now):
+            return None
+        return found.deployment if self._begin(found) else None
 
     # -- two at a time
 

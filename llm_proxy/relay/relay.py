@@ -18,6 +18,7 @@ from llm_proxy.errors import UpstreamError
 from llm_proxy.faces.face import Face
 from llm_proxy.relay.assemble import collect, explode
 from llm_proxy.relay.clock import Clock
+from llm_proxy.relay.continuity import Continuity
 from llm_proxy.relay.reading import LINGER, is_event_stream, read_answer, read_whole, refuse_errors
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
 from llm_proxy.relay.withheld import Withheld
@@ -99,6 +100,8 @@ class Relay:
     #: Told when the first token of a stream is about to be sent: until then nothing of it is, so that another upstream may
     #: still be asked. None: it is sent as it comes.
     first_token: Callable[[], None] | None = None
+    #: What remembers the answer, so that another upstream may go on with it.
+    continuity: Continuity | None = None
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
@@ -204,9 +207,11 @@ class _Stream:
         self.withheld: Withheld | None = None
         if relay.first_token is not None:
             self.withheld, self.offer, self.canonical = Withheld(), _never, False
-        self.reader = relay.reader() if relay.face.translates else None
+        self.reader: AnswerReader | Continuity | None = relay.reader() if relay.face.translates else None
         #: The face's, as it was after the newest write.
         self.retold = relay.face.retold
+        if relay.continuity is not None:
+            self.reader, self.canonical = relay.continuity.over(self.reader), False
         self.decoder = relay.provider.stream_decoder(relay.request)
         self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
@@ -311,7 +316,7 @@ class _Stream:
         assert self.relay.first_token is not None
         self.relay.first_token()
         rest, self.withheld = self.withheld.rest(), None
-        self.canonical = self.face.canonical
+        self.canonical = self.face.canonical and self.relay.continuity is None
         return rest
 
     def _push(self, data: bytes) -> bool:

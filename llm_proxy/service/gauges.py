@@ -93,6 +93,8 @@ class Gauges:
     def _count(self) -> None:
         """What must not be lost when the process is."""
         self._meter.advance(f.CPU, time.process_time())
+        if self._gateway.tracer is not None:
+            self._meter.advance(f.SPANS_DROPPED, self._gateway.tracer.dropped)
         self._meter.advance(f.LOG_DROPPED, logs.counters.dropped + logs.counters.failed)
 
     def _tell_upstreams(self) -> None:

@@ -80,6 +80,7 @@ from llm_proxy.service.usage_books import shared_limits
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.sheet import Sheets
+from llm_proxy.telemetry.traces.tracer import Tracer
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from llm_proxy.wire.listen_on import Places
@@ -214,6 +215,7 @@ class Service:
             documents=partial(operations.documents, settings.ep_prefix),
             books=self.books,
             metering=metering_of(settings, shared.sheets if shared else None, row),
+            tracer=Tracer.of(env, settings.trace_attributes),
         )
         self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
@@ -309,6 +311,8 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         self.gauges.stop()
+        if gateway.tracer is not None:
+            await asyncio.to_thread(gateway.tracer.stop)
         self.lists.stop()
         gateway.polls.close()
         gateway.upstream.close()

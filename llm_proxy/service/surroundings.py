@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from llm_proxy.net import trust_store
 from llm_proxy.settings import SettingsError
+from llm_proxy.telemetry.traces.options import read_options
 from llm_proxy.upstreams.proxies import Proxies, from_environment
 
 #: Other programs' names for ``SSL_CERT_FILE``.
@@ -35,6 +36,7 @@ def warnings(env: Mapping[str, str]) -> Iterator[str]:
             "a port may follow a name or an address)"
         )
     yield from trust_store.complaints(env)
+    yield from read_options(env)[1]
     if not env.get("SSL_CERT_FILE"):
         for name in _FOREIGN:
             if env.get(name):

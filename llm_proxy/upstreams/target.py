@@ -25,8 +25,6 @@ USER_AGENT = f"llm-proxy-api/{__version__}"
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VISIBLE = re.compile(r"[!-~]+")
-#: Field names that have passed ``_TOKEN``; bounded, because a few dozen names make up all traffic.
-_good_names: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +122,8 @@ def request_head(method: str, path: str, fields: Iterable[tuple[str, str]]) -> b
     """The request line and ``fields`` as bytes, empty line included. Raises ``ValueError`` on anything unsendable."""
     lines = [f"{method} {path} HTTP/1.1"]
     for name, value in fields:
-        if name not in _good_names:
-            _check_name(name)
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"not a header name: {name[:40]!r}")
         lines.append(f"{name}: {value}")
     if not _TOKEN.fullmatch(method):
         raise ValueError("the method is not a token")
@@ -138,10 +136,3 @@ def request_head(method: str, path: str, fields: Iterable[tuple[str, str]]) -> b
     except UnicodeEncodeError:
         # "from None": the original quotes the whole head, keys included.
         raise ValueError("a header contains a character outside Latin-1") from None
-
-
-def _check_name(name: str) -> None:
-    if not _TOKEN.fullmatch(name):
-        raise ValueError(f"not a header name: {name[:40]!r}")
-    if len(_good_names) < 1024 and len(name) <= 64:
-        _good_names.add(name)

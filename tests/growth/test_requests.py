@@ -17,9 +17,10 @@ from llm_proxy.faces.gemini.native import without_our_signatures
 from llm_proxy.faces.ollama import request as ollama
 from llm_proxy.faces.responses import request as responses
 from llm_proxy.faces.responses.native_history import cleaned as without_our_thoughts
-from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest, validated
 from providers.discovery import discover
+from providers.vendors import VENDORS
 from tests.support.growth import ALLOWED, growth
 from tests.support.hostile import CHAT, GEMINI, MESSAGES, OLLAMA, RESPONSES, Body, Shape
 
@@ -105,6 +106,65 @@ def test_an_upstream_is_asked_in_proportion(shape: str, row: tuple[str, str]) ->
         return adapter.adapter_for(request, deployment).chat_call(request, deployment)
 
     assert growth(lambda n: ChatRequest.of(CHAT[shape](n)), _quietly(ask), SIZE) <= ALLOWED
+
+
+def _everything(n: int) -> Body:
+    """A request with ``n`` of each kind of thing that is sound."""
+    parts = [shape(n) for name, shape in CHAT.items() if not name.startswith(_WRONG)]
+    messages = [message for body in parts for message in body["messages"]]
+    tools = [tool for body in parts for tool in body.get("tools", ())]
+    return {
+        **{name: value for body in parts for name, value in body.items()},
+        "messages": messages,
+        "tools": tools,
+    }
+
+
+#: The other vendors, with everything at once: what grows with the square in one of its kinds shows there too.
+OTHERS = sorted(VENDORS.keys() - {vendor for _, vendor in ROWS})
+
+
+@pytest.mark.parametrize("vendor", OTHERS)
+def test_every_vendor_is_asked_in_proportion(vendor: str) -> None:
+    """The call for each row of the table of vendors."""
+    deployment, adapter = _row("openai", vendor), discover()["openai"]
+
+    def ask(request: ChatRequest) -> object:
+        return adapter.adapter_for(request, deployment).chat_call(request, deployment)
+
+    assert growth(lambda n: ChatRequest.of(_everything(n)), _quietly(ask), 100) <= ALLOWED
+
+
+#: The calls of each API that is passed on as it is.
+NATIVE: Mapping[tuple[str, str], Mapping[str, Shape]] = {
+    ("openai", "/v1/responses"): RESPONSES,
+    ("openai", "/v1/completions"): {
+        "prompts": lambda n: {"model": "m", "prompt": ["x"] * n},
+        "unknown names": lambda n: {"model": "m", "prompt": "x", **{f"k{i}": 1 for i in range(n)}},
+    },
+    ("anthropic", "/v1/messages"): MESSAGES,
+    ("anthropic", "/v1/messages/count_tokens"): MESSAGES,
+    ("gemini", "generateContent"): GEMINI,
+    ("ollama", "/api/chat"): OLLAMA,
+}
+
+
+@pytest.mark.parametrize(
+    ("api_type", "path", "shape"),
+    [(*call, shape) for call, shapes in NATIVE.items() for shape in shapes if not shape.startswith("wrong")],
+)
+def test_a_native_call_is_made_in_proportion(api_type: str, path: str, shape: str) -> None:
+    """What goes to an upstream of the client's own dialect."""
+    deployment, adapter = _row(api_type, "openai" if api_type == "openai" else ""), discover()[api_type]
+    found = adapter.native(path)
+    assert found is not None, path
+    call = found.at(deployment)
+
+    def ask(body: Body) -> object:
+        call.takes(body, deployment)
+        return call.chat_call(NativeRequest(body), deployment)
+
+    assert growth(NATIVE[api_type, path][shape], _quietly(ask), SIZE) <= ALLOWED
 
 
 @pytest.mark.parametrize("row", ROWS, ids="-".join)

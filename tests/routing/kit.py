@@ -13,16 +13,22 @@ from tests.support.client import Answer
 from tests.support.gateway import RunningGateway
 from tests.support.loops import wait_until
 from tests.support.peer import Exchange, Peer, Script
+from tests.support.request_parser import Received
 from tests.support.scripts import answer_json, sse, stream
 
 MESSAGES = [{"role": "user", "content": "Hello!"}]
 STREAM = {"model": "m", "messages": MESSAGES, "stream": True}
 WHOLE = {"model": "m", "messages": MESSAGES, "stream": False}
 TEXT = "one two"
+#: What the gateway asks on its own.
+_ABOUT_LOAD = ("metrics", "slots", "ps", "props")
 
 
 async def serves(exchange: Exchange) -> None:
     """A healthy server of OpenAI's dialect."""
+    if exchange.request.method == "GET":
+        await answer_json({"error": {"message": "?"}}, 404)(exchange)
+        return
     body = exchange.request.json()
     if exchange.request.path.endswith("/embeddings"):
         vector = {"object": "embedding", "index": 0, "embedding": [0.5]}
@@ -120,5 +126,9 @@ class Fleet:
         )
 
     def asked(self) -> list[int]:
-        """How many requests each upstream has got."""
-        return [len(peer.requests) for peer in self.peers]
+        """How many requests each upstream has got, those of clients alone."""
+        return [len(self.requests(at)) for at in range(1, len(self.peers) + 1)]
+
+    def requests(self, at: int) -> list[Received]:
+        """What upstream ``at`` was asked, but for how busy it is."""
+        return [one for one in self.peers[at - 1].requests if one.path.rpartition("/")[2] not in _ABOUT_LOAD]

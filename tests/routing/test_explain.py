@@ -13,6 +13,7 @@ import pytest
 
 from tests.handlers.kit import COMPLETION, access_lines
 from tests.routing.kit import MESSAGES, Fleet, serves, status
+from tests.support.access_kit import bearer, row, write_access
 from tests.support.client import Answer, request
 from tests.support.gateway import RunningGateway
 from tests.support.loops import wait_until
@@ -267,3 +268,17 @@ async def test_it_counts_for_nothing(tmp_path: Path) -> None:
         assert fleet.in_flight() == 0
         assert fleet.asked() == [0, 0]
         assert not fleet.proxy.service.gateway.running
+
+
+async def test_whoever_may_call_the_model_may_ask(tmp_path: Path) -> None:
+    """The key of the request is the one that counts, and a key for other models hears that there is no such model."""
+    keys = {"keys": {"alice": row("alice", models=["m"]), "bob": row("bob", models=["n"])}}
+    access = write_access(tmp_path, keys)
+    async with Fleet(tmp_path, serves, access=access) as fleet:
+        body = {"path": "/chat", "body": {"model": "m", "messages": MESSAGES}, "headers": bearer("alice")}
+        found = [
+            (await fleet.proxy.request("POST", "/explain", body, headers=headers)).status
+            for headers in (bearer("alice"), bearer("bob"), {})
+        ]
+
+    assert found == [200, 404, 401]

@@ -6,14 +6,12 @@ member of a toolset its own; arguments that were cut off are what of them is who
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from pydantic_core import from_json
-
 from llm_proxy.faces.anthropic.opaque import details_signature, google_signature
+from llm_proxy.faces.arguments import as_object
 from llm_proxy.faces.call_ids import CallIds
 from llm_proxy.faces.chunk_reading import count, obj, objects, string
 
@@ -65,7 +63,7 @@ def content(message: Block, members: Members, *, cut: bool = False) -> list[Bloc
                 blocks.append({"type": "thinking", "thinking": ""})
             blocks[-1]["signature"] = signature
         begun = call_block(call, string(function.get("name")), ids, members)
-        blocks.append({**begun, "input": _object(string(function.get("arguments")) or "{}", cut=cut)})
+        blocks.append({**begun, "input": as_object(string(function.get("arguments")), cut=cut)})
     return blocks
 
 
@@ -105,24 +103,6 @@ def met_stop(choice: dict[str, Any]) -> str | None:
     """The stop sequence that ended a choice, in the field that vLLM has for it (a number there is a token)."""
     met = choice.get("stop_reason")
     return met if isinstance(met, str) else None
-
-
-def _object(arguments: str, *, cut: bool) -> Block:
-    """Arguments as an object: of those that were cut off the members that are whole. A model that wrote something else
-    still gets it through, under a name of ours."""
-    try:
-        value = json.loads(arguments)
-    except (ValueError, RecursionError):
-        return _begun(arguments) if cut else {"arguments": arguments}
-    return value if isinstance(value, dict) else {"arguments": value}
-
-
-def _begun(arguments: str) -> Block:
-    try:
-        value = from_json(arguments, allow_partial=True)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def usage(counts: dict[str, Any]) -> dict[str, Any]:

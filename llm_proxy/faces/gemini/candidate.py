@@ -7,10 +7,10 @@ answer ends with a part, since Google's clients keep no answer in their history 
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from llm_proxy.errors import UpstreamError
+from llm_proxy.faces.arguments import CUT, as_object
 from llm_proxy.faces.chunk_reading import Numbers, obj, objects, string
 from llm_proxy.faces.gemini.signature import sealed, signature_in
 from llm_proxy.wire.answers.details import DETAILS, joined
@@ -71,7 +71,7 @@ class Candidate:
         parts = [_signed({"text": ""}, self._signature)] if self._signature else []
         for number in sorted(self._calls):
             call = self._calls[number]
-            parts.append(_signed({"functionCall": _call(call)}, call["signature"] or mark))
+            parts.append(_signed({"functionCall": _call(call, self._reason)}, call["signature"] or mark))
             mark = ""
         return parts
 
@@ -113,18 +113,9 @@ def _signed(part: Json, signature: str) -> Json:
     return {**part, "thoughtSignature": signature} if signature else part
 
 
-def _call(call: Json) -> Json:
+def _call(call: Json, reason: str) -> Json:
     named = {"id": call["id"]} if call["id"] else {}
-    return {**named, "name": call["name"], "args": _object("".join(call["arguments"]) or "{}")}
-
-
-def _object(arguments: str) -> Json:
-    """Arguments as an object; a model that wrote something else still gets it through, under a name of ours."""
-    try:
-        value = json.loads(arguments)
-    except (ValueError, RecursionError):
-        return {"arguments": arguments}
-    return value if isinstance(value, dict) else {"arguments": value}
+    return {**named, "name": call["name"], "args": as_object("".join(call["arguments"]), cut=reason in CUT)}
 
 
 def _picture(url: str) -> Json:

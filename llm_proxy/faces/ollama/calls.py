@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import from_json
-
+from llm_proxy.faces.arguments import CUT, as_object
 from llm_proxy.faces.chunk_reading import Numbers, obj, objects, string
 
 _Json = dict[str, Any]
@@ -27,21 +26,17 @@ class Calls:
             for part in ("name", "arguments"):
                 call[part] += string(function.get(part))
 
-    def whole(self) -> list[_Json]:
-        """The calls in Ollama's form: arguments are objects."""
+    def whole(self, finish: Any = None) -> list[_Json]:
+        """The calls in Ollama's form, where arguments are objects; ``finish`` is why the answer has ended."""
+        cut = finish in CUT
         return [
             {
                 **({"id": call["id"]} if call["id"] else {}),
-                "function": {"index": at, "name": call["name"], "arguments": _arguments(call["arguments"])},
+                "function": {
+                    "index": at,
+                    "name": call["name"],
+                    "arguments": as_object(call["arguments"], cut=cut),
+                },
             }
             for at, (_, call) in enumerate(sorted(self._calls.items()))
         ]
-
-
-def _arguments(text: str) -> _Json:
-    """Arguments as an object; a model that wrote something else still gets it through, under a name of ours."""
-    try:
-        value = from_json(text or "{}", allow_inf_nan=False)
-    except ValueError:
-        value = text
-    return value if isinstance(value, dict) else {"arguments": value}

@@ -62,7 +62,7 @@ class OllamaFace(Face):
 
     def end(self) -> bytes:
         last = b""
-        if calls := self._calls.whole():
+        if calls := self._calls.whole(self._finish):
             last = self._line(False, self._said("", "", calls))
         return last + self._line(True, self._said("", ""), self._closing())
 
@@ -80,7 +80,7 @@ class OllamaFace(Face):
         message = choice.get("message") or {}
         self._calls.add(in_order(message.get("tool_calls")))
         self._first = self._start  # nobody saw the first token
-        said = self._said(_text(message), _thought(message), self._calls.whole())
+        said = self._said(_text(message), _thought(message), self._calls.whole(self._finish))
         line = {"model": self._model, "created_at": self._now(), **said, "done": True}
         return encoded({**line, **_logprobs(choice), **self._closing()}) + b"\n"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from llm_proxy.live.config import checks
 from llm_proxy.live.config.field_types import (
@@ -39,6 +39,20 @@ class TimeoutFields(Strict):
         description="For the whole call. Default: 300 (or first_byte, if that is longer) for an answer that is not streamed; "
         "none for a stream, which may go on as long as it progresses. LLM_PROXY_API_TIMEOUT, where it is set, is the default and upper bound of both.",
     )
+
+
+_Capability = Literal["completion", "tools", "insert", "vision", "embedding", "thinking"]
+
+
+def _without_auto(value: Any) -> Any:
+    """``auto`` is what holds where nothing is said."""
+    return None if isinstance(value, str) and value == "auto" else value
+
+
+Capabilities = Annotated[
+    list[_Capability] | None,
+    BeforeValidator(_without_auto, json_schema_input_type=list[_Capability] | Literal["auto"] | None),
+]
 
 
 class LimitFields(Strict):
@@ -147,13 +161,11 @@ class Row(Strict):
         description="Size of the context window, in tokens. Of several upstreams, one whose window is known to be too small for a "
         "request is not asked.",
     )
-    capabilities: list[Literal["completion", "tools", "insert", "vision", "embedding", "thinking"]] | None = (
-        Field(
-            None,
-            description="What the model can do, as /api/show tells it; all that is not listed it cannot, and of several upstreams "
-            "one that cannot is not asked. Default: what its upstream and its name say.",
-            examples=[["completion", "tools", "thinking"]],
-        )
+    capabilities: Capabilities = Field(
+        None,
+        description="What the model can do, as /api/show tells it; all that is not listed it cannot, and of several upstreams "
+        "one that cannot is not asked. Default: auto, what its upstream and its name say.",
+        examples=[["completion", "tools", "thinking"], "auto"],
     )
     timeouts: TimeoutFields | None = Field(None, description="Limits of one upstream call, in seconds.")
     headers: dict[HeaderName, HeaderValue | None] | None = Field(

@@ -19,8 +19,8 @@ from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.did_you_mean import close_matches
 from llm_proxy.wire.json_scan import Path, shown
 
-_BY_PATTERN = "is served by a pattern only: whether an upstream has it is not known here"
-_OUT_OF_USE = "is out of use now: none of its upstreams is active"
+_BY_PATTERN = "only a pattern serves this name: whether its upstream has it is not known here"
+_OUT_OF_USE = "this model is out of use now: none of its upstreams is active"
 #: So many names of a circle are told.
 _SHOWN = 6
 

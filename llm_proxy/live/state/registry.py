@@ -34,7 +34,7 @@ from llm_proxy.live.state.snapshot import (
 from llm_proxy.live.watching.debounce import Change, DebounceTimes, due
 from llm_proxy.live.watching.hints import WATCHER, Hints, first_cause
 from llm_proxy.live.watching.late_prompts import LatePrompts
-from llm_proxy.live.watching.reload_steps import Found, Known, Look, ReloadSteps
+from llm_proxy.live.watching.reload_steps import Found, Known, Look, ReloadSteps, Waits
 
 __all__ = [
     "EVERYTHING",
@@ -239,8 +239,8 @@ class Registry:
         change, urgent = self._change, self._hints.urgent
         assert change is not None
         began = _now()
-        at_any_rate = began >= change.first + self.debounce.storm
-        found = await self._in_thread(self._looker.verdict, self._known(), at_any_rate, asked)
+        waits = Waits(began < change.first + self.debounce.storm, began < change.first + self.debounce.doubt)
+        found = await self._in_thread(self._looker.verdict, self._known(), waits, asked)
         self.looked_at = time.monotonic()
         if found.late:
             self.prompts.wait(frozenset({change.cause}))

@@ -15,7 +15,8 @@ from llm_proxy.live.state.reading import Reading
 @dataclass(frozen=True, slots=True)
 class DebounceTimes:
     """``quiet``: so long nothing may have changed, or ``unseen`` where only sweeps look; ``storm``: so long at most while
-    it changes all the time; ``patience``: so long after the last change for what is doubtful.
+    it changes all the time; ``patience``: so long after the last change for what is doubtful, and ``doubt`` at most if it
+    changes all the time.
 
     The 50 ms: with 2 ms, processes that watched the same tree applied half of an update of many files; an update by
     ``git checkout`` makes pauses of up to 20 ms.
@@ -25,6 +26,7 @@ class DebounceTimes:
     unseen: float = 0.5
     storm: float = 1.0
     patience: float = 1.0
+    doubt: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,11 @@ def due(change: Change, debounce: DebounceTimes, *, doubtful: bool, urgent: bool
     """When to judge. ``urgent``: somebody asked for it; then only doubt is a reason to wait."""
     quiet = debounce.unseen if change.cause == "sweep" else debounce.quiet
     settled = change.last if urgent else min(change.last + quiet, change.first + debounce.storm)
-    return max(settled, change.last + debounce.patience) if doubtful else settled
+    return (
+        max(settled, min(change.last + debounce.patience, change.first + debounce.doubt))
+        if doubtful
+        else settled
+    )
 
 
 def doubts(now: Reading, judged: Reading) -> Iterator[str]:

@@ -20,9 +20,12 @@ from llm_proxy.live.watching.debounce import doubts
 
 log = logging.getLogger(__name__)
 
-#: How long prompts are waited for, in seconds: where they are asked for, and where nothing says that they have changed.
+#: How long prompts are waited for, in seconds: where only they are asked for, and where nothing says that they have changed.
 #: An edit of the configuration must not be felt to wait.
 _PATIENCE, _BESIDE = 0.5, 0.03
+#: The same where the configuration was asked for too: twice what they took last, but so long at least. Who edits both gets one
+#: state; if the directory begins to hang at that moment, the configuration goes ahead.
+_LEAST = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,14 @@ class Known:
     current: Snapshot
     judged: Reading
     seen: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """For what a verdict is still put off: that it changes no more, and that it does not look as if somebody is at work."""
+
+    for_quiet: bool
+    for_doubt: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ class ReloadSteps:
     def look(self, known: Known, parts: frozenset[Part], fresh: bool = True) -> Look:
         """Read ``parts`` of the files. Without ``fresh``, the prompts that came late."""
         current, begun = known.current, time.thread_time()
-        ask = _Asked(self.prompts, _PATIENCE, fresh)
+        ask = _Asked(self.prompts, _patience(self.prompts, "config" in parts), fresh)
         with yielding_gil():
             reading = read(self.sources, known.seen, current.prompts, parts, ask)
             generation = current.generation
@@ -93,21 +104,22 @@ class ReloadSteps:
             doubtful = any(doubts(reading, known.judged))
             return Look(reading, doubtful, generation, time.thread_time() - begun, ask.late)
 
-    def verdict(self, known: Known, at_any_rate: bool, asked: bool = True) -> Look | Found:
-        """Read everything once more and judge it, unless it has just become different again. With ``at_any_rate``
-        that is no reason to wait, but doubt still is. ``asked``: somebody said that the prompts may have changed; if
+    def verdict(self, known: Known, waits: Waits, asked: bool = True) -> Look | Found:
+        """Read everything once more and judge it, unless it has just become different again and that is something to
+        wait for. ``asked``: somebody said that the prompts may have changed; if
         nothing says so, and they take long, they are left as they were seen."""
         current, prompts = known.current, self.prompts
         concerned = asked or prompts.pending or _prompts_differ(known.seen, known.judged)
         parts: frozenset[Part] = EVERYTHING
         if not concerned and prompts.seconds > _BESIDE:
             parts = frozenset({"config"})
-        ask = _Asked(prompts, _PATIENCE if concerned else _BESIDE)
+        changed = known.seen.mark.config != known.judged.mark.config
+        ask = _Asked(prompts, _patience(prompts, changed) if concerned else _BESIDE)
         with yielding_gil():
             reading = read(self.sources, known.seen, current.prompts, parts, ask)
             if reading.mark != known.seen.mark:
                 doubtful = any(doubts(reading, known.judged))
-                if doubtful or not at_any_rate:
+                if waits.for_quiet or (doubtful and waits.for_doubt):
                     return Look(reading, doubtful, current.generation, late=ask.late)
             try:
                 verdict = judge(self.sources, reading, current, self.generations)
@@ -125,6 +137,10 @@ class ReloadSteps:
             return []
         with yielding_gil():
             return describe(before, after)
+
+
+def _patience(prompts: PromptsReader, beside_config: bool) -> float:
+    return min(_PATIENCE, max(_LEAST, 2 * prompts.seconds)) if beside_config else _PATIENCE
 
 
 def _prompts_differ(seen: Reading, judged: Reading) -> bool:

@@ -121,6 +121,8 @@ class CallReader:
         self._at: dict[tuple[int, int], _Call] = {}
         self._named: dict[str, _Call] = {}
         self._ids: set[str] = set()
+        #: By an id, up to which number it was tried with one behind it.
+        self._tried: dict[str, int] = {}
         #: Calls whose arguments are not whole yet.
         self._open: set[_Call] = set()
         self._told = 0
@@ -254,10 +256,11 @@ class CallReader:
 
     def _unique(self, call: _Call) -> str:
         """Its id. Some servers give the function's name as the id of every call of it; results find their calls by id."""
-        found, number = call.given, call.number
+        found, number = call.given, max(call.number, self._tried.get(call.given, 0))
         while found and found in self._ids:
             found = f"{call.given}_{number}"
             number += 1
+            self._tried[call.given] = number
         self._ids.add(found)
         return found
 

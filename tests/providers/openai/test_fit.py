@@ -506,7 +506,8 @@ def test_pictures_of_an_assistant() -> None:
 @ROWS
 def test_no_tools(name: str) -> None:
     """An empty list or a null is as good as none, but refused by some; so is a choice among none."""
-    for none in ([], None):
+    empty: tuple[Any, ...] = ([], None)
+    for none in empty:
         body, dropped = fitted(name, tools=none, tool_choice="auto", parallel_tool_calls=True)
         assert not {"tools", "tool_choice", "parallel_tool_calls"} & body.keys()
         assert dropped == ()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from llm_proxy.live.config.diff import diff
 from llm_proxy.live.config.fields import Row, TimeoutFields
 from llm_proxy.live.config.loader import ConfigError
+from llm_proxy.live.config.name_fields import NameRow
 from llm_proxy.live.config.presets import PRESETS
 from tests.support.config_kit import API_TYPES, CONTRACT, load
 from tests.support.fuzz import fuzz
@@ -19,11 +20,19 @@ PLANTED = "sk-planted-7f3a"
 ENV = {"SECRET": PLANTED, "ODD": PLANTED + "\udcff\n", "EMPTY": "", "OPENAI_API_KEY": PLANTED}
 FILES = {"/secret": PLANTED.encode(), "/binary": b"\xff" + PLANTED.encode()}
 
-NAMES = st.sampled_from([*API_TYPES, *PRESETS, "box", "defaults", "$comment", "m", "", "a/b", "é"]) | st.text(
-    max_size=5
-)
+NAMES = st.sampled_from(
+    [*API_TYPES, *PRESETS, "box", "defaults", "$comment", "$models", "m", "n", "*", "m*", "", "a/b", "é"]
+) | st.text(max_size=5)
 FIELDS = st.sampled_from(
-    [*Row.model_fields, *TimeoutFields.model_fields, "temperature", "stop", "X-A", "x-a", "zz"]
+    [
+        *Row.model_fields,
+        *TimeoutFields.model_fields,
+        *NameRow.model_fields,
+        "temperature",
+        "stop",
+        "X-A",
+        "zz",
+    ]
 )
 TEXTS = st.sampled_from(
     [
@@ -54,7 +63,23 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 ROWS = st.dictionaries(FIELDS, VALUES, max_size=5) | VALUES
-DOCUMENTS = st.dictionaries(NAMES, st.dictionaries(NAMES | FIELDS, ROWS, max_size=4) | VALUES, max_size=4)
+FALLBACKS = st.lists(NAMES | st.fixed_dictionaries({"model": NAMES}), max_size=3)
+NAME_ROWS = st.one_of(
+    st.fixed_dictionaries({"alias": NAMES}),
+    st.fixed_dictionaries({"fallbacks": FALLBACKS}),
+    st.dictionaries(st.sampled_from([*NameRow.model_fields]), VALUES, max_size=3),
+)
+#: Names that refer to each other in every way.
+NAMED = st.fixed_dictionaries(
+    {
+        "$models": st.dictionaries(NAMES, NAME_ROWS, max_size=6),
+        "ollama": st.dictionaries(NAMES, st.just({}) | st.just({"active": False}), max_size=5),
+        "openai": st.dictionaries(NAMES, st.just({}), max_size=3),
+    }
+)
+DOCUMENTS = NAMED | st.dictionaries(
+    NAMES, st.dictionaries(NAMES | FIELDS, ROWS, max_size=4) | VALUES, max_size=4
+)
 
 
 def _judge(data: bytes) -> bool:

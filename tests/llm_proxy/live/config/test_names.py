@@ -340,6 +340,16 @@ def test_problems_of_a_model(row: dict[str, Any], path: str) -> None:
         assert 'in "$models"' in found.message
 
 
+def test_capabilities_by_themselves() -> None:
+    """``auto`` is what holds where nothing is said, and undoes what ``defaults`` say."""
+    rows = {"defaults": {"capabilities": ["completion"]}, "a": {}, "b": {"capabilities": "auto"}}
+    found = {row.name: row.capabilities for row in load({"ollama": rows}).deployments}
+
+    assert found == {"a": ("completion",), "b": None}
+    assert "must be" in problem({"ollama": {"m": {"capabilities": "all"}}}).message
+    assert "'vision'" in problem({"ollama": {"m": {"capabilities": ["sight"]}}}).message
+
+
 def test_stars_of_the_upstreams_name() -> None:
     """The upstream's name of a pattern has as many stars as the pattern, or none."""
     rows = {"a-*": {"model": "*-x"}, "b-*": {"model": "one"}, "c-*-*": {"model": "*/*"}}
@@ -355,3 +365,31 @@ def test_many_rows_are_quick_to_judge() -> None:
 
     assert len(found) == 21
     assert json.dumps([str(item) for item in found]).count("names no model") == 20
+
+
+def test_the_contracts_sample() -> None:
+    """Where only patterns serve, every name that is referred to is a warning, and all of it works."""
+    config = load(
+        {
+            "$models": {
+                "llama3.2": {
+                    "policy": "balanced",
+                    "retries": 2,
+                    "fallbacks": ["qwen3", {"model": "gpt-4o-mini", "on": ["context_length", "unavailable"]}],
+                    "queue": {"size": 256, "wait": 30},
+                    "affinity": "auto",
+                    "hedge": None,
+                    "on_break": "cut",
+                },
+                "fast": {"alias": "llama3.2"},
+                "*": {"retries": 1},
+            },
+            "ollama": {"*": {}},
+            "openai": {"defaults": {"api_token": "${OPENAI_API_KEY}"}, "gpt-*": {}},
+        },
+        env=KEYED,
+    )
+
+    assert len(config.warnings) == 4
+    assert config.names.policy("llama3.2").retries == 2
+    assert config.names.policy("anything").retries == 1

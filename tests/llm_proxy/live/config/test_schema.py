@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.config.presets import PRESETS
 from llm_proxy.live.config.schema import json_schema, render
 from tests.llm_proxy.live.config.test_problems import model
@@ -108,6 +109,41 @@ def test_comments_and_unknown_vendors_pass_the_schema() -> None:
 def test_the_schema_finds_common_mistakes(fields: dict[str, Any]) -> None:
     """An editor marks unknown fields and wrong types, those of canonical options included."""
     assert _errors(model(**fields))
+
+
+@pytest.mark.parametrize(
+    ("names", "sound"),
+    [
+        ({"llama3.2": {"retries": 2, "fallbacks": ["qwen3", {"model": "gpt-4o", "on": ["auth"]}]}}, True),
+        ({"fast": {"alias": "llama3.2", "$comment": 1}, "$comment": "mine", "*": {"queue": None}}, True),
+        ({"llama3.2": {"hedge": {"after": "p95"}, "queue": {"size": 1, "wait": 0.5}}}, True),
+        ({"llama3.2": {"hedge": {"after": "p99"}}}, False),
+        ({"llama3.2": {"hedge": {}}}, False),
+        ({"llama3.2": {"retries": -1}}, False),
+        ({"llama3.2": {"retry": 1}}, False),
+        ({"llama3.2": {"fallbacks": [{"on": ["auth"]}]}}, False),
+        ({"llama3.2": {"fallbacks": [{"model": "qwen3", "on": ["never"]}]}}, False),
+        ({"llama3.2": {"queue": {"sise": 1}}}, False),
+        ({"llama3.2": 1}, False),
+    ],
+    ids=str,
+)
+def test_names_in_the_schema(names: dict[str, Any], sound: bool) -> None:
+    """An editor knows ``$models`` as the loader does."""
+    document = {**CONTRACT, "$models": names}
+
+    assert (_errors(document) == []) is sound
+    if sound:
+        load(document, env={"OPENAI_API_KEY": "k"})
+    else:
+        with pytest.raises(ConfigError):
+            load(document, env={"OPENAI_API_KEY": "k"})
+
+
+@pytest.mark.parametrize("key", ["$providers", "$model", "$"])
+def test_reserved_keys_in_the_schema(key: str) -> None:
+    """What the loader refuses for its dollar sign, an editor marks."""
+    assert _errors({**CONTRACT, key: {}})
 
 
 def test_known_providers_are_offered() -> None:

@@ -155,3 +155,26 @@ def test_the_answer_of_something_else(tmp_path: Path, told: dict[str, Any]) -> N
     """It is refused as such."""
     with pytest.raises(ValueError, match="not the answer"):
         differences(told, snapshot(tmp_path, OLD))
+
+
+def test_names_are_compared(tmp_path: Path) -> None:
+    """What ``$models`` says is told and compared; what came from the environment is only seen to differ. So are the fields of
+    a model that routing reads."""
+    old = edited(order=1, limits={"rpm": 5})
+    old["$models"] = {"fast": {"alias": "m"}, "m": {"fallbacks": ["gone"], "retries": 1}}
+    new = edited(order=2, limits={"rpm": 6}, max_concurrent=3)
+    new["$models"] = {"fast": {"alias": "${TARGET}"}, "m": {"retries": 2}}
+    before = snapshot(tmp_path, old)
+    told = sent(before)
+    world = World(tmp_path, env={"KEY": UPSTREAM_KEY, "TARGET": "gone"}, make=False)
+    put(world.config, json.dumps(new))
+    after = load_snapshot(world.sources)
+
+    assert differences(told, before) == []
+    assert differences(told, after) == [
+        "model m of openai: order 1 -> 2, max_concurrent unset -> 3, limits.rpm 5 -> 6",
+        "$models fast: alias changed",
+        "$models m: fallbacks gone -> unset, retries 1 -> 2",
+    ]
+    assert json.dumps(sent(after)["names"]["fast"]) != json.dumps({"alias": "gone"})
+    assert not [name for row in told["models"] for name in row if name.startswith("_")]

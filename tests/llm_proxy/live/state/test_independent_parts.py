@@ -134,6 +134,35 @@ async def test_no_edit_waits_for_a_hang_that_is_known(world: World, hang: Hang) 
     assert (waits, hang.held) == ([], held)
 
 
+@pytest.mark.parametrize("cause", ["sweep", "inotify"])
+async def test_a_hang_that_begins_holds_up_no_edit(
+    world: World, hang: Hang, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very edit that is noticed together with it waits no longer than the quiet moment takes; nor does a verdict."""
+    monkeypatch.setattr(reload_steps, "_LEAST", 0.04)
+    world.open()
+    waits: list[float] = []
+    reader = world.registry.prompts.reader
+    wait = reader._changed.wait
+
+    def noted(timeout: float | None = None) -> bool:
+        waits.append(timeout or 100)
+        return wait(timeout)
+
+    monkeypatch.setattr(reader._changed, "wait", noted)
+    hang.begins()
+    put(world.prompt("en/a"), "two")
+    replace(world.config, document(2))
+    await world.registry.touch(cause)
+    applied = world.weight
+    hang.ends()
+    await wait_until(lambda: world.text() == "two", 20)
+    world.registry.close()
+
+    assert applied == 2
+    assert max(waits[:1]) <= 0.04
+
+
 async def test_an_edit_of_both_is_one_snapshot(world: World) -> None:
     """As long as both can be read in time: whatever is told first, and told again while it is looked at."""
     world.open()

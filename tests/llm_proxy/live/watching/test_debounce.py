@@ -8,7 +8,7 @@ from llm_proxy.live.state.reading import Reading, read
 from llm_proxy.live.watching.debounce import Change, DebounceTimes, doubts, due
 from tests.support.world import World, document, put
 
-DEBOUNCE = DebounceTimes(quiet=1, unseen=5, storm=10, patience=20)
+DEBOUNCE = DebounceTimes(quiet=1, unseen=5, storm=10, patience=20, doubt=50)
 
 
 def at(*, last: float, cause: str = "inotify", doubtful: bool = False, urgent: bool = False) -> float:
@@ -29,6 +29,11 @@ def test_a_storm_is_not_waited_out() -> None:
 def test_doubt_waits_longer() -> None:
     """Half a file has time to be completed, counted from the last change."""
     assert (at(last=100, doubtful=True), at(last=109, doubtful=True)) == (120, 129)
+
+
+def test_doubt_is_no_reason_to_wait_for_ever() -> None:
+    """What looks unfinished and changes all the time is judged at last."""
+    assert [at(last=last, doubtful=True) for last in (129, 131, 149, 500)] == [149, 150, 150, 150]
 
 
 def test_who_asks_waits_for_nothing_but_doubt() -> None:

@@ -103,9 +103,6 @@ def test_a_stream_collected_is_a_whole_answer(name: str, face: str) -> None:
         assert case.said.end == "error"
         return
     completion = collect([event.data for event in events if isinstance(event, Chunk)])
-    if "cut" in name and face == "messages":  # which tells of arguments that are cut what of them is whole
-        return
-
     assert READERS[face](FACES[face]().whole(ChatResponse(completion)), False) == expected(
         face, case.said, False
     )
