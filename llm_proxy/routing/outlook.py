@@ -70,7 +70,7 @@ def outlook(
     seen: set[str] = set()
     first: Outlook | None = None
     while True:
-        seen.add(resolved.name)
+        seen.add(resolved.way)
         standby = [*resolved.policy.fallbacks, *standby]
         found, kinds = _of_one(resolved, asked, states, now, chance, unfit, _is_last(standby, seen))
         first = first or found
@@ -96,7 +96,7 @@ def _fallback(
         if one.on.isdisjoint(kinds) or one.model in seen:
             continue
         found = resolve(one.model)
-        if found is not None and found.name not in seen:
+        if found is not None and found.way not in seen:
             standby.remove(one)
             seen.add(one.model)
             return found
