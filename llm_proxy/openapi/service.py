@@ -87,7 +87,7 @@ SHAPES: dict[str, Schema] = {
         },
         "What runs now, and whether it is what lies on disk. `ollama`: where Ollama's API has a port of its own.",
     ),
-    "Usage": record(
+    "UsageReport": record(
         {
             "since": STRING,
             "rows": many(
@@ -217,7 +217,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/usage",
         GROUP,
         "What was used, by whom and of what",
-        (Answer("Sums of the ledger; a key without `admin` sees its own.", {JSON: ref("Usage")}),),
+        (Answer("Sums of the ledger; a key without `admin` sees its own.", {JSON: ref("UsageReport")}),),
         parameters=(
             Parameter("since", "Hours, days or weeks, or a date. Default 30d.", "30d", "query", STRING),
             Parameter(
