@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.simulation.run import Result
@@ -22,7 +23,7 @@ _COLOURS = {
 }
 _WINDOWS = 48
 _BARS: tuple[tuple[str, str, bool, Callable[[Result], float]], ...] = (
-    ("first token, median (s)", "lower is better", True, lambda one: one.quantile(0.5)),
+    ("first token, median (ms)", "lower is better", False, lambda one: one.quantile(0.5) * 1000),
     ("first token, 99th percentile (s)", "lower is better", True, lambda one: one.quantile(0.99)),
     ("failed requests (%)", "lower is better", False, lambda one: one.failures * 100),
     ("prompt tokens found in a cache (%)", "higher is better", False, lambda one: one.hits * 100),
@@ -52,8 +53,7 @@ def _bars(found: Mapping[str, Sequence[Result]]) -> Figure:
         axes.grid(axis="y", color="#e6e6e6")
         axes.set_axisbelow(True)
         if logarithmic:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+            _seconds(axes)
         else:
             axes.set_ylim(bottom=0)
     panels[-1].set_xticks(range(len(found)), list(found))
@@ -73,8 +73,7 @@ def _over_time(found: Mapping[str, Sequence[Result]]) -> Figure:
                 continue
             times, worst = _windows(one)
             axes.plot(times, worst, color=_COLOURS[one.name], label=one.name, linewidth=1.6)
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+        _seconds(axes)
         axes.set_title(scenario, loc="left", fontsize=10)
         axes.grid(color="#ececec")
     for axes in flat[len(found) :]:
@@ -84,6 +83,13 @@ def _over_time(found: Mapping[str, Sequence[Result]]) -> Figure:
     handles, labels = flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
     return figure
+
+
+def _seconds(axes: Axes) -> None:
+    """From a third of a second to a minute, each step three times the one before."""
+    axes.set_yscale("log")
+    axes.set_yticks([0.3, 1, 3, 10, 30, 60], ["0.3", "1", "3", "10", "30", "60"])
+    axes.minorticks_off()
 
 
 def _windows(one: Result) -> tuple[list[float], list[float]]:

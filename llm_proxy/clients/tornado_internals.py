@@ -41,6 +41,13 @@ class ResponseHeaders(HTTPHeaders):
         # Instead of Tornado's own, which looks for what to begin with.
         self._as_list: dict[str, list[str]] = {}
         self._combined_cache: dict[str, str] = {}
+        #: Whether a name may have several values.
+        self._several = False
+
+    def add(self, name: str, value: str, **how: Any) -> None:
+        """As Tornado's."""
+        self._several = True
+        super().add(name, value, **how)
 
     def get_all(self) -> list[tuple[str, str]]:
         """All fields, each value of its own."""
@@ -48,9 +55,11 @@ class ResponseHeaders(HTTPHeaders):
 
     def add_to(self, lines: list[str]) -> str | None:
         """Add all fields to ``lines``, one each. The value of ``Content-Length``, if it is set."""
-        found = self._as_list
-        lines += [f"{name}: {value}" for name, values in found.items() for value in values]
-        length = found.get("Content-Length")
+        if self._several:
+            lines += [f"{name}: {value}" for name, values in self._as_list.items() for value in values]
+        else:
+            lines += [f"{name}: {value}" for name, value in self._combined_cache.items()]
+        length = self._as_list.get("Content-Length")
         return None if length is None else length[-1]
 
     def put(self, name: str, value: str) -> None:

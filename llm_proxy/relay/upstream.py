@@ -244,9 +244,8 @@ class Exchange:
             self._wake()
 
     def on_head(self, head: ResponseHead) -> None:
-        pairs = tuple(head.pairs())
         self.framed = head.framing is not Framing.UNTIL_CLOSE
-        self.head = Head(head.code, pairs, {name.lower(): value for name, value in pairs})
+        self.head = Head(head.code, tuple(head.pairs()), head.by_name)
         if self.sent is not None:
             self._call = replace(self._call, body=None)
             self.sent()

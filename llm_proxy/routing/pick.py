@@ -77,10 +77,11 @@ def pick(
     able: list[_Able] = []
     again: list[_Able] = []
     troubled = False
+    states.look()
     for row in candidates:
         if not row.active or (row.weight <= 0 and not pinned):
             continue
-        state = states.of(row, now)
+        state = states.seen(row, now)
         if (
             state.health.until
             or state.server.health.until
@@ -104,7 +105,8 @@ def pick(
     if last_resort:
         ejected = _ejected(candidates, skipped, states, now, tokens, tried)
         if ejected:
-            return _among(ejected, states, now, chance, policy, None)._replace(ejected=True)
+            # No probe: as many may ask as come, since there is nobody else.
+            return _among(ejected, states, now, chance, policy, None)._replace(ejected=True, probe=False)
     return Nobody(_kinds(skipped), skipped)
 
 

@@ -28,7 +28,18 @@ class Framing(IntEnum):  # whose members are hashed without a call
 class ResponseHead:
     """One answer's head. ``lines`` are the field lines as they came, without line ends; ``start`` is the status line."""
 
-    __slots__ = ("code", "content_encoding", "framing", "keep_alive", "length", "lines", "reason", "start")
+    __slots__ = (
+        "_pairs",
+        "by_name",
+        "code",
+        "content_encoding",
+        "framing",
+        "keep_alive",
+        "length",
+        "lines",
+        "reason",
+        "start",
+    )
 
     def __init__(self, raw: bytes, code: int, method: str) -> None:
         """``raw`` includes the final empty line. Raises ``ProtocolError``."""
@@ -43,7 +54,14 @@ class ResponseHead:
         self.length = -1
         self.content_encoding = ""
         self.keep_alive = not self.start.startswith("HTTP/1.0")
-        chunked = self._read_fields()
+        pairs = [(name, value.strip(" \t")) for name, _, value in [line.partition(":") for line in lines]]
+        #: The newest value of each field, by its name in small letters.
+        self.by_name = by_name = {name.lower(): value for name, value in pairs}
+        self._pairs: list[tuple[str, str]] | None = pairs
+        if len(by_name) == len(pairs) and self._is_usual(by_name):
+            chunked = False
+        else:
+            chunked = self._read_fields()
         if method == "HEAD" or code == 204 or code == 304 or self.length == 0:
             self.framing = Framing.NONE
         elif chunked:
@@ -56,8 +74,10 @@ class ResponseHead:
 
     def pairs(self) -> list[tuple[str, str]]:
         """All fields in order, names as they came, values stripped."""
-        found = [line.partition(":") for line in self.lines]
-        return [(name, value.strip(" \t")) for name, _, value in found]
+        if self._pairs is None:
+            found = [line.partition(":") for line in self.lines]
+            self._pairs = [(name, value.strip(" \t")) for name, _, value in found]
+        return self._pairs
 
     def location(self) -> str | None:
         """The value of the ``Location`` field."""
@@ -69,7 +89,19 @@ class ResponseHead:
     def rename(self, old: str, new: str) -> None:
         """Give the fields called ``old`` (lower case) another name."""
         size = len(old)
+        self._pairs = None
         self.lines = [new + line[size:] if line[:size].lower() == old else line for line in self.lines]
+
+    def _is_usual(self, fields: dict[str, str]) -> bool:
+        """Note what the fields of an answer whose fields have a name each say about the body, if that is a length and no
+        more; else false, and nothing is noted."""
+        length = fields.get("content-length")
+        if length is None or len(length) > 18 or not (length.isascii() and length.isdigit()):
+            return False
+        if "transfer-encoding" in fields or "connection" in fields or "content-encoding" in fields:
+            return False
+        self.length = int(length)
+        return True
 
     def _read_fields(self) -> bool:
         """Note the fields that decide about the body; true for a chunked one."""

@@ -40,6 +40,9 @@ def renamed(text: bytes, value: Any, asked: str, *path: str) -> bytes:
         return text
     only = (b"\\" not in text or b"\\u" not in text) and text.count(_KEY) == 1
     at = text.find(_KEY)  # which is quicker than to let the pattern find it
+    if only and (member := _VALUE.match(text, at)) is not None:
+        start, end = member.span(1)
+        return text[:start] + quoted(asked).encode() + text[end:]
     for number, found in enumerate(_VALUE.finditer(text, at) if at >= 0 else ()):
         if number == _TRIES:
             break
@@ -73,13 +76,15 @@ class Retold:
     token costs no more than to look for these bytes in it.
     """
 
-    __slots__ = ("_asked", "_new", "_old")
+    __slots__ = ("_asked", "_end", "_new", "_old", "_start")
 
     def __init__(self, asked: str) -> None:
         self._asked = asked
         #: The member as it stands in each event so far, and in its place; empty if they are not alike.
         self._old: bytes | None = None
         self._new = b""
+        #: Where it stood in the newest event that came alone.
+        self._start = self._end = 0
 
     def event(self, value: Mapping[str, Any], raw: bytes) -> bytes:
         """``raw``, an event whose data were decoded to ``value``; it must be asked about each that is no usual token."""
@@ -104,10 +109,17 @@ class Retold:
         old = self._old
         if not old or b"\\" in data:
             return b""
+        if count == 1 and data.startswith(old, self._start):
+            return data[: self._start] + self._new + data[self._end :]
         made = data.replace(old, self._new)
         grown = len(self._new) - len(old)
         once = len(made) - len(data) == count * grown if grown else data.count(old) == count
-        return made if once else b""
+        if not once:
+            return b""
+        if count == 1:
+            self._start = data.find(old)
+            self._end = self._start + len(old)
+        return made
 
     def _learn(self, text: bytes) -> None:
         if text.count(_KEY) != 1:

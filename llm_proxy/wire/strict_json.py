@@ -33,6 +33,7 @@ _PAIRED = re.compile(
     re.DOTALL,
 )
 
+_SPACE = re.compile(r"[ \t\n\r]*+")
 _PORTION = 256 * 1024
 #: A body of no more bytes holds no object of ``MAX_MEMBERS`` names.
 _SMALL = 5 * MAX_MEMBERS
@@ -81,7 +82,14 @@ def _object(data: bytes, decoder: json.JSONDecoder, most: int = MAX_VALUES) -> d
     if len(data) > _SMALL or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
         _bound(data, text, most)
     try:
-        value = decoder.decode(text)
+        if (
+            text[0] == "{"
+        ):  # the usual one; the decoder's own way looks for white space on both sides, by patterns
+            value, end = decoder.raw_decode(text)
+            if end < len(text) and (end := _SPACE.match(text, end).end()) < len(text):  # type: ignore[union-attr]
+                raise json.JSONDecodeError("Extra data", text, end)
+        else:
+            value = decoder.decode(text)
     except json.JSONDecodeError as error:
         raise problem_at(text, error.pos, _words(text, error)) from None
     except (_Fault, ValueError, RecursionError):

@@ -48,11 +48,11 @@ def fit(body: _Json, vendor: Vendor, model: str) -> list[str]:
 def _is_talk(messages: list[_Json]) -> bool:
     """Whether it is texts alone, the user's and the assistant's, behind at most one of the system: whatever a row says of
     messages, it does not concern these, unless turns have to alternate."""
-    role = ""
     for message in messages:
-        if len(message) != 2 or type(content := message.get("content")) is not str or not content:
+        content = message.get("content")
+        if not content or len(message) != 2 or type(content) is not str:
             return False
-        first, role = not role, message["role"]
-        if role != "user" and role != "assistant" and not (first and role == "system"):
+        role = message["role"]
+        if role != "user" and role != "assistant" and (role != "system" or message is not messages[0]):
             return False
     return True

@@ -154,6 +154,8 @@ class Meter:
             self._count(served, "reasoning", details.get("reasoning_tokens"), now)
 
     def _count(self, served: _Served, kind: str, count: Any, now: float) -> None:
+        if not count and (count is None or kind in served.tokens):
+            return  # nothing is added
         if type(count) is not int or not 0 <= count <= _MOST_TOKENS:
             return
         try:
