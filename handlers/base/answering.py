@@ -22,7 +22,7 @@ from handlers.base.charging import Account, refused, told
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
 from handlers.base.joining import join
 from handlers.base.limits import OPENAI, limits_in
-from handlers.base.measuring import measure, measure_call
+from handlers.base.measuring import measure, measure_call, measure_refusal
 from handlers.base.prepared import Begun, Made, Prepare, Prepared, UsedPrompt
 from handlers.base.redaction import conceal, without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
@@ -197,6 +197,7 @@ class AnsweringHandler(BaseHandler):
             self.account = await Account.open(self, deployment, sent, blind=blind)
         except GatewayError as error:
             refused(error, self.limits)
+            measure_refusal(self, error)
             self.gateway.gate.refused(self.grant.name, error)
             raise
 

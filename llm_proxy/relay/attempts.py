@@ -128,7 +128,7 @@ class Attempts:
         self.state = self._router.states.model(resolved.name, self._loop.time())
         self.state.budget.request(self._loop.time())
         self._router.asked(resolved.name, [row for row in rows if row.weight > 0], self._loop.time())
-        self._seen.add(resolved.name)
+        self._seen.add(resolved.way)
         self._candidates = [row for row in rows if able(row)] if able is not None else list(rows)
         self._unweighed = self._wish.needs is not None
         #: Those that have failed here, by their keys: they may be asked again when all have.
@@ -300,7 +300,7 @@ class Attempts:
             if one.on.isdisjoint(kinds) or one.model in self._seen:
                 continue
             found = self._resolve(one.model)
-            if found is None or found.name in self._seen:
+            if found is None or found.way in self._seen:
                 continue
             del self._standby[at]
             self._seen.add(one.model)

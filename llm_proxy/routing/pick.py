@@ -77,10 +77,11 @@ def pick(
     able: list[_Able] = []
     again: list[_Able] = []
     troubled = False
+    states.look()
     for row in candidates:
         if not row.active or (row.weight <= 0 and not pinned):
             continue
-        state = states.of(row, now)
+        state = states.seen(row, now)
         if (
             state.health.until
             or state.server.health.until

@@ -45,7 +45,9 @@ class SharedStates:
         self.row = 0
         self.stride = _WORDS + workers
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
-        self._file.truncate(_WAYS * groups * self.stride * 8)
+        #: Behind the slots: how often each worker has told the others something.
+        self._told = _WAYS * groups * self.stride
+        self._file.truncate((self._told + workers) * 8)
         self._page = mmap.mmap(self._file.fileno(), 0)
         self.page = view = memoryview(self._page)
         self.numbers = view.cast("Q")
@@ -66,11 +68,21 @@ class SharedStates:
     def clear(self, row: int) -> None:
         """The worker of that row has ended: it has nothing in flight, and tries nobody."""
         numbers = self.numbers
-        for at in range(0, len(numbers), self.stride):
+        numbers[self._told + row] += 1
+        for at in range(0, self._told, self.stride):
             numbers[at + _WORDS + row] = 0
             if numbers[at + _PROBED_BY] == row + 1:
                 numbers[at + _PROBED_BY] = 0
                 self.seconds[at + _PROBE_AT] = 0.0
+
+    @property
+    def stamp(self) -> int:
+        """Another one whenever a worker has told the others something; what is only in flight is not told."""
+        return sum(self.numbers[self._told : self._told + self.workers])
+
+    def told(self) -> None:
+        """This worker has told the others something."""
+        self.numbers[self._told + self.row] += 1
 
     def slot(self, key: str, now: float) -> Slot | None:
         """The slot of that key (sixteen hexadecimal digits), found or taken; None if there is no room."""
@@ -153,14 +165,20 @@ class Slot:
         if at is not None:
             self._shared.numbers[at + _WORDS + self._shared.row] = state.in_flight
 
+    @property
+    def others(self) -> int:
+        """How many requests of the other workers are in flight."""
+        at, shared = self._at, self._shared
+        if at is None or shared.numbers[at] != self._number:
+            return 0
+        flying = shared.numbers[at + _WORDS : at + shared.stride]
+        return sum(flying) - flying[shared.row]
+
     def pull(self, state: UpstreamState, now: float) -> None:
         """Take what the others know."""
         at = self._place(now)
         if at is None:
             return
-        shared = self._shared
-        flying = shared.numbers[at + _WORDS : at + shared.stride]
-        state.others = sum(flying) - flying[shared.row]
         asleep, limited, requests, tokens = self._pull(state.health, at)
         state.asleep_until, state.limited = asleep, limited
         state.arrival_requests, state.arrival_tokens = requests, tokens
@@ -199,6 +217,7 @@ class Slot:
         by = self._probed_by if health.probe_at else 0
         state = (health.until, health.since, health.count, health.in_a_row, health.probe_at, by, why)
         _SLOT.pack_into(self._shared.page, at * 8, self._number, now, *state, *more)
+        self._shared.told()
 
     def _taken(self, at: int, now: float) -> bool:
         since, seconds = self._shared.seconds[at + _PROBE_AT], self._shared.seconds

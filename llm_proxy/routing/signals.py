@@ -17,11 +17,10 @@ from llm_proxy.wire.calls import Deployment
 
 
 class Signal(NamedTuple):
-    """``waiting`` requests in its queue; ``kv_use``: share of its cache in use; ``warm``: whether the model is loaded;
-    ``counter``: of tokens or requests since it began, so that one that goes backwards tells of a restart."""
+    """``waiting`` requests in its queue; ``warm``: whether the model is loaded; ``counter``: of tokens or requests since it
+    began, so that one that goes backwards tells of a restart."""
 
     waiting: float = 0.0
-    kv_use: float | None = None
     warm: bool | None = None
     counter: float | None = None
 
@@ -38,12 +37,6 @@ _WAITING = (
     "sglang:num_queue_reqs",
     "llamacpp:requests_deferred",
     "trtllm_num_requests_waiting",
-)
-_USE = (
-    "vllm:kv_cache_usage_perc",
-    "vllm:gpu_cache_usage_perc",
-    "sglang:token_usage",
-    "trtllm_kv_cache_utilization",
 )
 _COUNTERS = ("vllm:prompt_tokens_total", "sglang:prompt_tokens_total", "llamacpp:prompt_tokens_total", "trtllm_request_success_total")  # fmt: skip
 #: Ollama adds it to a name that has none.
@@ -73,8 +66,7 @@ def read_metrics(page: bytes, model: str) -> Signal | None:
     waiting = _sum(page, _WAITING)
     if waiting is None:
         return None
-    use = _sum(page, _USE, most=True)
-    return Signal(waiting, use, None, _sum(page, _COUNTERS))
+    return Signal(waiting, None, _sum(page, _COUNTERS))
 
 
 def read_slots(page: bytes, model: str) -> Signal | None:
@@ -102,12 +94,12 @@ def _full(name: object) -> str:
     return name if ":" in name.rpartition("/")[2] else name + _LATEST
 
 
-def _sum(page: bytes, names: tuple[str, ...], *, most: bool = False) -> float | None:
-    """The values of the first of these names that is there, added up (or the greatest); None if there is none."""
+def _sum(page: bytes, names: tuple[str, ...]) -> float | None:
+    """The values of the first of these names that is there, added up; None if there is none."""
     for name in names:
         values = [value for value in _values(page, name.encode()) if isfinite(value) and value >= 0.0]
         if values:
-            return max(values) if most else sum(values)
+            return sum(values)
     return None
 
 

@@ -39,9 +39,6 @@ STALE = 5.0
 #: An upstream that would have to load the model first counts as so many requests busier.
 COLD = 2.0
 
-#: What the other workers know is looked at again after so many seconds, except where it must be exact.
-SEEN = 0.005
-
 _tags = count(1)
 
 
@@ -57,13 +54,13 @@ class ServerState:
 
 
 class UpstreamState:
-    """One upstream and model. ``others``: requests in flight from the other worker processes."""
+    """One upstream and model. ``in_flight``: requests of this process."""
 
     __slots__ = (
         "arrival_requests", "arrival_tokens", "asleep_since", "asleep_until", "busy", "cached_tokens", "counter", "first_at",
-        "first_seconds", "first_tokens", "health", "in_flight", "key", "kv_use", "limited", "naps", "others",
-        "polled_at", "prompt_tokens", "pulled_at", "server", "slot", "tag", "tokens_per_second", "used_at", "waiting",
-        "warm", "whole_at", "whole_seconds",
+        "first_seconds", "first_tokens", "health", "in_flight", "key", "limited", "naps",
+        "polled_at", "prompt_tokens", "server", "slot", "stamp", "tag", "tokens_per_second", "used_at", "waiting",
+        "whole_at", "whole_seconds",
     )  # fmt: skip
 
     def __init__(self, key: str, server: ServerState) -> None:
@@ -72,14 +69,13 @@ class UpstreamState:
         self.health = Health()
         self.slot: Slot | None = None
         self.tag = next(_tags)
-        self.in_flight = self.others = 0
+        self.in_flight = 0
         self.used_at = 0.0
-        self.pulled_at = -SEEN
-        #: What it says of itself: requests that wait there, and how much of its cache is in use.
+        #: Up to which of the things that workers tell each other this is known here.
+        self.stamp = -1
+        #: What it says of itself: requests that wait there, and what they are reckoned as.
         self.polled_at, self.waiting, self.busy = -STALE, 0.0, 0.0
         self.counter = 0.0
-        self.kv_use: float | None = None
-        self.warm: bool | None = None
         #: The usual time to the first token of a stream, and to the end of a whole answer; 0: not known.
         self.first_seconds = self.first_at = 0.0
         self.whole_seconds = self.whole_at = 0.0
@@ -101,14 +97,18 @@ class UpstreamState:
             or self.server.health.in_a_row
         )
 
+    @property
+    def others(self) -> int:
+        """Requests in flight from the other worker processes."""
+        return 0 if self.slot is None else self.slot.others
+
     def load(self, now: float) -> float:
         """Requests in flight, from all workers, and waiting there."""
         busy = self.busy if self.busy and now < self.polled_at + STALE else 0.0
-        return self.in_flight + self.others + busy
+        return self.in_flight + busy if self.slot is None else self.in_flight + self.slot.others + busy
 
     def pull(self, now: float) -> None:
         """See what the other workers know of it."""
-        self.pulled_at = now
         if self.slot is not None:
             self.slot.pull(self, now)
         if self.server.slot is not None:
@@ -133,7 +133,7 @@ class UpstreamState:
             self.counter = signal.counter
         # To load a model takes about as long as to answer some requests.
         self.busy = signal.waiting + (COLD if signal.warm is False else 0.0)
-        self.polled_at, self.waiting, self.kv_use, self.warm = now, signal.waiting, signal.kv_use, signal.warm
+        self.polled_at, self.waiting = now, signal.waiting
 
     def sleep(self, now: float, began: float, seconds: float, limited: bool) -> None:
         """Leave it alone for so many seconds; 0: for longer each time that it asks for it."""
@@ -295,10 +295,11 @@ class ModelState:
 class States:
     """Of one process. ``shared`` is what the worker processes of the service share, if there are several."""
 
-    __slots__ = ("_models", "_most", "_servers", "_shared", "_upstreams", "prefixes")
+    __slots__ = ("_models", "_most", "_servers", "_shared", "_stamp", "_upstreams", "prefixes")
 
     def __init__(self, shared: SharedStates | None = None, most: int = _MOST) -> None:
         self._shared = shared
+        self._stamp = 0
         self._most = most
         self._upstreams: dict[str, UpstreamState] = {}
         self._servers: dict[str, ServerState] = {}
@@ -308,12 +309,23 @@ class States:
     def __len__(self) -> int:
         return len(self._upstreams)
 
+    def look(self) -> None:
+        """See whether other workers have told something: ``seen`` takes it up."""
+        if self._shared is not None:
+            self._stamp = self._shared.stamp
+
     def of(self, deployment: Deployment, now: float) -> UpstreamState:
         """The state of a deployment's upstream; a new one if nothing is known of it."""
+        self.look()
+        return self.seen(deployment, now)
+
+    def seen(self, deployment: Deployment, now: float) -> UpstreamState:
+        """The same, as it was at the last ``look``."""
         found = self._upstreams.get(deployment.upstream_key)
         if found is None:
             found = self._new(deployment, now)
-        if found.slot is not None and not found.pulled_at <= now < found.pulled_at + SEEN:
+        if found.stamp != self._stamp and found.slot is not None:
+            found.stamp = self._stamp
             found.pull(now)
         return found
 

@@ -12,8 +12,9 @@ import schemathesis
 from jsonschema import Draft202012Validator
 
 from handlers.base.handler import BaseHandler, NotFoundHandler
+from llm_proxy.openapi import anthropic, gemini, ollama, openai_shapes, own, service
 from llm_proxy.openapi.document import paths_of
-from llm_proxy.openapi.operations import GROUPS, OPERATIONS, documents
+from llm_proxy.openapi.operations import GROUPS, OPERATIONS, SHAPES, documents
 from llm_proxy.openapi.values import Operation
 from llm_proxy.service.server import routes_of
 
@@ -152,3 +153,11 @@ def test_nothing_of_python_is_told() -> None:
     assert '"title":"' not in text.replace('"title":"llm-proxy-api"', "")
     assert "llm_proxy" not in text
     assert "pydantic" not in text.lower()
+
+
+def test_no_shape_hides_another() -> None:
+    """Each group's shapes have names of their own: of two of one name only the last would be told."""
+    groups = (openai_shapes, own, anthropic, gemini, ollama, service)
+    names = [name for group in groups for name in group.SHAPES]
+
+    assert len(names) == len(set(names)) == len(SHAPES)

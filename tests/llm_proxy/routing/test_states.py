@@ -143,7 +143,7 @@ def test_what_was_measured_is_told() -> None:
         assert one is not None
         one.first_token(10.0 + number / 10)
         one.ended(20.0 + number / 10, prompt_tokens=100, cached_tokens=75, output_tokens=50)
-    states.of(row, 20.0).polled(20.0, Signal(3, 0.5))
+    states.of(row, 20.0).polled(20.0, Signal(3))
 
     told = seen(row, states.known(row, 22.0), 22.0)
 
