@@ -387,17 +387,24 @@ class BaseHandler(LeanRequestHandler):
 
     def body(self) -> bytes:
         """The whole request body as it came, once: it is not kept here."""
+        return _joined(self._pieces())
+
+    def _pieces(self) -> list[bytes | bytearray]:
         self._reading = False
         self.body_at = perf_counter()
         self.cancel_timer()
         chunks, self._chunks = self._chunks, []
         self._light = self._size < OFF_LOOP
-        return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
+        return chunks
 
     async def plain_body(self) -> bytes:
         """The same, unpacked: beside the loop unless that is little work. Raises ``RequestTooLarge`` or
         ``RequestError``."""
-        data, codings = self.body(), self._codings
+        chunks, codings = self._pieces(), self._codings
+        # Megabytes are put together beside the loop too: of several at once nobody waits for all.
+        large = self._size >= _STEP
+        data = await self.offloaded(self._size, _joined, chunks) if large else _joined(chunks)
+        del chunks
         if not codings:
             return data
         limit = self.gateway.settings.max_body_size
@@ -644,6 +651,10 @@ class NotFoundHandler(BaseHandler):
             first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
         )
         return shown if len(path) <= _SHOWN else shown + "..."
+
+
+def _joined(chunks: list[bytes | bytearray]) -> bytes:
+    return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
 
 
 def _read(data: bytes) -> tuple[dict[str, Any], int]:
