@@ -79,7 +79,8 @@ class CountRequest(MessagesRequest):
 
 
 def read(body: Mapping[str, Any]) -> MessagesRequest:
-    """Validate ``body``. Raises ``InvalidRequest`` with every problem, ``ThreadsUnsupported`` for a message thread."""
+    """Validate ``body``. Raises ``InvalidRequest`` with the first problems and how many more there are,
+    ``ThreadsUnsupported`` for a message thread."""
     if body.get("thread") is not None:
         raise ThreadsUnsupported("thread: not kept here; send the whole conversation", param="thread")
     if body.get("compaction") is not None:
@@ -103,7 +104,8 @@ def canonical(
 ) -> Translated:
     """The chat request for ``form``, which was read from ``body``, to ``model`` at an upstream of ``api_type``, which takes
     files by ``addresses`` or not. Raises ``InvalidRequest``."""
-    turns = Turns(api_type, addresses)
+    answered = max((at for at, turn in enumerate(form.messages) if turn.role == "assistant"), default=0)
+    turns = Turns(api_type, addresses, answered)
     passed = {key: value for key, value in body.items() if key not in _TRANSLATED and value is not None}
     lost = _take_own(passed)
     sent: dict[str, Any] = {
