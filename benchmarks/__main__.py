@@ -17,6 +17,7 @@ from benchmarks.processes import more_descriptors
 from benchmarks.results import Sitting, measured, write
 from benchmarks.routing import routing
 from benchmarks.table import GATEWAY, Row
+from benchmarks.telemetry import telemetry
 
 GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "answers": loads.answers,
@@ -29,6 +30,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "flat": endurance.flat,
     "reload": endurance.reload,
     "codecs": codecs,
+    "telemetry": telemetry,
     "routing": routing,
 }
 PAGE = HERE / "RESULTS.md"
