@@ -12,7 +12,6 @@ import asyncio
 import random
 from asyncio import Future
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
@@ -728,7 +727,7 @@ def _named(
 ) -> Made:
     """The call, and the names of all that it lacks."""
     if type(request) is NativeRequest and (request.headers or request.query):
-        call = replace(call, once=True)
+        call = call._replace(once=True)
     return Made(adapter, request, deployment, call, prepared.untranslated + call.dropped + removed)
 
 
