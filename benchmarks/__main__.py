@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import endurance, loads
+from benchmarks.access import access
 from benchmarks.building import BUILD, HERE, Missing, compiled, router_program
 from benchmarks.codecs import codecs
 from benchmarks.loads import Bench
@@ -32,6 +33,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "codecs": codecs,
     "telemetry": telemetry,
     "routing": routing,
+    "access": access,
 }
 PAGE = HERE / "RESULTS.md"
 
