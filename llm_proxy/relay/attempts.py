@@ -23,7 +23,7 @@ from llm_proxy.relay.refusals import nobody, queue_full, queue_timeout
 from llm_proxy.relay.router import Line, Router
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.relay.waiting import Waiting
-from llm_proxy.routing.able import Able, Needs, is_bounded
+from llm_proxy.routing.able import Able, Needs
 from llm_proxy.routing.affinity import Prompt
 from llm_proxy.routing.outcomes import SERVED, Outcome, judge
 from llm_proxy.routing.pick import Choice, Nobody, Wait, pick
@@ -61,6 +61,7 @@ class Wish:
     key: str = ""
     #: What is known of an upstream's model, and what the request needs of it, which is only found out if it matters.
     about: Callable[[Deployment], About] | None = None
+    bounded: Callable[[Resolved], bool] | None = None
     needs: Callable[[], Awaitable[Needs]] | None = None
 
 
@@ -130,7 +131,8 @@ class Attempts:
         self._router.asked(resolved.name, [row for row in rows if row.weight > 0], self._loop.time())
         self._seen.add(resolved.way)
         self._candidates = [row for row in rows if able(row)] if able is not None else list(rows)
-        self._unweighed = self._wish.needs is not None
+        bounded = self._wish.bounded
+        self._unweighed = bounded is not None and bounded(resolved)
         #: Those that have failed here, by their keys: they may be asked again when all have.
         self._tried: set[str] = set()
         self._retries = policy.retries if policy.retries is not None else _RETRIES * (len(rows) > 1)
@@ -176,7 +178,7 @@ class Attempts:
         self._unweighed = False
         about, needs, pinned = self._wish.about, self._wish.needs, self.model.pinned
         rows = [row for row in self._candidates if row.weight > 0 or pinned]
-        if about is None or needs is None or not any(is_bounded(row, about(row)) for row in rows):
+        if about is None or needs is None or not rows:
             return
         if self._needs is None:
             self._needs = await needs()
