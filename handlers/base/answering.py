@@ -34,7 +34,8 @@ from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.net.pace import Pace
 from llm_proxy.relay.attempt_words import words
-from llm_proxy.relay.attempts import Attempts, Wish
+from llm_proxy.relay.attempts import Attempts
+from llm_proxy.relay.choosing import Wish
 from llm_proxy.relay.continuity import Continuity, may_be_continued
 from llm_proxy.relay.memory import COST
 from llm_proxy.relay.reading import read_answer
@@ -146,7 +147,7 @@ class AnsweringHandler(BaseHandler):
     ) -> Wish:
         """What the request wants of an upstream."""
         needs = partial(self.beside, needs_of, body) if body else None
-        prompt, grant = wanted_prompt(resolved, self.request.headers, body), self.grant
+        prompt, grant = wanted_prompt(resolved, self.request.headers, body, self._size), self.grant
         tokens = self._size // _BYTES_A_TOKEN
         if grant is None:
             return Wish(able, first, prompt, tokens, about=self._about, needs=needs)
