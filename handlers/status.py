@@ -76,7 +76,7 @@ class StatusHandler(BaseHandler):
             "ollama": gateway.ollama_url,
             "tls": gateway.tls_report(),
             "usage": gateway.books.ledger.report() if gateway.books.ledger is not None else None,
-            "shared": None,
+            "shared": gateway.books.shared.state if gateway.books.shared is not None else None,
             "workers": [facts.shown() for facts in workers],
         }
 

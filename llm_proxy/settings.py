@@ -205,6 +205,12 @@ class Settings(BaseModel):
         ge=1,
         le=36_500,
     )
+    shared: str = _set(
+        "",
+        "address of the Redis or Valkey by which several machines hold limits together, redis://, rediss:// or unix://; empty = none",
+        repr=False,
+        pattern=r"^$|^(redis|rediss|unix)://",
+    )
     default_ep_language: str = _set(
         "pl",
         "a language code such as pl or en-GB",

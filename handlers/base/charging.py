@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from handlers.base.handler import BaseHandler
@@ -50,10 +50,11 @@ class Account:
         access, grant, books = handler.snapshot.access, handler.grant, handler.gateway.books
         assert access is not None
         assert grant is not None
-        read, most = handler.tokens, most_of(sent)
+        plan = books.plan(access, grant, deployment)
+        need = books.wanted(plan, handler.tokens, most_of(sent), blind=blind)
         for last in (False, True):
             try:
-                charge = books.begin(access, grant, deployment, read, most, blind=blind)
+                charge = await books.begin(plan, need)
                 break
             except LimitReached as error:
                 if last or not error.running:
@@ -113,7 +114,7 @@ def face_of(endpoint: str) -> str:
     return next((face for start, face in _FACES if endpoint.startswith(start)), "api")
 
 
-def told(standing: tuple[Standing, ...], limits: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def told(standing: Sequence[Standing], limits: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """What is left, in the headers of the dialect whose own begin with ``limits``."""
     if limits == OPENAI:
         yield from openai_headers(standing)

@@ -21,6 +21,7 @@ from llm_proxy.access.cost import NONE, Habits, Tokens, cost, expected_cost
 from llm_proxy.access.ledger import Ledger
 from llm_proxy.access.meter import Meter, Need, Now, Reservation
 from llm_proxy.access.plan import Plan, Plans
+from llm_proxy.access.shared import Shared
 from llm_proxy.access.values import Access, Grant, Price
 from llm_proxy.errors import NotAllowed
 from llm_proxy.wire.calls import Deployment
@@ -34,11 +35,13 @@ def _now() -> Now:
 
 @dataclass(slots=True)
 class Charge:
-    """One request's account. ``read``: the tokens that it is estimated to hold."""
+    """One request's account. ``need``: what it was estimated to take."""
 
     plan: Plan
     taken: Reservation
-    read: int
+    need: Need
+    #: Whether other gateways know of it.
+    covered: bool = False
     #: What was told by vendors, and what had to be guessed.
     told: Tokens = NONE
     guessed: Tokens = NONE
@@ -52,7 +55,7 @@ class Charge:
     @property
     def tokens(self) -> Tokens:
         """All that is to be paid."""
-        return self.told + self.guessed
+        return self.told.plus(self.guessed)
 
 
 @dataclass(slots=True)
@@ -62,6 +65,8 @@ class Books:
     meter: Meter = field(default_factory=Meter)
     ledger: Ledger | None = None
     habits: Habits = field(default_factory=Habits)
+    #: What other machines count too, if any do.
+    shared: Shared | None = None
     now: Callable[[], Now] = _now
     _plans: Plans | None = None
     _of: Access | None = None
@@ -72,31 +77,36 @@ class Books:
             self._plans, self._of = Plans(access), access
         return self._plans.of(grant, deployment)
 
-    def begin(
-        self,
-        access: Access,
-        grant: Grant,
-        deployment: Deployment,
-        read: int,
-        most: int | None,
-        *,
-        blind: bool,
-    ) -> Charge:
-        """Let a request in. ``most``: how many tokens it wants at most; ``blind``: nobody will know what it takes. Raises
-        ``GatewayError``."""
-        plan = self.plan(access, grant, deployment)
+    def wanted(self, plan: Plan, read: int, most: int | None, *, blind: bool) -> Need:
+        """What a request will take. ``most``: how many tokens it wants at most; ``blind``: nobody will know what it takes. Raises
+        ``NotAllowed``."""
         if blind and plan.purses:
             names = ", ".join(purse.budget.name for purse in plan.purses)
             raise NotAllowed(f"nobody can tell what this costs, and budget {names} holds for this key")
-        wrote = 0 if blind else self.habits.usual(grant.name, plan.model, most)
-        read = 0 if blind else read
-        need = Need(read, wrote, expected_cost(plan.price, Tokens(read, wrote)) if plan.purses else 0)
-        taken = self.meter.reserve(plan, need, self.now())
+        if blind:
+            return Need()
+        wrote = self.habits.usual(plan.grant.name, plan.model, most)
+        return Need(read, wrote, expected_cost(plan.price, Tokens(read, wrote)) if plan.purses else 0)
+
+    async def begin(self, plan: Plan, need: Need) -> Charge:
+        """Let a request in. Raises ``GatewayError``."""
+        shared, now = self.shared, self.now()
+        covered = False
+        if shared is None:
+            taken = self.meter.reserve(plan, need, now)
+        else:
+            covered = await shared.cover(plan, need, now.wall)
+            part = shared.gateways
+            try:
+                taken = self.meter.reserve(plan, need, self.now(), part, covered=covered)
+            except BaseException:
+                if covered:
+                    shared.undo(plan, need, now.wall)
+                raise
         for name, percent in taken.news:
-            log.warning(
-                "a budget is running out", extra={"budget": name, "percent": percent, "key": grant.name}
-            )
-        return Charge(plan, taken, read)
+            facts = {"budget": name, "percent": percent, "key": plan.grant.name}
+            log.warning("a budget is running out", extra=facts)
+        return Charge(plan, taken, need, covered)
 
     def note(
         self, charge: Charge, deployment: Deployment, told: Tokens | None, wrote: int, *, sent: bool
@@ -107,18 +117,21 @@ class Books:
         same = deployment.name == charge.plan.model
         charge.price = price = charge.plan.price if same else self._price(deployment)
         if told is not None:
-            charge.told += told
+            charge.told = charge.told.plus(told) if charge.told is not NONE else told
             charge.micro_usd += cost(price, told)
-        elif sent and (charge.read or wrote):
-            guess = Tokens(charge.read, wrote)
-            charge.guessed += guess
+        elif sent and (charge.need.input or wrote):
+            guess = Tokens(charge.need.input, wrote)
+            charge.guessed = charge.guessed.plus(guess)
             charge.micro_usd += cost(price, guess)
             charge.estimated = True
 
     def close(self, charge: Charge, row: Callable[[], dict[str, Any]]) -> None:
         """The request is over; ``row``: what else the ledger says of it, if it reached a model."""
         now, tokens = self.now(), charge.tokens
-        self.meter.settle(charge.taken, Need(tokens.input, tokens.output, charge.micro_usd), now)
+        used = Need(tokens.input, tokens.output, charge.micro_usd)
+        self.meter.settle(charge.taken, used, now)
+        if charge.covered and self.shared is not None:
+            self.shared.settle(charge.plan, charge.need, used, charge.taken.at.wall)
         if charge.told.output:
             self.habits.note(charge.plan.grant.name, charge.plan.model, charge.told.output)
         if charge.attempts and self.ledger is not None:

@@ -86,6 +86,8 @@ class Cells:
 
     def hold(self, place: int, row: int, amount: int) -> None:
         """The worker ``row`` has taken ``amount`` more of what the cell counts; the sum is for the caller to write."""
+        if self._alone.lone:
+            return  # nobody follows
         at = (row * self._count + place // _CELL.size) * _HELD.size
         _HELD.pack_into(self._shadows, at, _HELD.unpack_from(self._shadows, at)[0] + amount)
 
@@ -146,10 +148,11 @@ def _lock_file() -> int:
 class _Alone:
     """The lock, and the places that were found while it was held."""
 
-    __slots__ = ("_file", "found")
+    __slots__ = ("_file", "found", "lone")
 
     def __init__(self, file: int) -> None:
         self._file = file
+        self.lone = file < 0
         self.found: list[int] = []
 
     def __enter__(self) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from llm_proxy.access.values import Price
 
@@ -23,8 +22,7 @@ _BYTES, _FILE = 4, 1000
 _ENCODED = re.compile(rb"[A-Za-z0-9+/=_-]{1024,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """Of one answer, as the vendor counts. ``cached`` and ``cache_write`` are part of ``input``."""
 
     input: int = 0
@@ -33,7 +31,8 @@ class Tokens:
     cache_write: int = 0
     reasoning: int = 0
 
-    def __add__(self, other: Tokens) -> Tokens:
+    def plus(self, other: Tokens) -> Tokens:
+        """Both."""
         return Tokens(
             self.input + other.input,
             self.output + other.output,
@@ -111,21 +110,23 @@ class Habits:
 
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[str, str], deque[int]] = OrderedDict()
+        #: What follows from them; worked out anew for each of the first, then from time to time.
+        self._expected: dict[tuple[str, str], int] = {}
+        self._noted = 0
 
     def note(self, key: str, model: str, output: int) -> None:
         """An answer had so many."""
         found = self._seen.get((key, model))
         if found is None:
             if len(self._seen) >= _PAIRS:
-                self._seen.popitem(last=False)
+                self._expected.pop(self._seen.popitem(last=False)[0], None)
             found = self._seen[key, model] = deque(maxlen=_KEPT)
         found.append(output)
+        self._noted += 1
+        if len(found) >= _ENOUGH and (len(found) < _KEPT or self._noted % 8 == 0):
+            self._expected[key, model] = sorted(found)[min(len(found) - 1, len(found) * 95 // 100)]
 
     def usual(self, key: str, model: str, most: int | None) -> int:
         """What the next one will have at most, most probably; ``most``: the request's own limit."""
-        found = self._seen.get((key, model))
-        if found is None or len(found) < _ENOUGH:
-            expected = _EXPECTED
-        else:
-            expected = sorted(found)[min(len(found) - 1, len(found) * 95 // 100)]
+        expected = self._expected.get((key, model), _EXPECTED)
         return expected if most is None else min(most, expected)

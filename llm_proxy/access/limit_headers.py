@@ -46,8 +46,12 @@ def anthropic_headers(standing: Sequence[Standing], wall: float) -> Iterator[tup
 
 
 def _tightest(standing: Sequence[Standing], kinds: tuple[str, ...]) -> Standing | None:
-    some = [found for found in standing if found[0].kind in kinds]
-    return min(some, key=lambda found: found[1] / found[0].limit.limit, default=None)
+    tightest, least = None, 2.0
+    for found in standing:
+        bound = found[0]
+        if bound.kind in kinds and (share := found[1] / bound.limit.limit) < least:
+            tightest, least = found, share
+    return tightest
 
 
 def duration(nanoseconds: int) -> str:

@@ -7,24 +7,28 @@ Times are handed in: nanoseconds of a steady clock for limits, seconds since the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from llm_proxy.access.cells import HELD, MARK, PERIOD, UNTIL, VALUE, Cells, Numbers, name_of
 from llm_proxy.access.periods import period, slice_width, slices, window_start, written
-from llm_proxy.access.plan import Bound, Plan, Purse
+from llm_proxy.access.plan import READ, REQUESTS, RUNNING, WRITTEN, Bound, Counts, Plan, Purse
 from llm_proxy.access.rates import SECOND
 from llm_proxy.access.values import Budget
 from llm_proxy.errors import BudgetSpent, LimitReached, NotAllowed, RequestTooLarge
 
 #: One reservation takes at most this part of a limit or a budget for what may be written.
 _SHARE = 4
-_INPUT = frozenset({"tpm", "tpd", "input_tpm"})
-_OUTPUT = frozenset({"tpm", "tpd", "output_tpm"})
-_REQUESTS = frozenset({"rpm", "rpd"})
+#: Of so many budgets the period is remembered.
+_PERIODS = 10_000
+
+_Taken = tuple[Bound, int, int, Numbers]
+_Paid = tuple[Purse, int, int, Numbers]
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """What a request will take, as far as one can tell: tokens read and written, and what they cost."""
 
     input: int = 0
@@ -32,8 +36,7 @@ class Need:
     cost: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(NamedTuple):
     """``steady``: nanoseconds; ``wall``: seconds since the epoch."""
 
     steady: int
@@ -46,15 +49,20 @@ class Reservation:
 
     plan: Plan
     at: Now
-    bounds: list[tuple[Bound, int]] = field(default_factory=list)
-    purses: list[tuple[Purse, int]] = field(default_factory=list)
+    bounds: Sequence[_Taken] = ()
+    purses: Sequence[_Paid] = ()
     settled: bool = False
-    #: Of each limit what was left afterwards, and in how many nanoseconds all of it is.
-    standing: tuple[tuple[Bound, int, int], ...] = ()
+    #: How often each of it counts here, because other gateways count too.
+    weight: int = 1
     #: The budget that is fullest above one of its shares, and how full, in percent.
     warning: tuple[str, int] | None = None
     #: Budgets of which that is to be told, for the first time in their period.
     news: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def standing(self) -> list[tuple[Bound, int, int]]:
+        """Of each limit what was left afterwards, and in how many nanoseconds all of it is."""
+        return [(bound, *_left(bound, numbers, self.at)) for bound, _, _, numbers in self.bounds]
 
 
 class Meter:
@@ -63,75 +71,94 @@ class Meter:
     def __init__(self, cells: Cells | None = None, row: int = 0) -> None:
         self._cells = cells or Cells()
         self._row = row
+        #: By budget, the period that it was in last: when it began and ends.
+        self._periods: dict[bytes, tuple[int, int]] = {}
 
-    def reserve(self, plan: Plan, need: Need, now: Now) -> Reservation:
-        """Let the request in. Raises ``LimitReached``, ``BudgetSpent``, ``RequestTooLarge`` or ``NotAllowed``."""
-        taken = Reservation(plan, now)
-        for bound in plan.bounds:
-            taken.bounds.append((bound, _amount(bound, need)))
-        for purse in plan.purses:
-            if plan.price is None and purse.budget.unpriced == "deny":
-                text = f"the model has no price, and budget {purse.budget.name} does not pay for such"
-                raise NotAllowed(text)
-            taken.purses.append(
-                (purse, min(need.cost, max(1, purse.budget.limit // _SHARE)) if need.cost else 0)
-            )
-        with self._cells.alone():
-            self._take(taken, now)
+    def reserve(
+        self, plan: Plan, need: Need, now: Now, part: int = 1, *, covered: bool = False
+    ) -> Reservation:
+        """Let the request in. ``part``: of how many gateways this one has its share; ``covered``: all of them together have let it
+        in already, and here it is only counted. Raises ``LimitReached``, ``BudgetSpent``, ``RequestTooLarge`` or
+        ``NotAllowed``."""
+        cells, steady = self._cells, now.steady
+        taken = Reservation(plan, now, weight=part)
+        with cells.alone():
+            purses = [
+                self._paid(purse, plan, need, now, 1 if covered and not purse.budget.rolling else part)
+                for purse in plan.purses
+            ]
+            bounds, longest, tightest = [], 0, None
+            for bound in plan.bounds:
+                amount = 1 if bound.counts <= RUNNING else _tokens(bound, need)
+                amount *= part
+                place = cells.find(bound.cell, steady)
+                numbers = cells.get(place)
+                if not covered or bound.counts == RUNNING:
+                    wait = _wait(bound, amount, numbers, steady)
+                    if wait > longest:
+                        longest, tightest = wait, bound
+                bounds.append((bound, amount, place, numbers))
+            if tightest is not None:
+                error = _reached(tightest, longest)
+                error.standing = tuple(
+                    (bound, *_left(bound, numbers, now)) for bound, _, _, numbers in bounds
+                )
+                raise error
+            for bound, amount, place, numbers in bounds:
+                if bound.counts == RUNNING:
+                    numbers[HELD] += amount
+                    cells.hold(place, self._row, amount)
+                else:
+                    numbers[VALUE] = numbers[UNTIL] = max(numbers[VALUE], steady) + amount * bound.rate.each
+                cells.put(place, numbers)
+            for purse, amount, place, numbers in purses:
+                numbers[HELD] += amount
+                cells.hold(place, self._row, amount)
+                if purse.budget.warn:
+                    _warn(taken, purse, numbers)
+                cells.put(place, numbers)
+        taken.bounds, taken.purses = bounds, purses
         return taken
 
-    def _take(self, taken: Reservation, now: Now) -> None:
-        purses = [(purse, amount, *self._purse(purse, now)) for purse, amount in taken.purses]
-        for purse, amount, _, numbers in purses:
-            if numbers[VALUE] + numbers[HELD] + amount > purse.budget.limit:
-                raise self._spent(purse, now)
-        bounds = [(bound, amount, *self._cell(bound, now)) for bound, amount in taken.bounds]
-        waits = [(_wait(bound, amount, numbers, now), bound) for bound, amount, _, numbers in bounds]
-        longest = max(waits, key=lambda found: found[0], default=(0, None))
-        if longest[1] is not None and longest[0] > 0:
-            error = _reached(longest[1], longest[0])
-            error.standing = tuple((bound, *_left(bound, numbers, now)) for bound, _, _, numbers in bounds)
-            raise error
-        for bound, amount, place, numbers in bounds:
-            if bound.kind == "concurrent":
-                numbers[HELD] += amount
-                self._cells.hold(place, self._row, amount)
-            else:
-                numbers[VALUE] = numbers[UNTIL] = bound.rate.after(numbers[VALUE], now.steady, amount)
-            self._cells.put(place, numbers)
-        taken.standing = tuple((bound, *_left(bound, numbers, now)) for bound, _, _, numbers in bounds)
-        news: list[tuple[str, int]] = []
-        for purse, amount, place, numbers in purses:
-            numbers[HELD] += amount
-            self._cells.hold(place, self._row, amount)
-            _warn(taken, purse, numbers, news)
-            self._cells.put(place, numbers)
-        taken.news = tuple(news)
+    def _paid(self, purse: Purse, plan: Plan, need: Need, now: Now, weight: int) -> _Paid:
+        """What that budget reserves. Raises ``BudgetSpent`` or ``NotAllowed``."""
+        budget, amount = purse.budget, need.cost
+        if plan.price is None and budget.unpriced == "deny":
+            text = f"the model has no price, and budget {budget.name} does not pay for such"
+            raise NotAllowed(text)
+        if amount > budget.limit // _SHARE:
+            amount = max(1, budget.limit // _SHARE)
+        place, numbers = self._purse(purse, now)
+        if (numbers[VALUE] + numbers[HELD] + amount) * weight > budget.limit:
+            raise self._spent(purse, now)
+        return purse, amount, place, numbers
 
     def settle(self, taken: Reservation, used: Need, now: Now) -> None:
         """The request is over, and has taken ``used``."""
         if taken.settled:
             return
         taken.settled = True
-        with self._cells.alone():
-            for bound, amount in taken.bounds:
-                really = _used(bound, used)
-                if bound.kind == "concurrent":
-                    place, numbers = self._cell(bound, now)
+        cells, steady = self._cells, now.steady
+        with cells.alone():
+            for bound, amount, _, _ in taken.bounds:
+                counts = bound.counts
+                if counts == REQUESTS:
+                    continue
+                place = cells.find(bound.cell, steady)
+                numbers = cells.get(place)
+                if counts == RUNNING:
                     numbers[HELD] = max(0, numbers[HELD] - amount)
-                    self._cells.hold(place, self._row, -amount)
-                    self._cells.put(place, numbers)
-                elif really is not None:
-                    place, numbers = self._cell(bound, now)
-                    empty_at = bound.rate.corrected(
-                        numbers[VALUE], now.steady, amount, really, taken.at.steady
+                    cells.hold(place, self._row, -amount)
+                else:
+                    really = _really(counts, used) * taken.weight
+                    numbers[VALUE] = numbers[UNTIL] = bound.rate.corrected(
+                        numbers[VALUE], steady, amount, really, taken.at.steady
                     )
-                    numbers[VALUE] = numbers[UNTIL] = empty_at
-                    self._cells.put(place, numbers)
-            for purse, amount in taken.purses:
+                cells.put(place, numbers)
+            for purse, amount, _, _ in taken.purses:
                 place, numbers = self._purse(purse, now)
                 numbers[HELD] = max(0, numbers[HELD] - amount)
-                self._cells.hold(place, self._row, -amount)
+                cells.hold(place, self._row, -amount)
                 self._spend(purse, place, numbers, used.cost, now)
 
     def standing(self, plan: Plan, now: Now) -> list[tuple[Bound, int, int]]:
@@ -180,7 +207,11 @@ class Meter:
         budget = purse.budget
         place = self._cells.find(purse.cell, now.steady)
         numbers = self._cells.get(place)
-        start, end = period(budget, now.wall)
+        start, end = self._periods.get(purse.cell, (0, 0))
+        if not start <= now.wall < end:
+            if len(self._periods) > _PERIODS:
+                self._periods.clear()
+            start, end = self._periods[purse.cell] = period(budget, now.wall)
         if numbers[PERIOD] < start:  # a clock that is put back begins no period anew
             if budget.rolling:
                 numbers[VALUE] = self._window(purse, start, now)
@@ -196,8 +227,10 @@ class Meter:
         numbers[VALUE] = max(0, numbers[VALUE] + amount)
         self._cells.put(place, numbers)
         if budget.rolling and amount:
-            start, end = period(budget, now.wall)
-            part = self._cells.find(_slice(purse, start), now.steady)
+            start, end = self._periods.get(purse.cell, (0, 0))
+            if not start <= now.wall < end:
+                start, end = period(budget, now.wall)
+            part = self._cells.find(_slice(purse.cell, start), now.steady)
             found = self._cells.get(part)
             if found[PERIOD] != start:
                 found[VALUE], found[PERIOD] = 0, start
@@ -215,7 +248,7 @@ class Meter:
         found = []
         for number in range(slices(purse.budget) - 1, -1, -1):
             begun = start - number * width
-            numbers = self._cells.get(self._cells.find(_slice(purse, begun), now.steady))
+            numbers = self._cells.get(self._cells.find(_slice(purse.cell, begun), now.steady))
             if numbers[PERIOD] == begun:
                 found.append((begun, numbers[VALUE]))
         return found
@@ -242,50 +275,48 @@ class Meter:
         return now.wall + budget.rolling
 
 
-def _slice(purse: Purse, start: int) -> bytes:
-    return name_of("slice", purse.cell.hex(), str(start))
+@lru_cache(maxsize=4096)
+def _slice(cell: bytes, start: int) -> bytes:
+    """The name of one slice of a rolling window."""
+    return name_of("slice", cell.hex(), str(start))
 
 
 def _usd(micro: int) -> str:
     return f"${micro / 1_000_000:,.2f}" if micro % 10_000 == 0 else f"${micro / 1_000_000:g}"
 
 
-def _amount(bound: Bound, need: Need) -> int:
-    """What a request takes of that limit. Raises ``RequestTooLarge``."""
-    kind, limit = bound.kind, bound.limit.limit
-    if kind in _REQUESTS or kind == "concurrent":
-        return 1
-    read = need.input if kind in _INPUT else 0
+def _tokens(bound: Bound, need: Need) -> int:
+    """What a request takes of a limit of tokens. Raises ``RequestTooLarge``."""
+    limit, counts = bound.limit.limit, bound.counts
+    read = need.input if counts != WRITTEN else 0
     if read > limit:
         text = f"the request is about {read:,} tokens, and {bound.told} is {limit:,}: it can never be served"
         raise RequestTooLarge(text, status=400)
-    wrote = min(need.output, max(1, limit // _SHARE)) if kind in _OUTPUT else 0
+    wrote = min(need.output, max(1, limit // _SHARE)) if counts != READ else 0
     return min(limit, read + wrote)
 
 
-def _used(bound: Bound, used: Need) -> int | None:
-    """What it really took; None where nothing is to be corrected."""
-    kind = bound.kind
-    if kind in _REQUESTS or kind == "concurrent":
-        return None
-    return (used.input if kind in _INPUT else 0) + (used.output if kind in _OUTPUT else 0)
+def _really(counts: Counts, used: Need) -> int:
+    """What it took of such a limit."""
+    return (used.input if counts != WRITTEN else 0) + (used.output if counts != READ else 0)
 
 
-def _wait(bound: Bound, amount: int, numbers: Numbers, now: Now) -> int:
-    if bound.kind == "concurrent":
-        return SECOND if numbers[HELD] + amount > bound.limit.limit else 0
-    return bound.rate.wait(numbers[VALUE], now.steady, amount)
+def _wait(bound: Bound, amount: int, numbers: Numbers, steady: int) -> int:
+    if bound.counts == RUNNING:
+        held = numbers[HELD]
+        return SECOND if held and held + amount > bound.limit.limit else 0  # a share is never nothing
+    return bound.rate.wait(numbers[VALUE], steady, amount)
 
 
 def _left(bound: Bound, numbers: Numbers, now: Now) -> tuple[int, int]:
-    if bound.kind == "concurrent":
+    if bound.counts == RUNNING:
         return max(0, bound.limit.limit - numbers[HELD]), 0
     return bound.rate.left(numbers[VALUE], now.steady), max(0, numbers[VALUE] - now.steady)
 
 
 def _reached(bound: Bound, wait: int) -> LimitReached:
     seconds = wait / SECOND
-    if bound.kind == "concurrent":
+    if bound.counts == RUNNING:
         error = LimitReached(f"{bound.told} is {bound.limit.limit}, and so many requests are running", 1.0)
         error.running = True
         return error
@@ -293,10 +324,10 @@ def _reached(bound: Bound, wait: int) -> LimitReached:
     return LimitReached(text, seconds)
 
 
-def _warn(taken: Reservation, purse: Purse, numbers: Numbers, news: list[tuple[str, int]]) -> None:
+def _warn(taken: Reservation, purse: Purse, numbers: Numbers) -> None:
     """Whether the budget is above one of its shares, and whether that is new."""
     budget: Budget = purse.budget
-    if not budget.warn or not budget.limit:
+    if not budget.limit:
         return
     full = (numbers[VALUE] + numbers[HELD]) / budget.limit
     crossed = sum(full >= share for share in budget.warn)
@@ -309,4 +340,4 @@ def _warn(taken: Reservation, purse: Purse, numbers: Numbers, news: list[tuple[s
         taken.warning = budget.name, percent
     if crossed > numbers[MARK]:
         numbers[MARK] = crossed
-        news.append((budget.name, percent))
+        taken.news = (*taken.news, (budget.name, percent))

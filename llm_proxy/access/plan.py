@@ -14,6 +14,16 @@ from llm_proxy.access.values import Access, Budget, Grant, Kind, Limit, Price
 from llm_proxy.wire.calls import Deployment
 
 Level = str
+Counts = int
+#: Requests, those that run, tokens that are read, that are written, and both.
+REQUESTS, RUNNING, READ, WRITTEN, BOTH = range(5)
+_COUNTS: dict[str, Counts] = {
+    "rpm": REQUESTS,
+    "rpd": REQUESTS,
+    "concurrent": RUNNING,
+    "input_tpm": READ,
+    "output_tpm": WRITTEN,
+}
 #: How many plans a snapshot keeps ready.
 _READY = 8192
 
@@ -28,6 +38,8 @@ class Bound:
     limit: Limit
     rate: Rate
     cell: bytes
+    #: What of a request it counts.
+    counts: Counts
 
     @property
     def told(self) -> str:
@@ -70,6 +82,7 @@ def bounds_of(level: Level, owner: str, limits: tuple[Limit, ...]) -> tuple[Boun
             limit,
             Rate.of(limit.kind, limit.limit, limit.burst),
             name_of("limit", limit.kind, level, owner),
+            _COUNTS.get(limit.kind, BOTH),
         )
         for limit in limits
     )

@@ -121,7 +121,7 @@ class Choosing:
         self.state = router.states.model(resolved.name, now)
         self.state.budget.request(now)
         router.asked(resolved.name, view.polled, now)
-        self._seen.add(resolved.name)
+        self._seen.add(resolved.way)
         #: Never changed where it lies: it may be everybody's.
         self._candidates = view.rows if able is None else [row for row in view.rows if able(row)]
         self._unweighed = self._wish.needs is not None
@@ -295,7 +295,7 @@ class Choosing:
             if one.on.isdisjoint(kinds) or one.model in self._seen:
                 continue
             found = self._resolve(one.model)
-            if found is None or found.name in self._seen:
+            if found is None or found.way in self._seen:
                 continue
             del self._standby[at]
             self._seen.add(one.model)

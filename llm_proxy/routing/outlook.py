@@ -14,7 +14,7 @@ from llm_proxy.errors import GatewayError
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.routing.able import Able
 from llm_proxy.routing.affinity import Prompt
-from llm_proxy.routing.pick import Choice, Wait, pick
+from llm_proxy.routing.pick import EQUAL, Choice, Wait, pick
 from llm_proxy.routing.standing import standing
 from llm_proxy.routing.states import States
 from llm_proxy.wire.calls import Deployment
@@ -70,7 +70,7 @@ def outlook(
     seen: set[str] = set()
     first: Outlook | None = None
     while True:
-        seen.add(resolved.name)
+        seen.add(resolved.way)
         standby = [*resolved.policy.fallbacks, *standby]
         found, kinds = _of_one(resolved, asked, states, now, chance, unfit, _is_last(standby, seen))
         first = first or found
@@ -96,7 +96,7 @@ def _fallback(
         if one.on.isdisjoint(kinds) or one.model in seen:
             continue
         found = resolve(one.model)
-        if found is not None and found.name not in seen:
+        if found is not None and found.way not in seen:
             standby.remove(one)
             seen.add(one.model)
             return found
@@ -118,7 +118,7 @@ def _of_one(
     serving = [row for row in resolved.deployments if row.weight > 0 or resolved.pinned]
     if not rows and asked.able is not None and all(asked.able.lack(row) for row in serving):
         error, condition = asked.able.refusal(resolved.name, serving)
-        told = _told(resolved, states, now, lacks, None, "")
+        told = _told(resolved, states, now, lacks, None)
         return Outlook(resolved, told, error=error), (condition,)
     wanted = [asked.first] if asked.first is not None and asked.first in rows else rows
     found = pick(
@@ -133,10 +133,9 @@ def _of_one(
         tokens=asked.tokens,
     )
     if isinstance(found, Choice):
-        why = found.why
-        told = _told(resolved, states, now, lacks, found, why)
+        told = _told(resolved, states, now, lacks, found)
         return Outlook(resolved, told, found.deployment), ()
-    told = _told(resolved, states, now, lacks, None, "")
+    told = _told(resolved, states, now, lacks, None)
     if isinstance(found, Wait):
         return Outlook(resolved, told, waits=True), ()
     return Outlook(resolved, told), found.kinds
@@ -160,14 +159,9 @@ _LACKS = {
 
 
 def _told(
-    resolved: Resolved,
-    states: States,
-    now: float,
-    lacks: Mapping[str, str],
-    choice: Choice | None,
-    why: str,
+    resolved: Resolved, states: States, now: float, lacks: Mapping[str, str], choice: Choice | None
 ) -> tuple[Candidate, ...]:
-    return tuple(_candidate(row, resolved, states, now, lacks, choice, why) for row in resolved.deployments)
+    return tuple(_candidate(row, resolved, states, now, lacks, choice) for row in resolved.deployments)
 
 
 def _candidate(
@@ -177,16 +171,23 @@ def _candidate(
     now: float,
     lacks: Mapping[str, str],
     choice: Choice | None,
-    why: str,
 ) -> Candidate:
     state = states.known(row, now)
     stand = standing(row, state, now, pinned=resolved.pinned)
-    chosen = choice is not None and choice.deployment is row
-    if chosen:
-        told, cost = why, choice.cost if choice is not None else None
-    else:
-        told = lacks[row.upstream_key] or stand.why
-        seconds = 0.0 if state is None else state.first_seconds or state.whole_seconds or 0.0
-        cost = (state.load(now) + 1.0) * seconds if state is not None and seconds else None
-    rounded = None if cost is None else round(cost, 6)
-    return Candidate(row.provider, row.model, stand.state, chosen, told, rounded)
+    if choice is not None and choice.deployment is row:
+        return Candidate(row.provider, row.model, stand.state, True, choice.why, round(choice.cost, 6))
+    seconds = 0.0 if state is None else state.first_seconds or state.whole_seconds or 0.0
+    cost = round((state.load(now) + 1.0) * seconds, 6) if state is not None and seconds else None
+    why = lacks[row.upstream_key] or stand.why
+    if not why and choice is not None:
+        why = _instead(row, cost, choice)
+    return Candidate(row.provider, row.model, stand.state, False, why, cost)
+
+
+def _instead(row: Deployment, cost: float | None, choice: Choice) -> str:
+    """Why another was chosen although this one could have taken it."""
+    if row.order > choice.deployment.order:
+        return "of a higher tier"
+    if choice.affinity == "hit":
+        return "another holds the conversation"
+    return "costs more" if cost is not None and cost > EQUAL * choice.cost else "not drawn"

@@ -76,6 +76,7 @@ from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.service.surroundings import proxies
+from llm_proxy.service.usage_books import shared_limits
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.sheet import Sheets
@@ -196,6 +197,7 @@ class Service:
         self.books = Books(
             Meter(self.cells, row),
             Ledger(settings.state, settings.usage_days, shared.memory if shared else None),
+            shared=shared_limits(settings, shared.service if shared else ""),
         )
         client = PooledHTTPClient(
             force_instance=True,
@@ -278,6 +280,8 @@ class Service:
         self.watcher.start()
         if self.books.ledger is not None:
             self.books.ledger.start()
+        if self.books.shared is not None:
+            self.books.shared.start()
         self.lists.start()  # after it: no edit may be missed while upstreams are asked
         if self.certificates:
             self.certificates.start()
@@ -314,6 +318,8 @@ class Service:
         gateway.upstream.close()
         gateway.offload.close()
         self.heap.close()
+        if self.books.shared is not None:
+            await self.books.shared.close()
         if self.books.ledger is not None:
             self.books.ledger.close()
         self.watcher.stop()

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import pickle
+import secrets
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -126,6 +127,8 @@ class SharedState:
     cells: Cells = field(default_factory=Cells)
     #: Where the ledger of all workers is, if there is no directory for it.
     memory: int | None = None
+    #: By which other machines know this one.
+    service: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def first_state(self, sources: Sources) -> Opened:
         """What a worker begins with."""

@@ -19,6 +19,7 @@ from llm_proxy.access.ledger import Ledger
 from llm_proxy.access.meter import Meter, Now
 from llm_proxy.access.periods import window_start
 from llm_proxy.access.plan import Bound, Purse, bounds_of, purse
+from llm_proxy.access.shared import Shared
 from llm_proxy.access.values import Access, Terms
 from llm_proxy.clients.http_server import StartError
 from llm_proxy.live.state.snapshot import Snapshot
@@ -49,6 +50,20 @@ def prepare_state(settings: Settings, snapshot: Snapshot, cells: Cells) -> None:
             log.warning("what budgets have spent is forgotten at each start: LLM_PROXY_API_STATE is not set")
     if settings.state is not None:
         recall(access, Ledger(settings.state, settings.usage_days), Meter(cells))
+
+
+def shared_limits(settings: Settings, service: str) -> Shared | None:
+    """What other machines count too. Raises ``StartError``."""
+    if not settings.shared:
+        return None
+    try:
+        return Shared(settings.shared, service)
+    except ImportError:
+        raise StartError(
+            f"{PREFIX}SHARED: needs the extra [shared]: pip install llm-proxy-api[shared]"
+        ) from None
+    except ValueError:
+        raise StartError(f"{PREFIX}SHARED: is no address of a Redis or Valkey") from None
 
 
 def recall(access: Access, ledger: Ledger, meter: Meter) -> None:

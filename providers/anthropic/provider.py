@@ -15,6 +15,7 @@ from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.schema import ChatRequest
 from providers.anthropic import answer, errors
+from providers.anthropic.blocks import block_of
 from providers.anthropic.messages import conversation
 from providers.anthropic.native import VERSION, NativeCount, NativeMessages
 from providers.anthropic.params import body_fields
@@ -35,7 +36,7 @@ class AnthropicProvider(BaseProvider):
         self._native = {"/v1/messages": NativeMessages(self), "/v1/messages/count_tokens": NativeCount(self)}
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
-        request, told = mended(request)
+        request, told = mended(request, block_of)
         history = conversation(request.messages)
         fields, dropped = body_fields(request.sent, deployment, history.thinking_lost, history.called)
         body = {

@@ -7,23 +7,30 @@ object. Servers of OpenAI's dialect differ in what they judge of it (``Vendor.pa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llm_proxy.faces.pairs import paired
 from llm_proxy.wire.schema import ChatRequest
+from providers.common.unreadable import told_parts
 
 _Json = dict[str, Any]
+Reads = Callable[[_Json, str], object]
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 #: What other vendors and libraries call the two who speak.
 _OTHER_NAMES = {"model": "assistant", "ai": "assistant", "bot": "assistant", "human": "user"}
 
 
-def mended(request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
-    """``request`` with a sound history, and what had to be told as text or in another role."""
+def mended(request: ChatRequest, reads: Reads) -> tuple[ChatRequest, tuple[str, ...]]:
+    """``request`` with a sound history, and what had to be told as text or in another role. ``reads`` is the dialect's way to
+    read a part: it raises ``InvalidRequest`` for one that it cannot take at all."""
     given: list[_Json] = request.sent["messages"]
     messages, named = in_pairs(given)
     if any(map(_thinks_in_parts, messages)):
         messages = [_plain(message) if _thinks_in_parts(message) else message for message in messages]
+    if any(type(message.get("content")) is list for message in messages):
+        messages, told = told_parts(messages, reads)
+        named += told
     if messages is given:
         return request, ()
     return request.but(messages=messages), named

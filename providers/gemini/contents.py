@@ -148,10 +148,10 @@ def _response(result: str) -> dict[str, Any]:
 
 def _parts(message: Message, at: int) -> list[Part]:
     """The content of one message. Raises ``InvalidRequest``."""
-    return [found for path, part in parts(message, at) if (found := _part(part, path)) is not None]
+    return [found for path, part in parts(message, at) if (found := read_part(part, path)) is not None]
 
 
-def _part(part: dict[str, Any], path: str) -> Part | None:
+def read_part(part: dict[str, Any], path: str) -> Part | None:
     """One part; None if it is an empty text."""
     kind = part["type"]
     if kind in ("text", "refusal"):

@@ -25,7 +25,7 @@ from providers.common.listed import names_in
 from providers.common.sse_decoder import ChunkMaker, Refused
 from providers.gemini import errors
 from providers.gemini.answer import Answer, usage
-from providers.gemini.contents import conversation
+from providers.gemini.contents import conversation, read_part
 from providers.gemini.embeddings import embed_answer, embed_body
 from providers.gemini.native import calls, resource
 from providers.gemini.params import body_fields
@@ -45,7 +45,7 @@ class GeminiProvider(BaseProvider):
         return self._native.get(path)
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
-        request, told = mended(request)
+        request, told = mended(request, read_part)
         history = conversation(request.messages, deployment.model)
         fields, dropped = body_fields(request, deployment)
         body = {"contents": history.contents, **fields}

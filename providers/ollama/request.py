@@ -58,7 +58,7 @@ def body(request: ChatRequest, deployment: Deployment) -> tuple[dict[str, Any], 
 
     Raises ``InvalidRequest`` for contents that it cannot take at all.
     """
-    request, told = mended(request)
+    request, told = mended(request, _read)
     fields, dropped = settings(request.sent, deployment)
     frame = {"model": deployment.model, "messages": _messages(request), "stream": bool(request.stream)}
     return {**frame, **fields}, (*told, *dropped, *unheard(request.messages))
@@ -195,12 +195,7 @@ def _message(message: Message, at: int, calls: Calls) -> dict[str, Any]:
     texts: list[str] = []
     images: list[str] = []
     for path, part in parts(message, at):
-        if part["type"] in ("text", "refusal"):
-            texts.append(field_text(part, part["type"], path))
-        elif part["type"] == "image_url":
-            images.append(_image(part, path))
-        else:
-            refuse(f"{path}.type", "must be text or image_url: Ollama takes nothing else")
+        (images if part["type"] == "image_url" else texts).append(_read(part, path))
     native["content"] = "\n".join(texts)
     if images:
         native["images"] = images
@@ -210,6 +205,15 @@ def _message(message: Message, at: int, calls: Calls) -> dict[str, Any]:
         call_id, name = calls.answered(message, at)
         native.update(tool_name=name, tool_call_id=call_id)
     return native
+
+
+def _read(part: dict[str, Any], path: str) -> str:
+    """A text, or the data of a picture. Raises ``InvalidRequest`` for anything else."""
+    if part["type"] in ("text", "refusal"):
+        return field_text(part, part["type"], path)
+    if part["type"] == "image_url":
+        return _image(part, path)
+    return refuse(f"{path}.type", "must be text or image_url: Ollama takes nothing else")
 
 
 def _add_calls(native: dict[str, Any], message: Message, at: int, calls: Calls) -> None:

@@ -322,3 +322,35 @@ async def test_a_file_by_address(vendor: str, tmp_path: Path) -> None:
                     assert (got.status, peer.requests) == (400, []), face
                     assert "by address" in told
                     assert field in told or got.json()["error"].get("param") == field
+
+
+async def test_a_file_by_address_that_was_answered(tmp_path: Path) -> None:
+    """By another model: it is told in words, and named, and the conversation goes on."""
+    document = BY_ADDRESS["messages"][1]["messages"][0]
+    given = BY_ADDRESS["responses"][1]["input"][0]
+    content = {"role": "user", **BY_ADDRESS["gemini"][1]["contents"][0]}
+    more: dict[str, dict[str, Any]] = {
+        "messages": {
+            "messages": [document, {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]
+        },
+        "responses": {
+            "input": [given, {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]
+        },
+        "gemini": {
+            "contents": [
+                content,
+                {"role": "model", "parts": [{"text": "a"}]},
+                {"role": "user", "parts": [{"text": "b"}]},
+            ]
+        },
+    }
+    async with Peer(answer_json(COMPLETION)) as peer:
+        defaults = {"api_type": "openai", "api_host": peer.url}
+        async with RunningGateway(tmp_path, {"up": {"defaults": defaults, "m": {}}}) as proxy:
+            for face, (path, body, _) in BY_ADDRESS.items():
+                peer.requests.clear()
+                got = await request(proxy.origin, "POST", path, {"model": "m", **body, **more[face]})
+                assert got.status == 200, (face, got.body)
+                assert "told as text" in got.headers["x-dropped-params"]
+                assert _PDF in str(peer.requests[0].json()["messages"][0])
+                assert "that this model cannot be shown" in str(peer.requests[0].json()["messages"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from llm_proxy.errors import InvalidRequest
 from providers.discovery import discover
 from tests.support import anthropic_turns, gemini_rules, ollama_rules
 from tests.support.native_kit import ask, body_of, row
@@ -180,3 +181,30 @@ def test_thoughts_in_parts(text: list[Any], thinking: Any, api_type: str) -> Non
 
     assert ("A" in json.dumps(found)) == bool(text)
     assert "thinking" not in str([m.get("content") for m in found.get("messages", [])])
+
+
+PDF = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}}
+SOUND = {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}
+BY_ADDRESS = {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}
+UNREAD = [
+    ("ollama", PDF, "[A file was here (a.pdf) that this model cannot be shown.]"),
+    ("ollama", BY_ADDRESS, "[A picture was here (https://x.example/a.png) that this model cannot be shown.]"),
+    ("anthropic", SOUND, "[A sound was here that this model cannot be shown.]"),
+    ("gemini", {"type": "hologram", "x": 1}, "[A part was here that this model cannot be shown.]"),
+]
+
+
+@pytest.mark.parametrize(("api_type", "part", "words"), UNREAD)
+def test_what_the_next_model_cannot_read(api_type: str, part: Any, words: str) -> None:
+    """In what was answered already, and in what a tool returned, it is told, and named; what the user shows now is refused."""
+    shown = {"role": "user", "content": [part, {"type": "text", "text": "look"}]}
+    result = {**said("a"), "content": [{"type": "text", "text": "RESULT"}, part]}
+    for messages, place in (
+        ([shown, {"role": "assistant", "content": "ok"}, USER], "messages.0.content.0"),
+        ([USER, asked("a"), result], "messages.2.content.1"),
+    ):
+        found, dropped = sent(api_type, messages, tools=TOOLS)
+        assert words in json.dumps(found)
+        assert f"{place} (told as text)" in dropped
+    with pytest.raises(InvalidRequest):
+        sent(api_type, [USER, {"role": "assistant", "content": "ok"}, shown])

@@ -174,6 +174,7 @@ async def test_why(tmp_path: Path) -> None:
     assert rows["gpu-3"]["why"] == "weight 0"
     assert rows["gpu-4"]["why"] == "its model calls no tools"
     assert rows["gpu-2"]["cost"] > 0
+    assert rows["gpu-2"]["why"] == "the only one left"
     assert told["call"]["body"]["model"] == "up-2"
     assert [row["provider"] for row in pinned["candidates"]] == ["gpu-3"]
     assert pinned["candidates"][0]["chosen"]

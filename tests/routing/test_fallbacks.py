@@ -113,3 +113,16 @@ async def test_nobody_left(tmp_path: Path) -> None:
 
     assert (got.status, got.json()["error"]["code"]) == (502, "upstream_error")
     assert [one.split(":")[1] for one in got.headers["x-llm-attempts"].split(", ")] == ["503", "500"]
+
+
+async def test_a_provider_s_own_upstream_may_stand_in(tmp_path: Path) -> None:
+    """A model may fall back on an upstream of its own that is out of rotation, by its provider's name; ``/explain`` knows."""
+    models = {"m": {"fallbacks": ["gpu-2/m"]}}
+    async with Fleet(tmp_path, status(503), serves, models=models, fields={2: {"weight": 0}}) as fleet:
+        got = await fleet.ask(WHOLE)
+        for _ in range(5):
+            assert (await fleet.ask(WHOLE)).status == 200
+        told = (await fleet.proxy.request("POST", "/explain", {"path": "/chat", "body": WHOLE})).json()
+
+    assert (got.status, got.headers["x-llm-fallback"]) == (200, "m->gpu-2/m")
+    assert [row["provider"] for row in told["candidates"] if row["chosen"]] == ["gpu-2"]

@@ -103,7 +103,8 @@ def canonical(
 ) -> Translated:
     """The chat request for ``form``, which was read from ``body``, to ``model`` at an upstream of ``api_type``, which takes
     files by ``addresses`` or not. Raises ``InvalidRequest``."""
-    turns = Turns(api_type, addresses)
+    answered = max((at for at, turn in enumerate(form.messages) if turn.role == "assistant"), default=0)
+    turns = Turns(api_type, addresses, answered)
     passed = {key: value for key, value in body.items() if key not in _TRANSLATED and value is not None}
     lost = _take_own(passed)
     sent: dict[str, Any] = {

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.faces.addresses import is_address
+from llm_proxy.faces.addresses import in_words, is_address
 from llm_proxy.faces.anthropic.blocks import Block, content
 from llm_proxy.faces.anthropic.opaque import details_in, googles
 from llm_proxy.faces.anthropic.told import SILENT
@@ -45,13 +45,16 @@ _ROLES = {"developer": "system", "model": "assistant", "ai": "assistant", "human
 class Turns:
     """The turns of one conversation on their way to an upstream of ``api_type``."""
 
-    def __init__(self, api_type: str, addresses: bool = True) -> None:
+    def __init__(self, api_type: str, addresses: bool = True, answered: int = 0) -> None:
         #: Whether the upstream has a word for a tool that failed.
         self._has_errors = api_type == "gemini"
         #: Whether results of tools may hold pictures; OpenAI's are texts.
         self._has_pictures = api_type in ("gemini", "ollama")
         #: Whether files may be given by address; OpenAI's ``file_data`` is for the data alone.
         self._has_addresses = addresses
+        #: The number of turns that were answered already, and which one is read.
+        self._answered = answered
+        self._at = answered
         self._lost: list[str] = []
 
     @property
@@ -67,6 +70,7 @@ class Turns:
 
     def messages(self, role: str, given: str | list[Block] | None, at: int) -> list[Block]:
         """The messages of turn number ``at``. Raises ``InvalidRequest``."""
+        self._at = at
         role, told = _ROLES.get(role, role), role
         if role not in ("user", "assistant", "system"):
             self._lose(f"messages.{at}.role (sent as user)")
@@ -103,6 +107,9 @@ class Turns:
             self._lose("citations")
         found = content(given)
         if not self._has_addresses and isinstance(found, list) and any(map(is_address, found)):
+            if self._at < self._answered:
+                self._lose(f"{path} (a file by address, told as text)")
+                return [in_words(part) if is_address(part) else part for part in found]
             words = "a document by address cannot be sent to this model: send its data (a source of type 'base64')"
             raise InvalidRequest.of([Problem(path, words)])
         return found

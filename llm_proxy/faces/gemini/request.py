@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.faces.addresses import refuse_addresses
+from llm_proxy.faces.addresses import without_addresses
 from llm_proxy.faces.gemini.config import GenerationConfig, parameters
 from llm_proxy.faces.gemini.names import respelled
 from llm_proxy.faces.gemini.tools import tools
@@ -81,8 +81,7 @@ def canonical(
     turns.read(given["contents"])
     if not any(message["role"] != "system" for message in turns.messages):
         raise InvalidRequest.of([Problem("contents", "hold nothing that can be answered")])
-    if not addresses:
-        refuse_addresses(turns.messages, "contents")
+    messages, unread = (turns.messages, ()) if addresses else without_addresses(turns.messages, "contents")
     called, of_tools = tools(form.tools or (), form.tool_config)
     config = form.generation_config or GenerationConfig()
     told, of_config = parameters(config, api_type)
@@ -90,8 +89,8 @@ def canonical(
     tier = (form.service_tier or "").lower().removeprefix("service_tier_")
     if tier not in ("", "unspecified"):
         told["service_tier"] = "default" if tier == "standard" else tier
-    sent = {"model": model, "stream": stream, "messages": turns.messages, **told, **called}
-    dropped = dict.fromkeys((*lost, *of_config, *of_tools, *turns.dropped))
+    sent = {"model": model, "stream": stream, "messages": messages, **told, **called}
+    dropped = dict.fromkeys((*lost, *of_config, *of_tools, *turns.dropped, *unread))
     thinking = config.thinking_config
     return Translated(sent, tuple(dropped), thinking is not None and bool(thinking.include_thoughts))
 

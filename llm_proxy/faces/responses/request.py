@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from llm_proxy.errors import InvalidRequest, Problem
-from llm_proxy.faces.addresses import refuse_addresses
+from llm_proxy.faces.addresses import without_addresses
 from llm_proxy.faces.responses.choice import offer
 from llm_proxy.faces.responses.compaction import is_trigger
 from llm_proxy.faces.responses.input import Turns
@@ -147,7 +147,8 @@ def canonical(form: ResponsesRequest, body: Mapping[str, Any], addresses: bool =
     if problems:
         raise InvalidRequest.of(problems)
     if not addresses:
-        refuse_addresses(turns.messages, "input")
+        result.sent["messages"], unread = without_addresses(turns.messages, "input")
+        result.dropped += unread
     return result
 
 

@@ -7,6 +7,7 @@ the document is ever part of one; an input either loads or raises ``ConfigError`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -24,6 +25,8 @@ MAX_BYTES = 64 * 1024 * 1024
 _MOST_VALUES = 4_000_000
 #: Names are parts of headers, log lines and tables.
 _LONGEST = 128
+#: From so many keys on it is worth the time to put them into fresh memory.
+_MANY = 10_000
 
 
 def load_access(data: bytes, source: str) -> Access:
@@ -41,7 +44,27 @@ def load_access(data: bytes, source: str) -> Access:
         text = decode(data)
         problems = located(report.problems, text, scan(text))
         raise ConfigError(sorted(problems, key=lambda p: (p.line, p.column)), source)
+    if len(found.keys) > _MANY:
+        document.clear()
+        found = _compact(found)
     return found
+
+
+def _compact(found: Access) -> Access:
+    """The same in fresh memory: names of the document would keep the room that was taken to read it."""
+    keys = found.keys
+    assert isinstance(keys, dict)
+    names = "\n".join([name for name, _ in keys.values()])  # no name has a line's end
+    digests, terms = b"".join(keys), [terms for _, terms in keys.values()]
+    keys.clear()
+    found._ready.clear()
+    fresh: dict[bytes, tuple[str, Terms]] = {}
+    last: tuple[str, Terms] = ("", Terms())
+    for at, name in enumerate(names.split("\n")):
+        if name != last[0]:
+            last = name, terms[at]
+        fresh[digests[32 * at : 32 * at + 32]] = last
+    return replace(found, keys=fresh)
 
 
 class _Judge:

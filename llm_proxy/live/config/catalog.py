@@ -38,6 +38,11 @@ class Resolved:
     pinned: bool = False
     plain: bool = False
 
+    @property
+    def way(self) -> str:
+        """By which fallbacks are told apart: a provider's own upstream is another way than the model as a whole."""
+        return self.asked if self.pinned else self.name
+
 
 class Catalog:
     """See the module. ``Catalog.of`` makes one, ``with_listed`` another for newer lists of the upstreams."""
