@@ -150,6 +150,8 @@ class Choosing:
             while self._unweighed:
                 await self._weigh()
             found: Found = self._pick()
+            if isinstance(found, Wait) and (kinds := _asleep(found)) and self._fall_back(kinds):
+                continue  # nobody waits for one that sleeps where another model may answer now
             if isinstance(found, Wait) or (isinstance(found, Choice) and self._others_wait()):
                 found = await self._queue()
             if isinstance(found, Choice):
@@ -326,3 +328,11 @@ class Choosing:
     def leave(self, reason: GatewayError) -> None:
         """Nobody waits for the outcome any more."""
         self.waiting.leave(reason)
+
+
+def _asleep(found: Wait) -> tuple[Condition, ...]:
+    """If all that could answer sleep, and none is only busy: for which condition of ``fallbacks`` that stands."""
+    kept = [one for one in found.skipped if one.state != "out"]
+    if any(one.state == "full" for one in kept):
+        return ()
+    return ("rate_limit",) if all(one.limited for one in kept) else _UNAVAILABLE
