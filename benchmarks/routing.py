@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 from benchmarks.building import HERE, Missing, smg_program
@@ -50,7 +51,7 @@ def routing(bench: Bench) -> list[Row]:
 
 def _all(bench: Bench, fault: str) -> Iterator[tuple[Target, Outcome]]:
     """Each target with upstreams of its own, so that none has learned from the others' failures."""
-    programs = {ROUTER: bench.router, SMG: _smg()}
+    programs = {ROUTER: bench.router, SMG: _smg() if bench.router else None}
     for name in ("gateway", ROUTER, SMG):
         if name != "gateway" and programs[name] is None:
             continue
@@ -67,7 +68,9 @@ def _all(bench: Bench, fault: str) -> Iterator[tuple[Target, Outcome]]:
             bench.forget_log()
 
 
+@cache
 def _smg() -> Path | None:
+    """The other peer; said once if there is none."""
     try:
         return smg_program()
     except Missing as missing:

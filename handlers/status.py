@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from handlers.base.handler import BaseHandler
+from handlers.base.measuring import known_models
 from llm_proxy import __version__
 from llm_proxy.live.state.dry_run import tell
 from llm_proxy.live.state.registry import Snapshot
@@ -18,6 +19,10 @@ from llm_proxy.telemetry.process_report import differ
 
 #: A proxy on this machine speaks for somebody elsewhere, and usually says so.
 _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
+
+
+#: Series that take long to add up weigh as much as so many entries of a list.
+_MANY = 10_000
 
 
 class StatusHandler(BaseHandler):
@@ -36,11 +41,13 @@ class StatusHandler(BaseHandler):
         report = self._report(snapshot)
 
         def make() -> dict[str, Any]:
+            report["inside"] = self.gateway.metering.inside(known_models(snapshot))
             report["prompts"] = prompt_list(snapshot.prompts.prompts)
             report["warnings"] = [str(warning) for warning in snapshot.config.warnings]
             return report
 
-        count = len(snapshot.prompts.prompts) + len(snapshot.config.warnings) + len(report["problems"])
+        many = 0 if self.gateway.metering.is_short else _MANY
+        count = many + len(snapshot.prompts.prompts) + len(snapshot.config.warnings) + len(report["problems"])
         await self.send_long(count, make)
 
     head = get
@@ -72,6 +79,7 @@ class StatusHandler(BaseHandler):
             "models": len(snapshot.models),
             "running": len(gateway.running),
             "memory": gateway.memory.report(),
+            "inside": {},
             "log": logs.report(),
             "ollama": gateway.ollama_url,
             "tls": gateway.tls_report(),

@@ -12,7 +12,6 @@ import asyncio
 import random
 from asyncio import Future
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
@@ -23,7 +22,7 @@ from handlers.base.charging import Account, refused, told
 from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
 from handlers.base.joining import join
 from handlers.base.limits import OPENAI, limits_in
-from handlers.base.measuring import measure, measure_call
+from handlers.base.measuring import measure, measure_call, measure_refusal
 from handlers.base.prepared import Begun, Made, Prepare, Prepared, UsedPrompt
 from handlers.base.redaction import conceal, without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
@@ -43,6 +42,7 @@ from llm_proxy.relay.relay import Relay, Tally, expressed
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.able import needs_of
 from llm_proxy.routing.choice import choose
+from llm_proxy.routing.queueing import Priority
 from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import BaseProvider
@@ -146,12 +146,18 @@ class AnsweringHandler(BaseHandler):
         first: Deployment | None,
     ) -> Wish:
         """What the request wants of an upstream."""
-        needs = partial(self.beside, needs_of, body) if body else None
         prompt, grant = wanted_prompt(resolved, self.request.headers, body, self._size), self.grant
+        priority: Priority = "default" if grant is None else grant.priority
+        key = "" if grant is None else grant.name
         tokens = self._size // _BYTES_A_TOKEN
-        if grant is None:
-            return Wish(able, first, prompt, tokens, about=self._about, needs=needs)
-        return Wish(able, first, prompt, tokens, grant.priority, grant.name, self._about, needs)
+        if not body:
+            return Wish(able, first, prompt, tokens, priority, key)
+        needs = partial(self.beside, needs_of, body)
+        return Wish(able, first, prompt, tokens, priority, key, self._about, self._bounded, needs)
+
+    def _bounded(self, resolved: Resolved) -> bool:
+        """Whether one of its upstreams is known not to be able to take just any request."""
+        return self.gateway.abilities.bounded(resolved, self.snapshot.adapter)
 
     def _about(self, deployment: Deployment) -> About:
         """What is known of that upstream's model."""
@@ -199,6 +205,7 @@ class AnsweringHandler(BaseHandler):
             self.account = await Account.open(self, deployment, sent, blind=blind)
         except GatewayError as error:
             refused(error, self.limits)
+            measure_refusal(self, error)
             self.gateway.gate.refused(self.grant.name, error)
             raise
 
@@ -721,7 +728,7 @@ def _named(
 ) -> Made:
     """The call, and the names of all that it lacks."""
     if type(request) is NativeRequest and (request.headers or request.query):
-        call = replace(call, once=True)
+        call = call._replace(once=True)
     return Made(adapter, request, deployment, call, prepared.untranslated + call.dropped + removed)
 
 

@@ -93,7 +93,7 @@ class Account:
             "first_token_ms": facts.get("first_byte_ms"),
             "total_ms": round((time.perf_counter() - handler.started) * 1000, 2),
             "generation": handler.snapshot.version,
-            "trace_id": facts.get("trace_id"),
+            "trace_id": handler.trace,
         }
 
 

@@ -187,13 +187,17 @@ class BaseHandler(LeanRequestHandler):
             self.set_default_headers()
 
     def set_default_headers(self) -> None:
-        put = self.answer_headers.put
-        put("Content-Type", "application/json")
-        put("X-Request-Id", self.request_id)
-        put("X-Trace-Id", self.trace)
-        put("X-Config-Generation", self.snapshot.version)
+        headers = self.answer_headers
+        headers.put_all(
+            {
+                "Content-Type": "application/json",
+                "X-Request-Id": self.request_id,
+                "X-Trace-Id": self.trace,
+                "X-Config-Generation": self.snapshot.version,
+            }
+        )
         for name, value in self.verdict.cors if self.verdict else self.gateway.door.always:
-            put(name, value)
+            headers.put(name, value)
 
     def compute_etag(self) -> str | None:
         return None  # answers are not cached; hashing them would be work for nothing
@@ -225,28 +229,29 @@ class BaseHandler(LeanRequestHandler):
 
     def _refusal(self) -> GatewayError | None:
         """Why this request is not read any further, if so; decided from the head alone."""
-        headers, door = self.request.headers, self.gateway.door
+        gateway = self.gateway
+        door, length = gateway.door, self.connection.head.length
         # No page but ours can have the address that the client has connected to for its name.
         if not door.serves(name := self.request.host_name) and name != host_name(self.connection.local_ip):
             return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
         if self.verdict is not None and self.verdict.refusal is not None:
             return self.verdict.refusal
-        if self.gateway.draining and not self.during_drain:
+        if gateway.draining and not self.during_drain:
             return Draining("the gateway is stopping", retry_after="1")
         if self.snapshot.access is not None and (error := self._key_refusal()) is not None:
             return error
-        coding = headers.get("Content-Encoding")
-        if coding is not None and self.unpacks and self.connection.head.length:
+        coding = self.request.headers.get("content-encoding")
+        if coding is not None and self.unpacks and length:
             try:
                 self._codings = codings_of(coding)
             except UnsupportedMedia as error:
                 self.set_header("Accept-Encoding", ACCEPTED)  # RFC 9110, section 15.5.16
                 return error
-        limit = self.gateway.settings.max_body_size
-        if self.connection.head.length > limit:
+        limit = gateway.settings.max_body_size
+        if length > limit:
             return RequestTooLarge(f"the body must not be larger than {limit} bytes")
-        if not self.gateway.memory.fits(max(0, self.connection.head.length - self._size)):
-            return self.gateway.memory.refusal()
+        if length > self._size and not gateway.memory.fits(length - self._size):
+            return gateway.memory.refusal()
         return None
 
     def _key_refusal(self) -> GatewayError | None:
@@ -382,17 +387,24 @@ class BaseHandler(LeanRequestHandler):
 
     def body(self) -> bytes:
         """The whole request body as it came, once: it is not kept here."""
+        return _joined(self._pieces())
+
+    def _pieces(self) -> list[bytes | bytearray]:
         self._reading = False
         self.body_at = perf_counter()
         self.cancel_timer()
         chunks, self._chunks = self._chunks, []
         self._light = self._size < OFF_LOOP
-        return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
+        return chunks
 
     async def plain_body(self) -> bytes:
         """The same, unpacked: beside the loop unless that is little work. Raises ``RequestTooLarge`` or
         ``RequestError``."""
-        data, codings = self.body(), self._codings
+        chunks, codings = self._pieces(), self._codings
+        # Megabytes are put together beside the loop too: of several at once nobody waits for all.
+        large = self._size >= _STEP
+        data = await self.offloaded(self._size, _joined, chunks) if large else _joined(chunks)
+        del chunks
         if not codings:
             return data
         limit = self.gateway.settings.max_body_size
@@ -639,6 +651,10 @@ class NotFoundHandler(BaseHandler):
             first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
         )
         return shown if len(path) <= _SHOWN else shown + "..."
+
+
+def _joined(chunks: list[bytes | bytearray]) -> bytes:
+    return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
 
 
 def _read(data: bytes) -> tuple[dict[str, Any], int]:

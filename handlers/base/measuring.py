@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from llm_proxy.errors import ClientGone, UpstreamTimeout, UpstreamUnreachable
+from llm_proxy.errors import (
+    BudgetSpent,
+    ClientGone,
+    GatewayError,
+    LimitReached,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from llm_proxy.live.state.snapshot import Snapshot
 from llm_proxy.relay.relay import Tally
 from llm_proxy.relay.upstream import Exchange
@@ -28,6 +35,18 @@ def measure_call(handler: AnsweringHandler, exchange: Exchange, provider: str) -
     meter.add(families.ATTEMPTS, 1.0, provider, outcome_of(exchange))
     if exchange.connected_at is not None:
         meter.connect.observe(exchange.connected_at - exchange.started_at, exchange.connected_at)
+
+
+def measure_refusal(handler: AnsweringHandler, error: GatewayError) -> None:
+    """A limit or a budget has refused the request."""
+    kind = (
+        "budget"
+        if isinstance(error, BudgetSpent)
+        else "limit"
+        if isinstance(error, LimitReached)
+        else error.code
+    )
+    handler.gateway.metering.meter.add(families.REFUSALS, 1.0, handler.facts.get("team") or "", kind)
 
 
 def outcome_of(exchange: Exchange) -> str:

@@ -34,7 +34,7 @@ class NativeFirstHandler(AnsweringHandler):
 
     async def judged(self, body: Mapping[str, Any], least: type[M], whole: type[BaseModel]) -> M:
         """``body`` as far as any upstream needs it to be sound: one of the same dialect judges the rest itself. Raises
-        ``InvalidRequest`` with every problem, those of the ``whole`` form too."""
+        ``InvalidRequest`` with the first problems and how many more there are, those of the ``whole`` form too."""
         try:
             return await self.beside(validated, least, body)
         except InvalidRequest:

@@ -9,6 +9,7 @@ test asks the installed Tornado for each of them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from tornado.concurrent import Future
@@ -61,6 +62,12 @@ class ResponseHeaders(HTTPHeaders):
             lines += [f"{name}: {value}" for name, value in self._combined_cache.items()]
         length = self._as_list.get("Content-Length")
         return None if length is None else length[-1]
+
+    def put_all(self, fields: Mapping[str, str]) -> None:
+        """``put`` each of them."""
+        self._combined_cache.update(fields)
+        for name, value in fields.items():
+            self._as_list[name] = [value]
 
     def put(self, name: str, value: str) -> None:
         """Set ``name``, which must be spelled as Tornado would (``X-Request-Id``). That ``value`` has no line end is seen

@@ -11,6 +11,7 @@ from llm_proxy.openapi.schemas import (
     STRING,
     const,
     many,
+    mapping,
     maybe,
     one_of,
     record,
@@ -22,6 +23,11 @@ GROUP = "Service"
 GROUPS = {GROUP: "What the service says of itself."}
 
 _STATE = one_of("applied", "rejected", "pending", "mixed")
+
+INSIDE = record(
+    {"count": INTEGER, **{name: maybe(NUMBER) for name in ("p50", "p90", "p99", "p999")}},
+    what="Milliseconds; null if nothing was measured.",
+)
 
 SHAPES: dict[str, Schema] = {
     "Front": record(
@@ -65,6 +71,7 @@ SHAPES: dict[str, Schema] = {
             "warnings": many(STRING),
             "models": INTEGER,
             "running": INTEGER,
+            "inside": mapping(INSIDE),
             "memory": record({"limit": INTEGER, "held": INTEGER, "refused": INTEGER}),
             "log": record({"dropped": INTEGER, "failed": INTEGER, "problems": many(STRING)}),
             "workers": many(ref("Worker")),

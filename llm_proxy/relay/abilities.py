@@ -6,10 +6,13 @@ One ``Abilities`` for each process.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
+from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.model_knowledge import Knowledge
+from llm_proxy.routing.able import is_bounded
 from llm_proxy.wire.calls import Deployment
 from providers.base import BaseProvider
 from providers.common.about import About
@@ -24,12 +27,30 @@ class _Known(NamedTuple):
     until: float
 
 
+class _Verdict(NamedTuple):
+    deployments: tuple[Deployment, ...]
+    bounded: bool
+    until: float
+
+
 class Abilities:
     """See the module."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
         self._known: dict[str, _Known] = {}
+        self._verdicts: dict[str, _Verdict] = {}
+
+    def bounded(self, resolved: Resolved, adapter: Callable[[Deployment], BaseProvider]) -> bool:
+        """Whether any of a model's upstreams is known not to be able to take just any request. Each request asks."""
+        now, rows = monotonic(), resolved.deployments
+        found = self._verdicts.get(resolved.name)
+        if found is None or found.deployments is not rows or now >= found.until:
+            if len(self._verdicts) >= _MOST:
+                del self._verdicts[next(iter(self._verdicts))]
+            bounded = any(is_bounded(row, self.of(row, adapter(row))) for row in rows)
+            found = self._verdicts[resolved.name] = _Verdict(rows, bounded, now + _FRESH)
+        return found.bounded
 
     def of(self, deployment: Deployment, adapter: BaseProvider) -> About:
         """What is known of its model."""

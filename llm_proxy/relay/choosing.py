@@ -53,6 +53,7 @@ class Wish:
     key: str = ""
     #: What is known of an upstream's model, and what the request needs of it, which is only found out if it matters.
     about: Callable[[Deployment], About] | None = None
+    bounded: Callable[[Resolved], bool] | None = None
     needs: Callable[[], Awaitable[Needs]] | None = None
 
 
@@ -117,14 +118,15 @@ class Choosing:
         """That model's upstreams are asked from now on."""
         able, router, now = self._wish.able, self._router, self._loop.time()
         self.model = resolved
-        self._view = view = router.view(resolved)
+        view = router.view(resolved)
         self.state = router.states.model(resolved.name, now)
         self.state.budget.request(now)
         router.asked(resolved.name, view.polled, now)
         self._seen.add(resolved.way)
         #: Never changed where it lies: it may be everybody's.
         self._candidates = view.rows if able is None else [row for row in view.rows if able(row)]
-        self._unweighed = self._wish.needs is not None
+        bounded = self._wish.bounded
+        self._unweighed = bounded is not None and bounded(resolved)
         #: Those that have failed here, by their keys: they may be asked again when all have.
         self._tried: set[str] = set()
         self._retries = view.retries
@@ -170,7 +172,7 @@ class Choosing:
         ``RequestError`` is raised."""
         self._unweighed = False
         about, needs, pinned = self._wish.about, self._wish.needs, self.model.pinned
-        if about is None or needs is None or not self._view.bounded(about, self._loop.time()):
+        if about is None or needs is None:
             return
         rows = [row for row in self._candidates if row.weight > 0 or pinned]
         if not rows:

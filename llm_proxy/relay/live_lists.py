@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 
 from llm_proxy.errors import GatewayError, UpstreamError
@@ -142,7 +142,7 @@ class LiveLists:
         adapter = snapshot.adapter(row)
         call = adapter.list_call(row)
         assert call is not None
-        async with self._upstream.exchange(replace(call, timeouts=_LIMITS), row) as exchange:
+        async with self._upstream.exchange(call._replace(timeouts=_LIMITS), row) as exchange:
             clock = Clock(exchange, _LIMITS)
             head = await await_head(exchange, clock)
             await refuse_errors(exchange, adapter, head, clock)

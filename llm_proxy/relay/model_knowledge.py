@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
 from time import monotonic
 
 from llm_proxy.errors import GatewayError
@@ -101,7 +100,7 @@ class Knowledge:
         loop = asyncio.get_running_loop()
         models: _Models = {}
         try:
-            async with self._upstream.exchange(replace(call, timeouts=_LIMITS), deployment) as exchange:
+            async with self._upstream.exchange(call._replace(timeouts=_LIMITS), deployment) as exchange:
                 clock = Clock(exchange, _LIMITS)
                 head = await await_head(exchange, clock)
                 await refuse_errors(exchange, adapter, head, clock)

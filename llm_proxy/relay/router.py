@@ -13,12 +13,10 @@ from collections.abc import Callable, Sequence
 
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.waiting import Waiting
-from llm_proxy.routing.able import is_bounded
 from llm_proxy.routing.queueing import Priority, Queue, Ticket
 from llm_proxy.routing.states import Event, States
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.policies import QueuePolicy
-from providers.common.about import About
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +25,6 @@ _TELL_EVERY, _MOST = 60.0, 1000
 
 #: Retries where a model has several upstreams and nobody has said how many.
 _RETRIES = 2
-#: Seconds until what is known of upstreams is looked at again.
-_LOOK_AGAIN = 1.0
 
 _NOBODY: frozenset[Ticket] = frozenset()
 
@@ -80,7 +76,7 @@ class Line:
 class View:
     """What all requests for one name have in common, while it means the same: made once, not for each of them."""
 
-    __slots__ = ("_bounded", "_until", "polled", "resolved", "retries", "rows")
+    __slots__ = ("polled", "resolved", "retries", "rows")
 
     def __init__(self, resolved: Resolved) -> None:
         self.resolved = resolved
@@ -89,14 +85,6 @@ class View:
         self.polled = [row for row in self.rows if row.weight > 0]
         given = resolved.policy.retries
         self.retries = given if given is not None else _RETRIES * (len(self.rows) > 1)
-        self._bounded, self._until = False, 0.0
-
-    def bounded(self, about: Callable[[Deployment], About], now: float) -> bool:
-        """Whether there is any request that one of them is known not to be able to take."""
-        if now >= self._until:
-            self._bounded = any(is_bounded(row, about(row)) for row in self.rows)
-            self._until = now + _LOOK_AGAIN
-        return self._bounded
 
 
 class Router:

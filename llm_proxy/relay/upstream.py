@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from time import monotonic
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -247,7 +246,7 @@ class Exchange:
         self.framed = head.framing is not Framing.UNTIL_CLOSE
         self.head = Head(head.code, tuple(head.pairs()), head.by_name)
         if self.sent is not None:
-            self._call = replace(self._call, body=None)
+            self._call = self._call._replace(body=None)
             self.sent()
         self._wake()
 

@@ -191,10 +191,11 @@ class Running:
         outcome: Outcome = SERVED,
         *,
         prompt_tokens: int = 0,
-        cached_tokens: int = 0,
+        cached_tokens: int | None = None,
         output_tokens: int = 0,
     ) -> Event | None:
-        """It is over: served, or with what ``judge`` has said of its error. Later calls change nothing."""
+        """It is over: served, or with what ``judge`` has said of its error. Later calls change nothing. ``cached_tokens`` is None
+        where the upstream does not tell."""
         if self._over:
             return None
         self._let_go(now)
@@ -212,7 +213,9 @@ class Running:
         if not self._over:
             self._let_go(now)
 
-    def _learn(self, now: float, outcome: Outcome, prompt: int, cached: int, output: int) -> Event | None:
+    def _learn(
+        self, now: float, outcome: Outcome, prompt: int, cached: int | None, output: int
+    ) -> Event | None:
         state = self.state
         limits = self._limits
         if limits is not None and limits.tpm and (used := prompt + output):
@@ -246,7 +249,7 @@ class Running:
             if state.slot is not None:
                 state.push(now)
 
-    def _served(self, now: float, prompt: int, cached: int, output: int) -> Event | None:
+    def _served(self, now: float, prompt: int, cached: int | None, output: int) -> Event | None:
         state = self.state
         state.naps = 0
         if self.first_at:
@@ -257,7 +260,7 @@ class Running:
             seconds, old = now - self.began, state.whole_seconds
             state.whole_seconds = old + (seconds - old) * _newness(now - state.whole_at) if old else seconds
             state.whole_at = now
-        if prompt:
+        if prompt and cached is not None:
             state.prompt_tokens = state.prompt_tokens * _FADE + prompt
             state.cached_tokens = state.cached_tokens * _FADE + min(cached, prompt)
         return self._returned(now)

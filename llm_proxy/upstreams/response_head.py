@@ -8,12 +8,14 @@ exact; what llhttp leaves to its user is decided here: which framing applies, an
 from __future__ import annotations
 
 from enum import IntEnum
+from operator import methodcaller
 
 from llm_proxy.net.faults import ProtocolError
 
 #: Limits on one head. 64 KiB is what Tornado's own parser and nginx's largest common setting accept.
 MAX_HEAD = 64 * 1024
 MAX_HEADERS = 200
+_AT_COLON = methodcaller("partition", ":")
 
 
 class Framing(IntEnum):  # whose members are hashed without a call
@@ -54,7 +56,7 @@ class ResponseHead:
         self.length = -1
         self.content_encoding = ""
         self.keep_alive = not self.start.startswith("HTTP/1.0")
-        pairs = [(name, value.strip(" \t")) for name, _, value in [line.partition(":") for line in lines]]
+        pairs = [(name, value.strip(" \t")) for name, _, value in map(_AT_COLON, lines)]
         #: The newest value of each field, by its name in small letters.
         self.by_name = by_name = {name.lower(): value for name, value in pairs}
         self._pairs: list[tuple[str, str]] | None = pairs
@@ -75,8 +77,7 @@ class ResponseHead:
     def pairs(self) -> list[tuple[str, str]]:
         """All fields in order, names as they came, values stripped."""
         if self._pairs is None:
-            found = [line.partition(":") for line in self.lines]
-            self._pairs = [(name, value.strip(" \t")) for name, _, value in found]
+            self._pairs = [(name, value.strip(" \t")) for name, _, value in map(_AT_COLON, self.lines)]
         return self._pairs
 
     def location(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -151,18 +152,26 @@ def test_ports_must_differ() -> None:
 
 async def test_any_worker_tells_of_all(tmp_path: Path) -> None:
     """Several workers answer with the same sums, and one that is killed takes nothing with it."""
+    name = "requests_total api demo demo 200"
     async with Program(tmp_path, {"demo": {"demo": {}}}, workers=2, metrics_port=0) as program:
         url = program.lines("listening")[0]["metrics_url"].removesuffix("/metrics")
         chat = {"model": "demo", "stream": False, "messages": [{"role": "user", "content": "x"}]}
+
+        async def pages(count: int) -> list[dict[str, float]]:
+            """Six of them, once one tells of so many requests: a client may have its answer a moment before it counts."""
+            for _ in range(200):
+                if told(await request(url, "GET", "/metrics")).get(name) == count:
+                    break
+                await asyncio.sleep(0.05)
+            return [told(await request(url, "GET", "/metrics")) for _ in range(6)]
+
         for _ in range(8):
             assert (await request(program.url, "POST", "/chat", chat)).status == 200
-        first = [told(await request(url, "GET", "/metrics")) for _ in range(6)]
-        victim = program.children()[0]
-        os.kill(victim, signal.SIGKILL)
+        first = await pages(8)
+        os.kill(program.children()[0], signal.SIGKILL)
         await program.logged("worker started")
         assert (await request(program.url, "POST", "/chat", chat)).status == 200
-        then = [told(await request(url, "GET", "/metrics")) for _ in range(6)]
-    name = "requests_total api demo demo 200"
+        then = await pages(9)
 
     assert {page[name] for page in first} == {8}
     assert {page[name] for page in then} == {9}

@@ -192,7 +192,7 @@ async def test_who_would_wait(tmp_path: Path) -> None:
     async with Fleet(tmp_path, slow, serves, fields=fields, names=names, models=models) as fleet:
         body = {"messages": MESSAGES, "stream": False}
         one = asyncio.create_task(fleet.ask({**body, "model": "gpu-1/m"}))
-        await wait_until(lambda: fleet.asked()[0] == 1)
+        await wait_until(lambda: fleet.asked()[0] == 1, 20)
         waits = (await explain(fleet.proxy, "/chat", {**body, "model": "m"})).json()
         falls = (await explain(fleet.proxy, "/chat", {**body, "model": "n"})).json()
         one.cancel()

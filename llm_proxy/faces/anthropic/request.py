@@ -79,7 +79,8 @@ class CountRequest(MessagesRequest):
 
 
 def read(body: Mapping[str, Any]) -> MessagesRequest:
-    """Validate ``body``. Raises ``InvalidRequest`` with every problem, ``ThreadsUnsupported`` for a message thread."""
+    """Validate ``body``. Raises ``InvalidRequest`` with the first problems and how many more there are,
+    ``ThreadsUnsupported`` for a message thread."""
     if body.get("thread") is not None:
         raise ThreadsUnsupported("thread: not kept here; send the whole conversation", param="thread")
     if body.get("compaction") is not None:

@@ -24,8 +24,8 @@ _TYPE = "type.googleapis.com/google.rpc."
 
 
 def gemini_error(error: GatewayError, request_id: str) -> dict[str, Any]:
-    """``{"error": {"code", "message", "status", "details"}}``; the details say our own code, every problem with its
-    path, when to come back, and the request's id."""
+    """``{"error": {"code", "message", "status", "details"}}``; the details say our own code, the first problems
+    with their paths and how many more there are, when to come back, and the request's id."""
     word = _WORDS.get(error.status, "INVALID_ARGUMENT" if error.status < 500 else "UNAVAILABLE")
     info = {"@type": _TYPE + "ErrorInfo", "reason": error.code.upper(), "domain": "llm-proxy-api"}
     details: list[dict[str, Any]] = [info]

@@ -143,6 +143,9 @@ def test_what_was_measured_is_told() -> None:
         assert one is not None
         one.first_token(10.0 + number / 10)
         one.ended(20.0 + number / 10, prompt_tokens=100, cached_tokens=75, output_tokens=50)
+    silent = states.begin(row, 10.0)  # an upstream that does not tell says nothing of its cache
+    assert silent is not None
+    silent.ended(10.0, prompt_tokens=100)
     states.of(row, 20.0).polled(20.0, Signal(3))
 
     told = seen(row, states.known(row, 22.0), 22.0)
