@@ -25,7 +25,7 @@ from llm_proxy.routing.able import Able, Needs
 from llm_proxy.routing.affinity import Prompt
 from llm_proxy.routing.pick import Choice, Nobody, Wait, pick
 from llm_proxy.routing.queueing import Priority, Ticket
-from llm_proxy.routing.standing import standing
+from llm_proxy.routing.standing import asleep, standing
 from llm_proxy.routing.states import Running
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.policies import Condition, Fallback
@@ -152,7 +152,7 @@ class Choosing:
             while self._unweighed:
                 await self._weigh()
             found: Found = self._pick()
-            if isinstance(found, Wait) and (kinds := _asleep(found)) and self._fall_back(kinds):
+            if isinstance(found, Wait) and (kinds := asleep(found.skipped)) and self._fall_back(kinds):
                 continue  # nobody waits for one that sleeps where another model may answer now
             if isinstance(found, Wait) or (isinstance(found, Choice) and self._others_wait()):
                 found = await self._queue()
@@ -330,11 +330,3 @@ class Choosing:
     def leave(self, reason: GatewayError) -> None:
         """Nobody waits for the outcome any more."""
         self.waiting.leave(reason)
-
-
-def _asleep(found: Wait) -> tuple[Condition, ...]:
-    """If all that could answer sleep, and none is only busy: for which condition of ``fallbacks`` that stands."""
-    kept = [one for one in found.skipped if one.state != "out"]
-    if any(one.state == "full" for one in kept):
-        return ()
-    return ("rate_limit",) if all(one.limited for one in kept) else _UNAVAILABLE
