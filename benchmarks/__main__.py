@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import endurance, loads
+from benchmarks.access import access
 from benchmarks.building import BUILD, HERE, Missing, compiled, router_program
 from benchmarks.codecs import codecs
 from benchmarks.loads import Bench
@@ -17,6 +18,7 @@ from benchmarks.processes import more_descriptors
 from benchmarks.results import Sitting, measured, write
 from benchmarks.routing import routing
 from benchmarks.table import GATEWAY, Row
+from benchmarks.telemetry import telemetry
 
 GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "answers": loads.answers,
@@ -29,7 +31,9 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "flat": endurance.flat,
     "reload": endurance.reload,
     "codecs": codecs,
+    "telemetry": telemetry,
     "routing": routing,
+    "access": access,
 }
 PAGE = HERE / "RESULTS.md"
 

@@ -12,6 +12,7 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -40,7 +41,7 @@ from llm_proxy.service.server import Service, check_layout, last_good_of, source
 from llm_proxy.service.shared_state import SharedState
 from llm_proxy.service.signals import serve_alone, serve_as_worker
 from llm_proxy.service.systemd import Manager
-from llm_proxy.service.usage_books import prepare_state
+from llm_proxy.service.usage_books import memory_of_workers, prepare_state
 from llm_proxy.service.workers import Supervisor
 from llm_proxy.settings import (
     PREFIX,
@@ -157,7 +158,7 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
         SharedStates(count),
         Sheets(count, settings.metrics_max_series),
         cells=Cells(count),
-        memory=None if settings.state else os.memfd_create("llm-proxy-usage"),
+        memory=memory_of_workers(settings),
     )
     prepare_state(settings, opened.snapshot, shared.cells)
     certificate = Certificate.of(settings)
@@ -199,6 +200,8 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
         return supervisor.run()
     finally:
         listeners.remove_files()
+        if shared.memory is not None:
+            shutil.rmtree(shared.memory, ignore_errors=True)
 
 
 async def _work(

@@ -676,6 +676,8 @@ class AnsweringHandler(BaseHandler):
         """The figures of an answer that came from another upstream than was asked first."""
         self._count(tally)
         self._count_call(exchange)
+        if self.account is not None and self.upstream is not None:
+            self.account.note(self.upstream, exchange, tally.usage, tally.events)
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""

@@ -231,9 +231,11 @@ class BaseHandler(LeanRequestHandler):
         """Why this request is not read any further, if so; decided from the head alone."""
         gateway = self.gateway
         door, length = gateway.door, self.connection.head.length
-        # No page but ours can have the address that the client has connected to for its name.
-        if not door.serves(name := self.request.host_name) and name != host_name(self.connection.local_ip):
-            return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
+        # No page but ours can have the address that the client has connected to for its name, and none reaches a Unix socket.
+        if not door.serves(name := self.request.host_name):
+            at = self.connection.local_ip
+            if (at or door.listed) and name != host_name(at):
+                return HostNotAllowed("this Host name is not served here; see LLM_PROXY_API_ALLOWED_HOSTS")
         if self.verdict is not None and self.verdict.refusal is not None:
             return self.verdict.refusal
         if gateway.draining and not self.during_drain:

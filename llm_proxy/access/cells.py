@@ -84,12 +84,24 @@ class Cells:
         """Let it say that."""
         _NUMBERS.pack_into(self._page, place + _NAME, *numbers)
 
-    def hold(self, place: int, row: int, amount: int) -> None:
+    def numbers(self, name: bytes, now: int) -> Numbers:
+        """What that cell says; ``write`` says it anew. ``now``: by which cells that end are judged."""
+        return self.get(self.find(name, now))
+
+    def write(self, name: bytes, numbers: Numbers) -> None:
+        """Let the cell say that, in the same time alone in which it was read."""
+        self.put(self._place(name), numbers)
+
+    def hold(self, name: bytes, row: int, amount: int) -> None:
         """The worker ``row`` has taken ``amount`` more of what the cell counts; the sum is for the caller to write."""
         if self._alone.lone:
             return  # nobody follows
-        at = (row * self._count + place // _CELL.size) * _HELD.size
+        at = (row * self._count + self._place(name) // _CELL.size) * _HELD.size
         _HELD.pack_into(self._shadows, at, _HELD.unpack_from(self._shadows, at)[0] + amount)
+
+    def _place(self, name: bytes) -> int:
+        place = self._known.get(name)
+        return self.find(name, 0) if place is None else place
 
     def give_back(self, row: int) -> int:
         """All that a worker of that row has left behind; how many cells that were."""
@@ -163,3 +175,41 @@ class _Alone:
         self.found.clear()
         if self._file >= 0:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+#: Of so many cells those that say nothing are let go.
+_MANY = 500_000
+
+
+class LocalCells(Cells):
+    """The same for a process that has nobody to share them with: in its own memory, and cheaper."""
+
+    def __init__(self) -> None:
+        self.rows = 1
+        self._alone = _Alone(-1)
+        self._cells: dict[bytes, Numbers] = {}
+        self.crowded = 0
+
+    def numbers(self, name: bytes, now: int) -> Numbers:
+        """What that cell says; what is changed in it is said."""
+        found = self._cells.get(name)
+        if found is None:
+            if len(self._cells) >= _MANY:
+                live = {
+                    name: found for name, found in self._cells.items() if found[HELD] or found[UNTIL] > now
+                }
+                self._cells = live
+            found = self._cells[name] = [0] * 5
+        return found
+
+    def write(self, name: bytes, numbers: Numbers) -> None:
+        """It is said already."""
+
+    def hold(self, name: bytes, row: int, amount: int) -> None:
+        """Nobody follows."""
+
+    def peek(self, name: bytes) -> Numbers:
+        return self._cells.get(name) or [0] * 5
+
+    def give_back(self, row: int) -> int:
+        return 0

@@ -35,12 +35,12 @@ _PRUNE = 60.0
 
 
 class Ledger:
-    """``directory`` None: in memory; ``memory``: a file descriptor of memory that several processes share. ``days``: how
-    long rows are kept."""
+    """``directory`` None: in memory; ``lasts``: whether the directory is there after the service. ``days``: how long rows are
+    kept."""
 
-    def __init__(self, directory: Path | None = None, days: int = 400, memory: int | None = None) -> None:
+    def __init__(self, directory: Path | None = None, days: int = 400, *, lasts: bool = True) -> None:
         self.path = directory / NAME if directory is not None else None
-        self._memory, self._days = memory, days
+        self._lasts, self._days = lasts, days
         self._rows: deque[Row] = deque()
         self._prices: dict[str, str] = {}
         self._known: set[str] = set()
@@ -59,7 +59,7 @@ class Ledger:
     @property
     def kept(self) -> str:
         """Where."""
-        return "disk" if self.path is not None else "memory"
+        return "disk" if self.path is not None and self._lasts else "memory"
 
     def start(self) -> None:
         """Begin to write."""
@@ -157,8 +157,6 @@ class Ledger:
         if self.path is not None:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             where = str(self.path)
-        elif self._memory is not None:
-            where = f"/proc/self/fd/{self._memory}"
         base = sqlite3.connect(where, timeout=_LOCKED, isolation_level=None, check_same_thread=False)
         try:
             if self.path is not None:

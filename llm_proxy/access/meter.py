@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from llm_proxy.access.cells import HELD, MARK, PERIOD, UNTIL, VALUE, Cells, Numbers, name_of
+from llm_proxy.access.cells import HELD, MARK, PERIOD, UNTIL, VALUE, Cells, LocalCells, Numbers, name_of
 from llm_proxy.access.periods import period, slice_width, slices, window_start, written
 from llm_proxy.access.plan import READ, REQUESTS, RUNNING, WRITTEN, Bound, Counts, Plan, Purse
 from llm_proxy.access.rates import SECOND
@@ -24,8 +24,8 @@ _SHARE = 4
 #: Of so many budgets the period is remembered.
 _PERIODS = 10_000
 
-_Taken = tuple[Bound, int, int, Numbers]
-_Paid = tuple[Purse, int, int, Numbers]
+_Taken = tuple[Bound, int, Numbers]
+_Paid = tuple[Purse, int, Numbers]
 
 
 class Need(NamedTuple):
@@ -62,14 +62,14 @@ class Reservation:
     @property
     def standing(self) -> list[tuple[Bound, int, int]]:
         """Of each limit what was left afterwards, and in how many nanoseconds all of it is."""
-        return [(bound, *_left(bound, numbers, self.at)) for bound, _, _, numbers in self.bounds]
+        return [(bound, *_left(bound, numbers, self.at)) for bound, _, numbers in self.bounds]
 
 
 class Meter:
     """The counters of one service, as the worker ``row`` counts them."""
 
     def __init__(self, cells: Cells | None = None, row: int = 0) -> None:
-        self._cells = cells or Cells()
+        self._cells = cells or LocalCells()
         self._row = row
         #: By budget, the period that it was in last: when it began and ends.
         self._periods: dict[bytes, tuple[int, int]] = {}
@@ -91,32 +91,29 @@ class Meter:
             for bound in plan.bounds:
                 amount = 1 if bound.counts <= RUNNING else _tokens(bound, need)
                 amount *= part
-                place = cells.find(bound.cell, steady)
-                numbers = cells.get(place)
+                numbers = cells.numbers(bound.cell, steady)
                 if not covered or bound.counts == RUNNING:
                     wait = _wait(bound, amount, numbers, steady)
                     if wait > longest:
                         longest, tightest = wait, bound
-                bounds.append((bound, amount, place, numbers))
+                bounds.append((bound, amount, numbers))
             if tightest is not None:
                 error = _reached(tightest, longest)
-                error.standing = tuple(
-                    (bound, *_left(bound, numbers, now)) for bound, _, _, numbers in bounds
-                )
+                error.standing = tuple((bound, *_left(bound, numbers, now)) for bound, _, numbers in bounds)
                 raise error
-            for bound, amount, place, numbers in bounds:
+            for bound, amount, numbers in bounds:
                 if bound.counts == RUNNING:
                     numbers[HELD] += amount
-                    cells.hold(place, self._row, amount)
+                    cells.hold(bound.cell, self._row, amount)
                 else:
                     numbers[VALUE] = numbers[UNTIL] = max(numbers[VALUE], steady) + amount * bound.rate.each
-                cells.put(place, numbers)
-            for purse, amount, place, numbers in purses:
+                cells.write(bound.cell, numbers)
+            for purse, amount, numbers in purses:
                 numbers[HELD] += amount
-                cells.hold(place, self._row, amount)
+                cells.hold(purse.cell, self._row, amount)
                 if purse.budget.warn:
                     _warn(taken, purse, numbers)
-                cells.put(place, numbers)
+                cells.write(purse.cell, numbers)
         taken.bounds, taken.purses = bounds, purses
         return taken
 
@@ -128,10 +125,10 @@ class Meter:
             raise NotAllowed(text)
         if amount > budget.limit // _SHARE:
             amount = max(1, budget.limit // _SHARE)
-        place, numbers = self._purse(purse, now)
+        numbers = self._purse(purse, now)
         if (numbers[VALUE] + numbers[HELD] + amount) * weight > budget.limit:
             raise self._spent(purse, now)
-        return purse, amount, place, numbers
+        return purse, amount, numbers
 
     def settle(self, taken: Reservation, used: Need, now: Now) -> None:
         """The request is over, and has taken ``used``."""
@@ -140,31 +137,33 @@ class Meter:
         taken.settled = True
         cells, steady = self._cells, now.steady
         with cells.alone():
-            for bound, amount, _, _ in taken.bounds:
+            for bound, amount, _ in taken.bounds:
                 counts = bound.counts
                 if counts == REQUESTS:
                     continue
-                place = cells.find(bound.cell, steady)
-                numbers = cells.get(place)
+                numbers = cells.numbers(bound.cell, steady)
                 if counts == RUNNING:
                     numbers[HELD] = max(0, numbers[HELD] - amount)
-                    cells.hold(place, self._row, -amount)
+                    cells.hold(bound.cell, self._row, -amount)
                 else:
                     really = _really(counts, used) * taken.weight
                     numbers[VALUE] = numbers[UNTIL] = bound.rate.corrected(
                         numbers[VALUE], steady, amount, really, taken.at.steady
                     )
-                cells.put(place, numbers)
-            for purse, amount, _, _ in taken.purses:
-                place, numbers = self._purse(purse, now)
+                cells.write(bound.cell, numbers)
+            for purse, amount, _ in taken.purses:
+                numbers = self._purse(purse, now)
                 numbers[HELD] = max(0, numbers[HELD] - amount)
-                cells.hold(place, self._row, -amount)
-                self._spend(purse, place, numbers, used.cost, now)
+                cells.hold(purse.cell, self._row, -amount)
+                self._spend(purse, numbers, used.cost, now)
 
     def standing(self, plan: Plan, now: Now) -> list[tuple[Bound, int, int]]:
         """Of each limit what is left, and in how many nanoseconds all of it is."""
         with self._cells.alone():
-            return [(bound, *_left(bound, self._cell(bound, now)[1], now)) for bound in plan.bounds]
+            return [
+                (bound, *_left(bound, self._cells.numbers(bound.cell, now.steady), now))
+                for bound in plan.bounds
+            ]
 
     def seen(self, bound: Bound, now: Now) -> tuple[int, int, int]:
         """What is left of a limit, in how many nanoseconds all of it is, what is held; for whoever looks on."""
@@ -180,33 +179,28 @@ class Meter:
     def purse(self, purse: Purse, now: Now) -> tuple[int, int]:
         """What of the budget is spent, and what is reserved."""
         with self._cells.alone():
-            _, numbers = self._purse(purse, now)
+            numbers = self._purse(purse, now)
         return numbers[VALUE], numbers[HELD]
 
     def recall(self, purse: Purse, amount: int, at: float, now: Now) -> None:
         """What was spent before this process began."""
         with self._cells.alone():
-            place, numbers = self._purse(purse, now)
+            numbers = self._purse(purse, now)
             if at >= window_start(purse.budget, max(now.wall, float(numbers[PERIOD]))):
-                self._spend(purse, place, numbers, amount, Now(now.steady, at))
+                self._spend(purse, numbers, amount, Now(now.steady, at))
 
     def recall_bound(self, bound: Bound, amount: int, ago: float, now: Now) -> None:
         """What a limit has let in ``ago`` seconds before; in the order of time."""
         with self._cells.alone():
-            place, numbers = self._cell(bound, now)
+            numbers = self._cells.numbers(bound.cell, now.steady)
             at = now.steady - int(ago * SECOND)
             numbers[VALUE] = numbers[UNTIL] = bound.rate.after(numbers[VALUE], at, amount)
-            self._cells.put(place, numbers)
+            self._cells.write(bound.cell, numbers)
 
-    def _cell(self, bound: Bound, now: Now) -> tuple[int, Numbers]:
-        place = self._cells.find(bound.cell, now.steady)
-        return place, self._cells.get(place)
-
-    def _purse(self, purse: Purse, now: Now) -> tuple[int, Numbers]:
+    def _purse(self, purse: Purse, now: Now) -> Numbers:
         """The budget's cell, as it is in the period of now."""
         budget = purse.budget
-        place = self._cells.find(purse.cell, now.steady)
-        numbers = self._cells.get(place)
+        numbers = self._cells.numbers(purse.cell, now.steady)
         start, end = self._periods.get(purse.cell, (0, 0))
         if not start <= now.wall < end:
             if len(self._periods) > _PERIODS:
@@ -219,24 +213,24 @@ class Meter:
                 numbers[VALUE] = numbers[MARK] = 0
             numbers[PERIOD] = start
             numbers[UNTIL] = now.steady + int((end - now.wall + budget.rolling) * SECOND)
-            self._cells.put(place, numbers)
-        return place, numbers
+            self._cells.write(purse.cell, numbers)
+        return numbers
 
-    def _spend(self, purse: Purse, place: int, numbers: Numbers, amount: int, now: Now) -> None:
+    def _spend(self, purse: Purse, numbers: Numbers, amount: int, now: Now) -> None:
         budget = purse.budget
         numbers[VALUE] = max(0, numbers[VALUE] + amount)
-        self._cells.put(place, numbers)
+        self._cells.write(purse.cell, numbers)
         if budget.rolling and amount:
             start, end = self._periods.get(purse.cell, (0, 0))
             if not start <= now.wall < end:
                 start, end = period(budget, now.wall)
-            part = self._cells.find(_slice(purse.cell, start), now.steady)
-            found = self._cells.get(part)
+            part = _slice(purse.cell, start)
+            found = self._cells.numbers(part, now.steady)
             if found[PERIOD] != start:
                 found[VALUE], found[PERIOD] = 0, start
             found[VALUE] += amount
             found[UNTIL] = now.steady + int((end - now.wall + budget.rolling) * SECOND)
-            self._cells.put(part, found)
+            self._cells.write(part, found)
 
     def _window(self, purse: Purse, start: int, now: Now) -> int:
         """What the slices of a rolling window hold together."""
@@ -248,7 +242,7 @@ class Meter:
         found = []
         for number in range(slices(purse.budget) - 1, -1, -1):
             begun = start - number * width
-            numbers = self._cells.get(self._cells.find(_slice(purse.cell, begun), now.steady))
+            numbers = self._cells.numbers(_slice(purse.cell, begun), now.steady)
             if numbers[PERIOD] == begun:
                 found.append((begun, numbers[VALUE]))
         return found
@@ -266,7 +260,7 @@ class Meter:
         start, end = period(budget, now.wall)
         if not budget.rolling:
             return end
-        _, numbers = self._purse(purse, now)
+        numbers = self._purse(purse, now)
         over = numbers[VALUE] + numbers[HELD] - budget.limit
         for begun, amount in self._slices(purse, start, now):
             over -= amount

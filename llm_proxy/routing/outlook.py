@@ -74,11 +74,11 @@ def outlook(
         standby = [*resolved.policy.fallbacks, *standby]
         found, kinds = _of_one(resolved, asked, states, now, chance, unfit, _is_last(standby, seen))
         first = first or found
-        if found.chosen is not None or found.waits:
+        if found.chosen is not None:
             return found
         other = _fallback(standby, kinds, seen, resolve)
         if other is None:
-            return first
+            return found if found.waits else first
         resolved = other
 
 
@@ -137,7 +137,8 @@ def _of_one(
         return Outlook(resolved, told, found.deployment), ()
     told = _told(resolved, states, now, lacks, None)
     if isinstance(found, Wait):
-        return Outlook(resolved, told, waits=True), ()
+        limited = all(one.limited for one in found.skipped if one.state != "out")
+        return Outlook(resolved, told, waits=True), _RATE_LIMIT if limited else ()
     return Outlook(resolved, told), found.kinds
 
 
@@ -150,6 +151,9 @@ def _unable(row: Deployment, asked: Asked, unfit: Mapping[str, str]) -> str:
     lack = asked.able.lack(row) if asked.able is not None else None
     return _LACKS[lack] if lack is not None else ""
 
+
+#: Who was told to come later does so at another model first.
+_RATE_LIMIT: tuple[Condition, ...] = ("rate_limit",)
 
 _LACKS = {
     "context": "the request is too long for it",

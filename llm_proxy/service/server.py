@@ -48,8 +48,7 @@ from handlers.faces import (
     openai_responses,
 )
 from llm_proxy.access.books import Books
-from llm_proxy.access.cells import Cells
-from llm_proxy.access.ledger import Ledger
+from llm_proxy.access.cells import LocalCells
 from llm_proxy.access.meter import Meter
 from llm_proxy.clients.application import GatewayApplication
 from llm_proxy.clients.front_door import FrontDoor
@@ -76,7 +75,7 @@ from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.service.surroundings import proxies
-from llm_proxy.service.usage_books import shared_limits
+from llm_proxy.service.usage_books import ledger_of, shared_limits
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.sheet import Sheets
@@ -192,11 +191,11 @@ class Service:
             last_good=last_good,
         )
         self.watcher = Watcher(self.registry, settings.watch)
-        self.cells = shared.cells if shared else Cells()
+        self.cells = shared.cells if shared else LocalCells()
         self.cells.give_back(row)  # what whoever had this row before has left behind
         self.books = Books(
             Meter(self.cells, row),
-            Ledger(settings.state, settings.usage_days, shared.memory if shared else None),
+            ledger_of(settings, shared.memory if shared else None),
             shared=shared_limits(settings, shared.service if shared else ""),
         )
         client = PooledHTTPClient(

@@ -16,6 +16,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -126,7 +127,7 @@ class SharedState:
     #: What limits and budgets count.
     cells: Cells = field(default_factory=Cells)
     #: Where the ledger of all workers is, if there is no directory for it.
-    memory: int | None = None
+    memory: Path | None = None
     #: By which other machines know this one.
     service: str = field(default_factory=lambda: secrets.token_hex(8))
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from llm_proxy.access import ledger_tables as tables
 from llm_proxy.access import market
@@ -50,6 +52,23 @@ def prepare_state(settings: Settings, snapshot: Snapshot, cells: Cells) -> None:
             log.warning("what budgets have spent is forgotten at each start: LLM_PROXY_API_STATE is not set")
     if settings.state is not None:
         recall(access, Ledger(settings.state, settings.usage_days), Meter(cells))
+
+
+def memory_of_workers(settings: Settings) -> Path | None:
+    """Where several workers keep what ends with the service: in memory, if the machine has a place for that."""
+    if settings.state is not None:
+        return None
+    for place in ("/dev/shm", None):  # noqa: S108 (a directory of our own, that nobody else may read)
+        try:
+            return Path(tempfile.mkdtemp(prefix="llm-proxy-usage-", dir=place))
+        except OSError:
+            continue
+    return None
+
+
+def ledger_of(settings: Settings, memory: Path | None) -> Ledger:
+    """The ledger of one process."""
+    return Ledger(settings.state or memory, settings.usage_days, lasts=settings.state is not None)
 
 
 def shared_limits(settings: Settings, service: str) -> Shared | None:

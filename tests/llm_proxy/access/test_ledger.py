@@ -203,23 +203,22 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         made.close()
 
 
-def test_in_memory() -> None:
+def test_in_memory(tmp_path: Path) -> None:
     """Without a directory, also shared by several processes."""
     made = Ledger()
     made.add(row())
     assert count(made) == 1
     assert made.report() == {"kept": "memory", "lost": 0}
     made.close()
-    shared = os.memfd_create("usage")
-    one, two = Ledger(memory=shared), Ledger(memory=shared)
+    one, two = Ledger(tmp_path, lasts=False), Ledger(tmp_path, lasts=False)
     one.add(row())
     assert count(one) == 1
     two.add(row(key="bob"))
     assert count(two) == 2
     assert count(one) == 2
+    assert two.kept == "memory"
     one.close()
     two.close()
-    os.close(shared)
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "jsonl"])

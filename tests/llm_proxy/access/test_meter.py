@@ -124,7 +124,7 @@ def test_budgets_in_any_order(chance: random.Random) -> None:
             assert spent == sum(ledger)
             assert reserved >= 0
             assert (reserved == 0) == (
-                not any(amount for _, t in running for p, amount, _, _ in t.purses if p == held)
+                not any(amount for _, t in running for p, amount, _ in t.purses if p == held)
             )
     while running:
         keeper, taken = running.pop()

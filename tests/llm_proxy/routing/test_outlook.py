@@ -89,3 +89,21 @@ def test_looking_changes_nothing() -> None:
         assert told(seen)["b"][0] is True
     assert seen.candidates[0].state == "ejected"
     assert all(state.in_flight == 0 for state in states._upstreams.values())
+
+
+def test_asleep_for_a_rate_limit() -> None:
+    """A fallback for rate limits goes before waiting; without one the request waits."""
+    limited = Outcome(hide=True, same=True, condition="rate_limit", sleep=20.0, limited=True, answered=True)
+    for names, served, waits in (
+        ({"m": {"fallbacks": ["n"]}}, "n", False),
+        ({"m": {"fallbacks": [{"model": "n", "on": ["unavailable"]}]}}, "m", True),
+        ({}, "m", True),
+    ):
+        found, states = catalog(names, a={"m": {}}, b={"n": {}}), States()
+        resolved = found.resolve("m")
+        assert resolved is not None
+        running = states.begin(resolved.deployments[0], 99.0)
+        assert running is not None
+        running.ended(99.5, limited)
+        seen = look(found, "m", states)
+        assert (seen.resolved.name, seen.waits) == (served, waits)

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.client import request
+from tests.support.gateway import RunningGateway
 from tests.support.loops import wait_until
 from tests.support.program import PATIENCE, Program
 
@@ -172,6 +174,24 @@ async def test_a_certificate_is_asked_of_clients(tmp_path: Path) -> None:
     assert plain.startswith(b"HTTP/1.1 200")
     assert (code, path.exists()) == (0, False)
     assert program.lines("listening")[0]["also"] == [f"unix:{path}"]
+
+
+@pytest.mark.parametrize(("hosts", "status"), [({}, b"200"), ({"allowed_hosts": "gateway.test"}, b"403")])
+async def test_any_host_reaches_a_unix_socket(hosts: dict[str, Any], status: bytes, tmp_path: Path) -> None:
+    """No page of a stranger can, so what nginx writes there (the name of its upstream) is served beside loopback too, unless
+    the operator has named the hosts; a page that says where it comes from is refused all the same."""
+    async with RunningGateway(tmp_path, DEMO, host=f"127.0.0.1,unix:{tmp_path}/s", **hosts) as proxy:
+
+        async def asked(more: bytes) -> bytes:
+            reader, writer = await asyncio.open_unix_connection(f"{tmp_path}/s")
+            writer.write(b"GET /api/tags HTTP/1.1\r\nHost: backend\r\nConnection: close\r\n%b\r\n" % more)
+            found = await reader.read()
+            writer.close()
+            return found.split(b" ")[1]
+
+        assert (await asked(b""), await asked(b"Origin: http://backend.example\r\n")) == (status, b"403")
+        beside = await request(proxy.origin, "GET", "/api/tags", headers={"Host": "backend"})
+        assert beside.status == 403
 
 
 @pytest.mark.parametrize(
