@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from llm_proxy.routing.limits import allowed_at
-from llm_proxy.routing.states import STALE, UpstreamState
+from llm_proxy.routing.upstream_state import STALE, UpstreamState
 from llm_proxy.wire.calls import Deployment
 
 State = Literal["ok", "ejected", "asleep", "full", "out"]
