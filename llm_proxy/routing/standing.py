@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from llm_proxy.routing.limits import allowed_at
-from llm_proxy.routing.states import STALE, UpstreamState
+from llm_proxy.routing.upstream_state import STALE, UpstreamState
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.policies import Condition
 
