@@ -96,11 +96,13 @@ async def _tried(
     return None
 
 
-def wanted_prompt(resolved: Resolved, headers: Mapping[str, str], body: Mapping[str, Any]) -> Prompt | None:
-    """What affinity goes by, if the model has any."""
+def wanted_prompt(
+    resolved: Resolved, headers: Mapping[str, str], body: Mapping[str, Any], size: int
+) -> Prompt | None:
+    """What affinity goes by, if the model has any; ``size``: of the body, in bytes."""
     policy = resolved.policy.affinity
     if policy == "off" or len(resolved.deployments) < 2 or not body:
         return None
     session = session_in(headers.get("X-Session-Id", ""), body)
-    opening = opening_of(body, BLOCK * MOST_BLOCKS) if policy == "auto" else None
+    opening = opening_of(body, BLOCK * MOST_BLOCKS) if policy == "auto" and size >= BLOCK else None
     return prompt_of(resolved.name, opening, session)
