@@ -95,7 +95,9 @@ async def _tried(
     return None
 
 
-def wanted_prompt(resolved: Resolved, headers: Mapping[str, str], body: Mapping[str, Any]) -> Prompt | None:
-    """What affinity goes by, if the model has any."""
+def wanted_prompt(
+    resolved: Resolved, headers: Mapping[str, str], body: Mapping[str, Any], size: int
+) -> Prompt | None:
+    """What affinity goes by, if the model has any; ``size``: of the body, in bytes."""
     session = headers.get("X-Session-Id", "")
-    return affinity_of(resolved.policy, resolved.name, resolved.deployments, session, body)
+    return affinity_of(resolved.policy, resolved.name, resolved.deployments, session, body, size)

@@ -57,13 +57,21 @@ def prompt_of(model: str, opening: Opening | None, session: str) -> Prompt | Non
 
 
 def affinity_of(
-    policy: ModelPolicy, model: str, rows: Sequence[Deployment], header: str, body: Mapping[str, Any]
+    policy: ModelPolicy,
+    model: str,
+    rows: Sequence[Deployment],
+    header: str,
+    body: Mapping[str, Any],
+    size: int = BLOCK,
 ) -> Prompt | None:
-    """What a request's ``X-Session-Id`` and body say; None where affinity decides nothing."""
+    """What a request's ``X-Session-Id`` and body say; None where affinity decides nothing. ``size``: of the body, in bytes: a
+    short one is not read."""
     if policy.affinity == "off" or len(rows) < 2 or not body or rows[0].api_type == "demo":
         return None
-    opening = opening_of(body, BLOCK * MOST_BLOCKS) if policy.affinity == "auto" else None
-    return prompt_of(model, opening, session_in(header, body))
+    wanted = policy.affinity == "auto" and size >= BLOCK
+    return prompt_of(
+        model, opening_of(body, BLOCK * MOST_BLOCKS) if wanted else None, session_in(header, body)
+    )
 
 
 def session_in(header: str, body: Mapping[str, Any]) -> str:

@@ -372,3 +372,23 @@ async def test_usage_and_keys(tmp_path: Path) -> None:
         assert b"sha256" not in listed.body
         status = (await told("root", "/api/status")).json()
         assert status["usage"] == {"kept": "memory", "lost": 0}
+
+
+async def test_an_edit_forgives_nothing(tmp_path: Path) -> None:
+    """A budget that is given another period, or is new for a key that has spent before, goes on with what the ledger knows."""
+    fields = {"budgets": ["b"]}
+    async with serving(tmp_path, fields, budgets={"b": {"usd": 100, "per": "month"}}, prices=PRICES) as (
+        gateway,
+        _,
+        _,
+    ):
+        for _ in range(3):
+            assert (await ask(gateway)).status == 200
+        await rows_of(gateway, 3)
+        keys = {"alice": row("alice", **fields), "root": row("root", admin="read")}
+        write_access(tmp_path, {"keys": keys, "budgets": {"b": {"usd": 14, "per": "week"}}, "prices": PRICES})
+        await wait_until(lambda: gateway.service.registry.current.generation == 2, 20)
+        task = gateway.service._following
+        assert task is not None
+        await task
+        assert (await ask(gateway)).status == 429
