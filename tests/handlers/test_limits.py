@@ -392,3 +392,29 @@ async def test_an_edit_forgives_nothing(tmp_path: Path) -> None:
         assert task is not None
         await task
         assert (await ask(gateway)).status == 429
+
+
+async def test_a_drained_answer_is_known_to_its_end(tmp_path: Path) -> None:
+    """Its client has left, its usage comes: no guess, and the slot is held until then."""
+    hold = asyncio.Event()
+    pieces = sse(*EVENTS)
+    turn = Turn(stream(*pieces[:2], hold, *pieces[2:]))
+    keys = {"alice": row("alice", limits={"concurrent": 1}, budgets=["b"])}
+    async with Peer(turn.run) as peer:
+        path = write_access(tmp_path, {"keys": keys, "budgets": BUDGET, "prices": PRICES})
+        defaults = {"api_type": "openai", "api_host": peer.url + "/v1", "on_client_gone": "drain"}
+        config = {"peer": {"defaults": defaults, "m": {}}}
+        async with RunningGateway(tmp_path, config, access=path) as gateway:
+            async with Connection(gateway.origin) as client:
+                await client.send(
+                    "POST", "/v1/chat/completions", {**CHAT, "stream": True}, headers=bearer("alice")
+                )
+                await client.reader.readuntil(b"one")
+            await wait_until(lambda: gateway.service.gateway.drained, 20)
+            assert (await ask(gateway)).status == 429
+            hold.set()
+            (line,) = await rows_of(gateway, 1)
+            assert (line["input"], line["output"], line["estimated"]) == (3, 2, 0)
+            assert line["micro_usd"] == 5_000_000
+            turn.script = answer_json(COMPLETION)
+            assert (await ask(gateway)).status == 200
