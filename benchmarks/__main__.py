@@ -18,6 +18,7 @@ from benchmarks.processes import more_descriptors
 from benchmarks.results import Sitting, measured, write
 from benchmarks.routing import routing
 from benchmarks.table import GATEWAY, Row
+from benchmarks.telemetry import telemetry
 
 GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "answers": loads.answers,
@@ -30,6 +31,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "flat": endurance.flat,
     "reload": endurance.reload,
     "codecs": codecs,
+    "telemetry": telemetry,
     "routing": routing,
     "access": access,
 }

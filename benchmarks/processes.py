@@ -155,11 +155,13 @@ def gateway_command(
 
 
 @contextmanager
-def gateway(place: Path, upstreams: Mapping[str, int]) -> Iterator[Target]:
-    """The gateway in front of those upstreams, asked in OpenAI's dialect."""
+def gateway(
+    place: Path, upstreams: Mapping[str, int], more: Mapping[str, str] | None = None
+) -> Iterator[Target]:
+    """The gateway in front of those upstreams, asked in OpenAI's dialect; ``more`` of its environment."""
     port, log = free_port(), gateway_log(place)
     command, env = gateway_command(place, port, upstreams)
-    with running(command, log, env) as pid:
+    with running(command, log, {**env, **(more or {})}) as pid:
         wait_for(f"http://127.0.0.1:{port}/api/ping", log)
         yield Target("gateway", port, "/v1/chat/completions", pid)
 

@@ -52,6 +52,8 @@ def measure_refusal(handler: AnsweringHandler, error: GatewayError) -> None:
 def outcome_of(exchange: Exchange) -> str:
     """What became of a call, in a word."""
     failure, head = exchange.failure, exchange.head
+    if failure is None and head is not None and 200 <= head.status < 400:
+        return "ok"
     if isinstance(failure, ClientGone):
         return "aborted"
     if isinstance(failure, UpstreamTimeout):

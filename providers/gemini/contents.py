@@ -193,7 +193,10 @@ def _file(part: dict[str, Any], path: str) -> Part:
         refuse(f"{path}.file", "must be an object")
     if isinstance(inner.get("file_id"), str):
         return {"fileData": {"fileUri": inner["file_id"]}}
-    return _from_url(field_text(inner, "file_data", f"{path}.file"), f"{path}.file.file_data")
+    data = field_text(inner, "file_data", f"{path}.file")
+    if ":" not in data[:8]:
+        data = f"data:application/pdf;base64,{data}"  # some clients leave out what OpenAI wants in front
+    return _from_url(data, f"{path}.file.file_data")
 
 
 def with_any_signature(body: dict[str, Any], model: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import endurance, loads, reload, routing, table
+from benchmarks import endurance, loads, reload, routing, table, telemetry
 from benchmarks.__main__ import GROUPS
 from benchmarks.building import Missing
 from benchmarks.loads import Bench
@@ -58,6 +58,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(routing, "_smg", lambda: None)
     monkeypatch.setattr(routing, "_upstreams", lambda place: nullcontext(([1, 2, 3], 4)))
     monkeypatch.setattr(routing, "_target", lambda place, name, program, ports: nullcontext(by_name[name]))
+    monkeypatch.setattr(telemetry, "_both", lambda bench: (1.0, 1.05))
+    monkeypatch.setattr(telemetry, "_TURNS", 10)
     monkeypatch.setattr(reload, "measure", lambda size, runs: ([0.1, 0.3], [0.0, 0.02]))
     return order
 

@@ -332,9 +332,6 @@ _CONTENTS = {
     "a text as a list": Case(
         Said("ab"), completion(message([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]))
     ),
-    "a text as a list of texts": Case(
-        Said("ab"), completion(message(["a", "", "b"])), [chunk(delta("stop", content=["a", "b"]))]
-    ),
     "a text as an object": Case(
         Said("a"),
         completion(message({"type": "text", "text": "a"})),

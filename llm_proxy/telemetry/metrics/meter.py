@@ -95,7 +95,8 @@ class Meter:
         self._requests: dict[tuple[str, str, str, int], int | None] = {}
         self._served: dict[tuple[str, str], _Served] = {}
         self._own: dict[str, Histogram | _Nothing] = {}
-        self._others: dict[tuple[Family, tuple[str, ...]], Any] = {}
+        #: By the number of the family, since a family itself takes long to look up.
+        self._others: dict[tuple[int, tuple[str, ...]], Any] = {}
         #: What counters of the process itself stood at when it took the sheet over.
         self._bases: dict[Family, float] = {}
         self.lag = self._histogram(f.LOOP_LAG)
@@ -144,18 +145,20 @@ class Meter:
 
     def tokens(self, served: _Served, usage: Mapping[str, Any], now: float) -> None:
         """What its upstream has counted, in the canonical form."""
-        self._count(served, "input", usage.get("prompt_tokens"), now)
-        self._count(served, "output", usage.get("completion_tokens"), now)
+        # Nothing changes a counter that is there; a histogram would count it.
+        known: Collection[str] = () if self._otel else served.tokens
+        if (count := usage.get("prompt_tokens")) or "input" not in known:
+            self._count(served, "input", count, now)
+        if (count := usage.get("completion_tokens")) or "output" not in known:
+            self._count(served, "output", count, now)
         details = usage.get("prompt_tokens_details")
-        if type(details) is dict:
-            self._count(served, "cached", details.get("cached_tokens"), now)
+        if type(details) is dict and ((count := details.get("cached_tokens")) or "cached" not in known):
+            self._count(served, "cached", count, now)
         details = usage.get("completion_tokens_details")
-        if type(details) is dict:
-            self._count(served, "reasoning", details.get("reasoning_tokens"), now)
+        if type(details) is dict and ((count := details.get("reasoning_tokens")) or "reasoning" not in known):
+            self._count(served, "reasoning", count, now)
 
     def _count(self, served: _Served, kind: str, count: Any, now: float) -> None:
-        if not count and (count is None or kind in served.tokens):
-            return  # nothing is added
         if type(count) is not int or not 0 <= count <= _MOST_TOKENS:
             return
         try:
@@ -180,7 +183,7 @@ class Meter:
 
     def observe(self, family: Family, value: float, *labels: str) -> None:
         """The same for a histogram."""
-        key = (family, labels)
+        key = (family.number, labels)
         times = self._others.get(key)
         if times is None:
             times = self._others[key] = self._histogram(family, *labels)
@@ -212,7 +215,7 @@ class Meter:
             self._others.clear()
 
     def _other(self, family: Family, labels: tuple[str, ...]) -> int | None:
-        key = (family, labels)
+        key = (family.number, labels)
         try:
             found: int | None = self._others[key]
         except KeyError:

@@ -13,6 +13,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from struct import unpack_from
 
 from llm_proxy.telemetry.metrics.families import FAMILIES, Family
 
@@ -73,7 +74,6 @@ class Sheet:
         """All series, each as it was at one moment; from any process and any thread."""
         end = int(self.values[_NAMES])
         names = self._page[self._first_name : end]
-        values: list[float] = self.values[: int(self.values[_VALUES])].tolist()  # type: ignore[assignment]
         place = 0
         while place < len(names):
             number, used, length, room, at = _NAME.unpack_from(names, place)
@@ -81,7 +81,9 @@ class Sheet:
                 family = FAMILIES[number]
                 first = place + _NAME.size
                 labels = names[first : first + length].decode("utf-8", "replace")
-                yield Series(family, labels, values[at : at + family.slots])
+                # Bit by bit: other threads have their turns between two of them.
+                numbers = unpack_from(f"={family.slots}d", self._page, 8 * at)
+                yield Series(family, labels, list(numbers))
             place += _NAME.size + room
 
     def exemplars(self, family: Family, numbers: list[float]) -> list[tuple[str, float, float] | None]:

@@ -40,9 +40,6 @@ def read(content: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(content, list):
         raise misfit("a piece of text that is no string")
     for part in content:
-        if isinstance(part, str):
-            yield from [{"content": part}] if part else []
-            continue
         if not isinstance(part, dict):
             raise misfit("a part of its content that is no object")
         yield from _part(part)

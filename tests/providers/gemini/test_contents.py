@@ -88,9 +88,13 @@ def test_system_texts_become_the_instruction(place: str) -> None:
             {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBE"}},
             {"inlineData": {"mimeType": "application/pdf", "data": "JVBE"}},
         ),
+        (
+            {"type": "file", "file": {"file_data": "JVBE"}},
+            {"inlineData": {"mimeType": "application/pdf", "data": "JVBE"}},
+        ),
         ({"type": "file", "file": {"file_id": "files/abc"}}, {"fileData": {"fileUri": "files/abc"}}),
     ],
-    ids=["data", "percent", "url", "no-ending", "video", "audio", "file", "file-id"],
+    ids=["data", "percent", "url", "no-ending", "video", "audio", "file", "bare file", "file-id"],
 )
 def test_media(part: dict[str, Any], expected: dict[str, Any]) -> None:
     """Data stands inline, addresses as file data with the type that their ending tells."""
