@@ -21,7 +21,7 @@ from llm_proxy.routing.ejection import PROBE
 
 if TYPE_CHECKING:
     from llm_proxy.routing.ejection import Health
-    from llm_proxy.routing.states import UpstreamState
+    from llm_proxy.routing.upstream_state import UpstreamState
 
 #: A slot is looked for among so many; so many such groups there are.
 _WAYS, _GROUPS = 8, 512

@@ -16,6 +16,7 @@ from itertools import count as numbers
 
 from handlers.base.gateway import Gateway
 from handlers.base.measuring import known_models, label_of
+from llm_proxy.access.plan import purse
 from llm_proxy.clients.http_server import Server
 from llm_proxy.routing.standing import standing
 from llm_proxy.telemetry import log as logs
@@ -44,6 +45,8 @@ class Gauges:
         self._waiting: Counter[tuple[str, ...]] = Counter()
         #: States of upstreams other than ``ok``, by provider and model.
         self._states: dict[tuple[str, str], str] = {}
+        #: What is used of budgets, those that all their keys share.
+        self._budgets: dict[str, float] = {}
         self._beats = numbers()
         gateway.refresh = self.refresh
         gateway.metering.sources.append(self._told)
@@ -69,6 +72,7 @@ class Gauges:
         meter.set(f.OPEN_STREAMS, sum(running.streams for running in gateway.running))
         meter.set(f.CONNECTIONS, self._server.open)
         self._tell_upstreams()
+        self._look_at_budgets()
         for family, value in process_facts():
             meter.set(family, value)
 
@@ -115,6 +119,16 @@ class Gauges:
             if (found := standing(row, states.known(row, now), now)).state != "ok"
         }
 
+    def _look_at_budgets(self) -> None:
+        access, books = self._gateway.registry.current.access, self._gateway.books
+        budgets = access.budgets.values() if access is not None else ()
+        now = books.now()
+        self._budgets = {
+            budget.name: books.meter.seen_purse(purse(budget, ""), now)[0] / budget.limit
+            for budget in budgets
+            if budget.limit and not budget.each
+        }
+
     def _tell(
         self, family: f.Family, before: Counter[tuple[str, ...]], now: Counter[tuple[str, ...]]
     ) -> Counter[tuple[str, ...]]:
@@ -130,6 +144,8 @@ class Gauges:
         yield f.GENERATION, "", float(snapshot.generation)
         yield f.REJECTED, "", float(registry.outcome.state == "rejected")
         yield f.INFO, labelled(f.INFO, snapshot.hash[:16]), 1.0
+        for name, used in self._budgets.items():
+            yield f.BUDGET, labelled(f.BUDGET, name), used
         for row in snapshot.config.deployments:
             current = self._states.get((row.provider, row.name), "ok")
             for state in STATES:
