@@ -33,7 +33,8 @@ from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.net.pace import Pace
 from llm_proxy.relay.attempt_words import words
-from llm_proxy.relay.attempts import Attempts, Wish
+from llm_proxy.relay.attempts import Attempts
+from llm_proxy.relay.choosing import Wish
 from llm_proxy.relay.continuity import Continuity, may_be_continued
 from llm_proxy.relay.memory import COST
 from llm_proxy.relay.reading import read_answer
@@ -145,7 +146,7 @@ class AnsweringHandler(BaseHandler):
         first: Deployment | None,
     ) -> Wish:
         """What the request wants of an upstream."""
-        prompt, grant = wanted_prompt(resolved, self.request.headers, body), self.grant
+        prompt, grant = wanted_prompt(resolved, self.request.headers, body, self._size), self.grant
         priority: Priority = "default" if grant is None else grant.priority
         key = "" if grant is None else grant.name
         tokens = self._size // _BYTES_A_TOKEN

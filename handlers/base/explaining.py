@@ -15,7 +15,8 @@ from handlers.base.prepared import Prepare, Prepared
 from handlers.base.redaction import without_addresses
 from handlers.base.relaying import RelayingHandler
 from llm_proxy.live.config.catalog import Resolved
-from llm_proxy.relay.attempts import Attempts, Wish
+from llm_proxy.relay.attempts import Attempts
+from llm_proxy.relay.choosing import Wish
 from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall
 from llm_proxy.wire.schema import EmbeddingsRequest
 from providers.base import StreamDecoder

@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 
+from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.waiting import Waiting
 from llm_proxy.routing.queueing import Priority, Queue, Ticket
 from llm_proxy.routing.states import Event, States
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two lines about the same trouble, and how many troubles are remembered.
 _TELL_EVERY, _MOST = 60.0, 1000
+
+#: Retries where a model has several upstreams and nobody has said how many.
+_RETRIES = 2
 
 _NOBODY: frozenset[Ticket] = frozenset()
 
@@ -69,6 +73,20 @@ class Line:
             first.wake.wake()
 
 
+class View:
+    """What all requests for one name have in common, while it means the same: made once, not for each of them."""
+
+    __slots__ = ("polled", "resolved", "retries", "rows")
+
+    def __init__(self, resolved: Resolved) -> None:
+        self.resolved = resolved
+        self.rows = list(resolved.deployments)
+        #: Those that may be asked how busy they are.
+        self.polled = [row for row in self.rows if row.weight > 0]
+        given = resolved.policy.retries
+        self.retries = given if given is not None else _RETRIES * (len(self.rows) > 1)
+
+
 class Router:
     """See the module. ``chance``: from 0 to below 1."""
 
@@ -78,8 +96,19 @@ class Router:
         #: Told of each request for a name: who may serve it, and when that was.
         self.asked: Callable[[str, Sequence[Deployment], float], None] = lambda name, rows, now: None
         self._lines: dict[str, Line] = {}
+        self._views: dict[str, View] = {}
         #: When it was last told of an upstream that it does not know its model.
         self._misnamed: dict[str, float] = {}
+
+    def view(self, resolved: Resolved) -> View:
+        """What the requests for that name have in common."""
+        found = self._views.get(resolved.name)
+        if found is None or found.resolved is not resolved:
+            self._views.pop(resolved.name, None)
+            found = self._views[resolved.name] = View(resolved)
+            if len(self._views) > _MOST:
+                del self._views[next(iter(self._views))]
+        return found
 
     def line(self, name: str, now: float) -> Line:
         """The queue of a public name."""

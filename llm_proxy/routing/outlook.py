@@ -15,7 +15,7 @@ from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.routing.able import Able
 from llm_proxy.routing.affinity import Prompt
 from llm_proxy.routing.pick import EQUAL, Choice, Wait, pick
-from llm_proxy.routing.standing import standing
+from llm_proxy.routing.standing import asleep, standing
 from llm_proxy.routing.states import States
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.policies import Condition, Fallback
@@ -137,8 +137,7 @@ def _of_one(
         return Outlook(resolved, told, found.deployment), ()
     told = _told(resolved, states, now, lacks, None)
     if isinstance(found, Wait):
-        limited = all(one.limited for one in found.skipped if one.state != "out")
-        return Outlook(resolved, told, waits=True), _RATE_LIMIT if limited else ()
+        return Outlook(resolved, told, waits=True), asleep(found.skipped)
     return Outlook(resolved, told), found.kinds
 
 
@@ -151,9 +150,6 @@ def _unable(row: Deployment, asked: Asked, unfit: Mapping[str, str]) -> str:
     lack = asked.able.lack(row) if asked.able is not None else None
     return _LACKS[lack] if lack is not None else ""
 
-
-#: Who was told to come later does so at another model first.
-_RATE_LIMIT: tuple[Condition, ...] = ("rate_limit",)
 
 _LACKS = {
     "context": "the request is too long for it",

@@ -6,11 +6,13 @@ Laws: it decides as ``pick`` does, from the same state; nothing is changed. ``ou
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from llm_proxy.routing.limits import allowed_at
 from llm_proxy.routing.upstream_state import STALE, UpstreamState
 from llm_proxy.wire.calls import Deployment
+from llm_proxy.wire.policies import Condition
 
 State = Literal["ok", "ejected", "asleep", "full", "out"]
 
@@ -66,6 +68,15 @@ def standing(
     if most is not None and state.in_flight + state.others >= most:
         return Skipped(*where, "full", f"{most} in flight", 0.0)
     return Skipped(*where, "ok", "", 0.0)
+
+
+def asleep(skipped: Iterable[Skipped]) -> tuple[Condition, ...]:
+    """If all that could answer sleep, and none is only busy: for which condition of ``fallbacks`` that stands. Nobody waits for
+    them where another model may answer at once."""
+    kept = [one for one in skipped if one.state != "out"]
+    if not kept or any(one.state == "full" for one in kept):
+        return ()
+    return ("rate_limit",) if all(one.limited for one in kept) else ("unavailable",)
 
 
 class Seen(NamedTuple):
