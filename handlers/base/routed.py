@@ -14,9 +14,8 @@ from handlers.base.redaction import conceal
 from llm_proxy.errors import GatewayError, RequestError
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
-from llm_proxy.routing.affinity import BLOCK, MOST_BLOCKS, Prompt, prompt_of, session_in
+from llm_proxy.routing.affinity import Prompt, affinity_of
 from llm_proxy.wire.calls import Deployment
-from llm_proxy.wire.prompt_text import opening_of
 
 if TYPE_CHECKING:
     from handlers.base.answering import AnsweringHandler
@@ -100,9 +99,5 @@ def wanted_prompt(
     resolved: Resolved, headers: Mapping[str, str], body: Mapping[str, Any], size: int
 ) -> Prompt | None:
     """What affinity goes by, if the model has any; ``size``: of the body, in bytes."""
-    policy = resolved.policy.affinity
-    if policy == "off" or len(resolved.deployments) < 2 or not body:
-        return None
-    session = session_in(headers.get("X-Session-Id", ""), body)
-    opening = opening_of(body, BLOCK * MOST_BLOCKS) if policy == "auto" and size >= BLOCK else None
-    return prompt_of(resolved.name, opening, session)
+    session = headers.get("X-Session-Id", "")
+    return affinity_of(resolved.policy, resolved.name, resolved.deployments, session, body, size)

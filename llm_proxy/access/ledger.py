@@ -83,6 +83,8 @@ class Ledger:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(5.0)
+        else:
+            self._write_all()
         with self._base_lock:
             if self._base is not None:
                 self._base.close()

@@ -182,6 +182,10 @@ class Meter:
             numbers = self._purse(purse, now)
         return numbers[VALUE], numbers[HELD]
 
+    def is_new(self, purse: Purse) -> bool:
+        """Whether nothing was ever counted for that budget."""
+        return not any(self._cells.peek(purse.cell))
+
     def recall(self, purse: Purse, amount: int, at: float, now: Now) -> None:
         """What was spent before this process began."""
         with self._cells.alone():

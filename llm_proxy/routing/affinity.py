@@ -40,11 +40,14 @@ class Prompt(NamedTuple):
 
 def prompt_of(model: str, opening: Opening | None, session: str) -> Prompt | None:
     """Of the text that a prompt begins with and the session that it belongs to; None if there is nothing to go by."""
+    short = opening is None or len(opening.text) < BLOCK
+    if short and not session:
+        return None
     chain = _hash(b"", model.encode("utf-8", "replace"))
     named = _hash(chain + b"\0session", session.encode("utf-8", "replace")) if session else b""
     blocks: list[bytes] = []
     conversation = named
-    if opening is not None and len(opening.text) >= BLOCK:
+    if opening is not None and not short:
         data = opening.text
         for start in range(0, min(len(data) - BLOCK + 1, BLOCK * MOST_BLOCKS), BLOCK):
             chain = _hash(chain, data[start : start + BLOCK].encode("utf-8", "replace"))
@@ -54,13 +57,21 @@ def prompt_of(model: str, opening: Opening | None, session: str) -> Prompt | Non
 
 
 def affinity_of(
-    policy: ModelPolicy, model: str, rows: Sequence[Deployment], header: str, body: Mapping[str, Any]
+    policy: ModelPolicy,
+    model: str,
+    rows: Sequence[Deployment],
+    header: str,
+    body: Mapping[str, Any],
+    size: int = BLOCK,
 ) -> Prompt | None:
-    """What a request's ``X-Session-Id`` and body say; None where affinity decides nothing."""
-    if policy.affinity == "off" or len(rows) < 2 or all(row.api_type == "demo" for row in rows):
+    """What a request's ``X-Session-Id`` and body say; None where affinity decides nothing. ``size``: of the body, in bytes: a
+    short one is not read."""
+    if policy.affinity == "off" or len(rows) < 2 or not body or rows[0].api_type == "demo":
         return None
-    opening = opening_of(body, BLOCK * MOST_BLOCKS) if policy.affinity == "auto" else None
-    return prompt_of(model, opening, session_in(header, body))
+    wanted = policy.affinity == "auto" and size >= BLOCK
+    return prompt_of(
+        model, opening_of(body, BLOCK * MOST_BLOCKS) if wanted else None, session_in(header, body)
+    )
 
 
 def session_in(header: str, body: Mapping[str, Any]) -> str:

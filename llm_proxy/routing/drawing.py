@@ -50,8 +50,12 @@ def among(
     alone: bool = False,
 ) -> Choice:
     """One of those that can take it: of the lowest tier, by affinity, then as the policy says."""
-    tier = min([row.order for row, _ in able])
-    pool = [pair for pair in able if pair[0].order == tier]
+    pool, tier = able, able[0][0].order
+    for row, _ in able:
+        if row.order != tier:
+            tier = min([row.order for row, _ in able])
+            pool = [pair for pair in able if pair[0].order == tier]
+            break
     if len(pool) == 1:
         return _choice(pool[0], "the only one" if alone else "the only one left", now)
     affinity: Affinity | None = None

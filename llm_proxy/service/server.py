@@ -75,7 +75,7 @@ from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.service.surroundings import proxies
-from llm_proxy.service.usage_books import ledger_of, shared_limits
+from llm_proxy.service.usage_books import follow_edit, ledger_of, shared_limits
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.sheet import Sheets
@@ -233,11 +233,21 @@ class Service:
         self.gauges = Gauges(self.gateway, self.server)
         self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
         self.registry.on_swap.append(lambda snapshot: self.gateway.gate.forget())
+        self._following: asyncio.Task[None] | None = None
+        if row == 0:  # of the workers one is enough
+            self.registry.on_swap.append(self._follow_edit)
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         if shared is not None:
             self._hand_over(shared.states)
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
         self.gateway.reports = self.heartbeat.reports
+
+    def _follow_edit(self, snapshot: Snapshot) -> None:
+        """What an edit has made of the budgets."""
+        follow = follow_edit(snapshot.access, self.books)
+        self._following = asyncio.get_running_loop().create_task(
+            follow
+        )  # kept, since a loop knows its tasks weakly
 
     def _hand_over(self, states: SharedSnapshot) -> None:
         """Keep each new state for workers that start later."""
@@ -317,6 +327,8 @@ class Service:
         gateway.upstream.close()
         gateway.offload.close()
         self.heap.close()
+        if self._following is not None:
+            self._following.cancel()
         if self.books.shared is not None:
             await self.books.shared.close()
         if self.books.ledger is not None:

@@ -6,16 +6,19 @@ be read does not: its keeper will tell. Blocking.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sqlite3
 import tempfile
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from llm_proxy.access import ledger_tables as tables
 from llm_proxy.access import market
+from llm_proxy.access.books import Books
 from llm_proxy.access.cells import Cells
 from llm_proxy.access.ledger import Ledger
 from llm_proxy.access.meter import Meter, Now
@@ -113,6 +116,25 @@ def recall(access: Access, ledger: Ledger, meter: Meter) -> None:
             span = _DAY if bound.kind in ("rpd", "tpd") else _MINUTE
             if bound.kind != "concurrent" and now.wall - at < 2 * span and amount:
                 meter.recall_bound(bound, amount, max(0.0, now.wall - at), now)
+
+
+async def follow_edit(access: Access | None, books: Books) -> None:
+    """Budgets that an edit has made new under their name, period or scope go on with what the ledger knows of their time."""
+    if access is None or books.ledger is None or not access.budgets:
+        return
+    now = Now(time.monotonic_ns(), time.time())
+    since = min(window_start(budget, now.wall) for budget in access.budgets.values())
+    question = partial(tables.spent, since=since)
+    try:
+        money = await asyncio.get_running_loop().run_in_executor(None, books.ledger.ask, question)
+    except (sqlite3.Error, OSError):
+        return  # its keeper tells
+    terms = dict(access.keys.values())
+    new: dict[bytes, bool] = {}
+    for at, key, team, amount in money:
+        for found in _purses(access, terms.get(key), key, team):
+            if new.setdefault(found.cell, books.meter.is_new(found)):
+                books.meter.recall(found, amount, at, now)
 
 
 def _limits(access: Access) -> bool:

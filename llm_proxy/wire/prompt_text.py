@@ -30,11 +30,7 @@ def opening_of(body: Mapping[str, Any], most: int) -> Opening | None:
     room = most
     first = 0
     for part, turn in _parts(body):
-        for text in _texts(part, 0):
-            pieces.append(text[:room])
-            room -= len(pieces[-1])
-            if room <= 0:
-                break
+        room = _take(part, pieces, room, 0)
         if turn and not first:
             first = most - room
         if room <= 0:
@@ -59,15 +55,22 @@ def _parts(body: Mapping[str, Any]) -> Iterator[tuple[Any, bool]]:
                 yield turn, not isinstance(turn, dict) or turn.get("role", "user") == "user"
 
 
-def _texts(value: Any, depth: int) -> Iterator[str]:
+def _take(value: Any, pieces: list[str], room: int, depth: int) -> int:
+    """The texts in ``value``, as far as there is room; how much is left."""
     if isinstance(value, str):
-        yield value
-    elif depth > _DEEPEST:
-        return
-    elif isinstance(value, dict):
+        pieces.append(value[:room])
+        return room - len(pieces[-1])
+    if depth > _DEEPEST:
+        return room
+    if isinstance(value, dict):
         for name, item in value.items():
+            if room <= 0:
+                break
             if name not in _PASSED_OVER:
-                yield from _texts(item, depth + 1)
+                room = _take(item, pieces, room, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item, depth + 1)
+            if room <= 0:
+                break
+            room = _take(item, pieces, room, depth + 1)
+    return room

@@ -372,3 +372,49 @@ async def test_usage_and_keys(tmp_path: Path) -> None:
         assert b"sha256" not in listed.body
         status = (await told("root", "/api/status")).json()
         assert status["usage"] == {"kept": "memory", "lost": 0}
+
+
+async def test_an_edit_forgives_nothing(tmp_path: Path) -> None:
+    """A budget that is given another period, or is new for a key that has spent before, goes on with what the ledger knows."""
+    fields = {"budgets": ["b"]}
+    async with serving(tmp_path, fields, budgets={"b": {"usd": 100, "per": "month"}}, prices=PRICES) as (
+        gateway,
+        _,
+        _,
+    ):
+        for _ in range(3):
+            assert (await ask(gateway)).status == 200
+        await rows_of(gateway, 3)
+        keys = {"alice": row("alice", **fields), "root": row("root", admin="read")}
+        write_access(tmp_path, {"keys": keys, "budgets": {"b": {"usd": 14, "per": "week"}}, "prices": PRICES})
+        await wait_until(lambda: gateway.service.registry.current.generation == 2, 20)
+        task = gateway.service._following
+        assert task is not None
+        await task
+        assert (await ask(gateway)).status == 429
+
+
+async def test_a_drained_answer_is_known_to_its_end(tmp_path: Path) -> None:
+    """Its client has left, its usage comes: no guess, and the slot is held until then."""
+    hold = asyncio.Event()
+    pieces = sse(*EVENTS)
+    turn = Turn(stream(*pieces[:2], hold, *pieces[2:]))
+    keys = {"alice": row("alice", limits={"concurrent": 1}, budgets=["b"])}
+    async with Peer(turn.run) as peer:
+        path = write_access(tmp_path, {"keys": keys, "budgets": BUDGET, "prices": PRICES})
+        defaults = {"api_type": "openai", "api_host": peer.url + "/v1", "on_client_gone": "drain"}
+        config = {"peer": {"defaults": defaults, "m": {}}}
+        async with RunningGateway(tmp_path, config, access=path) as gateway:
+            async with Connection(gateway.origin) as client:
+                await client.send(
+                    "POST", "/v1/chat/completions", {**CHAT, "stream": True}, headers=bearer("alice")
+                )
+                await client.reader.readuntil(b"one")
+            await wait_until(lambda: gateway.service.gateway.drained, 20)
+            assert (await ask(gateway)).status == 429
+            hold.set()
+            (line,) = await rows_of(gateway, 1)
+            assert (line["input"], line["output"], line["estimated"]) == (3, 2, 0)
+            assert line["micro_usd"] == 5_000_000
+            turn.script = answer_json(COMPLETION)
+            assert (await ask(gateway)).status == 200
