@@ -90,7 +90,7 @@ async def test_passthrough_counts(tmp_path: Path) -> None:
         assert fleet.in_flight() == 1
         gate.release()
         assert (await first).status == 200
-        assert (await fleet.ask({**body, "model": "gpu-2/m"})).status == 502
+        assert (await fleet.ask({**WHOLE, "model": "gpu-2/m"})).status == 502
         for _ in range(4):
             assert (await fleet.ask(body, "/passthrough/gpu-2/chat/completions")).status == 502
         row = (await standing(fleet))["gpu-2"]
