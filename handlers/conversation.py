@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ConfigDict, Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from handlers.base.answering import AnsweringHandler
 from handlers.base.prepared import Prepared, UsedPrompt
@@ -21,9 +20,9 @@ from llm_proxy.wire.schema import (
     ChatRequest,
     MaybeNumber,
     Message,
-    Number,
     Open,
     Stop,
+    Variables,
     validated,
 )
 
@@ -41,7 +40,7 @@ class ConversationRequest(Open):
     historical_messages: list[Message] = []
     language: str | None = None
     prompt: str | None = None
-    prompt_vars: dict[str, str | Number | bool] = {}
+    prompt_vars: Variables = {}
     stream: bool | None = None
 
     @field_validator("historical_messages", mode="before")
@@ -51,19 +50,6 @@ class ConversationRequest(Open):
         if value is None:
             return []
         return [_long(item) for item in value] if isinstance(value, list) else value
-
-    @field_validator("prompt_vars", mode="before")
-    @classmethod
-    def _plain_values(cls, value: Any) -> Any:
-        """One problem for one wrong value, instead of one for each type that it might have been."""
-        if value is None:
-            return {}
-        if isinstance(value, dict):
-            wrong = [key for key, item in value.items() if not isinstance(item, str | int | float | bool)]
-            if wrong:
-                text = "values must be strings, numbers or booleans"
-                raise PydanticCustomError("prompt_vars", text)
-        return value
 
 
 class ExtendedConversationRequest(ConversationRequest):

@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 from handlers.base.handler import BaseHandler
 from llm_proxy.errors import NotFound, PromptNotFound
 from llm_proxy.live.prompts.library import PromptSet
-from llm_proxy.wire.schema import Number, Open, validated
+from llm_proxy.wire.schema import Open, Variables, validated
 
 _RENDER = "/render"
 
@@ -23,7 +23,7 @@ class RenderRequest(Open):
     model_config = ConfigDict(extra="forbid")
 
     language: str | None = None
-    prompt_vars: dict[str, str | Number | bool] = {}
+    prompt_vars: Variables = {}
 
 
 class PromptsHandler(BaseHandler):

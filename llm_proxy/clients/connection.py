@@ -376,7 +376,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     # -- between two requests
 
     def _next(self) -> None:
-        self._reader = RequestReader()
+        self._reader = RequestReader(self._reader.known)
         self._rests = True
         self._wait(self._owner.keepalive_timeout)
         self.say_close = True

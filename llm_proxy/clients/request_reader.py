@@ -20,6 +20,8 @@ from llm_proxy.clients.chunked_body import BadChunk, ChunkedBody
 #: Limits on one head. nginx's largest common setting is the same size, and no client sends so many fields.
 MAX_HEAD = 64 * 1024
 MAX_HEADERS = 200
+#: Digits of a length, and the longest head that is kept for the next request.
+_DIGITS, _KEPT = 18, 4096
 
 _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT"})
 #: Behind something: a line of nothing else is another matter.
@@ -72,13 +74,60 @@ class _HeaderPairs:
         self.pairs.append((name.decode("latin-1"), value.decode("latin-1")))
 
 
+class KnownHead(NamedTuple):
+    """A head that was read, and its bytes before and behind the digits of its ``Content-Length``, which is the field at
+    ``place``: the heads of a client's requests mostly differ in these digits alone."""
+
+    before: bytes
+    after: bytes
+    place: int
+    head: RequestHead
+
+    def with_length_of(self, raw: bytes) -> RequestHead | None:
+        """The head in ``raw``, if that differs in these digits alone."""
+        before, after, place, head = self
+        if not (raw.startswith(before) and raw.endswith(after)):
+            return None
+        digits = raw[len(before) : -len(after)]
+        if (
+            not digits.isdigit()
+            or len(digits) > _DIGITS
+            or len(raw) != len(before) + len(digits) + len(after)
+        ):
+            return None
+        length = digits.decode()
+        pairs = head.pairs.copy()
+        pairs[place] = (pairs[place][0], length)
+        by_name = {**head.by_name, "content-length": length}
+        return RequestHead(
+            head.method, head.target, head.version, pairs, by_name, int(length), head.keep_alive, False
+        )
+
+
+def _kept(raw: bytes, head: RequestHead) -> KnownHead | None:
+    """What is kept of a head; None if it is long, or unusual in its framing."""
+    length = head.by_name.get("content-length")
+    if length is None or len(raw) > _KEPT or len(head.by_name) < len(head.pairs) or head.expects_continue:
+        return None
+    place, name = next(
+        (at, name) for at, (name, _) in enumerate(head.pairs) if name.lower() == "content-length"
+    )
+    before, mark, after = raw.partition(f"\r\n{name}: {length}\r\n".encode("latin-1"))
+    if not mark or _usual_framing(head.by_name) is None:
+        return None
+    end = 2 + len(name) + 2
+    return KnownHead(before + mark[:end], mark[-2:] + after, place, head)
+
+
 class RequestReader:
     """One request. State for the caller to look at after each ``feed``: ``head`` (None until it is complete),
     ``complete``, ``fault``, and once complete ``rest``, the bytes that follow the request."""
 
-    __slots__ = ("_chunks", "_left", "_lines", "_raw", "complete", "fault", "head", "rest")
+    __slots__ = ("_chunks", "_left", "_lines", "_raw", "complete", "fault", "head", "known", "rest")
 
-    def __init__(self) -> None:
+    def __init__(self, known: KnownHead | None = None) -> None:
+        #: The head of the connection's last request, if it is worth keeping for the next.
+        self.known = known
         #: The part of the head that has come, and how many lines have ended in it.
         self._raw = bytearray()
         self._lines = 0
@@ -132,10 +181,11 @@ class RequestReader:
             self.fault = Fault(431, "the head of the request is too large")
         elif found >= 0:
             try:
-                self.head = _parsed(bytes(raw[:size]))
+                self._read_head(bytes(raw[:size]))
             except _Refused as refused:
                 self.fault = refused.fault
             else:
+                assert self.head is not None
                 self._left = self.head.length
                 self._chunks = ChunkedBody() if self._left < 0 else None
                 self._raw = bytearray()
@@ -147,6 +197,14 @@ class RequestReader:
         elif not old:
             self._raw = bytearray(raw)
         return b""
+
+    def _read_head(self, raw: bytes) -> None:
+        """``raw`` is a whole head. Raises ``_Refused``."""
+        known = self.known
+        self.head = None if known is None else known.with_length_of(raw)
+        if self.head is None:
+            self.head = _parsed(raw)
+            self.known = _kept(raw, self.head)
 
     def _feed_chunks(self, data: bytes) -> bytes:
         assert self._chunks is not None

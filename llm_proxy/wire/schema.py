@@ -52,6 +52,17 @@ def _stop(value: Any) -> Any:
     return value
 
 
+def _variables(value: Any) -> Any:
+    """One problem for all wrong values, instead of one for each and for each type that it might have been."""
+    if value is None:
+        return {}
+    if isinstance(value, dict) and not all(isinstance(item, str | int | float) for item in value.values()):
+        raise PydanticCustomError("prompt_vars", "values must be strings, numbers or booleans")
+    return value
+
+
+#: What stands in the slots of a prompt.
+Variables = Annotated[dict[str, str | Number | bool], BeforeValidator(_variables)]
 #: A number that may be absent, and the texts that end an answer.
 MaybeNumber = Annotated[Number | None, BeforeValidator(_maybe_number)]
 Stop = Annotated[str | list[str] | None, BeforeValidator(_stop)]
