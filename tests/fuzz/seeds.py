@@ -71,6 +71,7 @@ def _plain(name: str) -> Iterator[bytes]:
             *_TEXTS,
             b'{"model": "m", "a": [1, -2.5e3, "\\u00e9", null, true]}',
             b"\x1f\x8b\x08\x00",
+            b'{"a": "' + b"\\ud83d\\ude00\\n" * 20 + b'",\n "b": ["' + "zażółć".encode() * 12 + b'", 1]}',
         )
 
 

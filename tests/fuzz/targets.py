@@ -4,6 +4,7 @@ is a fault. Pure, so that a target can be run on any bytes again."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -36,6 +37,8 @@ from llm_proxy.relay.assemble import collect
 from llm_proxy.upstreams import no_proxy
 from llm_proxy.upstreams.response_reader import ResponseReader
 from llm_proxy.upstreams.target import split_url
+from llm_proxy.wire import long_texts
+from llm_proxy.wire import strict_json as strict_json_module
 from llm_proxy.wire.answers.reader import AnswerReader
 from llm_proxy.wire.calls import Deployment, Secret
 from llm_proxy.wire.events import ChatResponse, Chunk, Failed
@@ -125,6 +128,32 @@ def strict_json(data: bytes) -> None:
         assert len(str(problem)) < 4000
     else:
         assert found == json.loads(data.decode("utf-8-sig"))
+
+
+def json_apart(data: bytes) -> None:
+    """Texts that are read apart, because they are long (here: 64 bytes), change neither a value nor a fault."""
+    portion, modules = long_texts.PORTION, (long_texts, strict_json_module)
+    before = [module.LONG for module in modules]
+    try:
+        outcomes = []
+        for most, each in ((1 << 30, 1 << 29), (64, 32)):
+            long_texts.PORTION = each
+            for module in modules:
+                module.LONG = most  # type: ignore[attr-defined]
+            try:
+                outcomes.append((True, repr(parse_object(data))))
+            except JsonProblem as problem:
+                outcomes.append((False, str(problem.line)))
+        assert outcomes[0][0] == outcomes[1][0] or _LONG_KEY.search(data)
+        assert not outcomes[0][0] or not outcomes[1][0] or outcomes[0] == outcomes[1]
+    finally:
+        long_texts.PORTION = portion
+        for module, value in zip(modules, before, strict=True):
+            module.LONG = value  # type: ignore[attr-defined]
+
+
+#: A key that is too long when such texts are.
+_LONG_KEY = re.compile(rb'"(?:[^"\\]|\\.){50,}"\s*:', re.DOTALL)
 
 
 def compressed(data: bytes) -> None:
@@ -279,6 +308,7 @@ TARGETS: dict[str, Target] = {
     "response": response_head,
     "events": events,
     "json": strict_json,
+    "json-apart": json_apart,
     "compressed": compressed,
     "media": media,
     "targets": targets,
