@@ -59,7 +59,7 @@ overload: environment ## what one client can cost the others: attackers of every
 	$(BIN)/python -m tests.overload
 
 routing: environment ## ten thousand requests while one of three upstreams fails in every way (a minute)
-	ROUTING_REQUESTS=10000 $(BIN)/python -m pytest -n 0 -q tests/routing/test_many.py
+	ROUTING_REQUESTS=10000 $(BIN)/python -m pytest -n 0 -q --async-test-timeout 600 tests/routing/test_many.py
 
 bench: environment ## what the gateway costs, beside a direct call and vllm-router (about a quarter of an hour)
 	$(BIN)/python -m benchmarks

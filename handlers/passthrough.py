@@ -20,11 +20,20 @@ from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
 from llm_proxy.access.secrets import PREFIX as KEY_PREFIX
 from llm_proxy.clients.request_reader import MAX_HEAD, MAX_HEADERS
 from llm_proxy.clients.target import after
-from llm_proxy.errors import InvalidRequest, NotAllowed, NotFound, Problem, RequestError
+from llm_proxy.errors import (
+    ClientGone,
+    GatewayError,
+    InvalidRequest,
+    NotAllowed,
+    NotFound,
+    Problem,
+    RequestError,
+)
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.upstream import Head
 from llm_proxy.routing.choice import unknown_model
+from llm_proxy.routing.outcomes import judge
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.schema import Open, validated
@@ -152,7 +161,25 @@ class PassthroughHandler(RelayingHandler):
             once=True,
         )
         self.facts.update(provider=deployment.provider, model=deployment.name or None)
-        await self.relay_from(deployment, lambda _: self.relay_call(call, deployment))
+        await self.relay_from(deployment, lambda _: self._counted(call, deployment))
+
+    async def _counted(self, call: HttpCall, deployment: Deployment) -> None:
+        """One attempt, by which the upstream's state is as well informed as by any other. Raises ``GatewayError``."""
+        router = self.gateway.router
+        running = router.states.begin(deployment, self.now())
+        if running is None:  # as many are there as may be; but this is asked of nobody else
+            await self.relay_call(call, deployment)
+            return
+        try:
+            await self.relay_call(call, deployment)
+            router.note(deployment, running.ended(self.now()))
+        except GatewayError as error:
+            if not isinstance(error, ClientGone):
+                router.note(deployment, running.ended(self.now(), judge(error)))
+            raise
+        finally:
+            running.left(self.now())
+            router.freed(self.now())
 
     async def take_head(self, head: Head, clock: Clock, deployment: Deployment) -> None:
         status = head.status

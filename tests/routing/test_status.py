@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.routing.kit import STREAM, WHOLE, Fleet, serves, status
 from tests.routing.test_queue import Gate
+from tests.support.addresses import refused_url
 from tests.support.logs import expect_log
 from tests.support.loops import wait_until
 
@@ -77,3 +78,23 @@ async def test_an_edit_heals_nobody(tmp_path: Path) -> None:
         fleet.proxy.write_config(fleet.config(api_token="another-key"))
         await wait_until(lambda: fleet.proxy.service.gateway.registry.current.generation > known)
         assert (await fleet.ask(WHOLE)).headers["x-llm-attempts"].startswith("gpu-1:429:")
+
+
+async def test_passthrough_counts(tmp_path: Path) -> None:
+    """A request that is sent on as it is is one attempt, counts as being there, and shows that nobody is at that address."""
+    gate = Gate()
+    async with Fleet(tmp_path, gate, refused_url(), fields={2: {"order": -1}}) as fleet:
+        body = {"model": "m", "messages": [], "stream": False}
+        first = asyncio.create_task(fleet.ask(body, "/passthrough/gpu-1/chat/completions"))
+        await wait_until(lambda: gate.now == 1)
+        assert fleet.in_flight() == 1
+        gate.release()
+        assert (await first).status == 200
+        for _ in range(5):
+            assert (await fleet.ask(body, "/passthrough/gpu-2/chat/completions")).status == 502
+        gate.release()
+        # Although it would come first.
+        assert (await fleet.ask(WHOLE)).headers["x-llm-attempts"].startswith("gpu-1:200:")
+        row = (await standing(fleet))["gpu-2"]
+
+    assert (row["state"], row["reason"]) == ("ejected", "it cannot be reached")
