@@ -35,6 +35,8 @@ class HealthHandler(BaseHandler):
 
     endpoint = "/health"
     during_drain = True
+    probe = True
+    needs = "nothing"  # orchestrators and load balancers have no key, and learn what /ping tells
 
     def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
@@ -55,6 +57,8 @@ class AliveHandler(BaseHandler):
 
     endpoint = "/livez"
     during_drain = True
+    probe = True
+    needs = "nothing"
 
     def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
