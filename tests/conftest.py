@@ -15,7 +15,7 @@ from tests.support.logs import WATCH
 from tests.support.loops import own_loop
 
 #: Settings, proxies and keys of the person who runs the tests must not decide what they prove.
-_FOREIGN = re.compile(r"LLM_PROXY_API_.*|.*_PROXY|.*_API_KEY", re.IGNORECASE)
+_FOREIGN = re.compile(r"LLM_PROXY_API_.*|OTEL_.*|.*_PROXY|.*_API_KEY", re.IGNORECASE)
 
 
 @pytest.fixture(autouse=True)

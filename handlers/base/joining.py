@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from handlers.base.tracing import call_begins
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.wire.calls import Deployment
-from llm_proxy.wire.trace_context import TraceContext, fields
+from llm_proxy.wire.trace_context import TraceContext, fields, new_fields
 
 if TYPE_CHECKING:
     from handlers.base.answering import AnsweringHandler
@@ -25,6 +25,10 @@ def join(handler: AnsweringHandler, exchange: Exchange, deployment: Deployment) 
         context = TraceContext(trace, call_begins(handler.span, exchange, deployment), True, state)
     elif context is None:
         # Nobody records the parent, so it needs no number of its own.
-        context = TraceContext(trace, trace[:16], handler.gateway.tracer is None)
+        if deployment.trace:
+            exchange.context = new_fields(
+                trace, trace[:16], handler.gateway.tracer is None, handler.request_id
+            )
+        return
     if deployment.trace:
         exchange.context = fields(context, handler.request_id)

@@ -34,5 +34,11 @@ def read_context(parent: str, state: str | None) -> TraceContext | None:
 def fields(context: TraceContext, request_id: str) -> bytes:
     """The lines for a request's head that say the same, and the request's id. ``request_id`` is ASCII without line ends."""
     trace, parent, sampled, state = context
-    text = f"traceparent: 00-{trace}-{parent}-0{sampled:d}\r\nX-Request-Id: {request_id}\r\n"
-    return (text + f"tracestate: {state}\r\n" if state else text).encode("ascii")
+    found = new_fields(trace, parent, sampled, request_id)
+    return found + f"tracestate: {state}\r\n".encode("ascii") if state else found
+
+
+def new_fields(trace: str, parent: str, sampled: bool, request_id: str) -> bytes:
+    """The same for a trace that begins here."""
+    flags = "01" if sampled else "00"
+    return f"traceparent: 00-{trace}-{parent}-{flags}\r\nX-Request-Id: {request_id}\r\n".encode("ascii")

@@ -265,7 +265,7 @@ async def test_the_log_says_who_was_refused(tmp_path: Path) -> None:
     """The access line has the client's address, the code and the origin."""
     async with gateway(tmp_path, "http://127.0.0.1:1") as proxy:
         with access_lines() as lines:
-            await proxy.request("GET", "/tags", headers={"Origin": "https://evil.example"})
+            await proxy.request("GET", "/ping", headers={"Origin": "https://evil.example"})
             await proxy.request("GET", "/tags")
 
     assert (lines[0]["code"], lines[0]["origin"]) == ("origin_not_allowed", "https://evil.example")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.relay import relay
+from llm_proxy.relay import reading
 from tests.faults.kit import FORMS, PIECES, QUICK, suffer
 from tests.support.peer import Script
 from tests.support.scripts import (
@@ -82,7 +82,7 @@ async def test_u12_what_progresses_has_no_total(
 ) -> None:
     """Nobody has set one: a stream, what is relayed as it comes, and a whole answer that its upstream streams all the same
     take longer than a whole answer may."""
-    monkeypatch.setattr(relay, "WHOLE", 0.2)
+    monkeypatch.setattr(reading, "WHOLE", 0.2)
     script = stream(*PIECES[:2], *SLOW, *PIECES[2:])
     met = await suffer(tmp_path, script, form, {"timeouts": {"first_byte": 0.2, "idle": 5}})
 
@@ -94,7 +94,7 @@ async def test_u12_what_does_not_tell_whether_it_progresses_has_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that is collected, and drips."""
-    monkeypatch.setattr(relay, "WHOLE", 0.2)
+    monkeypatch.setattr(reading, "WHOLE", 0.2)
     drips = [part for _ in range(400) for part in (b" ", 0.02)]
     script = raw(JSON_HEAD, *drips, end="silence")
     met = await suffer(tmp_path, script, "whole", {"timeouts": {"first_byte": 0.2, "idle": 5}})

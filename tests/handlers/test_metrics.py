@@ -309,3 +309,23 @@ async def test_a_text_log_in_a_file_is_dated(tmp_path: Path) -> None:
         lines = file.read_text().splitlines()
 
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} [A-Z]+ ", line) for line in lines)
+
+
+async def test_names_that_clients_choose_are_no_labels(tmp_path: Path) -> None:
+    """What a pattern serves goes by the pattern, a model behind ``provider/model`` by its own name, an alias by itself."""
+    async with Peer(answer_json(COMPLETION)) as peer:
+        rows = config(peer.url)
+        rows["peer"] |= {"gpt-*": {}}
+        rows["$models"] = {"fast": {"alias": "m"}}
+        async with RunningGateway(tmp_path, rows) as proxy:
+            for name in ("gpt-1", "gpt-2", "peer/m", "fast", "peer/gpt-9", "other"):
+                await proxy.request("POST", "/chat", {**WHOLE, "model": name})
+            found = told(await request(proxy.origin, "GET", "/metrics"))
+
+    assert {name: value for name, value in found.items() if name.startswith("requests_total")} == {
+        "requests_total api gpt-* peer 200": 3,
+        "requests_total api m peer 200": 1,
+        "requests_total api fast peer 200": 1,
+        "requests_total api unknown  404": 1,
+    }
+    assert found["upstream_state peer gpt-* ok"] == 1

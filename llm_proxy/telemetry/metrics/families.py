@@ -20,7 +20,7 @@ Names = Literal["llm_proxy", "otel"]
 OURS = "llm_proxy_"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # there is one of each, and requests look them up
 class Family:
     """``name`` is without the ``_total`` of a counter. ``only``: told under these names alone, empty under both.
     ``exemplars``: whether its buckets name a trace. ``inside``: told by ``/status`` and not by ``/metrics``."""
