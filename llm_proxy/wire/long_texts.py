@@ -75,7 +75,7 @@ class LongTexts:
         self._data = data
         pieces, at = [], 0
         for name, text in self._texts.items():
-            pieces += [data[at : text.start], name.encode()]
+            pieces += [data[at : text.start], b" %b " % name.encode()]  # apart from what stands beside it
             at = text.end
         self.rest = b"".join([*pieces, data[at:]]) if pieces else data
 
@@ -108,10 +108,12 @@ class LongTexts:
         end, column, message = begin + found.column - 1, found.column, found.message
         for name, text in self._texts.items():
             at = rest.find(name, begin, end + len(name))
-            if at == end and found.message == _KEY_EXPECTED:
-                message = f"a key must not be longer than {LONG} bytes"
-            elif 0 <= at < end:
-                column += text.length + 2 - len(name)
+            if 0 <= at < end:
+                column += text.length - len(name)
+            elif at == end:
+                column -= 1  # the blank before it
+                if found.message == _KEY_EXPECTED:
+                    message = f"a key must not be longer than {LONG} bytes"
         return JsonProblem(message, found.line, column, found.path)
 
 

@@ -6,6 +6,7 @@ The loop's time is measured in its own CPU time, callback by callback, so that a
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 import time
@@ -131,6 +132,45 @@ async def test_the_loop_is_never_busy_for_long(
     assert got.status == status or (api_type != "openai" and got.status >= 400)
     assert len(got.body) + len(str(got.headers)) < 20_000
     assert len(json.dumps(dict(lines[0]), default=str)) < 20_000
+
+
+#: Bodies of megabytes that one call of a fast codec would take long for, or what is made of them.
+LARGE_ONES: Mapping[str, Any] = {
+    "a text": {**WHOLE, "user": "x" * 8_000_000},
+    "escapes": {**WHOLE, "user": "\n" * 4_000_000},
+    "no ASCII": {**WHOLE, "user": "\u00e9" * 4_000_000},
+    "messages": {**HOSTILE["users"](60_000), "stream": False},
+    "names": {**HOSTILE["unknown names"](45_000), "stream": False},
+    "too many names": {**HOSTILE["unknown names"](200_000), "stream": False},
+}
+
+
+@pytest.mark.parametrize("name", LARGE_ONES)
+async def test_nothing_holds_the_interpreter_for_long(name: str, tmp_path: Path) -> None:
+    """Work in a thread lets the loop have its turn: between two turns the whole process computes for no longer than the loop
+    may be busy, whatever is read, judged, written and thrown away."""
+    data = json.dumps(LARGE_ONES[name], ensure_ascii=False, separators=(",", ":")).encode()
+    longest = 0.0
+
+    async def beat() -> None:
+        nonlocal longest
+        last = time.process_time()
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.process_time()
+            longest, last = max(longest, now - last), now
+
+    async with Peer(answer_json(COMPLETION)) as peer, gateway(tmp_path, peer.url) as proxy:
+        for _ in range(TRIES):
+            gc.collect()
+            longest, beating = 0.0, asyncio.create_task(beat())
+            got = await proxy.request("POST", "/chat", data)
+            beating.cancel()
+            if longest < BUSY:
+                break
+
+    assert longest < BUSY
+    assert got.status == (400 if name == "too many names" else 200)
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/ollama/api/embed"])

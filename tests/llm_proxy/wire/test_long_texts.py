@@ -94,6 +94,19 @@ def test_lines_are_counted_in_portions() -> None:
     assert (found.value.line, found.value.column) == (100_001, 7)
 
 
+@pytest.mark.parametrize("beside", ["0", "1e5", ".5", '"', "null", "-", "x", "[0]", '"x"', " 0", "\n0"])
+def test_what_stands_beside_a_text(beside: str) -> None:
+    """Nothing joins with it: where a comma is missing is told as it is without."""
+    text = '"' + "x" * 70 + '"'
+    for document in (
+        f'{{"a": [{text}{beside}]}}',
+        f'{{"a": [{beside}{text}]}}',
+        f'{{"a": {text}{beside}, "b": {text}}}',
+    ):
+        data = document.encode()
+        assert _outcome(data, apart=True) == _outcome(data, apart=False), document
+
+
 def test_numbers_stand_for_texts_only_once() -> None:
     """Whatever number a client writes stays a number."""
     data = json.dumps({"a": "x" * 100, "b": 0.1234567890123456}).encode()
