@@ -32,10 +32,10 @@ def page(soak: Soak, began: float, arguments: str) -> str:
             "Written by `make soak`; what each client asks and must get is in `tests/soak/clients.py`, the attackers are those of",
             "`tests/overload/attacks.py`. An honest request that is not answered exactly as it must be is a failure, and so is memory that",
             (
-                "grows: its lower quartile (attacks take memory and give it back) of the last fifth of the time must not be more than "
+                "grows: its lower quartile (attacks take memory and give it back) of the last third of the time must not be more than "
                 f"{soak.growth:.0%}"
             ),
-            "and 8 MiB above that of the second fifth.",
+            "and 8 MiB above that of the first third after every kind of attack was seen.",
             "",
             f"* {datetime.fromtimestamp(began, UTC):%Y-%m-%d %H:%M} UTC, for {soak.seconds / 60:g} minutes: `python -m tests.soak {arguments}`",
             f"* commit {_commit()}, Python {platform.python_version()}, {os.cpu_count()} processors",
