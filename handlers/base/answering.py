@@ -1,38 +1,29 @@
 """How a canonical chat request is answered, whatever endpoint or dialect it came in by.
 
-Laws: one task writes the answer and awaits each write under a limit; the upstream call lives inside the request and
-is aborted the moment the client leaves, unless the model says ``drain``: then the answer is read to its end, written to
-nobody, and its usage is recorded. Headers say who answered and what was lost on the way. The access line is complete
-before the answer is finished.
+Laws: one task asks, reads and writes; the upstream call lives inside the request (``delivering`` has the client's side,
+``telling`` what is said beside the answer). Whatever is asked of a deployment is made for that deployment anew.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
-from asyncio import Future
 from collections.abc import Callable, Mapping
 from functools import partial
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
-from tornado.iostream import StreamClosedError
-
-from handlers.base.charging import Account, refused, told
-from handlers.base.handler import OFF_LOOP, BaseHandler, header_text, log
+from handlers.base.body import OFF_LOOP
+from handlers.base.charging import Account, refused
+from handlers.base.delivering import DeliveringHandler
 from handlers.base.joining import join
-from handlers.base.limits import OPENAI, limits_in
-from handlers.base.measuring import measure, measure_call, measure_refusal
-from handlers.base.prepared import Begun, Made, Prepare, Prepared, UsedPrompt
-from handlers.base.redaction import conceal, without_addresses
+from handlers.base.measuring import measure_refusal
+from handlers.base.prepared import Begun, Made, Prepare, Prepared
+from handlers.base.redaction import without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
-from handlers.base.tracing import call_ends
 from llm_proxy.access.cost import usage_at_end
-from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth, and_more
+from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.live.config.catalog import Resolved
-from llm_proxy.net.pace import Pace
-from llm_proxy.relay.attempt_words import words
 from llm_proxy.relay.attempts import Attempts
 from llm_proxy.relay.choosing import Wish
 from llm_proxy.relay.continuity import Continuity, may_be_continued
@@ -57,53 +48,17 @@ Thoughtless = tuple[Any, Deployment, tuple[str, ...]]
 _LONGEST_NAME = 200
 #: About so many bytes of a request are a token.
 _BYTES_A_TOKEN = 4
-#: How many characters the names of what was dropped may take.
-_NAMES = 1000
 
 
-def _not_yet(data: bytes) -> bool:
-    return False
-
-
-class AnsweringHandler(BaseHandler):
+class AnsweringHandler(DeliveringHandler):
     """Base of the endpoints that call an upstream for one answer."""
 
-    exchange: Exchange | None = None
-    #: What the books say of it, where there are keys.
-    account: Account | None = None
     #: Whether its answers are paid for.
     bills: ClassVar[bool] = True
-    #: The attempts at several upstreams; None where there is one and nothing else is configured.
-    tries: Attempts | None = None
     #: The stream that runs, if another upstream may go on with it.
     begun_answer: Begun | None = None
-    #: What headers about limits begin with in the endpoint's dialect.
-    limits: ClassVar[tuple[str, ...]] = OPENAI
-    #: Whom it is asked of.
-    upstream: Deployment | None = None
-    _begun = False
     #: Whether an upstream has begun to answer a large body.
     _answered = False
-    #: When the client was found gone (``perf_counter`` seconds).
-    _left_at: float | None = None
-    #: How long the upstream may go on without a client, in seconds; 0: not at all.
-    _drain_seconds = 0.0
-    _drain_timer: asyncio.TimerHandle | None = None
-    #: Seconds spent waiting for a slow client.
-    client_seconds = 0.0
-    #: The answer's figures, once it is over; and how many calls were made for it.
-    tally: Tally | None = None
-    _calls = 0
-    #: ``Sink.offer``: the connection's own, once the answer has begun.
-    offer: Callable[[bytes], bool] = staticmethod(_not_yet)
-    #: Bytes of an answer of known length that are still to be written, and what the newest write gave.
-    _owed: int | None = None
-    _flushed: Future[None] | None = None
-
-    @property
-    def begun(self) -> bool:
-        """Whether the status line is out (``Sink``)."""
-        return self._begun
 
     def deployment(self, model: str) -> Deployment:
         """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
@@ -451,274 +406,6 @@ class AnsweringHandler(BaseHandler):
         """OpenAI's embeddings answer in the endpoint's dialect. Raises ``UpstreamError``."""
         return body
 
-    async def _send_whole(self, body: bytes) -> None:
-        """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
-        self._tell_limits()
-        self._tell_attempts()
-        if len(body) > OFF_LOOP and not self.gone:
-            self.answer_headers.put("Content-Length", str(len(body)))
-            self.write(body)
-            self._begun = True
-            self._owed = 0
-            await self._taken(self.flush())
-        elif not self.gone:
-            self.finish(body)
-
-    async def send(self, data: bytes) -> None:
-        """``Sink.send``: begin the stream if need be, write, and wait until the socket has taken it.
-
-        Without a client it raises ``ClientGone``, or does nothing if the upstream is to be drained.
-        """
-        if not self.gone:
-            if self._owed is not None:
-                self._owed -= len(data)
-            await self._taken(self.connection.write(data) if self._begun else self._begin(data))
-        elif self._drain_timer is None:
-            raise ClientGone("the client closed its connection")
-
-    async def _taken(self, flushed: Future[None]) -> None:
-        """Wait until the client's socket has taken what was written, but not for ever: nothing else would ever notice
-        that nobody reads. Raises as ``send`` does."""
-        self._flushed = flushed
-        try:
-            if not flushed.done():
-                began = perf_counter()
-                done = await self._goes_on(flushed)
-                self.client_seconds += perf_counter() - began
-                self.facts["client_ms"] = _ms(self.client_seconds)
-                if not done:
-                    flushed.cancel()
-                    self.facts.update(ended_by="gateway", kind="write_timeout")
-                    self.cut()
-                    raise StreamClosedError  # what a write to it would raise from now on
-            flushed.result()
-        except StreamClosedError:
-            self._client_left()
-            if self._drain_timer is None:
-                raise ClientGone("the client closed its connection") from None
-
-    async def _goes_on(self, flushed: Future[None]) -> bool:
-        """Wait for ``flushed``; false if the client has taken nothing for too long. One that reads steadily may be as slow
-        as it likes."""
-        connection = self.connection
-        pace = Pace(self.gateway.settings.write_timeout, -connection.untaken)
-        while not (await asyncio.wait({flushed}, timeout=pace.interval))[0]:
-            if pace.stalled(-connection.untaken):
-                return False
-        return True
-
-    def _begin(self, data: bytes) -> Future[None]:
-        """Send the headers of a streamed answer together with its first bytes."""
-        self._begun = True
-        self._tell_limits()
-        self._tell_attempts()
-        self.stream_headers()
-        # Node's fetch takes a cut body for a complete one if it saw "Connection: close"; the connection of a client
-        # that asked for it is closed at the end all the same.
-        self.connection.say_close = False
-        self.write(data)
-        flushed = self.flush()
-        self.offer = self.connection.offer
-        return flushed
-
-    def _tell_limits(self, *, failed: bool = False) -> None:
-        """What the upstream has said of its limits; nothing if it has not answered yet."""
-        head = self.exchange.head if self.exchange is not None else None
-        if head is not None:
-            for name, value in limits_in(head.headers, self.limits, failed=failed):
-                self.set_header(name, value)
-        if self.account is not None:
-            taken = self.account.charge.taken
-            for name, value in told(taken.standing, self.limits):
-                self.set_header(name, value)
-            if taken.warning is not None:
-                self.set_header("X-LLM-Budget", header_text(f"{taken.warning[0]} {taken.warning[1]}%"))
-
-    def _tell_attempts(self, error: GatewayError | None = None) -> None:
-        """Who was asked, and what came of it; at the end ``error``, if so."""
-        exchange, upstream = self.exchange, self.upstream
-        if self.tries is not None:
-            text = header_text.__wrapped__(self.tries.told())
-            self.facts |= self.tries.facts()
-            if self.tries.fallback:
-                self.answer_headers.put(
-                    "X-Llm-Fallback", header_text.__wrapped__(self.tries.fallback[:_NAMES])
-                )
-        elif exchange is not None and upstream is not None:
-            head, provider = exchange.head, header_text(upstream.provider)
-            text = words(provider, head and head.status, error, exchange.loop.time() - exchange.started_at)
-        else:
-            return
-        if text:
-            self.answer_headers.put("X-Llm-Attempts", text)
-
-    def stream_headers(self) -> None:
-        """What keeps proxies and browsers from holding back or re-coding a stream."""
-        self.answer_headers.put("Content-Type", self.face.stream_type)
-        self.answer_headers.put("Cache-Control", "no-cache, no-transform")
-        self.answer_headers.put("X-Accel-Buffering", "no")
-
-    def say_who(
-        self,
-        deployment: Deployment,
-        dropped: tuple[str, ...],
-        prompt: UsedPrompt | None,
-    ) -> None:
-        self.upstream = deployment
-        self.answer_headers.put("X-Llm-Provider", header_text(deployment.provider))
-        self.answer_headers.put("X-Llm-Model", header_text(deployment.model))
-        self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
-        if prompt is not None:
-            self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
-            self.facts.update(prompt=prompt.ref, language=prompt.language)
-        if dropped:
-            dropped = _few(dropped)
-            self.answer_headers.put("X-Dropped-Params", header_text.__wrapped__(", ".join(dropped)))
-            self.facts["dropped"] = list(dropped)
-            log.info(
-                "parameters dropped",
-                extra={"params": list(dropped), "provider": deployment.provider},
-            )
-
-    async def _ended_badly(self, error: GatewayError) -> None:
-        """Tell the client, if it is still there, in the only way that is left."""
-        if self.upstream is not None:
-            conceal(error, self.upstream)
-        self.note_failure(error)
-        if isinstance(error, UpstreamAuth) and self.tries is None and self._worth_a_line("auth"):
-            log.error("an upstream rejects our key", extra={"provider": self.facts.get("provider")})
-        if isinstance(error, ClientGone) or self.gone:
-            self.gone = True
-            if not self._cut:
-                self.cut()
-            return
-        if not self._begun:
-            self.clear()
-            self._tell_limits(failed=True)
-            self._tell_attempts(error)
-            self.fail(error)
-            return
-        self.broken = error.status
-        try:
-            await self.send(self.face.failure(error, self.request_id))
-        except ClientGone:
-            return
-        self.cut()
-
-    def abort(self, reason: GatewayError) -> None:
-        """``Running.abort``: close the upstream at once; the task that relays finds the reason and ends."""
-        if self.exchange is not None:
-            self.exchange.abort(reason)
-        if self.tries is not None:
-            self.tries.leave(reason)
-
-    def begin_anew(self) -> None:
-        """An attempt has failed, and nobody has heard of it but for keep-alives: the next one begins."""
-        if not self._begun:
-            self.clear()
-
-    @property
-    def streams(self) -> bool:
-        """``Running.streams``."""
-        return bool(self.facts.get("stream"))
-
-    def measured(self, status: int, ended: float, seconds: float) -> None:
-        measure(self, self.tally, status, ended, seconds)
-
-    def on_connection_close(self) -> None:
-        if self._delivered():
-            return
-        super().on_connection_close()
-        if not self._cut:
-            self._client_left()
-
-    def _delivered(self) -> bool:
-        """Whether the client's socket has taken the whole of an answer whose length it knew: then it may leave before
-        we are through."""
-        taken = self._flushed
-        if self._owed != 0 or taken is None or not taken.done():
-            return False
-        return not taken.cancelled() and taken.exception() is None
-
-    def _give_up_job(self) -> None:
-        if not self._drain_seconds:  # then the answer is read to its end for the log
-            super()._give_up_job()
-
-    def _client_left(self) -> None:
-        """Nobody reads the answer any more: end the upstream call, now or when it is drained."""
-        if self._left_at is not None:
-            return
-        self.gone = True
-        self._left_at = perf_counter()
-        exchange = self.exchange
-        reason = ClientGone("the client closed its connection")
-        if self.tries is not None and (exchange is None or exchange.over):
-            self.tries.leave(reason)  # it waits for an upstream
-        if exchange is None:
-            return
-        self.facts.setdefault("ended_by", "client")
-        self.facts["phase"] = exchange.phase
-        if self._may_drain(exchange):
-            loop = asyncio.get_running_loop()
-            self._drain_timer = loop.call_later(self._drain_seconds, self.abort, reason)
-            self.facts["drained"] = False
-            self.gateway.drained.add(self)
-            exchange.yield_slot()
-        else:
-            self.abort(reason)
-
-    def _may_drain(self, exchange: Exchange) -> bool:
-        """Whether the call goes on without its client: the model says so, it was sent, and not too many do."""
-        wanted = self._drain_seconds and exchange.connected_at is not None and not exchange.over
-        return bool(wanted) and len(self.gateway.drained) < self.gateway.settings.drained_calls
-
-    def count(self, tally: Tally, exchange: Exchange) -> None:
-        """The figures of an answer that came from another upstream than was asked first."""
-        self._count(tally)
-        self._count_call(exchange)
-        if self.account is not None and self.upstream is not None:
-            self.account.note(self.upstream, exchange, tally.usage, tally.events)
-
-    def _count(self, tally: Tally) -> None:
-        """The answer's figures for the access line."""
-        self.tally = tally
-        if tally.first_event_at is not None:
-            self.facts["first_byte_ms"] = _ms(tally.first_event_at - self.started)
-            if tally.events > 1 and tally.last_event_at is not None:
-                self.facts["itl_ms"] = _ms((tally.last_event_at - tally.first_event_at) / (tally.events - 1))
-        usage = tally.usage
-        if usage:
-            self.facts["prompt_tokens"] = usage.get("prompt_tokens")
-            self.facts["completion_tokens"] = usage.get("completion_tokens")
-        self.facts["events"] = tally.events
-        self.facts["own_ms"] = _ms(tally.own_seconds - self.client_seconds)
-        if tally.other_form and self._worth_a_line("form"):
-            log.warning(
-                "an upstream streams when it should not, or the reverse",
-                extra={"provider": self.facts.get("provider"), "stream": self.facts.get("stream")},
-            )
-
-    def _worth_a_line(self, trouble: str) -> bool:
-        """Whether this request's provider has a trouble that only the operator can mend, not told lately."""
-        return self.gateway.upstream.worth_a_line(str(self.facts.get("provider")), trouble)
-
-    def _count_call(self, exchange: Exchange) -> None:
-        """The figures of the upstream call, which is over."""
-        if self._drain_timer is not None:
-            self._drain_timer.cancel()
-            self.gateway.drained.discard(self)
-        if self._left_at is not None:
-            self.facts["abort_ms"] = _ms(perf_counter() - self._left_at)
-        if self.upstream is not None:
-            measure_call(self, exchange, self.upstream.provider)
-        if self.span is not None:
-            call_ends(self.span, exchange)
-        self._calls += 1
-        self.facts["attempts"] = self._calls
-        self.facts["upstream_bytes"] = exchange.received
-        if exchange.retried:
-            self.facts["retried"] = True
-
 
 def _named(
     prepared: Prepared,
@@ -732,17 +419,3 @@ def _named(
     if type(request) is NativeRequest and (request.headers or request.query):
         call = call._replace(once=True)
     return Made(adapter, request, deployment, call, prepared.untranslated + call.dropped + removed)
-
-
-def _few(names: tuple[str, ...]) -> tuple[str, ...]:
-    """As many of ``names`` as a header and a log line should hold, each of them whole, and how many more there are."""
-    room = _NAMES
-    for at, name in enumerate(names):
-        room -= len(name) + 2
-        if room < 0:
-            return (*names[:at], and_more(len(names) - at))
-    return names
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 2)

@@ -1,4 +1,4 @@
-"""What every endpoint has in common: pin the snapshot, read the body within limits, answer errors, log one line.
+"""What every endpoint has in common: pin the snapshot, judge the head, answer errors, log one line. (``body`` reads the body.)
 
 Laws: a request takes ``registry.current`` once, in ``prepare``. No answer leaves without its request id and
 generation. Every error is JSON in the face's dialect, whoever raised it. A body is judged by its headers before it is
@@ -7,7 +7,6 @@ read. A handler that has begun a stream never lets Tornado finish it after a fai
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import traceback
@@ -22,28 +21,23 @@ from urllib.parse import quote
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, MissingArgumentError, stream_request_body
 
+from handlers.base.body import LEAST_RATE, BodyHandler
 from handlers.base.gate import Models, Needs
 from handlers.base.gateway import Gateway
 from handlers.base.tracing import RequestSpan, begin, send
-from llm_proxy.access.cost import tokens_of
 from llm_proxy.access.secrets import PREFIX as KEY_PREFIX
 from llm_proxy.access.secrets import redacted
-from llm_proxy.access.values import Grant
-from llm_proxy.clients.application import Request
-from llm_proxy.clients.connection import ClientConnection
 from llm_proxy.clients.front_door import Arrival, Verdict
-from llm_proxy.clients.tornado_internals import LeanRequestHandler, implements
-from llm_proxy.clients.unpacking import ACCEPTED, codings_of, unpacked
+from llm_proxy.clients.tornado_internals import implements
+from llm_proxy.clients.unpacking import ACCEPTED, codings_of
 from llm_proxy.errors import (
     ClientGone,
     Draining,
     GatewayError,
     HostNotAllowed,
-    InvalidJson,
     MethodNotAllowed,
     NotFound,
     RequestError,
-    RequestTimeout,
     RequestTooLarge,
     UnsupportedMedia,
 )
@@ -56,7 +50,6 @@ from llm_proxy.telemetry import log as logs
 from llm_proxy.wire.host import host_name
 from llm_proxy.wire.long_json import PIECE, dumps_long
 from llm_proxy.wire.sse import dumps
-from llm_proxy.wire.strict_json import JsonProblem, parse_object, values
 from llm_proxy.wire.trace_context import TraceContext, read_context
 
 log = logging.getLogger(__name__)
@@ -74,27 +67,12 @@ _SHOWN, _PATH = 200, "/%:@!$&'()*+,;=~"
 #: For errors: it keeps nothing of an answer.
 _PLAIN = OpenAIFace()
 
-#: What is done with bodies and answers from this size on is done beside the loop (``llm_proxy.relay.offload``): reading,
-#: judging, translating and writing a dense one of this size takes some 30 ms.
-OFF_LOOP = 64 * 1024
-#: A smaller body too, if it seems to hold so many values, since it is those that cost: some 2 ms if each of them is wrong. The
-#: look takes some 5 us for a chat of 20 KiB, whose reading takes 100 and more.
-_DENSE = 2000
-#: What an object takes in memory beside its bytes, as a body of so many: a short message takes some 1.5 KB in all, and a body
-#: counts ``COST`` times.
-_OBJECT = 470
 #: About the bytes of one entry of a list.
 _ENTRY = 512
-#: Bytes that are looked through at once.
-_STEP = 1 << 20
-#: Pieces of a body below this size are put together as they come.
-_SMALL = 4096
-#: Bytes of a body that must come in a second, over the whole of ``body_timeout``; Apache's MinRate (mod_reqtimeout).
-LEAST_RATE = 500
 
 
 @stream_request_body
-class BaseHandler(LeanRequestHandler):
+class BaseHandler(BodyHandler):
     """Base of all endpoints. Subclasses may set ``face`` to answer errors in another dialect."""
 
     #: Shown in the access log.
@@ -109,23 +87,9 @@ class BaseHandler(LeanRequestHandler):
     linkable: ClassVar[bool] = False
     #: Which key it asks for, where the configuration has keys.
     needs: ClassVar[Needs] = "key"
-    #: What the key may that came with the request; None: there are no keys, or nobody asks for one here.
-    grant: Grant | None = None
-    #: About how many tokens the body is, where there are keys.
-    tokens = 0
     #: Whether a body that came compressed is read, not sent on as it is.
     unpacks: ClassVar[bool] = True
-    #: How the body comes, while it does.
-    _pace: Pace
-    #: Whether a small body is worth going beside the loop.
-    _dense = False
-    #: Whether the body, which has been taken, is worth no other thread.
-    _light = True
-    #: How the body is compressed, once that is known to be something that can be undone.
-    _codings: tuple[str, ...] = ()
 
-    request: Request  # which is what our application makes
-    gateway: Gateway
     snapshot: Snapshot
     request_id = ""
     #: The trace that the request belongs to; and what the client has said of it, if it did.
@@ -140,22 +104,22 @@ class BaseHandler(LeanRequestHandler):
 
     def initialize(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.connection: ClientConnection = self.request.connection
+        self.connection = self.request.connection
         self.snapshot = gateway.registry.current
         self._name_it()
         self.face: Face = self.make_face()
-        self._chunks: list[bytes | bytearray] = []
+        self._chunks = []
         self._size = 0
         #: Bytes of bodies that count as held for this request.
         self._held = 0
-        self._body_timer: asyncio.TimerHandle | None = None
+        self._body_timer = None
         #: Facts for the access line, filled in as they become known.
         self.facts: dict[str, Any] = {}
         #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
         self.gone = False
         self._cut = False
         #: Work on the body or the answer that is done beside the loop.
-        self._job: asyncio.Future[Any] | None = None
+        self._job = None
         #: True while the body has not been taken by a method.
         self._reading = self.connection.head.length != 0
         #: ``perf_counter`` seconds; the loop's own clock is too coarse for first-byte times.
@@ -293,64 +257,6 @@ class BaseHandler(LeanRequestHandler):
         """Whether the key is for that model."""
         return self.grant is None or self.grant.allows(model)
 
-    def data_received(self, chunk: bytes) -> None:
-        """The next bytes of the body; the first may come before ``prepare``."""
-        if self._cut:
-            return
-        self._size += len(chunk)
-        limit = self.gateway.settings.max_body_size
-        if self._size > limit:
-            self.refuse(RequestTooLarge(f"the body must not be larger than {limit} bytes"))
-        elif not self.gateway.memory.take(len(chunk)):
-            self.refuse(self.gateway.memory.refusal())
-        else:
-            self._held += len(chunk)
-            self._keep(chunk)
-
-    def _keep(self, chunk: bytes) -> None:
-        """In as few pieces as need be: each costs some forty bytes more."""
-        chunks = self._chunks
-        if len(chunk) >= _SMALL or not chunks:
-            chunks.append(chunk)
-        elif type(chunks[-1]) is bytearray:
-            chunks[-1] += chunk
-        else:
-            chunks.append(bytearray(chunk))
-
-    def hold(self, size: int) -> None:
-        """So many bytes more of bodies are in memory for this request. Raises ``Overloaded``."""
-        if not self.gateway.memory.take(size):
-            raise self.gateway.memory.refusal()
-        self._held += size
-
-    def let_go(self, size: int) -> None:
-        """So many are not any more."""
-        self._held -= size
-        self.gateway.memory.give_back(size)
-
-    def release(self) -> None:
-        if self._held:
-            self._chunks.clear()
-            self.let_go(self._held)
-
-    def _whole(self) -> bool:
-        """Whether the whole request has come."""
-        return self.request.body_future.done()
-
-    def _look_again(self) -> None:
-        """Look at the body's pace, from time to time."""
-        loop = asyncio.get_running_loop()
-        self._body_timer = loop.call_later(self._pace.interval, self._look_at_body)
-
-    def _look_at_body(self) -> None:
-        """The body timer: a body that goes on may take its time, for one that does not answer and close."""
-        if self._pace.stalled(self._size):
-            seconds = self.gateway.settings.body_timeout
-            text = f"less than {LEAST_RATE} bytes a second of the body have come for {seconds:g} s"
-            self.refuse(RequestTimeout(text))
-        else:
-            self._look_again()
-
     def refuse(self, error: GatewayError) -> None:
         """Answer ``error`` although the body may not have been read; then the connection is closed."""
         self.cancel_timer()
@@ -382,90 +288,6 @@ class BaseHandler(LeanRequestHandler):
         if KEY_PREFIX in error.message:
             error.message = redacted(error.message)
         return self.face.refusal(error, self.request_id)
-
-    def now(self) -> float:
-        """Loop time, in seconds."""
-        return asyncio.get_running_loop().time()
-
-    def body(self) -> bytes:
-        """The whole request body as it came, once: it is not kept here."""
-        return _joined(self._pieces())
-
-    def _pieces(self) -> list[bytes | bytearray]:
-        self._reading = False
-        self.body_at = perf_counter()
-        self.cancel_timer()
-        chunks, self._chunks = self._chunks, []
-        self._light = self._size < OFF_LOOP
-        return chunks
-
-    async def plain_body(self) -> bytes:
-        """The same, unpacked: beside the loop unless that is little work. Raises ``RequestTooLarge`` or
-        ``RequestError``."""
-        chunks, codings = self._pieces(), self._codings
-        # Megabytes are put together beside the loop too: of several at once nobody waits for all.
-        large = self._size >= _STEP
-        data = await self.offloaded(self._size, _joined, chunks) if large else _joined(chunks)
-        del chunks
-        if not codings:
-            return data
-        limit = self.gateway.settings.max_body_size
-        try:
-            if len(data) > OFF_LOOP:
-                raise RequestTooLarge("for the loop")
-            data = unpacked(data, codings, min(OFF_LOOP, limit))
-        except RequestTooLarge:
-            data = await self.offloaded(max(len(data), OFF_LOOP), unpacked, data, codings, limit)
-        self.hold(len(data) - self._size)
-        self._size = len(data)
-        self._light = self._size < OFF_LOOP
-        return data
-
-    async def _weigh(self, data: bytes) -> None:
-        self.tokens = await self.beside(tokens_of, data)
-
-    async def json_body(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises ``InvalidJson``, ``UnsupportedMedia``, and as ``plain_body`` does."""
-        data = await self.plain_body()
-        if self.grant is not None:
-            await self._weigh(data)
-        kind = self.request.headers.get("Content-Type", "").lower()
-        if kind.startswith("multipart/"):
-            raise UnsupportedMedia("the body must be JSON (Content-Type: application/json)")
-        if len(data) > 2 * _DENSE:  # a value and its comma
-            self._dense = values(data) > _DENSE
-        try:
-            self._light = self._size < OFF_LOOP and not self._dense
-            if self._light:
-                return parse_object(data)
-            body, objects = await self.offloaded(self._size, _read, data)
-        except JsonProblem as problem:
-            raise InvalidJson(str(problem)) from problem
-        self.hold(objects * _OBJECT)
-        return body
-
-    async def beside(self, work: Callable[..., T], *arguments: Any) -> T:
-        """``work(*arguments)``, a step of what is done with the request's body: beside the loop if that is large. Raises
-        what it raises, ``Overloaded``, or ``ClientGone``: nobody waits for the next step then."""
-        if self._light:
-            return work(*arguments)
-        return await self.offloaded(self._size, work, *arguments)
-
-    async def offloaded(self, size: int, work: Callable[..., T], *arguments: Any, paid: bool = False) -> T:
-        """The same for work on ``size`` bytes, however few; ``paid``: of an answer."""
-        if self.gone and not paid:
-            raise ClientGone("the client left before its request was read")
-        self._job = job = self.gateway.offload.run(self.connection, size, work, *arguments, paid=paid)
-        try:
-            return await job
-        finally:
-            self._job = None
-            del job  # it holds what was raised, whose traceback holds this frame: no ring
-
-    def _give_up_job(self) -> None:
-        """The client has left: what has not begun is never done, and the step after that which has is not either."""
-        if self._job is not None and not self._job.done():
-            self._job.set_exception(ClientGone("the client closed its connection"))
 
     def send_json(self, value: Any, status: int = 200) -> None:
         """Finish with a JSON body."""
@@ -564,11 +386,6 @@ class BaseHandler(LeanRequestHandler):
         self._cut = True
         self.connection.cut()
 
-    def cancel_timer(self) -> None:
-        if self._body_timer is not None:
-            self._body_timer.cancel()
-            self._body_timer = None
-
     def on_finish(self) -> None:
         self.cancel_timer()
         self._log_line()
@@ -653,15 +470,6 @@ class NotFoundHandler(BaseHandler):
             first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
         )
         return shown if len(path) <= _SHOWN else shown + "..."
-
-
-def _joined(chunks: list[bytes | bytearray]) -> bytes:
-    return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
-
-
-def _read(data: bytes) -> tuple[dict[str, Any], int]:
-    """The object in ``data``, and about how many objects there are in it. Raises ``JsonProblem``."""
-    return parse_object(data), sum(data.count(b"{", at, at + _STEP) for at in range(0, len(data), _STEP))
 
 
 @lru_cache(maxsize=1000)

@@ -23,13 +23,13 @@ from llm_proxy.relay.upstream import Exchange
 from llm_proxy.telemetry.metrics import families
 
 if TYPE_CHECKING:
-    from handlers.base.answering import AnsweringHandler
+    from handlers.base.telling import TellingHandler
 
 #: The model of a request for one that is not configured.
 UNKNOWN = "unknown"
 
 
-def measure_call(handler: AnsweringHandler, exchange: Exchange, provider: str) -> None:
+def measure_call(handler: TellingHandler, exchange: Exchange, provider: str) -> None:
     """``exchange``, a call of ``provider``, is over."""
     meter = handler.gateway.metering.meter
     meter.add(families.ATTEMPTS, 1.0, provider, outcome_of(exchange))
@@ -37,7 +37,7 @@ def measure_call(handler: AnsweringHandler, exchange: Exchange, provider: str) -
         meter.connect.observe(exchange.connected_at - exchange.started_at, exchange.connected_at)
 
 
-def measure_refusal(handler: AnsweringHandler, error: GatewayError) -> None:
+def measure_refusal(handler: TellingHandler, error: GatewayError) -> None:
     """A limit or a budget has refused the request."""
     kind = (
         "budget"
@@ -68,9 +68,7 @@ def outcome_of(exchange: Exchange) -> str:
 _STATUSES = {401: "auth", 403: "auth", 408: "timeout", 429: "rate_limit"}
 
 
-def measure(
-    handler: AnsweringHandler, tally: Tally | None, status: int, ended: float, seconds: float
-) -> None:
+def measure(handler: TellingHandler, tally: Tally | None, status: int, ended: float, seconds: float) -> None:
     """The request has ended with ``status``, ``seconds`` after it began; ``ended`` is monotonic."""
     facts = handler.facts
     asked: str | None = facts.get("model")

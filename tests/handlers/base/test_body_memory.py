@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from handlers.base.handler import _OBJECT
+from handlers.base.body import _OBJECT
 from llm_proxy.relay.memory import COST, Memory
 from tests.faults.kit import healthy
 from tests.handlers.kit import CHAT, COMPLETION, WHOLE, access_lines, gateway

@@ -1,0 +1,168 @@
+"""What is told of an answer beside its body: headers that say who answered and what was lost on the way, and the figures for
+the access line, the metrics and the books.
+
+Laws: a header is printable and of bounded length, whatever an upstream or a client wrote; the figures are complete before the
+answer is finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import ClassVar
+
+from handlers.base.charging import Account, told
+from handlers.base.handler import BaseHandler, header_text, log
+from handlers.base.limits import OPENAI, limits_in
+from handlers.base.measuring import measure, measure_call
+from handlers.base.prepared import UsedPrompt
+from handlers.base.tracing import call_ends
+from llm_proxy.errors import GatewayError, and_more
+from llm_proxy.relay.attempt_words import words
+from llm_proxy.relay.attempts import Attempts
+from llm_proxy.relay.relay import Tally
+from llm_proxy.relay.upstream import Exchange
+from llm_proxy.wire.calls import Deployment
+
+#: How many characters the names of what was dropped may take.
+_NAMES = 1000
+
+
+class TellingHandler(BaseHandler):
+    """What an answer's headers and figures are made of."""
+
+    exchange: Exchange | None = None
+    #: What the books say of it, where there are keys.
+    account: Account | None = None
+    #: The attempts at several upstreams; None where there is one and nothing else is configured.
+    tries: Attempts | None = None
+    #: What headers about limits begin with in the endpoint's dialect.
+    limits: ClassVar[tuple[str, ...]] = OPENAI
+    #: Whom it is asked of.
+    upstream: Deployment | None = None
+    #: When the client was found gone (``perf_counter`` seconds).
+    _left_at: float | None = None
+    _drain_timer: asyncio.TimerHandle | None = None
+    #: Seconds spent waiting for a slow client.
+    client_seconds = 0.0
+    #: The answer's figures, once it is over; and how many calls were made for it.
+    tally: Tally | None = None
+    _calls = 0
+
+    def _tell_limits(self, *, failed: bool = False) -> None:
+        """What the upstream has said of its limits; nothing if it has not answered yet."""
+        head = self.exchange.head if self.exchange is not None else None
+        if head is not None:
+            for name, value in limits_in(head.headers, self.limits, failed=failed):
+                self.set_header(name, value)
+        if self.account is not None:
+            taken = self.account.charge.taken
+            for name, value in told(taken.standing, self.limits):
+                self.set_header(name, value)
+            if taken.warning is not None:
+                self.set_header("X-LLM-Budget", header_text(f"{taken.warning[0]} {taken.warning[1]}%"))
+
+    def _tell_attempts(self, error: GatewayError | None = None) -> None:
+        """Who was asked, and what came of it; at the end ``error``, if so."""
+        exchange, upstream = self.exchange, self.upstream
+        if self.tries is not None:
+            text = header_text.__wrapped__(self.tries.told())
+            self.facts |= self.tries.facts()
+            if self.tries.fallback:
+                self.answer_headers.put(
+                    "X-Llm-Fallback", header_text.__wrapped__(self.tries.fallback[:_NAMES])
+                )
+        elif exchange is not None and upstream is not None:
+            head, provider = exchange.head, header_text(upstream.provider)
+            text = words(provider, head and head.status, error, exchange.loop.time() - exchange.started_at)
+        else:
+            return
+        if text:
+            self.answer_headers.put("X-Llm-Attempts", text)
+
+    def say_who(
+        self,
+        deployment: Deployment,
+        dropped: tuple[str, ...],
+        prompt: UsedPrompt | None,
+    ) -> None:
+        self.upstream = deployment
+        self.answer_headers.put("X-Llm-Provider", header_text(deployment.provider))
+        self.answer_headers.put("X-Llm-Model", header_text(deployment.model))
+        self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
+        if prompt is not None:
+            self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
+            self.facts.update(prompt=prompt.ref, language=prompt.language)
+        if dropped:
+            dropped = _few(dropped)
+            self.answer_headers.put("X-Dropped-Params", header_text.__wrapped__(", ".join(dropped)))
+            self.facts["dropped"] = list(dropped)
+            log.info(
+                "parameters dropped",
+                extra={"params": list(dropped), "provider": deployment.provider},
+            )
+
+    def measured(self, status: int, ended: float, seconds: float) -> None:
+        measure(self, self.tally, status, ended, seconds)
+
+    def count(self, tally: Tally, exchange: Exchange) -> None:
+        """The figures of an answer that came from another upstream than was asked first."""
+        self._count(tally)
+        self._count_call(exchange)
+        if self.account is not None and self.upstream is not None:
+            self.account.note(self.upstream, exchange, tally.usage, tally.events)
+
+    def _count(self, tally: Tally) -> None:
+        """The answer's figures for the access line."""
+        self.tally = tally
+        if tally.first_event_at is not None:
+            self.facts["first_byte_ms"] = ms(tally.first_event_at - self.started)
+            if tally.events > 1 and tally.last_event_at is not None:
+                self.facts["itl_ms"] = ms((tally.last_event_at - tally.first_event_at) / (tally.events - 1))
+        usage = tally.usage
+        if usage:
+            self.facts["prompt_tokens"] = usage.get("prompt_tokens")
+            self.facts["completion_tokens"] = usage.get("completion_tokens")
+        self.facts["events"] = tally.events
+        self.facts["own_ms"] = ms(tally.own_seconds - self.client_seconds)
+        if tally.other_form and self._worth_a_line("form"):
+            log.warning(
+                "an upstream streams when it should not, or the reverse",
+                extra={"provider": self.facts.get("provider"), "stream": self.facts.get("stream")},
+            )
+
+    def _worth_a_line(self, trouble: str) -> bool:
+        """Whether this request's provider has a trouble that only the operator can mend, not told lately."""
+        return self.gateway.upstream.worth_a_line(str(self.facts.get("provider")), trouble)
+
+    def _count_call(self, exchange: Exchange) -> None:
+        """The figures of the upstream call, which is over."""
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self.gateway.drained.discard(self)
+        if self._left_at is not None:
+            self.facts["abort_ms"] = ms(perf_counter() - self._left_at)
+        if self.upstream is not None:
+            measure_call(self, exchange, self.upstream.provider)
+        if self.span is not None:
+            call_ends(self.span, exchange)
+        self._calls += 1
+        self.facts["attempts"] = self._calls
+        self.facts["upstream_bytes"] = exchange.received
+        if exchange.retried:
+            self.facts["retried"] = True
+
+
+def _few(names: tuple[str, ...]) -> tuple[str, ...]:
+    """As many of ``names`` as a header and a log line should hold, each of them whole, and how many more there are."""
+    room = _NAMES
+    for at, name in enumerate(names):
+        room -= len(name) + 2
+        if room < 0:
+            return (*names[:at], and_more(len(names) - at))
+    return names
+
+
+def ms(seconds: float) -> float:
+    """As figures are told."""
+    return round(seconds * 1000, 2)
