@@ -129,7 +129,7 @@ async def test_l5_streams_go_on(form: str, tmp_path: Path, monkeypatch: pytest.M
             assert arrived.wait(20), "the loop stood still while a large body was parsed"
         return parse_object(data)
 
-    monkeypatch.setattr("handlers.base.handler.parse_object", slow)
+    monkeypatch.setattr("handlers.base.body.parse_object", slow)
     gate = asyncio.Event()
 
     async def both(exchange: Exchange) -> None:
@@ -167,7 +167,7 @@ async def test_l5_nothing_large_is_done_on_the_loop(
 
         return noted
 
-    monkeypatch.setattr("handlers.base.handler.parse_object", seen(parse_object))
+    monkeypatch.setattr("handlers.base.body.parse_object", seen(parse_object))
     for module in ("handlers.passthrough", "providers.openai.provider"):
         monkeypatch.setattr(f"{module}.encoded", seen(encoded))
     async with Peer(healthy) as peer, gateway(tmp_path, peer.url) as proxy:
