@@ -149,6 +149,7 @@ class AnsweringHandler(DeliveringHandler):
             self.log_exception(type(error), error, error.__traceback__)
             await self._ended_badly(GatewayError("an internal error occurred"))
         finally:
+            self.tries = None  # they hold what this handler knows: no ring
             if self.account is not None:
                 self.account.close()
 

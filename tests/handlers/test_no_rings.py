@@ -14,6 +14,7 @@ import pytest
 
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, MESSAGES, WHOLE, gateway
 from tests.support.client import Connection
+from tests.support.gateway import RunningGateway
 from tests.support.peer import Peer, Script
 from tests.support.scripts import answer_json, silent, sse, stream
 
@@ -67,5 +68,20 @@ async def test_a_request_leaves_no_rings(case: str, tmp_path: Path) -> None:
                     proxy.origin if path.startswith(("/v1", "/ollama")) else proxy.url
                 ) as client:
                     await client.request("POST", path, body)
+
+    assert {name: count for name, count in found.items() if count >= TIMES} == {}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_nor_does_one_that_has_a_choice(streamed: bool, tmp_path: Path) -> None:
+    """Of three upstreams."""
+    async with Peer(STREAM if streamed else answer_json(COMPLETION)) as peer:
+        host = {"api_type": "openai", "api_host": peer.url + "/v1"}
+        rows = {f"p{at}": {"m": {**host, "api_token": f"k{at}"}} for at in range(3)}
+        async with RunningGateway(tmp_path, rows) as proxy:
+            with rings() as found:
+                for _ in range(TIMES):
+                    async with Connection(proxy.url) as client:
+                        await client.request("POST", "/chat", {**CHAT, "stream": streamed})
 
     assert {name: count for name, count in found.items() if count >= TIMES} == {}
