@@ -7,12 +7,15 @@ be read does not: its keeper will tell. Blocking.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
+import shutil
 import sqlite3
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +36,11 @@ from llm_proxy.settings import PREFIX, Settings
 log = logging.getLogger(__name__)
 
 _MINUTE, _DAY = 60.0, 86_400.0
+#: Where memory is found as files, and how our directories are called there.
+_PLACES = ("/dev/shm", tempfile.gettempdir())  # noqa: S108 (a directory of our own, that nobody else may read)
+_OURS, _LOCK = "llm-proxy-usage-", "lock"
+#: The locks of the directories that are ours now: as long as a process has them, the directory is in use.
+_held: list[int] = []
 
 
 def prepare_state(settings: Settings, snapshot: Snapshot, cells: Cells) -> None:
@@ -58,15 +66,39 @@ def prepare_state(settings: Settings, snapshot: Snapshot, cells: Cells) -> None:
 
 
 def memory_of_workers(settings: Settings) -> Path | None:
-    """Where several workers keep what ends with the service: in memory, if the machine has a place for that."""
+    """Where several workers keep what ends with the service: in memory, if the machine has a place for that. What services
+    left there that were killed is removed."""
     if settings.state is not None:
         return None
-    for place in ("/dev/shm", None):  # noqa: S108 (a directory of our own, that nobody else may read)
+    for place in _PLACES:
+        _sweep(Path(place))
         try:
-            return Path(tempfile.mkdtemp(prefix="llm-proxy-usage-", dir=place))
+            made = Path(tempfile.mkdtemp(prefix=_OURS, dir=place))
+            _held.append(_lock(made / _LOCK, os.O_CREAT))
         except OSError:
             continue
+        return made
     return None
+
+
+def _lock(path: Path, flags: int = 0) -> int:
+    """A descriptor that holds the lock of ``path``, in this process and those that it forks. Raises ``OSError``."""
+    descriptor = os.open(path, os.O_RDWR | flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _sweep(place: Path) -> None:
+    """Remove directories of ours whose lock nobody holds: all processes of their service are gone."""
+    for left in place.glob(_OURS + "*"):
+        with suppress(OSError):
+            descriptor = _lock(left / _LOCK)
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(descriptor)
 
 
 def ledger_of(settings: Settings, memory: Path | None) -> Ledger:
