@@ -11,7 +11,7 @@ from tests.soak.run import Soak
 def test_mixed_load_with_faults(tmp_path: Path) -> None:
     """Streams, whole answers, aborts, slow readers, faulty upstreams and edits at once: every answer is exact or broken
     where it must be, every request has its line, nothing unexplained is logged, and all is given back."""
-    soak = Soak(tmp_path, seconds=5, clients=12, seed=20261123, growth=0.5, attack=False)
+    soak = Soak(tmp_path, seconds=7, clients=12, seed=20261123, growth=0.5, attack=False)
     asyncio.run(soak.run())
 
     assert soak.failures == []
