@@ -40,23 +40,26 @@ def read_names(value: Any, report: Report) -> Names:
     if not isinstance(value, dict):
         report.problem((MODELS,), "must be an object that maps public names to their fields")
         return Names()
-    rows = {key: row for key, row in value.items() if _is_sound(key, row, report)}
+    for key, row in value.items():
+        _check(key, row, report)
+    # Whoever found it: a value that the environment could not fill in was told of before, at the same place.
+    unsound = {path[1] for path in report.problems if len(path) > 1 and path[0] == MODELS}
+    rows = {key: row for key, row in value.items() if key not in unsound}
     common = rows.get(ALL, {})
     aliases = {key: row["alias"] for key, row in rows.items() if row.get("alias") is not None}
     policies = {key: _policy(_over(common, row)) for key, row in rows.items() if key not in aliases}
     return Names(MappingProxyType(rows), MappingProxyType(policies), MappingProxyType(aliases))
 
 
-def _is_sound(key: str, row: Any, report: Report) -> bool:
+def _check(key: str, row: Any, report: Report) -> None:
     path = (MODELS, key)
-    before = len(report.problems)
     try:
         checks.name(key)
     except ValueError as error:
         report.problem(path, f"this name {error}", at_key=True)
     if not isinstance(row, dict):
         report.problem(path, "must be an object of fields")
-        return False
+        return
     for below, message, at_key in model_findings(NameRow, row):
         report.problem((*path, *below), message, at_key=at_key)
     if row.get("alias") is not None:
@@ -65,7 +68,6 @@ def _is_sound(key: str, row: Any, report: Report) -> bool:
             report.problem((*path, "alias"), text, at_key=True)
         for other in row.keys() - {"alias"}:
             report.problem((*path, other), 'has no meaning beside "alias"', at_key=True)
-    return len(report.problems) == before
 
 
 def _over(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

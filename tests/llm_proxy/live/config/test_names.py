@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from llm_proxy.live.config.diff import diff
+from llm_proxy.live.config.name_fields import NameRow
+from llm_proxy.live.config.report import ConfigError
 from llm_proxy.wire.policies import DEFAULT_POLICY, Fallback, Hedge, ModelPolicy, QueuePolicy
 from tests.support.config_kit import CONTRACT, load, problem, problems
 
@@ -393,3 +395,28 @@ def test_the_contracts_sample() -> None:
     assert len(config.warnings) == 4
     assert config.names.policy("llama3.2").retries == 2
     assert config.names.policy("anything").retries == 1
+
+
+@pytest.mark.parametrize("name", ["llama3.2", "*"])
+@pytest.mark.parametrize("text", ["${NOBODY}", "x${NOBODY}", "${file:/nowhere}", "x${ODD}", "${", "${ODD}"])
+def test_a_value_that_cannot_be_filled_in_is_a_problem_of_its_place(text: str, name: str) -> None:
+    """In every field and below it: told once, and no row is made of it; the rows beside it are judged all the same."""
+    fields: dict[str, Any] = {
+        "alias": text,
+        "policy": text,
+        "retries": text,
+        "fallbacks": [text],
+        "queue": {"size": text},
+        "affinity": text,
+        "hedge": {"after": text},
+        "on_break": text,
+    }
+    assert fields.keys() == NameRow.model_fields.keys()
+    for field, value in fields.items():
+        for row in ({field: value}, {field: [value]}, {field: {"model": text, "on": [text]}}):
+            with pytest.raises(ConfigError) as found:
+                load(document(**{name: row, "qwen3": {"retries": -1}}), env={"ODD": "a\udcff\n"})
+            paths = [told.path for told in found.value.problems]
+            assert any(path.startswith(f"$models.{name}.{field}") for path in paths), (row, paths)
+            assert "$models.qwen3.retries" in paths
+            assert len(paths) == len(set(paths))
