@@ -16,11 +16,10 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from llm_proxy.access import market
 from llm_proxy.access.cost import NONE, Habits, Tokens, cost, expected_cost
 from llm_proxy.access.ledger import Ledger
 from llm_proxy.access.meter import Meter, Need, Now, Reservation
-from llm_proxy.access.plan import Plan, Plans
+from llm_proxy.access.plan import Plan, Plans, price_of
 from llm_proxy.access.shared import Shared
 from llm_proxy.access.values import Access, Grant, Price
 from llm_proxy.errors import NotAllowed
@@ -114,8 +113,7 @@ class Books:
         """One attempt is over. ``told``: by the vendor; else ``wrote`` tokens have come, and the request was ``sent``."""
         charge.attempts += 1
         charge.deployment = deployment
-        same = deployment.name == charge.plan.model
-        charge.price = price = charge.plan.price if same else self._price(deployment)
+        charge.price = price = price_of(charge.plan.prices, deployment)
         if told is not None:
             charge.told = charge.told.plus(told) if charge.told is not NONE else told
             charge.micro_usd += cost(price, told)
@@ -154,10 +152,6 @@ class Books:
                 },
                 price,
             )
-
-    def _price(self, deployment: Deployment) -> Price | None:
-        own = self._of.prices.get(deployment.name) if self._of is not None else None
-        return own or market.price_of(deployment)
 
 
 @lru_cache(maxsize=1024)

@@ -1,11 +1,13 @@
 """What holds for one key and one model: every limit and budget, ready to be counted.
 
-Laws: made once for a key, a model and a snapshot. What many share is counted under one name, whoever asks. Pure.
+Laws: made once for a key, a model, who serves it, and a file of keys. What many share is counted under one name, whoever
+asks. Pure.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from llm_proxy.access import market
 from llm_proxy.access.cells import name_of
@@ -24,7 +26,7 @@ _COUNTS: dict[str, Counts] = {
     "input_tpm": READ,
     "output_tpm": WRITTEN,
 }
-#: How many plans a snapshot keeps ready.
+#: How many plans are kept ready.
 _READY = 8192
 
 
@@ -58,18 +60,14 @@ class Purse:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``price`` None: nobody knows it."""
+    """``price`` None: nobody knows it; ``prices``: those of the file, by public name."""
 
     grant: Grant
     model: str
     bounds: tuple[Bound, ...] = ()
     purses: tuple[Purse, ...] = ()
     price: Price | None = None
-
-    @property
-    def idle(self) -> bool:
-        """Whether there is nothing to be counted."""
-        return not self.bounds and not self.purses
+    prices: Mapping[str, Price] = field(default_factory=dict, repr=False)
 
 
 def bounds_of(level: Level, owner: str, limits: tuple[Limit, ...]) -> tuple[Bound, ...]:
@@ -101,31 +99,37 @@ def purse(budget: Budget, key: str) -> Purse:
 
 
 def make_plan(access: Access, grant: Grant, deployment: Deployment) -> Plan:
-    """The file's own price counts before the vendor's."""
+    """What holds for that key, if that deployment serves it."""
     model = deployment.name
     bounds = (
         *bounds_of("key", grant.name, grant.terms.limits),
         *(bounds_of("team", grant.team_name, grant.team.limits) if grant.team_name else ()),
         *bounds_of("model", model, access.models.get(model, ())),
     )
-    price = access.prices.get(model) or market.price_of(deployment)
-    return Plan(grant, model, bounds, purses_of(access, grant), price)
+    return Plan(
+        grant, model, bounds, purses_of(access, grant), price_of(access.prices, deployment), access.prices
+    )
+
+
+def price_of(prices: Mapping[str, Price], deployment: Deployment) -> Price | None:
+    """The file's own price counts before the vendor's."""
+    return prices.get(deployment.name) or market.price_of(deployment)
 
 
 class Plans:
-    """Those of one snapshot."""
+    """Those of one file of keys, which may outlive the deployments."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._ready: dict[tuple[str, str], Plan] = {}
+        self._ready: dict[tuple[str, str, str, str], Plan] = {}
 
     def of(self, grant: Grant, deployment: Deployment) -> Plan:
         """What holds for that key and model."""
-        model = deployment.name
-        found = self._ready.get((grant.name, model))
+        which = grant.name, deployment.name, deployment.api_host, deployment.model
+        found = self._ready.get(which)
         if found is None:
             found = make_plan(self._access, grant, deployment)
             if len(self._ready) >= _READY:
                 self._ready.clear()
-            self._ready[grant.name, model] = found
+            self._ready[which] = found
         return found
