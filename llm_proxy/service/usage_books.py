@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 
 from llm_proxy.access import ledger_tables as tables
-from llm_proxy.access import market
 from llm_proxy.access.books import Books
 from llm_proxy.access.cells import Cells
 from llm_proxy.access.ledger import Ledger
@@ -57,10 +56,8 @@ def prepare_state(settings: Settings, snapshot: Snapshot, cells: Cells) -> None:
             raise StartError(f"{PREFIX}STATE: the directory cannot be used: {error.strerror}") from None
     if access is None:
         return
-    if access.budgets:
-        market.prepare()
-        if settings.state is None:
-            log.warning("what budgets have spent is forgotten at each start: LLM_PROXY_API_STATE is not set")
+    if access.budgets and settings.state is None:
+        log.warning("what budgets have spent is forgotten at each start: LLM_PROXY_API_STATE is not set")
     if settings.state is not None:
         recall(access, Ledger(settings.state, settings.usage_days), Meter(cells))
 

@@ -212,8 +212,7 @@ def _access(sources: Sources, reading: Reading, previous: Snapshot | None) -> Ac
         return previous.access
     assert sources.access is not None
     found = load_access(data, sources.access.name)
-    if found.budgets:
-        market.prepare()  # here, since it takes a while
+    market.prepare()  # here, since it takes a while: a request asks for the price of its model, budget or not
     return found
 
 
