@@ -6,16 +6,15 @@ Laws: types are strict, unknown fields are refused, and nothing that was given i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, PlainValidator
 
 from llm_proxy.access.values import KINDS, Kind, Limit
 from llm_proxy.live.config import checks
+from llm_proxy.live.config.field_types import Strict, checked
 
 #: Above this a limit is none: 16 million tokens a second.
 MOST = 1_000_000_000
@@ -25,18 +24,6 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 CALENDAR = ("hour", "day", "week", "month")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _YEAR = 366 * 86_400
-
-
-def _checked(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """``check`` in the form that pydantic takes: the sentence is passed on as it is."""
-
-    def validate(value: Any) -> Any:
-        try:
-            return check(value)
-        except ValueError as error:
-            raise PydanticCustomError("checked", "{reason}", {"reason": str(error)}) from None
-
-    return validate
 
 
 def _hashes(value: Any) -> Any:
@@ -101,25 +88,17 @@ def _limit(value: Any) -> tuple[int, int]:
     return limit, burst
 
 
-def _pattern(value: str) -> str:
-    return str(checks.name(value))
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class LimitShape(_Strict):
+class LimitShape(Strict):
     """A limit, and how much of it may come at once (by default: all of it)."""
 
     limit: int = Field(ge=1, le=MOST)
     burst: int | None = Field(None, ge=1, le=MOST)
 
 
-_Limit = Annotated[tuple[int, int], PlainValidator(_checked(_limit), json_schema_input_type=int | LimitShape)]
+_Limit = Annotated[tuple[int, int], PlainValidator(checked(_limit), json_schema_input_type=int | LimitShape)]
 
 
-class Limits(_Strict):
+class Limits(Strict):
     """What may be asked for in a time. A number N: N at once, then one each time's Nth part."""
 
     rpm: _Limit | None = Field(None, description="Requests a minute.")
@@ -136,16 +115,16 @@ class Limits(_Strict):
         return tuple(Limit(kind, *pair) for kind in kinds if (pair := getattr(self, kind)) is not None)
 
 
-Name = Annotated[str, AfterValidator(_checked(lambda value: checks.name(value, limit=128)))]
-Pattern = Annotated[str, AfterValidator(_checked(_pattern))]
+Name = Annotated[str, AfterValidator(checked(lambda value: checks.name(value, limit=128)))]
+Pattern = Annotated[str, AfterValidator(checked(checks.name))]
 Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
 
-class Key(_Strict):
+class Key(Strict):
     """One key."""
 
     hash: Annotated[
-        tuple[bytes, ...], PlainValidator(_checked(_hashes), json_schema_input_type=str | list[str])
+        tuple[bytes, ...], PlainValidator(checked(_hashes), json_schema_input_type=str | list[str])
     ] = Field(
         repr=False,
         description="SHA-256 of the key, as `llm-proxy key new` prints it; two, the newest first, while a key is replaced.",
@@ -160,7 +139,7 @@ class Key(_Strict):
     limits: Limits | None = Field(None, description="What this key may ask for in a time.")
     budgets: list[Name] | None = Field(None, description="Names below `budgets`, all of which hold.")
     expires: (
-        Annotated[tuple[float, str], PlainValidator(_checked(expiry), json_schema_input_type=str)] | None
+        Annotated[tuple[float, str], PlainValidator(checked(expiry), json_schema_input_type=str)] | None
     ) = Field(
         None,
         description="A date, to whose end (UTC) the key is valid, or a time with its zone.",
@@ -177,7 +156,7 @@ class Key(_Strict):
     metadata: dict[Name, str] | None = Field(None, description="For people; it means nothing here.")
 
 
-class TeamFields(_Strict):
+class TeamFields(Strict):
     """What all keys of a team may at most, together."""
 
     models: list[Pattern] | None = Field(None, description="As of a key; both must allow a model.")
@@ -186,21 +165,21 @@ class TeamFields(_Strict):
     passthrough: bool | None = Field(None, description="Whether its keys may use /passthrough.")
 
 
-class ModelFields(_Strict):
+class ModelFields(Strict):
     """One public model."""
 
     limits: Limits | None = Field(None, description="For all who use the model together.")
 
 
-class BudgetFields(_Strict):
+class BudgetFields(Strict):
     """Money for a time."""
 
     usd: Usd = Field(description="So many US dollars.")
-    per: Annotated[str, PlainValidator(_checked(_per), json_schema_input_type=str)] = Field(
+    per: Annotated[str, PlainValidator(checked(_per), json_schema_input_type=str)] = Field(
         description="hour, day, week or month of the calendar, or the last days or hours.",
         examples=["month", "30d"],
     )
-    zone: Annotated[str, AfterValidator(_checked(_zone))] | None = Field(
+    zone: Annotated[str, AfterValidator(checked(_zone))] | None = Field(
         None, description="Time zone of the calendar. Default UTC.", examples=["Europe/Warsaw"]
     )
     warn: list[Annotated[float, Field(gt=0, le=1)]] | None = Field(
@@ -214,7 +193,7 @@ class BudgetFields(_Strict):
     )
 
 
-class PriceFields(_Strict):
+class PriceFields(Strict):
     """US dollars for a million tokens."""
 
     input: Usd = Field(description="Read.")
@@ -224,7 +203,7 @@ class PriceFields(_Strict):
 
 
 #: The sections of the file, and what stands in each.
-SECTIONS: dict[str, type[_Strict]] = {
+SECTIONS: dict[str, type[Strict]] = {
     "keys": Key,
     "teams": TeamFields,
     "models": ModelFields,

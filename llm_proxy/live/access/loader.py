@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from llm_proxy.access.values import Access, Budget, Limit, Models, Price, Team, Terms
+from llm_proxy.access.values import KINDS, Access, Budget, Limit, Models, Price, Team, Terms
 from llm_proxy.live.access.fields import SECTIONS, BudgetFields, Key, PriceFields, TeamFields, rolling
 from llm_proxy.live.config.checks import name as judged_name
 from llm_proxy.live.config.report import ConfigError, ConfigProblem, Report, did_you_mean, located, path_text
@@ -168,7 +168,7 @@ class _Judge:
 
 def _finding(model: type[BaseModel], loc: Path, kind: str, message: str) -> tuple[Path, str, bool]:
     if kind == "extra_forbidden":
-        fields = SECTIONS_FIELDS["limits"] if len(loc) > 1 else tuple(model.model_fields)
+        fields = KINDS if len(loc) > 1 else tuple(model.model_fields)
         word = str(loc[-1])
         return loc, f"unknown field, known are {', '.join(fields)}{did_you_mean(word, fields)}", True
     if loc and loc[-1] == "[key]":
@@ -178,7 +178,6 @@ def _finding(model: type[BaseModel], loc: Path, kind: str, message: str) -> tupl
     return loc, _WORDS.get(kind) or message.replace("Input should be ", "must be "), False
 
 
-SECTIONS_FIELDS = {"limits": ("rpm", "tpm", "input_tpm", "output_tpm", "rpd", "tpd", "concurrent")}
 _WORDS = {
     "bool_type": "must be true or false",
     "dict_type": "must be an object",
