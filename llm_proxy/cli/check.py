@@ -12,8 +12,8 @@ import json
 import sys
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
+from llm_proxy.cli.asking import Address, NoAnswerError, why
 from llm_proxy.live.access.words import rows_of
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.dry_run import differences
@@ -23,13 +23,8 @@ from llm_proxy.service.server import sources_of
 from llm_proxy.settings import KEY_VARIABLE, Settings, SettingsError, environment
 from providers.anthropic.models import DEFAULT_MAX_TOKENS, known_limit
 
-#: Seconds that the running gateway may take, and the most that it may say.
+#: Seconds that the running gateway may take.
 _PATIENCE = 10.0
-_MAX_ANSWER = 64 * 1024 * 1024
-
-
-class NoAnswerError(Exception):
-    """The running gateway could not be asked; the text is one line."""
 
 
 def check(flags: Mapping[str, str]) -> int:
@@ -108,35 +103,21 @@ def against(url: str, prefix: str, snapshot: Snapshot, key: str = "") -> list[st
 
 def ask(url: str, prefix: str, path: str, key: str) -> dict[str, Any]:
     """What a running gateway answers to a GET of ``path``. Raises ``NoAnswerError``."""
-    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    try:
-        port = parts.port
-    except ValueError:
-        raise NoAnswerError("the port is not a number") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise NoAnswerError("give the address of a running gateway, such as http://127.0.0.1:8080")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    base = parts.path.rstrip("/")
+    address = Address.of(url, key)
+    base = address.base
     paths = [base + path]
     if not base.endswith(prefix or "/"):
         paths.insert(0, base + prefix + path)
     status = 0
     for path in paths:
-        connection = kind(parts.hostname, port, timeout=_PATIENCE)
         try:
-            connection.request("GET", path, headers=headers)
-            answer = connection.getresponse()
-            status = answer.status
+            status, data = address.get(path, _PATIENCE)
             if status == 200:
-                found = json.loads(answer.read(_MAX_ANSWER))
+                found = json.loads(data)
                 if isinstance(found, dict):
                     return found
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise NoAnswerError(f"no usable answer: {reason}") from error
-        finally:
-            connection.close()
+            raise NoAnswerError(f"no usable answer: {why(error)}") from error
         if status in (401, 403):
             raise NoAnswerError(f'it asks for a key with "admin": set {KEY_VARIABLE} in the environment')
     raise NoAnswerError(f"no gateway answers there (status {status})")

@@ -13,65 +13,36 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
+from llm_proxy.cli.asking import Address, NoAnswerError, why
 from llm_proxy.cli.metrics_page import Page, read_page
 from llm_proxy.cli.top_table import Look, table
+from llm_proxy.settings import KEY_VARIABLE
 
 _PATIENCE = 5.0
-_MOST = 64 * 1024 * 1024
 #: Clear from here to the end of the screen, and of the line; go to the first place.
 _HOME, _CLEAR, _REST = "\x1b[H", "\x1b[J", "\x1b[K"
 
 
-class NoAnswerError(Exception):
-    """The gateway could not be asked; the text is one line."""
-
-
-@dataclass(slots=True)
 class Gateway:
-    """Where it is, and the key that is sent to it."""
+    """The one that is looked at. Raises ``NoAnswerError``."""
 
-    host: str
-    port: int | None
-    secure: bool
-    base: str
-    key: str = field(default="", repr=False)
-
-    @classmethod
-    def of(cls, url: str, key: str) -> Gateway:
-        """Raises ``NoAnswerError``."""
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        try:
-            port = parts.port
-        except ValueError:
-            raise NoAnswerError("the port is not a number") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise NoAnswerError("give the address of a running gateway, such as http://127.0.0.1:8080")
-        base = parts.path.rstrip("/").removesuffix("/metrics")
-        return cls(parts.hostname, port, parts.scheme == "https", base, key)
+    def __init__(self, url: str, key: str) -> None:
+        self._address = Address.of(url, key)
+        self._base = self._address.base.removesuffix("/metrics")
 
     def ask(self, path: str) -> bytes | None:
-        """The answer; None if there is no such path or it is not for us. Raises ``NoAnswerError``."""
-        kind = http.client.HTTPSConnection if self.secure else http.client.HTTPConnection
-        connection = kind(self.host, self.port, timeout=_PATIENCE)
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        """The answer; None if there is no such path. Raises ``NoAnswerError``."""
         try:
-            connection.request("GET", self.base + path, headers=headers)
-            answer = connection.getresponse()
-            data = answer.read(_MOST)
+            status, data = self._address.get(self._base + path, _PATIENCE)
         except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise NoAnswerError(f"no answer: {reason}") from error
-        finally:
-            connection.close()
-        if answer.status in (401, 403):
+            raise NoAnswerError(f"no answer: {why(error)}") from error
+        if status in (401, 403):
             raise NoAnswerError(
-                f"status {answer.status}: it wants the key of an administrator in LLM_PROXY_API_KEY, or give the port of the metrics"
+                f"status {status}: it wants the key of an administrator in {KEY_VARIABLE}, or give the port of the metrics"
             )
-        return data if answer.status == 200 else None
+        return data if status == 200 else None
 
     def look(self) -> tuple[Page, Mapping[str, Any]]:
         """The numbers and the state. Raises ``NoAnswerError``."""
@@ -93,7 +64,7 @@ class Gateway:
 def top(url: str, interval: float, once: bool, env: Mapping[str, str]) -> int:
     """Until interrupted; the exit status."""
     try:
-        gateway = Gateway.of(url, env.get("LLM_PROXY_API_KEY", ""))
+        gateway = Gateway(url, env.get(KEY_VARIABLE, ""))
         page, _ = gateway.look()
     except NoAnswerError as error:
         print(f"llm-proxy: {error}", file=sys.stderr)

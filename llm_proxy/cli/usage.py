@@ -19,7 +19,8 @@ from urllib.parse import urlencode
 from handlers.usage import by_of, since_of
 from llm_proxy.access import ledger_tables as tables
 from llm_proxy.access.ledger import NAME
-from llm_proxy.cli.check import NoAnswerError, ask
+from llm_proxy.cli.asking import NoAnswerError
+from llm_proxy.cli.check import ask
 from llm_proxy.cli.key import table
 from llm_proxy.errors import InvalidRequest
 from llm_proxy.settings import KEY_VARIABLE, PREFIX, Settings, SettingsError, environment
@@ -56,10 +57,11 @@ def usage(given: Mapping[str, Any]) -> int:
 
 def _asked(given: Mapping[str, Any], settings: Settings, env: Mapping[str, str]) -> list[dict[str, Any]]:
     query = urlencode({"since": given["since"], "by": given["by"]})
-    found: list[dict[str, Any]] = ask(
-        given["url"], settings.ep_prefix, f"/usage?{query}", env.get(KEY_VARIABLE, "")
-    )["rows"]
-    return found
+    told = ask(given["url"], settings.ep_prefix, f"/usage?{query}", env.get(KEY_VARIABLE, ""))
+    rows: Any = told.get("rows")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise NoAnswerError("the answer is not that of a gateway of this version")
+    return rows
 
 
 def _read(settings: Settings, since: float, by: list[str]) -> list[dict[str, Any]]:
