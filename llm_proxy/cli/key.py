@@ -107,7 +107,9 @@ def _rotate(path: Path, given: Mapping[str, Any], settings: Settings) -> None:
         _tell(settings, f"key {name}: hash changed", path)
         print(secret)
         return
-    text = rotated(read_regular(path, MAX_BYTES).decode(), name, newest)
+    data = read_regular(path, MAX_BYTES)
+    load_access(data, path.name)  # as with --write
+    text = rotated(data.decode(), name, newest)
     row = json.loads(text)["keys"][name]
     print(secret)
     print(f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(row, ensure_ascii=False)}")
