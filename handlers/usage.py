@@ -76,8 +76,8 @@ class KeysHandler(BaseHandler):
                 )
             except (sqlite3.Error, OSError):
                 used = {}  # the rest is worth telling
-        make = partial(keys_of, access, books.meter, used, books.now())
-        await self.send_long(4 * len(access.keys), lambda: {"keys": make()})
+        now = books.now()
+        await self.send_long(4 * len(access.keys), lambda: {"keys": keys_of(access, books.meter, used, now)})
 
     head = get
 

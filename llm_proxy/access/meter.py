@@ -146,9 +146,9 @@ class Meter:
                     numbers[HELD] = max(0, numbers[HELD] - amount)
                     cells.hold(bound.cell, self._row, -amount)
                 else:
-                    really = _really(counts, used) * taken.weight
+                    amount_used = really(counts, used) * taken.weight
                     numbers[VALUE] = numbers[UNTIL] = bound.rate.corrected(
-                        numbers[VALUE], steady, amount, really, taken.at.steady
+                        numbers[VALUE], steady, amount, amount_used, taken.at.steady
                     )
                 cells.write(bound.cell, numbers)
             for purse, amount, _ in taken.purses:
@@ -294,8 +294,8 @@ def _tokens(bound: Bound, need: Need) -> int:
     return min(limit, read + wrote)
 
 
-def _really(counts: Counts, used: Need) -> int:
-    """What it took of such a limit."""
+def really(counts: Counts, used: Need) -> int:
+    """What it took of a limit of tokens."""
     return (used.input if counts != WRITTEN else 0) + (used.output if counts != READ else 0)
 
 

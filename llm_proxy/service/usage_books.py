@@ -23,9 +23,10 @@ from llm_proxy.access import ledger_tables as tables
 from llm_proxy.access.books import Books
 from llm_proxy.access.cells import Cells
 from llm_proxy.access.ledger import Ledger
-from llm_proxy.access.meter import Meter, Now
+from llm_proxy.access.meter import Meter, Need, Now, really
 from llm_proxy.access.periods import window_start
-from llm_proxy.access.plan import Bound, Purse, bounds_of, purse
+from llm_proxy.access.plan import REQUESTS, RUNNING, Bound, Purse, bounds_of, purse
+from llm_proxy.access.rates import SECOND
 from llm_proxy.access.shared import Shared
 from llm_proxy.access.values import Access, Terms
 from llm_proxy.clients.http_server import StartError
@@ -34,7 +35,8 @@ from llm_proxy.settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)
 
-_MINUTE, _DAY = 60.0, 86_400.0
+#: A budget, when it paid, and how many micro-dollars.
+_Paid = tuple[Purse, float, int]
 #: Where memory is found as files, and how our directories are called there.
 _PLACES = ("/dev/shm", tempfile.gettempdir())  # noqa: S108 (a directory of our own, that nobody else may read)
 _OURS, _LOCK = "llm-proxy-usage-", "lock"
@@ -124,26 +126,23 @@ def recall(access: Access, ledger: Ledger, meter: Meter) -> None:
         purses = list(access.budgets.values())
         starts = [window_start(budget, now.wall) for budget in purses]
         money = ledger.ask(lambda base: tables.spent(base, min(starts))) if starts else []
-        used = ledger.ask(lambda base: tables.recent(base, now.wall - _DAY)) if _limits(access) else []
+        used = ledger.ask(lambda base: tables.recent(base, now.wall - tables.DAY)) if _limits(access) else []
     except (sqlite3.Error, OSError) as error:
         log.warning("what was used before cannot be read", extra={"problem": str(error)[:200]})
         return
     finally:
         ledger.close()
+    for found, at, amount in _paid(access, money):
+        meter.recall(found, amount, at, now)
     terms = dict(access.keys.values())
-    for at, key, team, amount in money:
-        for found in _purses(access, terms.get(key), key, team):
-            meter.recall(found, amount, at, now)
+    bounds_by: dict[tuple[str, str, str], Iterable[Bound]] = {}
     for at, key, team, model, count, read, wrote in used:
-        for bound in _bounds(access, terms.get(key), key, team, model):
-            if bound.kind in ("rpm", "rpd"):
-                amount = count
-            else:
-                amount = (read if bound.kind != "output_tpm" else 0) + (
-                    wrote if bound.kind != "input_tpm" else 0
-                )
-            span = _DAY if bound.kind in ("rpd", "tpd") else _MINUTE
-            if bound.kind != "concurrent" and now.wall - at < 2 * span and amount:
+        who = key, team, model
+        if who not in bounds_by:
+            bounds_by[who] = _bounds(access, terms.get(key), *who)
+        for bound in bounds_by[who]:
+            amount = count if bound.counts == REQUESTS else really(bound.counts, Need(read, wrote))
+            if bound.counts != RUNNING and (now.wall - at) * SECOND < 2 * bound.rate.span and amount:
                 meter.recall_bound(bound, amount, max(0.0, now.wall - at), now)
 
 
@@ -153,17 +152,44 @@ async def follow_edit(access: Access | None, books: Books) -> None:
         return
     now = Now(time.monotonic_ns(), time.time())
     since = min(window_start(budget, now.wall) for budget in access.budgets.values())
-    question = partial(tables.spent, since=since)
+    # Asked before the ledger is, since the next request makes a budget an old one.
+    shared = [purse(budget, "") for budget in access.budgets.values() if not budget.each]
+    new = {found.cell: books.meter.is_new(found) for found in shared}
     try:
-        money = await asyncio.get_running_loop().run_in_executor(None, books.ledger.ask, question)
+        money = await asyncio.get_running_loop().run_in_executor(
+            None, _spent_of_new, access, books.ledger, books.meter, since, new
+        )
     except (sqlite3.Error, OSError):
         return  # its keeper tells
+    for found, at, amount in money:
+        books.meter.recall(found, amount, at, now)
+
+
+def _spent_of_new(
+    access: Access, ledger: Ledger, meter: Meter, since: float, new: dict[bytes, bool]
+) -> list[_Paid]:
+    """What the ledger knows of budgets for which nothing was counted yet; ``new``: of which that is known. Blocking. Raises as
+    ``Ledger.ask``."""
+    paid = _paid(access, ledger.ask(partial(tables.spent, since=since)))
+    for found, _, _ in paid:
+        if found.cell not in new:
+            new[found.cell] = meter.is_new(found)
+    return [one for one in paid if new[one[0].cell]]
+
+
+def _paid(access: Access, money: Iterable[tuple[float, str, str, int]]) -> list[_Paid]:
+    """What each budget has paid, and when: one sum for all its keys at one time."""
     terms = dict(access.keys.values())
-    new: dict[bytes, bool] = {}
+    purses: dict[tuple[str, str], Iterable[Purse]] = {}
+    sums: dict[tuple[bytes, float], int] = {}
+    which: dict[bytes, Purse] = {}
     for at, key, team, amount in money:
-        for found in _purses(access, terms.get(key), key, team):
-            if new.setdefault(found.cell, books.meter.is_new(found)):
-                books.meter.recall(found, amount, at, now)
+        if (key, team) not in purses:
+            purses[key, team] = _purses(access, terms.get(key), key, team)
+        for found in purses[key, team]:
+            which[found.cell] = found
+            sums[found.cell, at] = sums.get((found.cell, at), 0) + amount
+    return [(which[cell], at, amount) for (cell, at), amount in sums.items()]
 
 
 def _limits(access: Access) -> bool:
