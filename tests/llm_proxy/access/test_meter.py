@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llm_proxy.access.cells import HELD, VALUE, Cells, name_of
@@ -69,6 +69,16 @@ def test_no_window_has_too_much(limit: int, burst: int, events: list[tuple[float
     st.lists(
         st.tuples(st.integers(0, 3), st.floats(0, 30), st.integers(0, 400), st.integers(0, 400)), max_size=60
     )
+)
+@example(
+    [
+        (0, 0, 400, 0),
+        (0, 25, 400, 0),
+        (1, 0, 0, 0),
+        *[(0, 0, 333, 0)] * 3,
+        (1, 0, 0, 400),
+        *[(1, 0, 0, 333)] * 3,
+    ]
 )
 def test_corrections_never_give_more(events: list[tuple[int, float, int, int]]) -> None:
     """Whoever reserves too much and gives it back, in any order, has let in no more than limit, rate and what exceeded its reservation."""
