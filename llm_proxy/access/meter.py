@@ -20,7 +20,7 @@ from llm_proxy.access.values import Budget
 from llm_proxy.errors import BudgetSpent, LimitReached, NotAllowed, RequestTooLarge
 
 #: One reservation takes at most this part of a limit or a budget for what may be written.
-_SHARE = 4
+SHARE = 4
 #: Of so many budgets the period is remembered.
 _PERIODS = 10_000
 
@@ -98,7 +98,7 @@ class Meter:
                         longest, tightest = wait, bound
                 bounds.append((bound, amount, numbers))
             if tightest is not None:
-                error = _reached(tightest, longest)
+                error = reached(tightest, longest)
                 error.standing = tuple((bound, *_left(bound, numbers, now)) for bound, _, numbers in bounds)
                 raise error
             for bound, amount, numbers in bounds:
@@ -123,8 +123,8 @@ class Meter:
         if plan.price is None and budget.unpriced == "deny":
             text = f"the model has no price, and budget {budget.name} does not pay for such"
             raise NotAllowed(text)
-        if amount > budget.limit // _SHARE:
-            amount = max(1, budget.limit // _SHARE)
+        if amount > budget.limit // SHARE:
+            amount = max(1, budget.limit // SHARE)
         numbers = self._purse(purse, now)
         if (numbers[VALUE] + numbers[HELD] + amount) * weight > budget.limit:
             raise self._spent(purse, now)
@@ -290,7 +290,7 @@ def _tokens(bound: Bound, need: Need) -> int:
     if read > limit:
         text = f"the request is about {read:,} tokens, and {bound.told} is {limit:,}: it can never be served"
         raise RequestTooLarge(text, status=400)
-    wrote = min(need.output, max(1, limit // _SHARE)) if counts != READ else 0
+    wrote = min(need.output, max(1, limit // SHARE)) if counts != READ else 0
     return min(limit, read + wrote)
 
 
@@ -312,7 +312,8 @@ def _left(bound: Bound, numbers: Numbers, now: Now) -> tuple[int, int]:
     return bound.rate.left(numbers[VALUE], now.steady), max(0, numbers[VALUE] - now.steady)
 
 
-def _reached(bound: Bound, wait: int) -> LimitReached:
+def reached(bound: Bound, wait: int) -> LimitReached:
+    """The refusal; ``wait``: nanoseconds."""
     seconds = wait / SECOND
     if bound.counts == RUNNING:
         error = LimitReached(f"{bound.told} is {bound.limit.limit}, and so many requests are running", 1.0)

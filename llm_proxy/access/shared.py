@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm_proxy.access.meter import Need
+from llm_proxy.access.meter import SHARE, Need, reached, really
 from llm_proxy.access.periods import period, written
-from llm_proxy.access.plan import READ, RUNNING, WRITTEN, Bound, Plan, Purse
+from llm_proxy.access.plan import RUNNING, Bound, Plan, Purse
+from llm_proxy.access.rates import SECOND
 from llm_proxy.errors import BudgetSpent, LimitReached
 
 log = logging.getLogger(__name__)
@@ -287,9 +288,11 @@ def _wanted(plan: Plan, need: Need, wall: float, *, settled: bool = False) -> li
         limit = bound.limit.limit
         amount = 1
         if bound.counts > RUNNING:
-            read = need.input if bound.counts != WRITTEN else 0
-            wrote = need.output if bound.counts != READ else 0
-            amount = read + wrote if settled else min(limit, read + min(wrote, max(1, limit // 4)))
+            if settled:
+                amount = really(bound.counts, need)
+            else:
+                wrote = min(need.output, max(1, limit // SHARE))
+                amount = min(limit, really(bound.counts, need._replace(output=wrote)))
         each = bound.rate.span / limit / 1000
         words = ("r", repr(each), repr(bound.rate.burst * each))
         found.append(_Wanted(bound.cell.hex(), words, amount, max(amount, limit // _PART), bound))
@@ -297,7 +300,7 @@ def _wanted(plan: Plan, need: Need, wall: float, *, settled: bool = False) -> li
         budget = purse.budget
         if not budget.rolling:
             start, end = period(budget, wall)
-            amount = need.cost if settled else min(need.cost, max(1, budget.limit // 4))
+            amount = need.cost if settled else min(need.cost, max(1, budget.limit // SHARE))
             name = f"{purse.cell.hex()}:{start}"
             words = ("m", str(budget.limit), str(max(60, int(end - wall) + 3600)))
             found.append(_Wanted(name, words, amount, max(amount, budget.limit // (5 * _PART)), purse))
@@ -306,8 +309,7 @@ def _wanted(plan: Plan, need: Need, wall: float, *, settled: bool = False) -> li
 
 def _refusal(what: Bound | Purse, wait: float, wall: float) -> LimitReached | BudgetSpent:
     if isinstance(what, Bound):
-        text = f"{what.told} is reached ({what.limit.limit:,}); there is room in {wait:.3g} s"
-        return LimitReached(text, wait)
+        return reached(what, int(wait * SECOND))
     budget = what.budget
     at = written(period(budget, wall)[1], budget.zone)
     return BudgetSpent(f"budget {budget.name} is spent; there is more at {at}", at)
