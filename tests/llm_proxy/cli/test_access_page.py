@@ -73,3 +73,18 @@ def test_every_example() -> None:
         for at, key in enumerate(example.get("keys", {}).values()):
             key["hash"] = hash_text(digest_of(f"{number} {at}"))
         load_access(json.dumps(example).encode(), "access.json")
+
+
+@pytest.mark.parametrize("document", ['{"keys": {"alice": "x"}}', '{"keys": {"alice": {}}}', "[]", "{"])
+def test_a_file_that_is_wrong_is_not_rotated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], document: str
+) -> None:
+    """It is judged, also where nothing would be written; no key is printed."""
+    path = tmp_path / "access.json"
+    path.write_text(document)
+
+    assert program.main(["key", "rotate", "alice", "--access", str(path)]) == 1
+
+    told = capsys.readouterr()
+    assert not told.out
+    assert told.err.startswith("access.json:")
