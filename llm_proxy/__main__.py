@@ -1,4 +1,4 @@
-"""``llm-proxy serve | check | key | usage``, the same as ``python -m llm_proxy serve | check | key | usage``."""
+"""``llm-proxy serve | check | key | usage | top``, the same as ``python -m llm_proxy`` with any of these."""
 
 from __future__ import annotations
 
