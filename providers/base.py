@@ -16,6 +16,7 @@ from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.common.about import About, of_list
+from providers.common.headers import bearer_headers
 from providers.common.listed import names_in
 from providers.common.thoughtless import refuses_thinking, without_thinking
 
@@ -160,15 +161,8 @@ class BaseProvider(ABC):
         raise NotSupported.by_upstream(f"upstreams of the type {self.api_type} have no embeddings")
 
     def auth_headers(self, deployment: Deployment) -> tuple[tuple[str, str], ...]:
-        """The credentials and configured headers of every call to that deployment, also of raw passthrough calls.
-
-        Most servers take the key as a bearer token; a header of the configuration wins over it.
-        """
-        headers = deployment.headers
-        own = tuple((name, value.reveal()) for name, value in headers.items()) if headers else ()
-        if deployment.token is None or any(name.lower() == "authorization" for name, _ in own):
-            return own
-        return (("Authorization", f"Bearer {deployment.token.reveal()}"), *own)
+        """The credentials and configured headers of every call to that deployment, also of raw passthrough calls."""
+        return bearer_headers(deployment)
 
 
 class NativeCall(ABC):

@@ -85,7 +85,10 @@ class AnsweringHandler(DeliveringHandler):
         first: Deployment | None = None,
     ) -> Attempts:
         """The attempts at the upstreams of a model that has several, or more to be said about."""
-        wish = self.wish(resolved, body, able, first)
+        return self.tries_of(resolved, self.wish(resolved, body, able, first), stream=stream)
+
+    def tries_of(self, resolved: Resolved, wish: Wish, *, stream: bool) -> Attempts:
+        """The same for a request of which is known what it wants."""
         tries = Attempts(self.gateway.router, resolved, self.snapshot.catalog.resolve, wish)
         if stream:
             tries.streams()

@@ -6,7 +6,7 @@ is mixed in here only keeps what it would have answered by.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +17,7 @@ from handlers.base.relaying import RelayingHandler
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
 from llm_proxy.relay.choosing import Wish
-from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.schema import EmbeddingsRequest
 from providers.base import StreamDecoder
 
@@ -28,8 +28,7 @@ class Explaining(AnsweringHandler):
     meant: Resolved | None = None
     wanted: Wish | None = None
     prepared_by: Prepare | None = None
-    #: What is known of the request, and whom alone it may go to.
-    asked_body: Mapping[str, Any] = NOTHING
+    #: Whom alone it may go to.
     only: Deployment | None = None
 
     def look_up(self, model: str) -> Resolved | None:
@@ -37,17 +36,10 @@ class Explaining(AnsweringHandler):
         self.meant = self.meant or found
         return found
 
-    def attempts(  # type: ignore[override]  # what it gives is only handed to ``answer``
-        self,
-        resolved: Resolved,
-        body: Mapping[str, Any] = NOTHING,
-        *,
-        stream: bool = False,
-        able: Callable[[Deployment], bool] | None = None,
-        first: Deployment | None = None,
+    def tries_of(  # type: ignore[override]  # what it gives is only handed to ``answer``
+        self, resolved: Resolved, wish: Wish, *, stream: bool
     ) -> None:
-        self.meant, self.asked_body = resolved, body
-        self.wanted = self.wish(resolved, body, able, first)
+        self.meant, self.wanted = resolved, wish
 
     async def answer(self, where: Deployment | Attempts | None, prepare: Prepare) -> None:
         self.prepared_by = prepare

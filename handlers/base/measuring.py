@@ -61,7 +61,7 @@ def outcome_of(exchange: Exchange) -> str:
     if head is None:
         return "unreachable" if isinstance(failure, UpstreamUnreachable) else "broken"
     if 200 <= head.status < 400:
-        return "ok" if exchange.ended or failure is None else "broken"
+        return "ok" if exchange.ended else "broken"
     return _STATUSES.get(head.status, "refused" if head.status < 500 else "error")
 
 

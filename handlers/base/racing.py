@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from handlers.base.prepared import Prepare, Prepared
 from llm_proxy.errors import GatewayError
-from llm_proxy.relay.attempts import Attempts
+from llm_proxy.relay.attempts import Attempts, Lost
 from llm_proxy.relay.choosing import Attempt
 from llm_proxy.relay.relay import KeepAlive, Relay, Tally
 from llm_proxy.relay.upstream import Exchange
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 
 #: It says nothing to the client before it has won.
 _QUIET = KeepAlive(inf, inf)
-
-
-class Lost(GatewayError):
-    """The other upstream was faster."""
-
-    code = "lost"
 
 
 class Race:
@@ -87,7 +81,7 @@ class Race:
             first = handler.exchange
             self._tries.overtaken_by(second)
             if first is not None and first is not exchange:
-                first.abort(Lost("another upstream was faster"))
+                first.abort(Lost())
             handler.exchange, handler.face = exchange, prepared.face
             handler.begin_anew()
             handler.say_who(made.deployment, made.dropped, prepared.prompt)
@@ -128,7 +122,7 @@ class Race:
         """The first has a token: no second one is asked any more, and one that was is aborted."""
         self._timer.cancel()
         if self._second is not None and not self.won:
-            exchange, lost = self._second.exchange, Lost("another upstream was faster")
+            exchange, lost = self._second.exchange, Lost()
             self._tries.second_failed(self._second, lost)
             if exchange is not None:
                 exchange.abort(lost)

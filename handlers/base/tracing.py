@@ -1,7 +1,8 @@
 """The spans of a request that is recorded: one for itself, one for each call of an upstream.
 
 Laws: nothing is here for a request that is not. While it runs only facts are noted; what a collector is told is made of them
-in the exporter's thread. A path is told without its query, a host without its credentials, and no header is.
+in the exporter's thread. A path is told without its query, a host without its credentials, of the headers the program and the
+session alone; a key of ours that stands in any of them is not repeated.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def send(handler: BaseHandler, span: RequestSpan, status: int) -> None:
         "llm_proxy.generation": handler.snapshot.version,
     }
     if agent := request.headers.get("User-Agent"):
-        attributes["user_agent.original"] = agent[:200]
+        attributes["user_agent.original"] = redacted(agent[:200])
     if team := handler.facts.get("team"):
         attributes["llm_proxy.team"] = team
     error = str(handler.facts.get("code") or status) if status >= 500 else ""
@@ -132,13 +133,13 @@ def _last_call(handler: Any, span: RequestSpan, content: bool) -> ModelCall:
     made = ModelCall(
         next((word for end, word in _OPERATIONS.items() if answering.endpoint.endswith(end)), "chat"),
         _system(call.deployment),
-        str(asked or call.deployment.name),
+        redacted(str(asked or call.deployment.name)),
         call.deployment.model,
         parts.hostname or "",
         parts.port or (443 if parts.scheme == "https" else 80),
         call.sent,
         call.stream,
-        session=(answering.request.headers.get("X-Session-Id") or "")[:200] or None,
+        session=redacted((answering.request.headers.get("X-Session-Id") or "")[:200]) or None,
         content=content,
         answer=answer,
     )

@@ -182,6 +182,7 @@ OPERATIONS: tuple[Operation, ...] = (
                 Answer("It is about to stop.", {JSON: record({"status": const("draining")})}, "503"),
             ),
             (place,),
+            open=True,
         )
         for path, place in (("/health", ROOT), ("/healthz", ROOT), ("/readyz", ROOT), ("/hello", PREFIX))
     ),
@@ -192,6 +193,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Is the process alive, also while it drains",
         (Answer("It is.", {JSON: record({"status": const("ok")})}),),
         (ROOT,),
+        open=True,
     ),
     Operation(
         "GET",

@@ -43,13 +43,13 @@ class Abilities:
 
     def bounded(self, resolved: Resolved, adapter: Callable[[Deployment], BaseProvider]) -> bool:
         """Whether any of a model's upstreams is known not to be able to take just any request. Each request asks."""
-        now, rows = monotonic(), resolved.deployments
-        found = self._verdicts.get(resolved.name)
+        now, rows, way = monotonic(), resolved.deployments, resolved.way
+        found = self._verdicts.get(way)
         if found is None or found.deployments is not rows or now >= found.until:
             if len(self._verdicts) >= _MOST:
                 del self._verdicts[next(iter(self._verdicts))]
             bounded = any(is_bounded(row, self.of(row, adapter(row))) for row in rows)
-            found = self._verdicts[resolved.name] = _Verdict(rows, bounded, now + _FRESH)
+            found = self._verdicts[way] = _Verdict(rows, bounded, now + _FRESH)
         return found.bounded
 
     def of(self, deployment: Deployment, adapter: BaseProvider) -> About:

@@ -14,8 +14,14 @@ from llm_proxy.routing.pick import Choice, pick
 from llm_proxy.routing.prefill import takes_prefill
 from llm_proxy.wire.calls import Deployment
 
-#: What an attempt ends in when another was faster.
-_OVERTAKEN = GatewayError("another upstream was faster", code="lost")
+
+class Lost(GatewayError):
+    """What an attempt ends in when another was faster."""
+
+    code = "lost"
+
+    def __init__(self, message: str = "another upstream was faster") -> None:
+        super().__init__(message)
 
 
 class Attempts(Trying):
@@ -84,7 +90,7 @@ class Attempts(Trying):
         """The second has a token first; the other is given up."""
         first = self._current
         if first is not None and first is not second:
-            self._given_up(first, _OVERTAKEN)
+            self._given_up(first, Lost())
         self.goes_on_with(second)
         self.race = None
         self.token()

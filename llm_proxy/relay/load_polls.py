@@ -17,6 +17,7 @@ from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.signals import Source, sources
 from llm_proxy.routing.states import States
 from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
+from providers.common.headers import bearer_headers
 
 #: Seconds between two polls, and for how long they go on after the last request.
 EVERY, WHILE = 1.0, 10.0
@@ -98,7 +99,8 @@ class LoadPolls:
 
     async def _ask(self, source: Source, rows: list[Deployment]) -> None:
         row = rows[0]
-        call = HttpCall("GET", source.url, _headers(row), timeouts=_LIMITS)
+        # Some show the page to nobody but those who have a key.
+        call = HttpCall("GET", source.url, bearer_headers(row), timeouts=_LIMITS)
         try:
             async with self._upstream.exchange(call, row) as exchange:
                 clock = Clock(exchange, _LIMITS)
@@ -122,13 +124,3 @@ class LoadPolls:
         self._silent[url] = now + _AGAIN
         if len(self._silent) > _MOST:
             del self._silent[next(iter(self._silent))]
-
-
-def _headers(row: Deployment) -> tuple[tuple[str, str], ...]:
-    """Our key for the server, since some show the page to nobody else, and what the configuration adds."""
-    key = (("Authorization", f"Bearer {row.token.reveal()}"),) if row.token else ()
-    named = {name.lower() for name in row.headers}
-    return (
-        *(pair for pair in key if pair[0].lower() not in named),
-        *((name, value.reveal()) for name, value in row.headers.items()),
-    )

@@ -155,6 +155,8 @@ def _trimmer() -> Callable[[int], int] | None:
 
 
 _malloc_trim = _trimmer()
+#: Whether ``trim`` does anything here.
+TRIMS = _malloc_trim is not None
 
 
 def trim() -> None:

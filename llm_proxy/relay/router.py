@@ -101,11 +101,11 @@ class Router:
         self._misnamed: dict[str, float] = {}
 
     def view(self, resolved: Resolved) -> View:
-        """What the requests for that name have in common."""
-        found = self._views.get(resolved.name)
+        """What the requests for that name, as it is spelled, have in common."""
+        found = self._views.get(resolved.asked)
         if found is None or found.resolved is not resolved:
-            self._views.pop(resolved.name, None)
-            found = self._views[resolved.name] = View(resolved)
+            self._views.pop(resolved.asked, None)
+            found = self._views[resolved.asked] = View(resolved)
             if len(self._views) > _MOST:
                 del self._views[next(iter(self._views))]
         return found

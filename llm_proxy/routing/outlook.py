@@ -46,7 +46,7 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The request, as far as choosing goes. ``unfit``: upstreams that cannot express it, by their keys, and why."""
+    """The request, as far as choosing goes. ``may``: whether an upstream has its endpoint at all."""
 
     able: Able | None = None
     may: Callable[[Deployment], bool] | None = None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from math import isfinite
 from typing import NamedTuple
 
+from llm_proxy.routing.prefill import kind_of
 from llm_proxy.wire.calls import Deployment
 
 
@@ -49,9 +50,8 @@ def sources(deployment: Deployment) -> tuple[Source, ...]:
     if deployment.load == "none":
         return ()
     root = deployment.api_host.rstrip("/").removesuffix("/v1")
-    kind = deployment.api_type if deployment.api_type != "openai" else deployment.vendor
     metrics = Source(root + "/metrics", read_metrics)
-    match kind:
+    match kind_of(deployment):
         case "vllm" | "sglang":
             return (metrics,)
         case "llamacpp":

@@ -7,10 +7,9 @@ Laws: beside the loop, a moment after much was let go, at most once at a time; w
 from __future__ import annotations
 
 import asyncio
-import ctypes
-from collections.abc import Callable
 
 from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.relay.offload import TRIMS, trim
 
 #: Seconds until the last references to what was let go are gone, too.
 _MOMENT = 0.5
@@ -20,12 +19,11 @@ class Heap:
     """Call it, on the loop, when much was let go."""
 
     def __init__(self) -> None:
-        self._trim = _trimmer()
         self._thread: BackgroundThread | None = None
         self._due: asyncio.TimerHandle | None = None
 
     def __call__(self) -> None:
-        if self._trim is not None and self._due is None:
+        if TRIMS and self._due is None:
             self._due = asyncio.get_running_loop().call_later(_MOMENT, self._run)
 
     def close(self) -> None:
@@ -38,13 +36,4 @@ class Heap:
     def _run(self) -> None:
         self._due = None
         self._thread = self._thread or BackgroundThread("heap")
-        assert self._trim is not None
-        self._thread.run(self._trim, 0)
-
-
-def _trimmer() -> Callable[[int], int] | None:
-    try:
-        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        return None
-    return found
+        self._thread.run(trim)

@@ -268,18 +268,14 @@ class Service:
             log.warning("bodies of the largest size cannot be held", extra={"largest": largest})
         gateway.ollama_url = listeners.ollama_url
         gateway.door = front_door(self.settings, listeners.addresses)
-        if (
-            self.row == 0
-            and self.registry.current.access is None
-            and not all(map(is_loopback, listeners.addresses))
-        ):
+        gateway.local = all(map(is_loopback, listeners.addresses))
+        if self.row == 0 and self.registry.current.access is None and not gateway.local:
             log.warning(
                 "everybody who reaches this address may ask: there is no file of keys (LLM_PROXY_API_ACCESS)"
             )
         prefix = self.settings.ep_prefix
         everything = make_app(gateway, routes_of(prefix), NoSuchPathHandler, prefix)
         self.server.add_sockets(listeners.main, everything)
-        gateway.local = all(map(is_loopback, listeners.addresses))
         if listeners.metrics:
             told = make_app(gateway, metrics_routes(), NoSuchPathHandler)
             self.server.add_sockets(listeners.metrics, told)

@@ -19,6 +19,15 @@ def fixed_headers(
     return tuple(found.values())
 
 
+def bearer_headers(deployment: Deployment) -> tuple[tuple[str, str], ...]:
+    """The key as a bearer token, as most servers take it, and the configured headers, which win over it."""
+    headers = deployment.headers
+    own = tuple((name, value.reveal()) for name, value in headers.items()) if headers else ()
+    if deployment.token is None or any(name.lower() == "authorization" for name, _ in own):
+        return own
+    return (("Authorization", f"Bearer {deployment.token.reveal()}"), *own)
+
+
 def json_headers(stream: bool) -> tuple[tuple[str, str], ...]:
     """What a call with a JSON body says about it and about the answer."""
     accept = "text/event-stream" if stream else "application/json"

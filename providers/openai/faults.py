@@ -34,7 +34,10 @@ def of_answer(value: _Json) -> GatewayError | None:
 
 
 def of_event(value: _Json) -> GatewayError | None:
-    """The error in an event without choices that says so by a code: MiniMax (``base_resp``), Baidu (``error_code``), DashScope."""
+    """The error in an event without choices that says so by a code: MiniMax (``base_resp``), Baidu (``error_code``), DashScope;
+    or by its form, which is FastAPI's for errors and nothing else."""
+    if value.keys() == {"detail"} and value["detail"]:
+        return in_stream(reported(value))
     base = value.get("base_resp")
     if isinstance(base, dict) and base.get("status_code"):
         return in_stream(reported({"message": base.get("status_msg"), "code": base["status_code"]}))

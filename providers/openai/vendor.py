@@ -25,10 +25,11 @@ COMMON = PARAMS - frozenset(
     "service_tier store metadata verbosity web_search_options function_call functions".split()
 )
 
-#: Where texts of the system may stand. anywhere: as many as one likes; apart: not one behind the other; first: one, at
-#: the very beginning, because the chat templates of many open models raise an exception for any other.
 #: What only OpenAI has of its Responses API: tools that the client runs, but for functions, and conversations made short.
 CLIENT_SIDE = frozenset({"client_tools", "compaction"})
+
+#: Where texts of the system may stand. anywhere: as many as one likes; apart: not one behind the other; first: one, at
+#: the very beginning, because the chat templates of many open models raise an exception for any other.
 System = Literal["anywhere", "apart", "first"]
 Limit = Literal["either", "max_tokens", "max_completion_tokens"]
 

@@ -98,6 +98,23 @@ def test_pods_stop_gently_and_can_do_little() -> None:
     assert len(env) == len(container["env"])
 
 
+def test_metrics_are_scraped_where_no_key_is_asked_for() -> None:
+    """On the port of their own, which the pod, the Service and the policy know; without a ServiceMonitor there is none."""
+    things = rendered(EVERYTHING)
+    (deployment,), (service,) = of_kind(things, "Deployment"), of_kind(things, "Service")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    env = {entry["name"]: entry["value"] for entry in container["env"]}
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    (monitor,), (policy,) = of_kind(things, "ServiceMonitor"), of_kind(things, "NetworkPolicy")
+    (endpoint,) = monitor["spec"]["endpoints"]
+
+    assert str(ports["metrics"]) == env["LLM_PROXY_API_METRICS_PORT"] == "9464"
+    assert endpoint["port"] == "metrics"
+    assert {port["name"]: port["targetPort"] for port in service["spec"]["ports"]}["metrics"] == "metrics"
+    assert {"port": "metrics"} in policy["spec"]["ingress"][0]["ports"]
+    assert "METRICS_PORT" not in json.dumps(rendered({}))
+
+
 def test_a_wrong_value_is_named() -> None:
     """The schema of the values says where it stands."""
     with pytest.raises(helm.HelmError, match="replicas"):

@@ -9,7 +9,6 @@ import pytest
 from llm_proxy.wire.sse import dumps
 from tests.faults.kit import (
     FORMS,
-    QUICK,
     assert_well,
     failing,
     healthy,
@@ -81,8 +80,9 @@ async def test_u6_a_handshake_that_stalls(form: str, tmp_path: Path) -> None:
     async def stall(wire: Wire) -> None:
         await wire.closed()
 
+    limits = {"timeouts": {"connect": 1.0}}  # time for the connection itself, on a busy machine too
     async with RawPeer(stall) as peer:
-        async with gateway(tmp_path, f"https://127.0.0.1:{peer.port}", fields=QUICK) as proxy:
+        async with gateway(tmp_path, f"https://127.0.0.1:{peer.port}", fields=limits) as proxy:
             met = await failing(proxy, form)
         await peer.left()
 

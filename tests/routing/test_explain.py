@@ -261,13 +261,14 @@ async def test_no_secret_is_shown(tmp_path: Path) -> None:
 
 
 async def test_it_counts_for_nothing(tmp_path: Path) -> None:
-    """Neither a request of the model, nor its budget of retries, nor anything in flight; the client's own leaving is its own."""
+    """Neither a request of the model, nor its budget of retries, nor anything in flight."""
     async with Fleet(tmp_path, serves, serves) as fleet:
         for _ in range(50):
             answer = await explain(fleet.proxy, "/chat", {"model": "m", "messages": MESSAGES})
             assert answer.status == 200
         assert fleet.in_flight() == 0
         assert fleet.asked() == [0, 0]
+        assert not fleet.router.states._models
         assert not fleet.proxy.service.gateway.running
 
 

@@ -1,4 +1,4 @@
-"""A client that leaves while its request waits for an upstream, or in its second attempt: all is let go within 100 ms."""
+"""A client that leaves while its request waits for an upstream, or in its second attempt: all is let go at once."""
 
 from __future__ import annotations
 

@@ -147,12 +147,14 @@ async def test_room_at_another_upstream(tmp_path: Path) -> None:
         fleet.router.chance = lambda: 0.0
         first = asyncio.create_task(fleet.ask(WHOLE))
         await wait_until(lambda: gate.now == 1)
-        got = await asyncio.gather(*(fleet.ask(WHOLE) for _ in range(5)))
+        with access_lines() as lines:
+            got = await asyncio.gather(*(fleet.ask(WHOLE) for _ in range(5)))
         gate.release(6)
         assert (await first).status == 200
 
         assert fleet.asked() == [1, 5]
-    assert all("queued_ms" not in one.headers for one in got)
+    assert [one.status for one in got] == [200] * 5
+    assert (len(lines), sum("queued_ms" in line for line in lines)) == (5, 0)
 
 
 async def test_an_upstream_that_wakes(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ TWO = {1: ("m",), 2: ("backup",)}
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_it_is_left_alone(way: str, tmp_path: Path) -> None:
-    """It is asked once; a fallback for rate limits answers at once, streamed and whole, by its name and by its provider's."""
+    """It is asked once; a fallback for rate limits answers at once, streamed and whole."""
     fallback = {"model": "backup", "on": ["rate_limit"]}
     models: dict[str, Any] = {"m": {"fallbacks": [fallback]}, "*": {"retries": 1}}
     async with Fleet(tmp_path, status(429, WAYS[way]), serves, models=models, names=TWO) as fleet:

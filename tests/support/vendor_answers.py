@@ -137,6 +137,18 @@ _CALLS = {
             call('{"a":', "f", "x1", index=0), call('{"a":', index=0), call('{"b":"{}"}}}', index=0)
         ),
     ),
+    "names in pieces": Case(
+        Said(calls=(("get_f", {"a": "1"}), ("get_g", {"a": "2"}), ("get_h", {})), end="tool_calls"),
+        chunks=pieces(
+            *(call("", "get_", "x1", index=0), call(name="f", index=0), call(ONE, index=0)),
+            *(call(name="get_", id="x2", index=0), call(TWO, "g", index=0)),
+            *(call("", "get", "x3", index=1), call("", "_", index=1), call("", "h", index=1)),
+        ),
+    ),
+    "a name on each piece, before the arguments too": Case(
+        CALLED,
+        chunks=pieces(call("", "f", "x1", index=0), call("", "f", index=0), call(ONE, "f", index=0)),
+    ),
     "id, then name, then arguments": Case(
         BOTH,
         chunks=pieces(
@@ -310,6 +322,7 @@ _ENDS = {
         chunks=[chunk(delta(content="par")), chunk({**delta("error", content="t"), "error": {"code": 502}})],
     ),
     "no choices": Case(Said(end="error"), completion(), [chunk(usage={"prompt_tokens": 1})]),
+    "FastAPI's errors": Case(Said(end="error"), {"detail": "bad things"}, [{"detail": "bad things"}]),
     "MiniMax's own errors": Case(
         Said(end="error"),
         {"choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},

@@ -41,7 +41,8 @@ class Exporter:
         self._options = options
         self._version = version
         self._problem = problem
-        self._waiting: deque[Making] = deque()
+        #: Each with the number of spans that it makes.
+        self._waiting: deque[tuple[Making, int]] = deque()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -56,7 +57,7 @@ class Exporter:
         if len(self._waiting) >= self._options.queue:
             self.dropped += spans
             return
-        self._waiting.append(making)
+        self._waiting.append((making, spans))
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="trace-exporter", daemon=True)
             self._thread.start()
@@ -97,16 +98,16 @@ class Exporter:
                 pause = min(_LONGEST, pause * 2)
 
     def _give_up(self) -> None:
-        self.dropped += len(self._made(list(self._waiting)))
+        self.dropped += sum(count for _, count in self._waiting)
         self._waiting.clear()
 
-    def _made(self, makings: Sequence[Making]) -> list[Span]:
+    def _made(self, makings: Sequence[tuple[Making, int]]) -> list[Span]:
         spans: list[Span] = []
-        for making in makings:
+        for making, count in makings:
             try:
                 spans += making()
             except Exception:  # noqa: BLE001 (one odd request must not cost the others their spans)
-                self.dropped += 1
+                self.dropped += count
         return spans
 
     def _send(self, spans: list[Span]) -> float | None:

@@ -7,9 +7,8 @@ a key: no sentence and no repr has one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from llm_proxy.telemetry.traces.sampling import ALWAYS, Sampler
@@ -122,13 +121,10 @@ class _Reader:
 
     def _number(self, name: str, default: float, least: float, most: float) -> float:
         text = self._env.get(name, "").strip()
-        return self._sound(name, text, float, default, least, most) if text else default
-
-    def _sound(
-        self, name: str, text: str, kind: Callable[[str], Any], default: float, least: float, most: float
-    ) -> float:
+        if not text:
+            return default
         try:
-            value = float(kind(text))
+            value = float(text)
         except ValueError:
             value = float("nan")
         if least <= value <= most:

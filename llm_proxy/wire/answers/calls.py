@@ -2,8 +2,8 @@
 
 Laws: an index is a name, never a size, and where it is wrong the rest decides. Another id at the same index is another
 call, unless the piece only goes on with arguments that are still open (servers that make up an id for each piece). What
-follows a whole object is a further call, or the same one told again, and never a part of it. Names are not cut into
-pieces. A call is told when its name is known. Linear in what comes. Pure.
+follows a whole object is a further call, or the same one told again, and never a part of it. A name may come in pieces at
+one index, behind an id and before any arguments, so a call is told when something follows its name. Linear in what comes. Pure.
 
 Sources: ollama/ollama #15457, #7881 (one index, or none), poolsideai/pool #9 (ids that change), NousResearch/hermes-agent
 #8259 (the name on each piece), #35592 and vercel/ai #12052 (arguments told from the beginning each time),
@@ -25,6 +25,8 @@ _MARK = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
 #: Behind these a value may begin, so that a piece that begins like all before it may be just that.
 _BEFORE_VALUES = (":", "[", ",")
 _BEHIND_TEXTS = ("", ":", ",", "}", "]")
+#: A name that is so long is whole: each piece copies it (vendors take 64 characters, some 128).
+_LONGEST_NAME = 256
 #: Of a piece: what is read here. Anything else is the vendor's (Google's signatures) and goes along.
 _READ = frozenset({"index", "id", "type", "function", "custom", "name", "arguments", "parameters", "input"})
 
@@ -111,6 +113,12 @@ class _Call:
         """Whether there is an empty object, told to nobody: it may only stand there until the arguments come."""
         return self.arguments.size == 2 and self.held == ["{}"]
 
+    def may_be_named_on(self) -> bool:
+        """Whether more of its name may come."""
+        if self.number >= 0 or not self.given or self.arguments.size:
+            return False
+        return 0 < len(self.name) < _LONGEST_NAME
+
 
 class CallReader:
     """``read`` pieces as they come; ``rest`` gives what was held back to the end."""
@@ -166,7 +174,8 @@ class CallReader:
             return  # the same again
         if given and call.number < 0:
             call.given = given
-        call.name = call.name or name
+        if name != call.name:
+            call.name += name
         call.extra.update(
             {key: value for key, value in piece.items() if key not in _READ and value is not None}
         )
@@ -200,6 +209,8 @@ class CallReader:
         if given and call.given and given != call.given:
             is_open = call.arguments.size == 0 or not call.arguments.whole()
             return call if arguments and not name and is_open else None
+        if name and call.may_be_named_on() and key is not None and not given:
+            return call
         if name and call.name and (name != call.name or (key is None and not given)):
             return None
         if arguments.strip() and call.arguments.size and call.arguments.whole():
@@ -227,7 +238,7 @@ class CallReader:
 
     def _tell(self, call: _Call) -> Iterator[_Json]:
         """What may be told of ``call`` now."""
-        if not call.name:
+        if not call.name or call.may_be_named_on():
             return
         waits = call.may_be_none()
         if call.number < 0 or not waits:

@@ -83,6 +83,16 @@ def test_every_operation_is_served(prefix: str) -> None:
 
 
 @PREFIXES
+def test_what_asks_for_no_key_is_told_so(prefix: str) -> None:
+    """And nothing else is: where a key may be asked for, the document has its 401."""
+    for operation in OPERATIONS:
+        for path in paths_of(operation, prefix):
+            route = served(prefix, concrete(path, operation))
+            assert route is not None
+            assert operation.open == (route[1].needs == "nothing"), path
+
+
+@PREFIXES
 def test_the_document_is_sound(prefix: str) -> None:
     """It is OpenAPI 3.1 by the specification's own schema, every reference leads somewhere, and no name is used twice."""
     found = document(prefix)

@@ -171,6 +171,7 @@ ERRORS = [
     (data({"object": "error", "message": "it broke", "code": 40303}), "upstream_error"),
     (b'event: error\ndata: {"message": "it broke"}\n\n', "upstream_error"),
     (b'event: error\ndata: {"error": {"message": "it broke"}}\n\n', "upstream_error"),
+    (data({"detail": "it broke"}), "upstream_error"),
     (data({"error": {"message": "it broke", "code": 429}}), "rate_limit"),
     (data({"error": {"message": "it broke", "type": "insufficient_quota"}}), "insufficient_quota"),
     (data({"error": {"message": "it broke", "code": "context_length_exceeded"}}), "context_length_exceeded"),

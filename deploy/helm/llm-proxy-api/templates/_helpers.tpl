@@ -11,6 +11,10 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
+{{- /* The port of the metrics: on the other one they want the key of an administrator. */ -}}
+{{- define "gateway.metrics" -}}
+{{ .Values.settings.METRICS_PORT | default 9464 | int }}
+{{- end -}}
 {{- define "gateway.keys" -}}
 {{ .Values.keys.existingSecret | default (printf "%s-keys" (include "gateway.name" .)) }}
 {{- end -}}
