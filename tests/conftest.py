@@ -9,10 +9,15 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tornado.ioloop import IOLoop
 
 from tests.support.logs import WATCH
 from tests.support.loops import own_loop
+
+# How long an example takes, and how fast examples are made, says something of the machine alone.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 #: Settings, proxies and keys of the person who runs the tests must not decide what they prove.
 _FOREIGN = re.compile(r"LLM_PROXY_API_.*|OTEL_.*|.*_PROXY|.*_API_KEY", re.IGNORECASE)
