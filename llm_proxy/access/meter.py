@@ -173,7 +173,7 @@ class Meter:
     def seen_purse(self, purse: Purse, now: Now) -> tuple[int, int]:
         """What of a budget is spent and reserved; for whoever looks on."""
         numbers = self._cells.peek(purse.cell)
-        current = purse.budget.rolling or numbers[PERIOD] >= period(purse.budget, now.wall)[0]
+        current = numbers[PERIOD] >= window_start(purse.budget, now.wall)
         return numbers[VALUE] if current else 0, numbers[HELD]
 
     def purse(self, purse: Purse, now: Now) -> tuple[int, int]:

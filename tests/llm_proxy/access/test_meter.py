@@ -262,6 +262,11 @@ def test_a_rolling_window() -> None:
     assert START + 3600 <= told <= START + 3600 + 2 * width
     with pytest.raises(BudgetSpent):
         meter.reserve(plan, Need(cost=1), at(told - START - 1))
+    assert meter.seen_purse(plan.purses[0], at(told - START)) == (100, 0)
+    assert meter.seen_purse(plan.purses[0], at(3 * 3600)) == (
+        0,
+        0,
+    )  # whoever looks on at a budget that nobody uses
     meter.reserve(plan, Need(cost=25), at(told - START))
     assert slices(budget) == 61
 
