@@ -15,15 +15,15 @@ from time import thread_time_ns
 
 from benchmarks.loads import Bench
 from benchmarks.table import GATEWAY, Row
-from llm_proxy.access import ledger_tables as tables
-from llm_proxy.access.books import Books
-from llm_proxy.access.cost import tokens_in, tokens_of
-from llm_proxy.access.identity import identify, presented
-from llm_proxy.access.ledger import NAME, Ledger
-from llm_proxy.access.limit_headers import openai_headers
-from llm_proxy.access.meter import Meter
-from llm_proxy.access.secrets import digest_of, new_key
-from llm_proxy.access.values import Access, Budget, Limit, Price, Team, Terms
+from llm_proxy.live.access import ledger_tables as tables
+from llm_proxy.live.access.accounting import Accounting
+from llm_proxy.live.access.cost import tokens_in, tokens_of
+from llm_proxy.live.access.identity import identify, presented
+from llm_proxy.live.access.ledger import NAME, Ledger
+from llm_proxy.live.access.limit_headers import openai_headers
+from llm_proxy.live.access.meter import Meter
+from llm_proxy.live.access.secrets import digest_of, new_key
+from llm_proxy.live.access.values import Access, Budget, Limit, Price, Team, Terms
 from llm_proxy.wire.calls import Deployment
 
 _REQUESTS = 2000
@@ -52,7 +52,7 @@ async def _account(count: int) -> int:
     terms = Terms(team="t", limits=limits, budgets=("mine",))
     found = Access({digest_of(key): ("k", terms)}, {"t": team}, {}, budgets, {"m": Price(2.5, 10)})
     row = Deployment("p", "m", "openai", "http://127.0.0.1", "m")
-    books = Books(Meter(), Ledger())
+    books = Accounting(Meter(), Ledger())
     headers = {"authorization": f"Bearer {key}", "host": "x", "content-type": "application/json"}
 
     async def one() -> None:

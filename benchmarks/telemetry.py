@@ -19,7 +19,7 @@ from benchmarks.table import GATEWAY, Row
 from llm_proxy.relay.offload import Offload
 from llm_proxy.telemetry.metrics import families
 from llm_proxy.telemetry.metrics.metering import Metering
-from llm_proxy.telemetry.metrics.sheet import Sheets
+from llm_proxy.telemetry.metrics.shared_values import SharedValues
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 3}}
@@ -53,7 +53,7 @@ def _count(metering: Metering, model: str) -> None:
 
 def _counted(turns: int) -> float:
     """Microseconds for each request."""
-    metering = Metering(Sheets())
+    metering = Metering(SharedValues())
     _count(metering, "m")
     began = thread_time_ns()
     for _ in range(turns):
@@ -63,7 +63,7 @@ def _counted(turns: int) -> float:
 
 async def _held() -> float:
     """The longest time between two turns of a loop that is idle otherwise, in milliseconds, while a page is made beside it."""
-    metering, offload = Metering(Sheets()), Offload()
+    metering, offload = Metering(SharedValues()), Offload()
     models = [f"m{number}" for number in range(80)]
     for model in models:
         _count(metering, model)

@@ -18,11 +18,11 @@ from handlers.base.explaining import Explaining, explaining
 from handlers.base.handler import BaseHandler
 from handlers.base.prepared import Own, Prepared
 from handlers.base.shown_call import shown_call
-from llm_proxy.access import market
 from llm_proxy.clients.application import GatewayApplication
 from llm_proxy.clients.headers import RequestHeaders
 from llm_proxy.clients.tornado_internals import implements
 from llm_proxy.errors import InvalidRequest, NotFound, Problem, RequestError
+from llm_proxy.live.access import vendor_prices
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.choosing import Wish
 from llm_proxy.routing.able import Able, Needs, needs_of
@@ -154,7 +154,7 @@ class ExplainHandler(BaseHandler):
         if chosen is None:
             return None
         own = access.prices.get(chosen.name) if access is not None else None
-        price = own or market.price_of(chosen)
+        price = own or vendor_prices.price_of(chosen)
         return None if price is None else round(needs.likely * price.input / 1e6, 9)
 
 

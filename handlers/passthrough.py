@@ -17,7 +17,6 @@ from pydantic import ConfigDict
 from tornado.web import HTTPError
 
 from handlers.base.relaying import LEGAL_VALUE, RelayingHandler
-from llm_proxy.access.secrets import PREFIX as KEY_PREFIX
 from llm_proxy.clients.request_reader import MAX_HEAD, MAX_HEADERS
 from llm_proxy.clients.target import after
 from llm_proxy.errors import (
@@ -30,6 +29,7 @@ from llm_proxy.errors import (
     RequestError,
 )
 from llm_proxy.faces.face import OpenAIFace
+from llm_proxy.live.access.secrets import PREFIX as KEY_PREFIX
 from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.upstream import Head
 from llm_proxy.routing.choice import unknown_model

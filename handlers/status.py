@@ -13,7 +13,7 @@ from handlers.base.measuring import known_models
 from llm_proxy import __version__
 from llm_proxy.live.state.dry_run import tell
 from llm_proxy.live.state.registry import Snapshot
-from llm_proxy.relay.standings import standing_of
+from llm_proxy.relay.upstream_report import standing_of
 from llm_proxy.telemetry import log as logs
 from llm_proxy.telemetry.process_report import differ
 

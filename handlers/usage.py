@@ -14,12 +14,12 @@ from functools import partial
 from typing import Any
 
 from handlers.base.handler import BaseHandler
-from llm_proxy.access import ledger_tables as tables
-from llm_proxy.access.meter import Meter, Now
-from llm_proxy.access.periods import period, written
-from llm_proxy.access.plan import bounds_of, purses_of
-from llm_proxy.access.values import Access, Grant
 from llm_proxy.errors import GatewayError, InvalidRequest, Problem
+from llm_proxy.live.access import ledger_tables as tables
+from llm_proxy.live.access.meter import Meter, Now
+from llm_proxy.live.access.periods import period, written
+from llm_proxy.live.access.plan import bounds_of, purses_of
+from llm_proxy.live.access.values import Access, Grant
 from llm_proxy.live.access.words import rows_of
 
 _SPAN = re.compile(r"([1-9][0-9]{0,5})([hdw])")

@@ -25,8 +25,8 @@ gc.disable()
 
 # isort: split
 
-from llm_proxy.access.cells import Cells
 from llm_proxy.clients.http_server import StartError, check_descriptors
+from llm_proxy.live.access.shared_counters import SharedCounters
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
@@ -52,7 +52,7 @@ from llm_proxy.settings import (
     unknown_variables,
 )
 from llm_proxy.telemetry import log as logs
-from llm_proxy.telemetry.metrics.sheet import Sheets
+from llm_proxy.telemetry.metrics.shared_values import SharedValues
 
 gc.enable()
 
@@ -156,8 +156,8 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
         generations,
         opened,
         SharedStates(count),
-        Sheets(count, settings.metrics_max_series),
-        cells=Cells(count),
+        SharedValues(count, settings.metrics_max_series),
+        cells=SharedCounters(count),
         memory=memory_of_workers(settings),
     )
     prepare_state(settings, opened.snapshot, shared.cells)

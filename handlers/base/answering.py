@@ -20,9 +20,9 @@ from handlers.base.measuring import measure_refusal
 from handlers.base.prepared import Begun, Made, Prepare, Prepared
 from handlers.base.redaction import without_addresses
 from handlers.base.routed import carry_out, wanted_prompt
-from llm_proxy.access.cost import usage_at_end
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.faces.face import OpenAIFace
+from llm_proxy.live.access.cost import usage_at_end
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
 from llm_proxy.relay.choosing import Wish

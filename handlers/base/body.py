@@ -12,8 +12,6 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from handlers.base.gateway import Gateway
-from llm_proxy.access.cost import tokens_of
-from llm_proxy.access.values import Grant
 from llm_proxy.clients.application import Request
 from llm_proxy.clients.connection import ClientConnection
 from llm_proxy.clients.tornado_internals import LeanRequestHandler
@@ -26,6 +24,8 @@ from llm_proxy.errors import (
     RequestTooLarge,
     UnsupportedMedia,
 )
+from llm_proxy.live.access.cost import tokens_of
+from llm_proxy.live.access.values import Grant
 from llm_proxy.net.pace import Pace
 from llm_proxy.wire.strict_json import JsonProblem, parse_object, values
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from handlers.base.handler import BaseHandler
 from handlers.base.limits import ANTHROPIC, OPENAI
-from llm_proxy.access.books import Books, Charge
-from llm_proxy.access.cost import tokens_in
-from llm_proxy.access.limit_headers import Standing, anthropic_headers, openai_headers
 from llm_proxy.errors import GatewayError, LimitReached
+from llm_proxy.live.access.accounting import Accounting, Charge
+from llm_proxy.live.access.cost import tokens_in
+from llm_proxy.live.access.limit_headers import Standing, anthropic_headers, openai_headers
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.wire.calls import Deployment
 
@@ -39,7 +39,7 @@ class Account:
 
     __slots__ = ("_books", "_handler", "charge")
 
-    def __init__(self, handler: BaseHandler, books: Books, charge: Charge) -> None:
+    def __init__(self, handler: BaseHandler, books: Accounting, charge: Charge) -> None:
         self._handler, self._books, self.charge = handler, books, charge
 
     @classmethod

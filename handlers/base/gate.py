@@ -2,7 +2,7 @@
 
 Laws: a handler calls this only where the configuration has keys at all; without them a request pays for one comparison.
 The key is judged from the head, before a body is read; which models there are is what the key may see. The first use and
-the first refusal of each key are told in the log, by its name. What the rules are stands in ``llm_proxy.access``.
+the first refusal of each key are told in the log, by its name. What the rules are stands in ``llm_proxy.live.access``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from llm_proxy.access.identity import identify, presented
-from llm_proxy.access.values import Access, Grant
 from llm_proxy.errors import GatewayError, KeyRefused, NotAllowed
+from llm_proxy.live.access.identity import identify, presented
+from llm_proxy.live.access.values import Access, Grant
 from llm_proxy.live.state.snapshot import Snapshot
 from llm_proxy.wire.calls import Deployment
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from handlers.base.gate import Gate
-from llm_proxy.access.books import Books
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.errors import GatewayError
+from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.state.registry import Registry
 from llm_proxy.relay.abilities import Abilities
 from llm_proxy.relay.load_polls import LoadPolls
@@ -116,7 +116,7 @@ class Gateway:
     #: Who has which key, and what it may.
     gate: Gate = field(default_factory=Gate)
     #: What was used, and how much may be.
-    books: Books = field(default_factory=Books)
+    books: Accounting = field(default_factory=Accounting)
     #: Who may ask at all.
     door: FrontDoor = field(default_factory=FrontDoor.of)
 

@@ -25,8 +25,6 @@ from handlers.base.body import LEAST_RATE, BodyHandler
 from handlers.base.gate import Models, Needs
 from handlers.base.gateway import Gateway
 from handlers.base.tracing import RequestSpan, begin, send
-from llm_proxy.access.secrets import PREFIX as KEY_PREFIX
-from llm_proxy.access.secrets import redacted
 from llm_proxy.clients.front_door import Arrival, Verdict
 from llm_proxy.clients.tornado_internals import implements
 from llm_proxy.clients.unpacking import ACCEPTED, codings_of
@@ -42,6 +40,8 @@ from llm_proxy.errors import (
     UnsupportedMedia,
 )
 from llm_proxy.faces.face import Face, OpenAIFace
+from llm_proxy.live.access.secrets import PREFIX as KEY_PREFIX
+from llm_proxy.live.access.secrets import redacted
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.net.pace import Pace

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from handlers.base.hedged import Race
 from handlers.base.prepared import Prepare
-from handlers.base.racing import Race
 from handlers.base.redaction import conceal
 from llm_proxy.errors import GatewayError, RequestError
 from llm_proxy.live.config.catalog import Resolved

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from handlers.base.measuring import outcome_of
-from llm_proxy.access.secrets import redacted
+from llm_proxy.live.access.secrets import redacted
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.telemetry.traces.attributes import ModelCall, Table, attributes_of, told_of
 from llm_proxy.telemetry.traces.span import CLIENT, SERVER, Span, Value

@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llm_proxy.access.secrets import digest_of, hash_text, new_key
-from llm_proxy.access.values import Access
 from llm_proxy.live.access.edit import EditError, added, edit, removed, rotated
 from llm_proxy.live.access.loader import MAX_BYTES, load_access
+from llm_proxy.live.access.secrets import digest_of, hash_text, new_key
+from llm_proxy.live.access.values import Access
 from llm_proxy.live.access.words import rows_of
 from llm_proxy.live.config.report import ConfigError
 from llm_proxy.live.files import read_regular, reason

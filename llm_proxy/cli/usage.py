@@ -17,12 +17,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from handlers.usage import by_of, since_of
-from llm_proxy.access import ledger_tables as tables
-from llm_proxy.access.ledger import NAME
 from llm_proxy.cli.asking import NoAnswerError
 from llm_proxy.cli.check import ask
 from llm_proxy.cli.key import table
 from llm_proxy.errors import InvalidRequest
+from llm_proxy.live.access import ledger_tables as tables
+from llm_proxy.live.access.ledger import NAME
 from llm_proxy.settings import KEY_VARIABLE, PREFIX, Settings, SettingsError, environment
 
 

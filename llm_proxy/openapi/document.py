@@ -23,7 +23,7 @@ _Json = dict[str, Any]
 SERVER = "/"
 
 
-#: Where a client may send its key, if the configuration has keys (``llm_proxy.access.identity``).
+#: Where a client may send its key, if the configuration has keys (``llm_proxy.live.access.identity``).
 _KEYS: _Json = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "As OpenAI's and Ollama's clients do."},
     **{

@@ -19,9 +19,9 @@ from llm_proxy.faces.face import Face
 from llm_proxy.relay.assemble import collect, explode
 from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.continuity import Continuity
+from llm_proxy.relay.first_token_buffer import FirstTokenBuffer
 from llm_proxy.relay.reading import LINGER, is_event_stream, read_answer, read_whole, refuse_errors
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
-from llm_proxy.relay.withheld import Withheld
 from llm_proxy.wire.answers.reader import AnswerReader
 from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done, Event, Failed
@@ -204,9 +204,9 @@ class _Stream:
         self.face = relay.face
         self.canonical = relay.face.canonical
         #: What was not sent because there is no token yet.
-        self.withheld: Withheld | None = None
+        self.withheld: FirstTokenBuffer | None = None
         if relay.first_token is not None:
-            self.withheld, self.offer, self.canonical = Withheld(), _never, False
+            self.withheld, self.offer, self.canonical = FirstTokenBuffer(), _never, False
         self.reader: AnswerReader | Continuity | None = relay.reader() if relay.face.translates else None
         #: The face's, as it was after the newest write.
         self.retold = relay.face.retold

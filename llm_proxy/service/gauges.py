@@ -16,8 +16,8 @@ from itertools import count as numbers
 
 from handlers.base.gateway import Gateway
 from handlers.base.measuring import known_models, label_of
-from llm_proxy.access.plan import purse
 from llm_proxy.clients.http_server import Server
+from llm_proxy.live.access.plan import purse
 from llm_proxy.routing.standing import standing
 from llm_proxy.telemetry import log as logs
 from llm_proxy.telemetry.metrics import families as f

@@ -47,13 +47,13 @@ from handlers.faces import (
     openai_media,
     openai_responses,
 )
-from llm_proxy.access.books import Books
-from llm_proxy.access.cells import LocalCells
-from llm_proxy.access.meter import Meter
 from llm_proxy.clients.application import GatewayApplication
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
 from llm_proxy.errors import Draining
+from llm_proxy.live.access.accounting import Accounting
+from llm_proxy.live.access.meter import Meter
+from llm_proxy.live.access.shared_counters import LocalCounters
 from llm_proxy.live.background_thread import BackgroundThread
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.last_good import NAME, LastGood
@@ -78,7 +78,7 @@ from llm_proxy.service.surroundings import proxies
 from llm_proxy.service.usage_books import follow_edit, ledger_of, shared_limits
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
-from llm_proxy.telemetry.metrics.sheet import Sheets
+from llm_proxy.telemetry.metrics.shared_values import SharedValues
 from llm_proxy.telemetry.traces.tracer import Tracer
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
@@ -191,9 +191,9 @@ class Service:
             last_good=last_good,
         )
         self.watcher = Watcher(self.registry, settings.watch)
-        self.cells = shared.cells if shared else LocalCells()
+        self.cells = shared.cells if shared else LocalCounters()
         self.cells.give_back(row)  # what whoever had this row before has left behind
-        self.books = Books(
+        self.books = Accounting(
             Meter(self.cells, row),
             ledger_of(settings, shared.memory if shared else None),
             shared=shared_limits(settings, shared.service if shared else ""),
@@ -395,9 +395,9 @@ def guarded_files(settings: Settings, env: Mapping[str, str]) -> tuple[Path, ...
     return (*settings.files, *copy, *(Path(env[name]) for name in ("SSL_CERT_FILE",) if env.get(name)))
 
 
-def metering_of(settings: Settings, sheets: Sheets | None, row: int) -> Metering:
+def metering_of(settings: Settings, sheets: SharedValues | None, row: int) -> Metering:
     """What a process counts, in sheets of its own unless it shares them."""
-    sheets = sheets or Sheets(1, settings.metrics_max_series)
+    sheets = sheets or SharedValues(1, settings.metrics_max_series)
     return Metering(sheets, row, names=settings.metrics_names, keep=settings.metrics_keep)
 
 

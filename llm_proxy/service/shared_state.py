@@ -20,14 +20,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from llm_proxy.access.cells import Cells
+from llm_proxy.live.access.shared_counters import SharedCounters
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import Opened
 from llm_proxy.live.state.reading import Reading, Sources
 from llm_proxy.live.state.snapshot import Snapshot, judge
 from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service.scoreboard import Scoreboard
-from llm_proxy.telemetry.metrics.sheet import Sheets
+from llm_proxy.telemetry.metrics.shared_values import SharedValues
 
 #: Generation, length of the state, SHA-256 of the state.
 _HEAD = struct.Struct("<QQ32s")
@@ -122,10 +122,10 @@ class SharedState:
     opened: Opened
     #: What the workers know of upstreams.
     upstreams: SharedStates
-    sheets: Sheets = field(default_factory=Sheets)
+    sheets: SharedValues = field(default_factory=SharedValues)
     states: SharedSnapshot = field(default_factory=SharedSnapshot)
     #: What limits and budgets count.
-    cells: Cells = field(default_factory=Cells)
+    cells: SharedCounters = field(default_factory=SharedCounters)
     #: Where the ledger of all workers is, if there is no directory for it.
     memory: Path | None = None
     #: By which other machines know this one.

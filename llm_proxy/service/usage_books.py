@@ -19,24 +19,24 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from llm_proxy.access import ledger_tables as tables
-from llm_proxy.access.books import Books
-from llm_proxy.access.cells import Cells
-from llm_proxy.access.ledger import Ledger
-from llm_proxy.access.meter import Meter, Need, Now, really
-from llm_proxy.access.periods import window_start
-from llm_proxy.access.plan import REQUESTS, RUNNING, Bound, Purse, bounds_of, purse
-from llm_proxy.access.rates import SECOND
-from llm_proxy.access.shared import Shared
-from llm_proxy.access.values import Access, Terms
 from llm_proxy.clients.http_server import StartError
+from llm_proxy.live.access import ledger_tables as tables
+from llm_proxy.live.access.accounting import Accounting
+from llm_proxy.live.access.ledger import Ledger
+from llm_proxy.live.access.meter import Meter, Need, Now, really
+from llm_proxy.live.access.periods import window_start
+from llm_proxy.live.access.plan import REQUESTS, RUNNING, Bound, BudgetAccount, bounds_of, purse
+from llm_proxy.live.access.rates import SECOND
+from llm_proxy.live.access.shared import Shared
+from llm_proxy.live.access.shared_counters import SharedCounters
+from llm_proxy.live.access.values import Access, Terms
 from llm_proxy.live.state.snapshot import Snapshot
 from llm_proxy.settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)
 
 #: A budget, when it paid, and how many micro-dollars.
-_Paid = tuple[Purse, float, int]
+_Paid = tuple[BudgetAccount, float, int]
 #: Where memory is found as files, and how our directories are called there.
 _PLACES = ("/dev/shm", tempfile.gettempdir())  # noqa: S108 (a directory of our own, that nobody else may read)
 _OURS, _LOCK = "llm-proxy-usage-", "lock"
@@ -44,7 +44,7 @@ _OURS, _LOCK = "llm-proxy-usage-", "lock"
 _held: list[int] = []
 
 
-def prepare_state(settings: Settings, snapshot: Snapshot, cells: Cells) -> None:
+def prepare_state(settings: Settings, snapshot: Snapshot, cells: SharedCounters) -> None:
     """Make the directory, and fill ``cells`` with what its ledger knows. Raises ``StartError``."""
     access = snapshot.access
     if settings.state is not None:
@@ -146,7 +146,7 @@ def recall(access: Access, ledger: Ledger, meter: Meter) -> None:
                 meter.recall_bound(bound, amount, max(0.0, now.wall - at), now)
 
 
-async def follow_edit(access: Access | None, books: Books) -> None:
+async def follow_edit(access: Access | None, books: Accounting) -> None:
     """Budgets that an edit has made new under their name, period or scope go on with what the ledger knows of their time."""
     if access is None or books.ledger is None or not access.budgets:
         return
@@ -180,9 +180,9 @@ def _spent_of_new(
 def _paid(access: Access, money: Iterable[tuple[float, str, str, int]]) -> list[_Paid]:
     """What each budget has paid, and when: one sum for all its keys at one time."""
     terms = dict(access.keys.values())
-    purses: dict[tuple[str, str], Iterable[Purse]] = {}
+    purses: dict[tuple[str, str], Iterable[BudgetAccount]] = {}
     sums: dict[tuple[bytes, float], int] = {}
-    which: dict[bytes, Purse] = {}
+    which: dict[bytes, BudgetAccount] = {}
     for at, key, team, amount in money:
         if (key, team) not in purses:
             purses[key, team] = _purses(access, terms.get(key), key, team)
@@ -197,7 +197,7 @@ def _limits(access: Access) -> bool:
     return teams or bool(access.models) or any(terms.limits for _, terms in access.keys.values())
 
 
-def _purses(access: Access, terms: Terms | None, key: str, team: str) -> Iterable[Purse]:
+def _purses(access: Access, terms: Terms | None, key: str, team: str) -> Iterable[BudgetAccount]:
     found = access.teams.get(team)
     names = (*(terms.budgets if terms else ()), *(found.budgets if found else ()))
     return [purse(access.budgets[name], key) for name in dict.fromkeys(names)]

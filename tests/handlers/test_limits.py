@@ -13,7 +13,7 @@ import anthropic
 import openai
 import pytest
 
-from llm_proxy.access import ledger_tables as tables
+from llm_proxy.live.access import ledger_tables as tables
 from tests.handlers.kit import COMPLETION, EVENTS
 from tests.support.access_kit import KEYS, bearer, row, write_access
 from tests.support.client import Answer, Connection, request

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_proxy.access.secrets import digest_of, hash_text, new_key
+from llm_proxy.live.access.secrets import digest_of, hash_text, new_key
 
 #: By name; the texts are secrets of this run.
 KEYS = {name: new_key() for name in ("alice", "bob", "carol", "root", "reader", "old")}

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, PlainValidator
 
-from llm_proxy.access.values import KINDS, Kind, Limit
+from llm_proxy.live.access.values import KINDS, Kind, Limit
 from llm_proxy.live.config import checks
 from llm_proxy.live.config.field_types import Strict, checked
 

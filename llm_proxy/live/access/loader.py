@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from llm_proxy.access.values import KINDS, Access, Budget, Limit, Models, Price, Team, Terms
 from llm_proxy.live.access.fields import SECTIONS, BudgetFields, Key, PriceFields, TeamFields, rolling
+from llm_proxy.live.access.values import KINDS, Access, Budget, Limit, Models, Price, Team, Terms
 from llm_proxy.live.config.checks import name as judged_name
 from llm_proxy.live.config.report import ConfigError, ConfigProblem, Report, did_you_mean, located, path_text
 from llm_proxy.wire.json_scan import JsonProblem, Path, scan

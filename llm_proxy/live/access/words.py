@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from llm_proxy.access.values import Access, Budget, Limit, Models, Price, Team, Terms
+from llm_proxy.live.access.values import Access, Budget, Limit, Models, Price, Team, Terms
 from llm_proxy.wire.json_scan import shown
 
 #: What is told of one thing: its fields, as texts; those that are not set are not there.

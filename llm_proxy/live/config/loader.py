@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.live.config.names import read_names, split_reserved
+from llm_proxy.live.config.models_section import read_names, split_reserved
 from llm_proxy.live.config.pem_files import FIELDS, read_pem_files
 from llm_proxy.live.config.placeholders import Placeholders, ReadFile, UnresolvedError
 from llm_proxy.live.config.public_names import MODELS, Names

@@ -14,10 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from llm_proxy.access import market
-from llm_proxy.access.values import Access
-from llm_proxy.live.access import words
+from llm_proxy.live.access import vendor_prices, words
 from llm_proxy.live.access.loader import load_access
+from llm_proxy.live.access.values import Access
 from llm_proxy.live.config.catalog import Catalog
 from llm_proxy.live.config.diff import diff
 from llm_proxy.live.config.loader import ApiType, Config, ConfigError, load_config
@@ -212,7 +211,7 @@ def _access(sources: Sources, reading: Reading, previous: Snapshot | None) -> Ac
         return previous.access
     assert sources.access is not None
     found = load_access(data, sources.access.name)
-    market.prepare()  # here, since it takes a while: a request asks for the price of its model, budget or not
+    vendor_prices.prepare()  # here, since it takes a while: a request asks for the price of its model, budget or not
     return found
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from llm_proxy.telemetry.metrics.families import LAST_FAMILY, SERIES_DROPPED, Family
-from llm_proxy.telemetry.metrics.sheet import Sheets
+from llm_proxy.telemetry.metrics.shared_values import SharedValues
 
 Exemplar = tuple[str, float, float]
 
@@ -32,7 +32,10 @@ Totals = list[dict[str, Total]]
 
 
 def merged(
-    sheets: Sheets, alive: Collection[int], is_old: Callable[[str, float], bool], told: Iterable[Told] = ()
+    sheets: SharedValues,
+    alive: Collection[int],
+    is_old: Callable[[str, float], bool],
+    told: Iterable[Told] = (),
 ) -> Totals:
     """``alive``: the processes that are there; ``is_old`` says of labels and last use whether a series is left out."""
     totals: Totals = [{} for _ in range(LAST_FAMILY + 1)]

@@ -14,7 +14,7 @@ from typing import Any
 
 from llm_proxy.telemetry.metrics import families as f
 from llm_proxy.telemetry.metrics.families import Family, labelled
-from llm_proxy.telemetry.metrics.sheet import EXEMPLAR, Key, Sheet, Writer
+from llm_proxy.telemetry.metrics.shared_values import EXEMPLAR, Key, ProcessValues, Writer
 
 #: Seconds until a bucket's exemplar gives way to a newer one.
 _FRESH = 1.0
@@ -88,7 +88,7 @@ class _Served:
 class Meter:
     """One process's. ``otel``: whether tokens are told as the GenAI conventions do."""
 
-    def __init__(self, sheet: Sheet, *, otel: bool = False) -> None:
+    def __init__(self, sheet: ProcessValues, *, otel: bool = False) -> None:
         self._writer = Writer(sheet, os.getpid())
         self._values = sheet.values
         self._otel = otel

@@ -16,7 +16,7 @@ from llm_proxy.telemetry.metrics.inside import inside
 from llm_proxy.telemetry.metrics.merged import Told, Totals, merged
 from llm_proxy.telemetry.metrics.meter import Meter, gone
 from llm_proxy.telemetry.metrics.page import page
-from llm_proxy.telemetry.metrics.sheet import Key, Sheets
+from llm_proxy.telemetry.metrics.shared_values import Key, SharedValues
 
 #: Numbers of sheets that are read and added up in less than a millisecond.
 _SHORT = 10_000
@@ -30,9 +30,14 @@ class Metering:
     """One process's, in that row of ``sheets``. ``keep``: seconds for which series of removed models stay."""
 
     def __init__(
-        self, sheets: Sheets | None = None, row: int = 0, *, names: Names = "llm_proxy", keep: float = 600.0
+        self,
+        sheets: SharedValues | None = None,
+        row: int = 0,
+        *,
+        names: Names = "llm_proxy",
+        keep: float = 600.0,
     ) -> None:
-        self.sheets = sheets or Sheets(1, 1000)
+        self.sheets = sheets or SharedValues(1, 1000)
         self.meter = Meter(self.sheets.rows[row], otel=names == "otel")
         self.names = names
         self.keep = keep

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from llm_proxy import __main__ as program
-from llm_proxy.access import ledger_tables as tables
-from llm_proxy.access.ledger import Ledger
-from llm_proxy.access.secrets import digest_of, hash_text, mistyped
+from llm_proxy.live.access import ledger_tables as tables
+from llm_proxy.live.access.ledger import Ledger
 from llm_proxy.live.access.loader import load_access
+from llm_proxy.live.access.secrets import digest_of, hash_text, mistyped
 from tests.support.world import put
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "access.md").read_text("utf-8")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.relay.withheld import Withheld, is_token
+from llm_proxy.relay.first_token_buffer import FirstTokenBuffer, is_token
 from llm_proxy.wire.events import Chunk, Comment
 from tests.handlers.kit import chunk
 
@@ -69,11 +69,11 @@ def test_a_token(event: Chunk) -> None:
 
 def test_nothing_is_lost() -> None:
     """What was held back comes with the token, in its order; a beginning without end is bounded."""
-    held = Withheld()
+    held = FirstTokenBuffer()
     assert not held.ends_with([Chunk({"choices": []})], b"a")
     assert not held.ends_with([Comment(b"")], b"b")
     assert held.ends_with([Chunk(chunk({"content": "x"}))], b"c")
     assert held.rest() == b"abc"
-    held = Withheld()
+    held = FirstTokenBuffer()
     assert not held.ends_with([Comment(b"")], b"x" * 60_000)
     assert held.ends_with([Comment(b"")], b"x" * 60_000)

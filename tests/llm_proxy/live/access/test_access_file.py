@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from llm_proxy.access.secrets import digest_of, hash_text, new_key
 from llm_proxy.live.access.edit import EditError, added, edit, removed, rotated
 from llm_proxy.live.access.loader import load_access
 from llm_proxy.live.access.schema import json_schema, render
+from llm_proxy.live.access.secrets import digest_of, hash_text, new_key
 from llm_proxy.live.access.words import changes
 from llm_proxy.live.config.report import ConfigError
 

@@ -19,7 +19,7 @@ from llm_proxy.telemetry.metrics.merged import merged
 from llm_proxy.telemetry.metrics.meter import gone
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.page import TEXT, page, wants_openmetrics
-from llm_proxy.telemetry.metrics.sheet import Sheets
+from llm_proxy.telemetry.metrics.shared_values import SharedValues
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 LADDERS = [family.ladder for family in FAMILIES if family.ladder]
@@ -47,7 +47,7 @@ def values(metering: Metering, *models: str, openmetrics: bool = False) -> dict[
 @given(st.sampled_from(LADDERS), st.lists(st.floats(0, 1e9), max_size=50))
 def test_the_told_buckets_are_exact(ladder: ladders.Ladder, found: list[float]) -> None:
     """Whatever was measured, each bucket holds what is not above its bound, as if there were no finer ones."""
-    metering = Metering(Sheets(1, 1000))
+    metering = Metering(SharedValues(1, 1000))
     family = next(family for family in FAMILIES if family.ladder is ladder)
     labels = tuple("x" for _ in family.labels)
     for value in found:
@@ -80,7 +80,7 @@ def test_percentiles_are_nearly_right(ladder: ladders.Ladder) -> None:
 
 def test_workers_are_added_up_and_their_death_takes_nothing() -> None:
     """A page is of all sheets; a successor goes on where a sheet ended, and a gauge goes with its process."""
-    sheets = Sheets(2, 1000)
+    sheets = SharedValues(2, 1000)
     one, other = Metering(sheets, 0), Metering(sheets, 1)
     for metering in (one, other, other):
         ask(metering)
@@ -104,7 +104,7 @@ def test_workers_are_added_up_and_their_death_takes_nothing() -> None:
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_any_name_is_read_back(model: str, provider: str) -> None:
     """Whatever characters a name has, both formats are sound, and each label says what it should."""
-    metering = Metering(Sheets(1, 1000))
+    metering = Metering(SharedValues(1, 1000))
     now = time.monotonic()
     metering.meter.request("openai", model, provider, 200, now, 1.0, TRACE)
     wanted = tuple(name.encode("utf-8", "replace").decode() for name in (model, provider))
@@ -119,7 +119,7 @@ def test_any_name_is_read_back(model: str, provider: str) -> None:
 
 def test_exemplars_name_traces() -> None:
     """In OpenMetrics a bucket names a trace whose value is in it; the other format has none."""
-    metering = Metering(Sheets(1, 1000))
+    metering = Metering(SharedValues(1, 1000))
     ask(metering)
     found = [
         (sample.exemplar.labels["trace_id"], sample.exemplar.value, float(sample.labels["le"]))
@@ -135,7 +135,7 @@ def test_exemplars_name_traces() -> None:
 
 def test_series_of_removed_models_go() -> None:
     """They stay for a while after their last use, then are told no more, and their places serve others; others' stay."""
-    metering = Metering(Sheets(1, 1000), keep=60)
+    metering = Metering(SharedValues(1, 1000), keep=60)
     now = time.monotonic()
     ask(metering, "old", now=now - 100)
     ask(metering, "fresh", now=now - 10)
@@ -156,7 +156,7 @@ def test_series_of_removed_models_go() -> None:
 
 def test_there_are_never_more_lines_than_allowed() -> None:
     """Requests that have no place count for other models; whatever is left out is counted, and nothing else suffers."""
-    metering = Metering(Sheets(2, 1000), 0)
+    metering = Metering(SharedValues(2, 1000), 0)
     second = Metering(metering.sheets, 1)
     for number in range(300):
         for which in (metering, second) if number % 2 else (metering,):
@@ -191,7 +191,7 @@ def test_there_are_never_more_lines_than_allowed() -> None:
 )
 def test_tokens_are_told_as_far_as_they_were_reported(usage: dict[str, object], told: dict[str, int]) -> None:
     """A type has a row where the upstream has reported a sound number, and none otherwise."""
-    metering = Metering(Sheets(1, 1000))
+    metering = Metering(SharedValues(1, 1000))
     served = metering.meter.request("api", "m", "p", 200, time.monotonic(), 1.0, TRACE)
     metering.meter.tokens(served, usage, time.monotonic())
     found = {
@@ -206,7 +206,7 @@ def test_tokens_are_told_as_far_as_they_were_reported(usage: dict[str, object], 
 @pytest.mark.parametrize("names", ["llm_proxy", "otel"])
 def test_names(names: Names) -> None:
     """With the names of the conventions what they have goes by them, with their labels, and the rest by ours."""
-    metering = Metering(Sheets(1, 1000), names=names)
+    metering = Metering(SharedValues(1, 1000), names=names)
     ask(metering)
     found = {name.partition(" ")[0] for name in values(metering, openmetrics=True)}
 
@@ -240,7 +240,7 @@ def test_which_format_is_wanted(accept: str, wanted: bool) -> None:
 
 def test_what_is_half_written_is_not_read() -> None:
     """A writer that dies while it makes a series leaves the others as they are."""
-    sheets = Sheets(1, 1000)
+    sheets = SharedValues(1, 1000)
     metering = Metering(sheets)
     ask(metering)
     before = values(metering)
@@ -264,7 +264,7 @@ def test_names_with_quotation_marks_are_known() -> None:
 
 def test_a_page_with_nothing_is_a_page() -> None:
     """Before the first request."""
-    sheets = Sheets(1, 1000)
+    sheets = SharedValues(1, 1000)
     text = page(merged(sheets, (), lambda labels, used: False), "llm_proxy", 1000, openmetrics=True).decode()
 
     assert [family.name for family in openmetrics_of(text)] == ["llm_proxy_series_dropped"]

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.access import ledger as ledgers
-from llm_proxy.access import ledger_tables as tables
-from llm_proxy.access.ledger import NAME, Ledger
 from llm_proxy.cli import usage as usage_command
+from llm_proxy.live.access import ledger as ledgers
+from llm_proxy.live.access import ledger_tables as tables
+from llm_proxy.live.access.ledger import NAME, Ledger
 from tests.support.logs import expect_log
 
 NOW = 1_795_000_000.0
@@ -106,7 +106,7 @@ def test_a_broken_file_is_moved_aside(tmp_path: Path) -> None:
     for data in (b"not a database" * 500, b"SQLite format 3\0" + os.urandom(8000)):
         (tmp_path / NAME).write_bytes(data)
         made = Ledger(tmp_path)
-        with expect_log("llm_proxy.access.ledger", "broken"):
+        with expect_log("llm_proxy.live.access.ledger", "broken"):
             made.add(row())
             made._write_all()
         assert count(made) == 1
@@ -124,7 +124,7 @@ def test_a_locked_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     count(made)
     other = sqlite3.connect(tmp_path / NAME, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with expect_log("llm_proxy.access.ledger", "cannot be written") as told:
+    with expect_log("llm_proxy.live.access.ledger", "cannot be written") as told:
         for _ in range(3):
             made.add(row())
             made._write_all()
@@ -144,7 +144,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     count(made)
     pages = made.ask(lambda base: base.execute("PRAGMA page_count").fetchone()[0])
     made.ask(lambda base: base.execute(f"PRAGMA max_page_count = {pages + 2}"))
-    with expect_log("llm_proxy.access.ledger", "cannot be written"):
+    with expect_log("llm_proxy.live.access.ledger", "cannot be written"):
         for _ in range(ledgers.MOST + 5):
             made.add(row(id="x" * 200))
         opened = made._open
@@ -167,8 +167,8 @@ def test_a_full_disk(tmp_path: Path) -> None:
 _WRITER = """
 import sys, time
 from pathlib import Path
-from llm_proxy.access.ledger import Ledger
-from tests.llm_proxy.access.test_ledger import row
+from llm_proxy.live.access.ledger import Ledger
+from tests.llm_proxy.live.access.test_ledger import row
 ledger = Ledger(Path(sys.argv[1]))
 ledger.start()
 number = 0

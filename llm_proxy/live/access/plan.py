@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from llm_proxy.access import market
-from llm_proxy.access.cells import name_of
-from llm_proxy.access.rates import Rate
-from llm_proxy.access.values import Access, Budget, Grant, Kind, Limit, Price
+from llm_proxy.live.access import vendor_prices
+from llm_proxy.live.access.rates import Rate
+from llm_proxy.live.access.shared_counters import name_of
+from llm_proxy.live.access.values import Access, Budget, Grant, Kind, Limit, Price
 from llm_proxy.wire.calls import Deployment
 
 Level = str
@@ -50,7 +50,7 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
+class BudgetAccount:
     """One budget, as it is counted for this key."""
 
     budget: Budget
@@ -65,7 +65,7 @@ class Plan:
     grant: Grant
     model: str
     bounds: tuple[Bound, ...] = ()
-    purses: tuple[Purse, ...] = ()
+    purses: tuple[BudgetAccount, ...] = ()
     price: Price | None = None
     prices: Mapping[str, Price] = field(default_factory=dict, repr=False)
 
@@ -86,16 +86,16 @@ def bounds_of(level: Level, owner: str, limits: tuple[Limit, ...]) -> tuple[Boun
     )
 
 
-def purses_of(access: Access, grant: Grant) -> tuple[Purse, ...]:
+def purses_of(access: Access, grant: Grant) -> tuple[BudgetAccount, ...]:
     """The budgets that pay for this key."""
     names = dict.fromkeys((*grant.terms.budgets, *grant.team.budgets))
     return tuple(purse(access.budgets[name], grant.name) for name in names)
 
 
-def purse(budget: Budget, key: str) -> Purse:
+def purse(budget: Budget, key: str) -> BudgetAccount:
     """A budget that each key has for itself is counted under the key's name."""
     owner = key if budget.each else ""
-    return Purse(budget, owner, name_of("budget", budget.name, owner, budget.per, budget.zone))
+    return BudgetAccount(budget, owner, name_of("budget", budget.name, owner, budget.per, budget.zone))
 
 
 def make_plan(access: Access, grant: Grant, deployment: Deployment) -> Plan:
@@ -113,7 +113,7 @@ def make_plan(access: Access, grant: Grant, deployment: Deployment) -> Plan:
 
 def price_of(prices: Mapping[str, Price], deployment: Deployment) -> Price | None:
     """The file's own price counts before the vendor's."""
-    return prices.get(deployment.name) or market.price_of(deployment)
+    return prices.get(deployment.name) or vendor_prices.price_of(deployment)
 
 
 class Plans:

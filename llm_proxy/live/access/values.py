@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import inf
 from typing import Literal
 
-from llm_proxy.access.patterns import matcher
+from llm_proxy.live.access.patterns import matcher
 
 Kind = Literal["rpm", "tpm", "input_tpm", "output_tpm", "rpd", "tpd", "concurrent"]
 #: In the order in which they are told.

@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm_proxy.access.meter import SHARE, Need, reached, really
-from llm_proxy.access.periods import period, written
-from llm_proxy.access.plan import RUNNING, Bound, Plan, Purse
-from llm_proxy.access.rates import SECOND
 from llm_proxy.errors import BudgetSpent, LimitReached
+from llm_proxy.live.access.meter import SHARE, Need, reached, really
+from llm_proxy.live.access.periods import period, written
+from llm_proxy.live.access.plan import RUNNING, Bound, BudgetAccount, Plan
+from llm_proxy.live.access.rates import SECOND
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class _Wanted:
     words: tuple[str, str, str]
     amount: int
     most: int
-    what: Bound | Purse
+    what: Bound | BudgetAccount
 
 
 class Shared:
@@ -307,7 +307,7 @@ def _wanted(plan: Plan, need: Need, wall: float, *, settled: bool = False) -> li
     return found
 
 
-def _refusal(what: Bound | Purse, wait: float, wall: float) -> LimitReached | BudgetSpent:
+def _refusal(what: Bound | BudgetAccount, wait: float, wall: float) -> LimitReached | BudgetSpent:
     if isinstance(what, Bound):
         return reached(what, int(wait * SECOND))
     budget = what.budget

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from llm_proxy.access.values import Budget
+from llm_proxy.live.access.values import Budget
 
 #: Slices of a rolling window.
 SLICES = 60

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from llm_proxy.access.identity import identify, presented
-from llm_proxy.access.patterns import matcher
-from llm_proxy.access.secrets import DIGITS, digest_of, hash_text, mistyped, new_key, redacted
-from llm_proxy.access.values import Access, Terms
 from llm_proxy.errors import InvalidRequest, KeyRefused
+from llm_proxy.live.access.identity import identify, presented
+from llm_proxy.live.access.patterns import matcher
+from llm_proxy.live.access.secrets import DIGITS, digest_of, hash_text, mistyped, new_key, redacted
+from llm_proxy.live.access.values import Access, Terms
 
 
 def test_a_key_has_its_form() -> None:

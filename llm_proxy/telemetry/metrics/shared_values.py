@@ -2,7 +2,7 @@
 
 Laws: a sheet has one writer; whoever reads sees each number whole. A number is where it counts the moment it is added
 to, so a process that is killed takes none with it, and its successor, which takes the sheet over, goes on from there: no
-counter ever goes back. Sheets are of a fixed size: what does not fit is not taken, and counted. Memory that nobody has
+counter ever goes back. SharedValues are of a fixed size: what does not fit is not taken, and counted. Memory that nobody has
 touched costs nothing.
 """
 
@@ -43,7 +43,7 @@ class Series:
     numbers: list[float]
 
 
-class Sheet:
+class ProcessValues:
     """For at most ``lines`` lines of the page, and a few more that stand for others."""
 
     def __init__(self, lines: int) -> None:
@@ -98,7 +98,7 @@ class Sheet:
 class Writer:
     """The writer of ``sheet``, which may be a predecessor's."""
 
-    def __init__(self, sheet: Sheet, pid: int) -> None:
+    def __init__(self, sheet: ProcessValues, pid: int) -> None:
         self.sheet = sheet
         self.values = sheet.values
         self._lines = 0
@@ -189,12 +189,12 @@ class Writer:
         return bool(old)
 
 
-class Sheets:
+class SharedValues:
     """Those of all processes of one service: ``rows`` of them, each for ``lines`` lines of the page."""
 
     def __init__(self, rows: int = 1, lines: int = 20_000) -> None:
         self.lines = lines
-        self.rows = tuple(Sheet(lines) for _ in range(rows))
+        self.rows = tuple(ProcessValues(lines) for _ in range(rows))
         #: When the service began, in seconds since the epoch.
         self.started = time.time()
         self._asked = mmap.mmap(-1, 8)

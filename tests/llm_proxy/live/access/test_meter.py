@@ -11,15 +11,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llm_proxy.access.cells import HELD, VALUE, Cells, name_of
-from llm_proxy.access.cost import Habits, Tokens, cost, expected_cost, tokens_in, tokens_of
-from llm_proxy.access.limit_headers import duration
-from llm_proxy.access.meter import Meter, Need, Now, Reservation
-from llm_proxy.access.periods import period, slice_width, slices, written
-from llm_proxy.access.plan import Plan, bounds_of, purse
-from llm_proxy.access.rates import SECOND, Rate
-from llm_proxy.access.values import Budget, Grant, Limit, Price, Team, Terms
 from llm_proxy.errors import BudgetSpent, LimitReached, RequestTooLarge
+from llm_proxy.live.access.cost import Habits, Tokens, cost, expected_cost, tokens_in, tokens_of
+from llm_proxy.live.access.limit_headers import duration
+from llm_proxy.live.access.meter import Meter, Need, Now, Reservation
+from llm_proxy.live.access.periods import period, slice_width, slices, written
+from llm_proxy.live.access.plan import Plan, bounds_of, purse
+from llm_proxy.live.access.rates import SECOND, Rate
+from llm_proxy.live.access.shared_counters import HELD, VALUE, SharedCounters, name_of
+from llm_proxy.live.access.values import Budget, Grant, Limit, Price, Team, Terms
 
 GRANT = Grant("alice", Terms(), Team(), None)
 START = datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp()
@@ -35,8 +35,8 @@ def plan_of(*limits: Limit, budgets: tuple[Budget, ...] = (), price: Price | Non
     )
 
 
-def small() -> Cells:
-    return Cells(2, 512)
+def small() -> SharedCounters:
+    return SharedCounters(2, 512)
 
 
 @given(
@@ -290,7 +290,7 @@ def test_warnings_are_told_once() -> None:
 
 def test_a_crowded_page() -> None:
     """What says nothing any more makes room; what is held stays."""
-    cells = Cells(1, 64)
+    cells = SharedCounters(1, 64)
     meter = Meter(cells)
     held = plan_of(Limit("concurrent", 1, 1))
     meter.reserve(held, Need(), at(0))

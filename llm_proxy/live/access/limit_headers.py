@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from llm_proxy.access.plan import Bound
-from llm_proxy.access.rates import SECOND
+from llm_proxy.live.access.plan import Bound
+from llm_proxy.live.access.rates import SECOND
 
 Standing = tuple[Bound, int, int]
 #: Which kinds a dialect's word means.

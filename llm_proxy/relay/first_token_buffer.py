@@ -66,7 +66,7 @@ def _tells(choice: Any) -> bool:
     return any(value not in _EMPTY for name, value in delta.items() if name not in _FORMAL)
 
 
-class Withheld:
+class FirstTokenBuffer:
     """The beginning of one answer."""
 
     __slots__ = ("_kept", "_size")

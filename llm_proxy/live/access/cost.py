@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any, NamedTuple
 
-from llm_proxy.access.values import Price
+from llm_proxy.live.access.values import Price
 
 #: Until so many answers are known, this many tokens are expected.
 _ENOUGH, _EXPECTED = 10, 1024

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from llm_proxy.access import ledger_tables as tables
-from llm_proxy.access.ledger_tables import Row
+from llm_proxy.live.access import ledger_tables as tables
+from llm_proxy.live.access.ledger_tables import Row
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

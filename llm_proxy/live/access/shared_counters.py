@@ -35,7 +35,7 @@ def name_of(*parts: str) -> bytes:
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=_NAME).digest()
 
 
-class Cells:
+class SharedCounters:
     """For ``rows`` workers. Made before ``fork`` and inherited."""
 
     def __init__(self, rows: int = 1, count: int = COUNT) -> None:
@@ -181,7 +181,7 @@ class _Alone:
 _MANY = 500_000
 
 
-class LocalCells(Cells):
+class LocalCounters(SharedCounters):
     """The same for a process that has nobody to share them with: in its own memory, and cheaper."""
 
     def __init__(self) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from llm_proxy.access import market
-from llm_proxy.access.books import Books
-from llm_proxy.access.cost import Tokens
-from llm_proxy.access.values import Access, Grant, Price, Team, Terms
+from llm_proxy.live.access import vendor_prices
+from llm_proxy.live.access.accounting import Accounting
+from llm_proxy.live.access.cost import Tokens
+from llm_proxy.live.access.values import Access, Grant, Price, Team, Terms
 from llm_proxy.wire.calls import Deployment, Timeouts
 
 
@@ -17,23 +17,23 @@ def deployment(host: str, model: str) -> Deployment:
 
 def test_vendors_are_known_by_their_address() -> None:
     """A server of one's own that serves a model of that name costs nothing that anybody knows."""
-    if not market.prepare():
+    if not vendor_prices.prepare():
         pytest.skip("genai-prices is not installed: no vendor's prices are known")
-    found = market.price_of(deployment("https://api.openai.com/v1", "gpt-4o"))
+    found = vendor_prices.price_of(deployment("https://api.openai.com/v1", "gpt-4o"))
     assert isinstance(found, Price)
     assert 0 < found.input < found.output
     assert found.cache_read is not None
     assert found.cache_read < found.input
-    assert market.price_of(deployment("http://127.0.0.1:8000/v1", "gpt-4o")) is None
-    assert market.price_of(deployment("https://api.openai.com/v1", "no-such-model")) is None
-    assert market.price_of(deployment("https://api.openai.com/v1", "")) is None
+    assert vendor_prices.price_of(deployment("http://127.0.0.1:8000/v1", "gpt-4o")) is None
+    assert vendor_prices.price_of(deployment("https://api.openai.com/v1", "no-such-model")) is None
+    assert vendor_prices.price_of(deployment("https://api.openai.com/v1", "")) is None
 
 
 async def test_a_model_costs_what_its_upstream_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     """One public name at two vendors, and one that an edit has moved while the file of the keys stayed: each at its own price."""
     prices = {"http://dear": Price(10, 10), "http://cheap": Price(1, 1)}
-    monkeypatch.setattr(market, "price_of", lambda deployment: prices.get(deployment.api_host))
-    access, grant, books = Access({}), Grant("alice", Terms(), Team(), None), Books()
+    monkeypatch.setattr(vendor_prices, "price_of", lambda deployment: prices.get(deployment.api_host))
+    access, grant, books = Access({}), Grant("alice", Terms(), Team(), None), Accounting()
     dear, cheap, own = (deployment(host, "m") for host in (*prices, "http://own"))
 
     plans = [books.plan(access, grant, row) for row in (dear, cheap, own)]

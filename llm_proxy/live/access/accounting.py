@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from llm_proxy.access.cost import NONE, Habits, Tokens, cost, expected_cost
-from llm_proxy.access.ledger import Ledger
-from llm_proxy.access.meter import Meter, Need, Now, Reservation
-from llm_proxy.access.plan import Plan, Plans, price_of
-from llm_proxy.access.shared import Shared
-from llm_proxy.access.values import Access, Grant, Price
 from llm_proxy.errors import NotAllowed
+from llm_proxy.live.access.cost import NONE, Habits, Tokens, cost, expected_cost
+from llm_proxy.live.access.ledger import Ledger
+from llm_proxy.live.access.meter import Meter, Need, Now, Reservation
+from llm_proxy.live.access.plan import Plan, Plans, price_of
+from llm_proxy.live.access.shared import Shared
+from llm_proxy.live.access.values import Access, Grant, Price
 from llm_proxy.wire.calls import Deployment
 
 log = logging.getLogger("llm_proxy.audit")
@@ -58,7 +58,7 @@ class Charge:
 
 
 @dataclass(slots=True)
-class Books:
+class Accounting:
     """``ledger`` None: nothing is written."""
 
     meter: Meter = field(default_factory=Meter)

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from llm_proxy.access import shared as limits
-from llm_proxy.access.books import Books
-from llm_proxy.access.cells import Cells
-from llm_proxy.access.meter import Meter, Need
-from llm_proxy.access.plan import Plan, bounds_of, purse
-from llm_proxy.access.shared import PATIENCE, Shared
-from llm_proxy.access.values import Budget, Grant, Limit, Price, Team, Terms
 from llm_proxy.errors import BudgetSpent, LimitReached
+from llm_proxy.live.access import shared as limits
+from llm_proxy.live.access.accounting import Accounting
+from llm_proxy.live.access.meter import Meter, Need
+from llm_proxy.live.access.plan import Plan, bounds_of, purse
+from llm_proxy.live.access.shared import PATIENCE, Shared
+from llm_proxy.live.access.shared_counters import SharedCounters
+from llm_proxy.live.access.values import Budget, Grant, Limit, Price, Team, Terms
 from tests.support.logs import expect_log
 from tests.support.loops import wait_until
 
@@ -78,11 +78,11 @@ class Server:
 
 
 @asynccontextmanager
-async def two(folder: Path) -> AsyncIterator[tuple[Server, Books, Books]]:
+async def two(folder: Path) -> AsyncIterator[tuple[Server, Accounting, Accounting]]:
     """Two gateways that have seen each other."""
     server = Server(folder)
     await server.start()
-    made = [Books(Meter(Cells(1, 4096)), shared=Shared(server.url)) for _ in range(2)]
+    made = [Accounting(Meter(SharedCounters(1, 4096)), shared=Shared(server.url)) for _ in range(2)]
     shared = [books.shared for books in made if books.shared is not None]
     try:
         for one in shared:
@@ -100,7 +100,7 @@ def plan_of(*limits: Limit, budgets: tuple[Budget, ...] = ()) -> Plan:
     return Plan(GRANT, "m", bounds_of("key", "alice", limits), purses, Price(1, 1))
 
 
-async def let_in(books: Books, plan: Plan, need: Need = Need(), *, settle: bool = True) -> bool:  # noqa: B008
+async def let_in(books: Accounting, plan: Plan, need: Need = Need(), *, settle: bool = True) -> bool:  # noqa: B008
     """Whether it was; never after long."""
     began = time.monotonic()
     try:
@@ -163,7 +163,7 @@ async def test_away(tmp_path: Path, how: str) -> None:
             server.process.wait()
         else:
             os.kill(server.process.pid, signal.SIGSTOP)
-        with expect_log("llm_proxy.access.shared", "are away") as told:
+        with expect_log("llm_proxy.live.access.shared", "are away") as told:
             found = [
                 await asyncio.gather(*(let_in(books, plan) for _ in range(32))) for books in (one, other)
             ]
@@ -171,7 +171,7 @@ async def test_away(tmp_path: Path, how: str) -> None:
         assert len(told) == 2
         assert one.shared is not None
         assert one.shared.state == "away"
-        with expect_log("llm_proxy.access.shared", "are back|were lost"):
+        with expect_log("llm_proxy.live.access.shared", "are back|were lost"):
             if how == "killed":
                 await server.start()
             else:
@@ -187,7 +187,7 @@ async def test_its_memory_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         before = sum([await let_in(books, plan) for _ in range(15) for books in (one, other)])
         assert before == 20
         server.say("FLUSHALL")
-        with expect_log("llm_proxy.access.shared", "were lost", required=False):
+        with expect_log("llm_proxy.live.access.shared", "were lost", required=False):
             after = sum([await let_in(books, plan) for _ in range(15) for books in (one, other)])
         assert after == 0
 
@@ -198,7 +198,7 @@ async def test_slow(tmp_path: Path) -> None:
     async with two(tmp_path) as (server, one, _):
         server.say("CLIENT", "PAUSE", "3000")
         slow = plan_of(Limit("rpm", 20, 20))
-        with expect_log("llm_proxy.access.shared", "are away", required=False):
+        with expect_log("llm_proxy.live.access.shared", "are away", required=False):
             began = time.monotonic()
             assert await let_in(one, slow)
             assert time.monotonic() - began < PATIENCE + SOON
@@ -207,8 +207,8 @@ async def test_slow(tmp_path: Path) -> None:
 
 async def test_alone_from_the_start(tmp_path: Path) -> None:
     """With nobody seen yet the whole limit is this gateway's."""
-    books = Books(Meter(Cells(1, 4096)), shared=Shared("redis://127.0.0.1:1/0"))
-    with expect_log("llm_proxy.access.shared", "are away"):
+    books = Accounting(Meter(SharedCounters(1, 4096)), shared=Shared("redis://127.0.0.1:1/0"))
+    with expect_log("llm_proxy.live.access.shared", "are away"):
         found = [await let_in(books, plan_of(Limit("rpm", 20, 20))) for _ in range(30)]
     assert sum(found) == 20
     assert books.shared is not None

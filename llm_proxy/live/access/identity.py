@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from llm_proxy.access.secrets import digest_of, mistyped
-from llm_proxy.access.values import Access, Grant, Team, Terms
 from llm_proxy.errors import InvalidRequest, KeyRefused, Problem
+from llm_proxy.live.access.secrets import digest_of, mistyped
+from llm_proxy.live.access.values import Access, Grant, Team, Terms
 
 #: In small letters. OpenAI's and Ollama's clients, Anthropic's, Azure's, Google's.
 HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from llm_proxy.access.values import Price
+from llm_proxy.live.access.values import Price
 from llm_proxy.wire.calls import Deployment
 
 _MILLION = 1_000_000

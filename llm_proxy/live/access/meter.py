@@ -12,12 +12,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from llm_proxy.access.cells import HELD, MARK, PERIOD, UNTIL, VALUE, Cells, LocalCells, Numbers, name_of
-from llm_proxy.access.periods import period, slice_width, slices, window_start, written
-from llm_proxy.access.plan import READ, REQUESTS, RUNNING, WRITTEN, Bound, Counts, Plan, Purse
-from llm_proxy.access.rates import SECOND
-from llm_proxy.access.values import Budget
 from llm_proxy.errors import BudgetSpent, LimitReached, NotAllowed, RequestTooLarge
+from llm_proxy.live.access.periods import period, slice_width, slices, window_start, written
+from llm_proxy.live.access.plan import READ, REQUESTS, RUNNING, WRITTEN, Bound, BudgetAccount, Counts, Plan
+from llm_proxy.live.access.rates import SECOND
+from llm_proxy.live.access.shared_counters import (
+    HELD,
+    MARK,
+    PERIOD,
+    UNTIL,
+    VALUE,
+    LocalCounters,
+    Numbers,
+    SharedCounters,
+    name_of,
+)
+from llm_proxy.live.access.values import Budget
 
 #: One reservation takes at most this part of a limit or a budget for what may be written.
 SHARE = 4
@@ -25,7 +35,7 @@ SHARE = 4
 _PERIODS = 10_000
 
 _Taken = tuple[Bound, int, Numbers]
-_Paid = tuple[Purse, int, Numbers]
+_Paid = tuple[BudgetAccount, int, Numbers]
 
 
 class Need(NamedTuple):
@@ -68,8 +78,8 @@ class Reservation:
 class Meter:
     """The counters of one service, as the worker ``row`` counts them."""
 
-    def __init__(self, cells: Cells | None = None, row: int = 0) -> None:
-        self._cells = cells or LocalCells()
+    def __init__(self, cells: SharedCounters | None = None, row: int = 0) -> None:
+        self._cells = cells or LocalCounters()
         self._row = row
         #: By budget, the period that it was in last: when it began and ends.
         self._periods: dict[bytes, tuple[int, int]] = {}
@@ -117,7 +127,7 @@ class Meter:
         taken.bounds, taken.purses = bounds, purses
         return taken
 
-    def _paid(self, purse: Purse, plan: Plan, need: Need, now: Now, weight: int) -> _Paid:
+    def _paid(self, purse: BudgetAccount, plan: Plan, need: Need, now: Now, weight: int) -> _Paid:
         """What that budget reserves. Raises ``BudgetSpent`` or ``NotAllowed``."""
         budget, amount = purse.budget, need.cost
         if plan.price is None and budget.unpriced == "deny":
@@ -170,23 +180,23 @@ class Meter:
         numbers = self._cells.peek(bound.cell)
         return *_left(bound, numbers, now), numbers[HELD]
 
-    def seen_purse(self, purse: Purse, now: Now) -> tuple[int, int]:
+    def seen_purse(self, purse: BudgetAccount, now: Now) -> tuple[int, int]:
         """What of a budget is spent and reserved; for whoever looks on."""
         numbers = self._cells.peek(purse.cell)
         current = numbers[PERIOD] >= window_start(purse.budget, now.wall)
         return numbers[VALUE] if current else 0, numbers[HELD]
 
-    def purse(self, purse: Purse, now: Now) -> tuple[int, int]:
+    def purse(self, purse: BudgetAccount, now: Now) -> tuple[int, int]:
         """What of the budget is spent, and what is reserved."""
         with self._cells.alone():
             numbers = self._purse(purse, now)
         return numbers[VALUE], numbers[HELD]
 
-    def is_new(self, purse: Purse) -> bool:
+    def is_new(self, purse: BudgetAccount) -> bool:
         """Whether nothing was ever counted for that budget."""
         return not any(self._cells.peek(purse.cell))
 
-    def recall(self, purse: Purse, amount: int, at: float, now: Now) -> None:
+    def recall(self, purse: BudgetAccount, amount: int, at: float, now: Now) -> None:
         """What was spent before this process began."""
         with self._cells.alone():
             numbers = self._purse(purse, now)
@@ -201,7 +211,7 @@ class Meter:
             numbers[VALUE] = numbers[UNTIL] = bound.rate.after(numbers[VALUE], at, amount)
             self._cells.write(bound.cell, numbers)
 
-    def _purse(self, purse: Purse, now: Now) -> Numbers:
+    def _purse(self, purse: BudgetAccount, now: Now) -> Numbers:
         """The budget's cell, as it is in the period of now."""
         budget = purse.budget
         numbers = self._cells.numbers(purse.cell, now.steady)
@@ -220,7 +230,7 @@ class Meter:
             self._cells.write(purse.cell, numbers)
         return numbers
 
-    def _spend(self, purse: Purse, numbers: Numbers, amount: int, now: Now) -> None:
+    def _spend(self, purse: BudgetAccount, numbers: Numbers, amount: int, now: Now) -> None:
         budget = purse.budget
         numbers[VALUE] = max(0, numbers[VALUE] + amount)
         self._cells.write(purse.cell, numbers)
@@ -236,11 +246,11 @@ class Meter:
             found[UNTIL] = now.steady + int((end - now.wall + budget.rolling) * SECOND)
             self._cells.write(part, found)
 
-    def _window(self, purse: Purse, start: int, now: Now) -> int:
+    def _window(self, purse: BudgetAccount, start: int, now: Now) -> int:
         """What the slices of a rolling window hold together."""
         return sum(amount for _, amount in self._slices(purse, start, now))
 
-    def _slices(self, purse: Purse, start: int, now: Now) -> list[tuple[int, int]]:
+    def _slices(self, purse: BudgetAccount, start: int, now: Now) -> list[tuple[int, int]]:
         """When each slice began, and what was spent in it; the oldest first."""
         width = slice_width(purse.budget)
         found = []
@@ -251,14 +261,14 @@ class Meter:
                 found.append((begun, numbers[VALUE]))
         return found
 
-    def _spent(self, purse: Purse, now: Now) -> BudgetSpent:
+    def _spent(self, purse: BudgetAccount, now: Now) -> BudgetSpent:
         budget = purse.budget
         at = written(self._resets(purse, now), budget.zone)
         whose = f" of key {purse.owner}" if purse.owner else ""
         text = f"budget {budget.name}{whose} is spent: {_usd(budget.limit)} per {budget.per}; there is more at {at}"
         return BudgetSpent(text, at)
 
-    def _resets(self, purse: Purse, now: Now) -> float:
+    def _resets(self, purse: BudgetAccount, now: Now) -> float:
         """When the period ends, or when enough has left the window that something fits."""
         budget = purse.budget
         start, end = period(budget, now.wall)
@@ -323,7 +333,7 @@ def reached(bound: Bound, wait: int) -> LimitReached:
     return LimitReached(text, seconds)
 
 
-def _warn(taken: Reservation, purse: Purse, numbers: Numbers) -> None:
+def _warn(taken: Reservation, purse: BudgetAccount, numbers: Numbers) -> None:
     """Whether the budget is above one of its shares, and whether that is new."""
     budget: Budget = purse.budget
     if not budget.limit:
