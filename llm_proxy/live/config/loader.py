@@ -3,7 +3,7 @@
 Laws: pure but for the injected ``read_file``; problems are reported together (the first of them, and a count), each with line, column, path and
 what is allowed; no value of the document, the environment or a secret file is ever part of one; an input either
 loads or raises ``ConfigError``, nothing else. What the file means is in ``fields``, ``rows``
-(defaults and merging) and ``names`` (``$models``).
+(defaults and merging) and ``models_section`` (``$models``).
 """
 
 from __future__ import annotations
