@@ -36,6 +36,7 @@ DISTRIBUTIONS = {
     "pydantic_core": "pydantic",
     "pythonjsonlogger": "python-json-logger",
     "backports": "backports-zstd",
+    "yaml": "PyYAML",
 }
 #: Modules that newer Pythons have themselves.
 NEWER = {"compression"}
@@ -198,7 +199,7 @@ def test_every_import_is_declared(built: Built) -> None:
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add((node.module or "").partition(".")[0])
     foreign = imported - sys.stdlib_module_names - NEWER - set(PACKAGES)
-    chosen = ('extra == "prices"', 'extra == "shared"')
+    chosen = tuple(f'extra == "{name}"' for name in ("prices", "shared", "import"))
     runtime = {
         canonicalize_name(r.name)
         for r in built.requirements()
