@@ -14,12 +14,14 @@ from typing import Any, ClassVar
 
 from handlers.base.gate import Needs
 from handlers.base.handler import BaseHandler
+from handlers.base.signed_in import from_our_page
 from handlers.console.base import ConsoleHandler, Role, is_open_to, may_write
 from llm_proxy.console.activity import KEPT
 from llm_proxy.console.finished import Request, matches, newest, of_ledger
 from llm_proxy.console.history import STEP, merged, points
 from llm_proxy.errors import GatewayError, InvalidRequest, NotAllowed, NotFound, Problem, Unavailable
 from llm_proxy.live.access import ledger_tables as tables
+from llm_proxy.live.access.identity import presented
 
 audit = logging.getLogger("llm_proxy.audit")
 
@@ -125,6 +127,10 @@ class StopHandler(BaseHandler):
             return error
         if self.verdict is not None and self.verdict.preflight:
             return None
+        sent = self.request.headers.by_name()
+        page = sent.get("sec-fetch-site", "none") != "none" or "origin" in sent
+        if page and next(presented(sent), None) is None and not from_our_page(self):
+            return NotAllowed("a page that may ask models may not stop requests")
         if self.snapshot.access is None and not is_open_to(self):
             return NotAllowed("without keys this is for whoever is on the gateway's own machine")
         return None if may_write(self) else NotAllowed('this takes a key with "admin": "write"')
