@@ -17,7 +17,6 @@ from benchmarks.processes import Target, gateway, upstream
 from benchmarks.questions import question
 from benchmarks.table import GATEWAY, Row
 from llm_proxy.relay.offload import Offload
-from llm_proxy.telemetry.metrics import families
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.shared_values import SharedValues
 

@@ -45,7 +45,11 @@ class ResponseWriter:
             fields, count, length = headers.lines()
         else:
             pairs = list(headers.get_all())
-            fields, count, length = "\r\n".join(map(": ".join, pairs)), len(pairs), headers.get("Content-Length")
+            fields, count, length = (
+                "\r\n".join(map(": ".join, pairs)),
+                len(pairs),
+                headers.get("Content-Length"),
+            )
         further = ""
         if code == 204 or code == 304 or request.method == "HEAD":
             self._left = 0

@@ -17,7 +17,6 @@ from typing import Any
 from pydantic_core import to_json
 from pythonjsonlogger.json import JsonFormatter
 
-
 #: Longest text of one field, in characters. A hostile path or model name must not fill the disk.
 MAX_FIELD = 2_000
 #: Most items of a list or an object in a field, and how deep they may lie in each other.

@@ -157,7 +157,9 @@ class Outlet:
             self._sink.close()
 
 
-def write(records: Sequence[logging.LogRecord | str], form: logging.Formatter, outlets: Sequence[Outlet]) -> None:
+def write(
+    records: Sequence[logging.LogRecord | str], form: logging.Formatter, outlets: Sequence[Outlet]
+) -> None:
     """Write ``records``, or what is a line already, to each of ``outlets``; whatever fails is counted."""
     lines = []
     for record in records:
