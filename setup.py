@@ -27,9 +27,14 @@ RUNTIME = [
 PRICES = ["genai-prices>=0.2,<1"]
 #: Limits that several machines hold together, by Redis or Valkey.
 SHARED = ["redis>=5,<9"]
+#: The documentation site (``make docs``), in an environment of its own.
+DOCS = ["mkdocs-material>=9.7,<10"]
+#: Configurations of other programs that are YAML, for `llm-proxy import`.
+IMPORT = ["PyYAML>=6,<7"]
 TEST = [
     *PRICES,
     *SHARED,
+    *IMPORT,
     "pytest>=8,<10",  # pytest-tornasync uses what pytest 10 removes
     "pytest-tornasync>=0.6.0.post2",
     "pytest-xdist>=3.6",  # the suite in as many processes as there are cores
@@ -99,7 +104,14 @@ setup(
     package_data={name: ["py.typed"] for name in PACKAGES},
     data_files=shared_data(),
     install_requires=RUNTIME,
-    extras_require={"prices": PRICES, "shared": SHARED, "test": TEST, "dev": TEST + DEV},
+    extras_require={
+        "prices": PRICES,
+        "shared": SHARED,
+        "import": IMPORT,
+        "docs": DOCS,
+        "test": TEST,
+        "dev": TEST + DEV,
+    },
     entry_points={"console_scripts": ["llm-proxy = llm_proxy.__main__:main"]},
     classifiers=[
         "Environment :: Web Environment",

@@ -139,7 +139,12 @@ class Settings(BaseModel):
         "file mode of a Unix socket, three octal digits such as 660: who may write to it may connect",
         pattern=r"^(0o?)?[0-7]{3}$",
     )
-    port: int = _set(8080, "a port from 0 to 65535; 0 picks a free one", ge=0, le=65535)
+    port: int = _set(
+        8080,
+        "a port from 0 to 65535; 0 picks a free one; empty = 8080, or the next that is free",
+        ge=0,
+        le=65535,
+    )
     ollama_port: int | None = _set(
         None,
         "a port from 0 to 65535, other than the main one, for Ollama's API at the root; 0 picks a free one; empty = none",
@@ -286,6 +291,11 @@ class Settings(BaseModel):
     upstream_idle: float = _seconds(4.0, "an idle upstream connection is kept for")
     watch: Watch = _set("auto", "auto, inotify or poll: how file changes are noticed")
     last_good: Path | None = _set(None, "a directory for a copy of the last good configuration; empty = none")
+
+    @property
+    def port_asked(self) -> bool:
+        """Whether somebody named the port, and wants no other."""
+        return "port" in self.model_fields_set
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -36,6 +36,7 @@ DISTRIBUTIONS = {
     "pydantic_core": "pydantic",
     "pythonjsonlogger": "python-json-logger",
     "backports": "backports-zstd",
+    "yaml": "PyYAML",
 }
 #: Modules that newer Pythons have themselves.
 NEWER = {"compression"}
@@ -198,7 +199,7 @@ def test_every_import_is_declared(built: Built) -> None:
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add((node.module or "").partition(".")[0])
     foreign = imported - sys.stdlib_module_names - NEWER - set(PACKAGES)
-    chosen = ('extra == "prices"', 'extra == "shared"')
+    chosen = tuple(f'extra == "{name}"' for name in ("prices", "shared", "import"))
     runtime = {
         canonicalize_name(r.name)
         for r in built.requirements()
@@ -220,13 +221,14 @@ def pins(name: str) -> dict[str, list[Requirement]]:
 
 
 def test_pins_fulfil_the_requirements(built: Built) -> None:
-    """requirements.txt and requirements-dev.txt pin one exact version of all that setup.py asks for, as it asks."""
+    """The requirements files pin one exact version of all that setup.py asks for, as it asks."""
     for requirement in built.requirements():
         name = canonicalize_name(requirement.name)
         runtime = "extra" not in str(requirement.marker)
+        extra = "requirements-docs.txt" if '"docs"' in str(requirement.marker) else "requirements-dev.txt"
         for pin in [
             *(pins("requirements.txt")[name] if runtime else []),
-            *pins("requirements-dev.txt")[name],
+            *pins(extra)[name],
         ]:
             (exact,) = pin.specifier
             assert ("==", True) == (exact.operator, exact.version in requirement.specifier), str(requirement)
@@ -240,7 +242,7 @@ def test_tests_run_with_what_is_shipped() -> None:
     assert runtime == {name: dev[name] for name in runtime}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-docs.txt"])
 def test_pins_have_hashes_and_name_no_index(name: str) -> None:
     """Each pin carries hashes, so no index can slip in another file; none is bound to one index."""
     text = (ROOT / name).read_text("utf-8")

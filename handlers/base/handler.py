@@ -423,7 +423,7 @@ class BaseHandler(BodyHandler):
             for name, value in fields.items():  # hardly ever is there one
                 if type(value) is str and KEY_PREFIX in value:
                     fields[name] = redacted(value)
-        access_log.handle(logs.AccessRecord(fields))
+        logs.access(fields)
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
         """The request has ended with ``status`` (a broken answer's is that of its error), after so many seconds; ``ended``:

@@ -7,6 +7,7 @@ reads files, and changes none.
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import sys
@@ -25,6 +26,18 @@ from providers.anthropic.models import DEFAULT_MAX_TOKENS, known_limit
 
 #: Seconds that the running gateway may take.
 _PATIENCE = 10.0
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What stands behind ``llm-proxy check``."""
+    parser.add_argument("--models-config", metavar="FILE", help="the model configuration to judge")
+    parser.add_argument("--prompts-dir", metavar="DIR", help="the prompt directory to judge")
+    parser.add_argument("--access", metavar="FILE", help="the file of the keys to judge")
+    parser.add_argument(
+        "--against",
+        metavar="URL",
+        help="a running gateway: show what the edit would change there",
+    )
 
 
 def check(flags: Mapping[str, str]) -> int:

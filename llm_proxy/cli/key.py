@@ -29,7 +29,7 @@ from llm_proxy.telemetry import log as logs
 log = logging.getLogger("llm_proxy.audit")
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
+def add_flags(parser: argparse.ArgumentParser) -> None:
     """What stands behind ``llm-proxy key``."""
     commands = parser.add_subparsers(dest="what", required=True, metavar="new | rotate | list | remove")
     for what, text in (
