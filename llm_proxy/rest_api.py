@@ -41,6 +41,8 @@ from llm_proxy.service.server import Service, check_layout, last_good_of, source
 from llm_proxy.service.shared_state import SharedState
 from llm_proxy.service.signals import serve_alone, serve_as_worker
 from llm_proxy.service.systemd import Manager
+from llm_proxy.service.takeover import Predecessor
+from llm_proxy.service.upgrade import Start, Upgrade
 from llm_proxy.service.usage_books import memory_of_workers, prepare_state
 from llm_proxy.service.workers import Supervisor
 from llm_proxy.settings import (
@@ -75,16 +77,24 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(flags: dict[str, str]) -> int:
     """Serve; returns the exit status."""
     _have_standard_streams()
+    before = None
     try:
-        status = _run_service(flags)
+        start = Start.of_this()
+        before = Predecessor.of(os.environ)
+        status = _run_service(flags, start, before)
+    except StartError as error:
+        status = _die(str(error), 1)
     except Exception as error:  # noqa: BLE001 (nobody is helped by a traceback; where it was stands in the line)
         status = _die(_in_a_line(error), 1)
+    if before is not None and status:
+        before.failed("; ".join(_told))
     if not logs.stop():
         os._exit(status)  # nobody reads our log, and must not keep us from ending
     return status
 
 
-def _run_service(flags: dict[str, str]) -> int:
+def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None) -> int:
+    """``start``: how this process was started; ``before``: the program in whose place it comes."""
     env = dict(environment())
     try:
         settings = Settings.read(env, flags)
@@ -102,7 +112,7 @@ def _run_service(flags: dict[str, str]) -> int:
     count = settings.workers or _cores()
     try:
         check_descriptors()
-        manager = Manager.of(os.environ)
+        manager = before.manager if before else Manager.of(os.environ)
     except StartError as error:
         return _die(str(error), 1)
     try:
@@ -122,11 +132,11 @@ def _run_service(flags: dict[str, str]) -> int:
     try:
         check_layout()
         if count > 1:
-            return _serve_with_workers(settings, env, count, manager)
-        _run(_serve(settings, env, manager))
+            return _serve_with_workers(settings, env, count, manager, start, before)
+        _run(_serve(settings, env, manager, start, before))
     except (ConfigError, OSError) as error:
         for line in problem_lines(error):
-            print(f"llm-proxy: {line}", file=sys.stderr)
+            _die(line, 1)
         return 1
     except StartError as error:
         return _die(str(error), 1)
@@ -135,21 +145,34 @@ def _run_service(flags: dict[str, str]) -> int:
     return 0
 
 
-async def _serve(settings: Settings, env: Mapping[str, str], manager: Manager) -> None:
-    service = Service(settings, env)
+async def _serve(
+    settings: Settings,
+    env: Mapping[str, str],
+    manager: Manager,
+    start: Start,
+    before: Predecessor | None,
+) -> None:
+    service = Service(settings, env, generations=before.generations() if before else None)
     prepare_state(settings, service.registry.current, service.cells)
-    listeners = Listeners.open(settings, manager.passed)
+    listeners = Listeners.open(settings, manager.passed, before.files if before else ())
     try:
-        await serve_alone(service, listeners, manager)
+        await serve_alone(service, listeners, manager, start, before)
     finally:
         listeners.remove_files()
 
 
-def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, manager: Manager) -> int:
+def _serve_with_workers(
+    settings: Settings,
+    env: Mapping[str, str],
+    count: int,
+    manager: Manager,
+    start: Start,
+    before: Predecessor | None,
+) -> int:
     """Be the parent of ``count`` workers until told to stop."""
     if not (hasattr(os, "memfd_create") and hasattr(signal, "sigtimedwait")):
         raise StartError(f"{PREFIX}WORKERS: more than one process needs Linux")
-    generations = Generations()
+    generations = before.generations() if before else Generations()
     opened = open_state(sources_of(settings, env), last_good_of(settings), generations)
     shared = SharedState(
         Scoreboard(count),
@@ -162,7 +185,7 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
     )
     prepare_state(settings, opened.snapshot, shared.cells)
     certificate = Certificate.of(settings)
-    listeners = Listeners.open(settings, manager.passed)
+    listeners = Listeners.open(settings, manager.passed, before.files if before else ())
     # Each worker holds the reading end. Nobody but the parent holds the other: it closes when the parent is gone.
     alive, end = os.pipe()
     turn = os.memfd_create("llm-proxy-log")
@@ -187,6 +210,8 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
             "models": len(opened.snapshot.models),
         }
         log.info("listening", extra={**listeners.urls(settings.ep_prefix), **facts})
+        if before is not None:
+            before.ready()
 
     gc.collect()
     gc.freeze()  # a collection in a worker would touch, and so copy, every page that is shared with the parent
@@ -195,7 +220,10 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
     # While workers go on as lame ducks, clients still find them by the files.
     stop = listeners.close_sockets if duck else listeners.close
     try:
-        supervisor = Supervisor(shared.board, work, settings.drain_seconds, on_up, stop, duck, reports)
+        upgrade = Upgrade(listeners, manager, start)
+        supervisor = Supervisor(
+            shared.board, work, settings.drain_seconds, on_up, stop, duck, reports, upgrade
+        )
         supervisor.on_end = shared.upstreams.clear
         return supervisor.run()
     finally:
@@ -214,7 +242,8 @@ async def _work(
     certificate: Certificate | None,
 ) -> None:
     service = Service(settings, env, shared, row, certificate)
-    await serve_as_worker(service, listeners, parent, lambda: shared.board.stopping)
+    board = shared.board
+    await serve_as_worker(service, listeners, parent, lambda: board.stopping, lambda: board.replaced)
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
@@ -255,7 +284,12 @@ def _in_a_line(error: Exception) -> str:
     return f"an unforeseen error: {type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
 
 
+#: What was said about a start that has failed.
+_told: list[str] = []
+
+
 def _die(message: str, status: int) -> int:
+    _told.append(message)
     print(f"llm-proxy: {message}", file=sys.stderr)
     return status
 
