@@ -1,0 +1,143 @@
+"""What a start does for somebody who has configured nothing: looks for model servers on this machine, runs the local model
+if that was asked for, and says what was found and what to do next.
+
+Laws: the service listens first, and none of this delays it. With a configuration of one's own nothing is looked for; the
+local model, asked for by ``--local``, is served beside it. One process of the service does all this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from llm_proxy.live.config.shipped import is_shipped
+from llm_proxy.live.state.registry import Registry, Snapshot
+from llm_proxy.service.beside import Beside
+from llm_proxy.service.discovery import cloud
+from llm_proxy.service.discovery.discovery import Discovery, server_facts
+from llm_proxy.service.discovery.report import Found, Next, curl, facts, table
+from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.local_model.packages import MODEL, LocalFiles
+from llm_proxy.service.local_model.process import LocalModel
+from llm_proxy.settings import Settings
+from llm_proxy.telemetry.log import say
+
+log = logging.getLogger(__name__)
+
+
+class FirstMinute:
+    """``start()`` and ``stop()`` on the event loop. ``local``: the files of the local model, or why it cannot run; None: it was
+    not asked for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        env: Mapping[str, str],
+        registry: Registry,
+        beside: Beside,
+        local: LocalFiles | str | None = None,
+    ) -> None:
+        self._settings, self._registry, self._beside = settings, registry, beside
+        self.model = LocalModel(local) if isinstance(local, LocalFiles) else None
+        self._local_problem = local if isinstance(local, str) else ""
+        shipped = is_shipped(registry.current.reading.data) and not registry.on_last_good
+        self._keys = cloud.keys_in(env) if shipped and settings.discover is not False else ()
+        ports = settings.discover if isinstance(settings.discover, tuple) else ()
+        self.discovery = Discovery(ports, env) if shipped and settings.discover is not False else None
+        self._cloud = cloud.rows_of(self._keys) if settings.with_cloud else {}
+        self._where = Next("")
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, listeners: Listeners) -> None:
+        """Begin."""
+        url = str(listeners.urls(self._settings.ep_prefix)["url"])
+        keys = self._registry.current.access is not None
+        console = getattr(self._settings, "console", False)
+        origin = url.removesuffix(self._settings.ep_prefix) if url.startswith("http") else ""
+        self._where = Next(url, f"{origin}/console" if console and origin else "", keys)
+        if self._settings.with_cloud and self.discovery is None:
+            log.warning("with_cloud means nothing beside a configuration of your own")
+        if self.model is not None:
+            self.model.on_change = self._local_changed
+            self.model.start()
+        if self.discovery is not None:
+            self.discovery.on_change = self._found_changed
+        if self.discovery is not None or self.model is not None or self._local_problem:
+            self._registry.on_swap.append(self._on_swap)
+            self._task = asyncio.get_running_loop().create_task(self._begin(listeners.ports))
+
+    def stop(self) -> None:
+        """End what was begun."""
+        if self._task is not None:
+            self._task.cancel()
+        if self.discovery is not None:
+            self.discovery.stop()
+        if self.model is not None:
+            self.model.stop()
+
+    def _on_swap(self, snapshot: Snapshot) -> None:
+        if self.discovery is not None and not is_shipped(snapshot.reading.data):
+            self.discovery.stop()
+            self.discovery = None
+            log.info("the configuration is yours now: model servers are not looked for any more")
+
+    async def _begin(self, own: frozenset[int]) -> None:
+        looking = self.discovery
+        try:
+            if looking is not None:
+                await looking.first(own)
+                if self._cloud and not looking.known:
+                    self._found_changed({})
+            if self.model is not None:
+                await self.model.settled.wait()
+            self._tell(looking)
+        except Exception:  # the service goes on without it
+            log.exception("model servers on this machine could not be looked for")
+        if self.discovery is not None:
+            self._beside.change(found=self._providers({}) if not looking else None)
+            self.discovery.go_on()
+
+    def _providers(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        return {**found, **{name: row for name, row in self._cloud.items() if name not in found}}
+
+    def _found_changed(self, providers: Mapping[str, Any]) -> None:
+        self._beside.change(found=self._providers(providers), report=facts(self._found()))
+
+    def _local_changed(self) -> None:
+        assert self.model is not None
+        self._beside.change(local=self.model.providers())
+
+    def _found(self) -> Found:
+        looking, model = self.discovery, self.model
+        up = model is not None and bool(model.url)
+        problem = self._local_problem or (model.problem if model is not None and not up else "")
+        return Found(
+            known=looking.known if looking else {},
+            keys=self._keys,
+            with_cloud=self._settings.with_cloud,
+            local=MODEL if up else "",
+            local_problem=problem,
+            notes=(looking.note,) if looking and looking.note else (),
+        )
+
+    def _tell(self, looking: Discovery | None) -> None:
+        """Say what there is, and what to do next."""
+        found = self._found()
+        if looking is not None or self.model is not None:
+            self._beside.change(report=facts(found))
+        if self._settings.log_format != "json":
+            say(table(found, self._where, looked=looking is not None))
+            return
+        for one in found.servers:
+            log.info("model server found", extra=server_facts(one))
+        for other in facts(found)["unused"]:
+            log.info("a port is not used", extra=other)
+        for key in found.keys:
+            used = self._settings.with_cloud and not key.reason
+            log.info("a key is available", extra={"variable": key.variable, "used": used})
+        if found.local_problem:
+            log.warning("no local model", extra={"problem": found.local_problem})
+        tried = " ".join(line.strip().removesuffix(" \\") for line in curl(found.model, self._where))
+        log.info("try it", extra={"model": found.model, "curl": tried, "console": self._where.console or None})
