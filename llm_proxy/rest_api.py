@@ -35,6 +35,8 @@ from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service import surroundings
 from llm_proxy.service.certificate_watch import Certificate
 from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.local_model.install import local_files
+from llm_proxy.service.local_model.packages import LocalFiles
 from llm_proxy.service.manager_reports import ParentReports
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.server import Service, check_layout, last_good_of, sources_of
@@ -64,11 +66,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     for name, field in Settings.model_fields.items():
         if name != "minimum":  # an acknowledgement is given in the environment
             flag = "--" + name.replace("_", "-")
+            # A flag that means yes or no needs no value to mean yes.
+            optional: dict[str, Any] = {"nargs": "?", "const": "1"} if field.default in (True, False) else {}
             parser.add_argument(
                 flag,
                 dest=name,
                 metavar="VALUE",
                 help=(field.description or "").replace("%", "%%"),
+                **optional,
             )
 
 
@@ -99,6 +104,7 @@ def _run_service(flags: dict[str, str]) -> int:
         about_env = list(surroundings.warnings(env))
     except SettingsError as error:
         return _die(str(error), 2)
+    local = local_files(_show) if settings.local else None
     count = settings.workers or _cores()
     try:
         check_descriptors()
@@ -122,8 +128,8 @@ def _run_service(flags: dict[str, str]) -> int:
     try:
         check_layout()
         if count > 1:
-            return _serve_with_workers(settings, env, count, manager)
-        _run(_serve(settings, env, manager))
+            return _serve_with_workers(settings, env, count, manager, local)
+        _run(_serve(settings, env, manager, local))
     except (ConfigError, OSError) as error:
         for line in problem_lines(error):
             print(f"llm-proxy: {line}", file=sys.stderr)
@@ -135,8 +141,10 @@ def _run_service(flags: dict[str, str]) -> int:
     return 0
 
 
-async def _serve(settings: Settings, env: Mapping[str, str], manager: Manager) -> None:
-    service = Service(settings, env)
+async def _serve(
+    settings: Settings, env: Mapping[str, str], manager: Manager, local: LocalFiles | str | None
+) -> None:
+    service = Service(settings, env, local=local)
     prepare_state(settings, service.registry.current, service.cells)
     listeners = Listeners.open(settings, manager.passed)
     try:
@@ -145,7 +153,13 @@ async def _serve(settings: Settings, env: Mapping[str, str], manager: Manager) -
         listeners.remove_files()
 
 
-def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, manager: Manager) -> int:
+def _serve_with_workers(
+    settings: Settings,
+    env: Mapping[str, str],
+    count: int,
+    manager: Manager,
+    local: LocalFiles | str | None,
+) -> int:
     """Be the parent of ``count`` workers until told to stop."""
     if not (hasattr(os, "memfd_create") and hasattr(signal, "sigtimedwait")):
         raise StartError(f"{PREFIX}WORKERS: more than one process needs Linux")
@@ -172,7 +186,7 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             logs.setup(settings.log_level, str(settings.log_format), settings.log_filename, turn=turn)
-            _run(_work(settings, env, shared, row, listeners, alive, certificate))
+            _run(_work(settings, env, shared, row, listeners, alive, certificate, local))
         except Exception:  # the parent sees the exit status; why stands in the log
             log.exception("the worker failed")
             return 1
@@ -212,8 +226,9 @@ async def _work(
     listeners: Listeners,
     parent: int,
     certificate: Certificate | None,
+    local: LocalFiles | str | None,
 ) -> None:
-    service = Service(settings, env, shared, row, certificate)
+    service = Service(settings, env, shared, row, certificate, local)
     await serve_as_worker(service, listeners, parent, lambda: shared.board.stopping)
 
 
@@ -253,6 +268,10 @@ def _in_a_line(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     text = str(error).partition("\n")[0][:300]
     return f"an unforeseen error: {type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
+
+
+def _show(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _die(message: str, status: int) -> int:

@@ -18,6 +18,7 @@ from llm_proxy.service.beside import Beside
 from llm_proxy.service.discovery import cloud
 from llm_proxy.service.discovery.discovery import Discovery, server_facts
 from llm_proxy.service.discovery.report import Found, Next, curl, facts, table
+from llm_proxy.service.discovery.rounds import providers
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.local_model.packages import MODEL, LocalFiles
 from llm_proxy.service.local_model.process import LocalModel
@@ -62,8 +63,6 @@ class FirstMinute:
         if self.model is not None:
             self.model.on_change = self._local_changed
             self.model.start()
-        if self.discovery is not None:
-            self.discovery.on_change = self._found_changed
         if self.discovery is not None or self.model is not None or self._local_problem:
             self._registry.on_swap.append(self._on_swap)
             self._task = asyncio.get_running_loop().create_task(self._begin(listeners.ports))
@@ -88,22 +87,19 @@ class FirstMinute:
         try:
             if looking is not None:
                 await looking.first(own)
-                if self._cloud and not looking.known:
-                    self._found_changed({})
+                looking.on_change = self._found_changed
+                if self.discovery is not None:
+                    self._found_changed(providers(looking.known))
             if self.model is not None:
                 await self.model.settled.wait()
-            self._tell(looking)
+            self._tell()
         except Exception:  # the service goes on without it
             log.exception("model servers on this machine could not be looked for")
         if self.discovery is not None:
-            self._beside.change(found=self._providers({}) if not looking else None)
             self.discovery.go_on()
 
-    def _providers(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        return {**found, **{name: row for name, row in self._cloud.items() if name not in found}}
-
-    def _found_changed(self, providers: Mapping[str, Any]) -> None:
-        self._beside.change(found=self._providers(providers), report=facts(self._found()))
+    def _found_changed(self, found: Mapping[str, Any]) -> None:
+        self._beside.change(found={**self._cloud, **found}, report=facts(self._found()))
 
     def _local_changed(self) -> None:
         assert self.model is not None
@@ -122,13 +118,12 @@ class FirstMinute:
             notes=(looking.note,) if looking and looking.note else (),
         )
 
-    def _tell(self, looking: Discovery | None) -> None:
+    def _tell(self) -> None:
         """Say what there is, and what to do next."""
         found = self._found()
-        if looking is not None or self.model is not None:
-            self._beside.change(report=facts(found))
+        self._beside.change(report=facts(found))
         if self._settings.log_format != "json":
-            say(table(found, self._where, looked=looking is not None))
+            say(table(found, self._where, looked=self.discovery is not None))
             return
         for one in found.servers:
             log.info("model server found", extra=server_facts(one))
@@ -140,4 +135,6 @@ class FirstMinute:
         if found.local_problem:
             log.warning("no local model", extra={"problem": found.local_problem})
         tried = " ".join(line.strip().removesuffix(" \\") for line in curl(found.model, self._where))
-        log.info("try it", extra={"model": found.model, "curl": tried, "console": self._where.console or None})
+        log.info(
+            "try it", extra={"model": found.model, "curl": tried, "console": self._where.console or None}
+        )

@@ -65,13 +65,16 @@ from llm_proxy.relay.memory import COST, Memory
 from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.states import States
+from llm_proxy.service.beside import Beside
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
+from llm_proxy.service.first_minute import FirstMinute
 from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.local_model.packages import LocalFiles
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.service.surroundings import proxies
@@ -166,7 +169,7 @@ class Service:
     """One process's parts, in the order in which they start; ``stop`` takes them down in reverse.
 
     ``shared`` is what a worker shares with the others, ``row`` its place among them; ``certificate`` is the one for
-    clients, as the parent has found it.
+    clients, as the parent has found it; ``local``: the files of the local model, or why it cannot run, if it was asked for.
     """
 
     def __init__(
@@ -176,11 +179,15 @@ class Service:
         shared: SharedState | None = None,
         row: int = 0,
         certificate: Certificate | None = None,
+        local: LocalFiles | str | None = None,
     ) -> None:
         self.settings, self.row = settings, row
+        self.beside = Beside(shared.beside if shared else None)
         self.demo = DemoServer()
         self.heap = Heap()
-        sources = replace(sources_of(settings, env), demo_host=lambda: self.demo.host)
+        sources = replace(
+            sources_of(settings, env), demo_host=lambda: self.demo.host, added=self.beside.added
+        )
         last_good = last_good_of(settings)
         opened = shared.first_state(sources) if shared else open_state(sources, last_good)
         self.registry = Registry(
@@ -237,10 +244,19 @@ class Service:
         if row == 0:  # of the workers one is enough
             self.registry.on_swap.append(self._follow_edit)
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
+        self.registry.on_swap.append(self.beside.swapped)
+        self.beside.on_change = self._look_again
+        self.first_minute = (
+            FirstMinute(settings, env, self.registry, self.beside, local) if row == 0 else None
+        )
         if shared is not None:
             self._hand_over(shared.states)
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
         self.gateway.reports = self.heartbeat.reports
+
+    def _look_again(self) -> None:
+        """Something else is to be served beside the file."""
+        self.registry.touch("discovery", frozenset({"config"}))
 
     def _follow_edit(self, snapshot: Snapshot) -> None:
         """What an edit has made of the budgets."""
@@ -292,6 +308,10 @@ class Service:
             self.certificates.start()
         self.heartbeat.start()
         self.gauges.start()
+        if self.first_minute is not None:
+            self.first_minute.start(listeners)
+        else:
+            self.beside.follow()
 
     def reread(self) -> asyncio.Task[None]:
         """Look at all files now; the task ends when what was seen of the configuration is judged."""
@@ -316,6 +336,9 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         self.gauges.stop()
+        self.beside.stop()
+        if self.first_minute is not None:
+            self.first_minute.stop()
         if gateway.tracer is not None:
             await asyncio.to_thread(gateway.tracer.stop)
         self.lists.stop()

@@ -8,7 +8,7 @@ the names of its models, and those only if they are good names.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -80,9 +80,7 @@ def recognise(port: int, answers: Answers, host: str = "127.0.0.1") -> AtPort:
     return listed(port, kind, answers.get(kind.lists, "broken"), host)
 
 
-def listed(
-    port: int, kind: Kind, answer: Heard | str, host: str = "127.0.0.1"
-) -> AtPort:
+def listed(port: int, kind: Kind, answer: Heard | str, host: str = "127.0.0.1") -> AtPort:
     """A server of ``kind``, by its list of models."""
     if answer in ("nothing", "silent"):
         return AtPort(port, "nothing" if answer == "nothing" else "silent", kind, host=host)
@@ -106,45 +104,72 @@ def _unheard(port: int, answers: Answers, host: str) -> AtPort:
     return AtPort(port, "unused", reason="no HTTP server, or an answer that is far too large", host=host)
 
 
+class _Signs:
+    """What a server's answers say, for those who know what to look for."""
+
+    def __init__(self, heard: Mapping[str, Heard]) -> None:
+        self._heard = heard
+        self.rows = list(_rows(self.says(MODELS)))
+        self.owners = {row.get("owned_by") for row in self.rows if isinstance(row.get("owned_by"), str)}
+        self.headers = {name for answer in heard.values() for name in answer.headers}
+        self.servers = {answer.headers.get("server", "").lower() for answer in heard.values()}
+
+    def says(self, path: str) -> Any:
+        """A good answer in JSON, else None."""
+        return self._heard[path].json() if path in self._heard else None
+
+    def has(self, path: str, *names: str) -> bool:
+        """Whether such an answer is an object with these members."""
+        return all(_has(self.says(path), name) for name in names)
+
+    def lists(self, path: str) -> bool:
+        """Whether models are listed there."""
+        return _ids(self._heard.get(path)) is not None
+
+    def is_ready(self, path: str) -> bool:
+        """Whether the answer is good, whatever it says."""
+        return path in self._heard and self._heard[path].status == 200
+
+
+#: In this order: those who also speak another's dialect come before that other.
+_SIGNS: tuple[tuple[Kind, Callable[[_Signs], bool]], ...] = (
+    (kinds.KOBOLD, lambda s: s.has("/api/extra/version", "result", "version")),
+    (kinds.LLAMA_CPP, lambda s: "llama.cpp" in s.servers or s.has("/props", "total_slots")),
+    (kinds.LLAMA_CPP, lambda s: "llamacpp" in s.owners),
+    (kinds.OLLAMA, lambda s: s.has("/api/version", "version") and s.has("/api/tags", "models")),
+    (kinds.LM_STUDIO, lambda s: any("compatibility_type" in row for row in _rows(s.says("/api/v0/models")))),
+    (kinds.LM_STUDIO, lambda s: _has_keys(s.says("/api/v1/models"))),
+    (kinds.SGLANG, lambda s: "sglang" in s.owners or s.has("/get_model_info", "model_path")),
+    (kinds.VLLM, lambda s: "vllm" in s.owners),
+    (
+        kinds.VLLM,
+        lambda s: s.has("/version", "version") and any("max_model_len" in row for row in s.rows),
+    ),
+    (kinds.TGI, lambda s: s.has("/info", "model_id", "max_total_tokens")),
+    (kinds.LLAMA_SWAP, lambda s: "llama-swap" in s.owners),
+    (
+        kinds.LITELLM,
+        lambda s: (
+            any(name.startswith("x-litellm") for name in s.headers)
+            or s.says("/health/liveliness") == "I'm alive!"
+        ),
+    ),
+    (kinds.LOCAL_AI, lambda s: s.is_ready("/readyz") and s.lists(MODELS)),
+    (kinds.DOCKER, lambda s: s.lists(kinds.DOCKER.lists)),
+    (kinds.LEMONADE, lambda s: s.lists(kinds.LEMONADE.lists)),
+)
+
+
 def _kind(heard: Mapping[str, Heard]) -> Kind | None:
-    """Who it is for certain. Those who also speak another's dialect are looked for before that other."""
+    """Who it is for certain."""
+    signs = _Signs(heard)
+    return next((kind for kind, tells in _SIGNS if tells(signs)), None)
 
-    def says(path: str) -> Any:
-        return heard[path].json() if path in heard else None
 
-    rows = list(_rows(says(MODELS)))
-    owners = {row.get("owned_by") for row in rows if isinstance(row.get("owned_by"), str)}
-    names = {name for answer in heard.values() for name in answer.headers}
-    if _has(says("/api/extra/version"), "result") and says("/api/extra/version")["result"] == "KoboldCpp":
-        return kinds.KOBOLD
-    if any(answer.headers.get("server", "").lower() == "llama.cpp" for answer in heard.values()):
-        return kinds.LLAMA_CPP
-    if _has(says("/props"), "total_slots"):
-        return kinds.LLAMA_CPP
-    if _has(says("/api/version"), "version") and _has(says("/api/tags"), "models"):
-        return kinds.OLLAMA
-    if any("compatibility_type" in row for row in _rows(says("/api/v0/models"))):
-        return kinds.LM_STUDIO
-    newer = says("/api/v1/models")
-    if _has(newer, "models") and all("key" in row for row in _rows({"data": newer["models"]})):
-        return kinds.LM_STUDIO
-    if "vllm" in owners or (_has(says("/version"), "version") and any("max_model_len" in row for row in rows)):
-        return kinds.SGLANG if "sglang" in owners else kinds.VLLM
-    if "sglang" in owners or _has(says("/get_model_info"), "model_path"):
-        return kinds.SGLANG
-    if _has(says("/info"), "model_id") and _has(says("/info"), "max_total_tokens"):
-        return kinds.TGI
-    if "/readyz" in heard and heard["/readyz"].status == 200 and _ids(heard.get(MODELS)) is not None:
-        return kinds.LOCAL_AI
-    if "llama-swap" in owners:
-        return kinds.LLAMA_SWAP
-    if any(name.startswith("x-litellm") for name in names) or says("/health/liveliness") == "I'm alive!":
-        return kinds.LITELLM
-    if _ids(heard.get(kinds.DOCKER.lists)) is not None:
-        return kinds.DOCKER
-    if _ids(heard.get(kinds.LEMONADE.lists)) is not None:
-        return kinds.LEMONADE
-    return None
+def _has_keys(value: Any) -> bool:
+    """Whether that is LM Studio's newer list of models."""
+    models = value.get("models") if isinstance(value, dict) else None
+    return isinstance(models, list) and all(isinstance(row, dict) and "key" in row for row in models)
 
 
 def _has(value: Any, name: str) -> bool:

@@ -44,9 +44,7 @@ DOCKER = Kind(
     base="/engines/v1",
     lists="/engines/v1/models",
 )
-LEMONADE = Kind(
-    "lemonade", "Lemonade", (8000,), ("/api/v1/models",), base="/api/v1", lists="/api/v1/models"
-)
+LEMONADE = Kind("lemonade", "Lemonade", (8000,), ("/api/v1/models",), base="/api/v1", lists="/api/v1/models")
 EXO = Kind("exo", "exo", (52415,))
 LITELLM = Kind("litellm", "LiteLLM", (4000,), ("/health/liveliness",))
 

