@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import invalidate_caches
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def find(places: Sequence[str]) -> LocalFiles | None:
 
 
 def _home(module: str, places: Sequence[str]) -> Path | None:
+    invalidate_caches()  # it may just have been put there
     spec = PathFinder.find_spec(module, list(places))
     if spec is None or spec.origin is None:
         return None
