@@ -52,9 +52,10 @@ class Beside:
     ) -> None:
         """Take note of what is new, and tell the others."""
         before = self.found, self.local
-        self.found = self.found if found is None else found
         self.local = self.local if local is None else local
-        self.report = self.report if report is None else report
+        if not self.ended:
+            self.found = self.found if found is None else found
+            self.report = self.report if report is None else report
         if self._page is not None:
             state = {"found": self.found, "local": self.local, "report": self.report}
             self._page.put(json.dumps(state).encode())

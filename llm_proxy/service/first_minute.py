@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import llm_proxy
 from llm_proxy.live.config.shipped import is_shipped
 from llm_proxy.live.state.registry import Registry, Snapshot
 from llm_proxy.service.beside import Beside
@@ -26,6 +30,18 @@ from llm_proxy.settings import Settings
 from llm_proxy.telemetry.log import say
 
 log = logging.getLogger(__name__)
+
+
+def own_command() -> str:
+    """How ``llm-proxy`` is called here: it is no command of a checkout."""
+    python = Path(sys.executable)
+    if python.with_name("llm-proxy").exists():
+        return "llm-proxy"
+    home = Path(llm_proxy.__file__).parent.parent
+    here = Path.cwd()
+    shown = python.relative_to(here) if python.is_relative_to(here) else python
+    place = "" if home == here else f"PYTHONPATH={shlex.quote(str(home))} "
+    return f"{place}{shlex.quote(str(shown))} -m llm_proxy"
 
 
 class FirstMinute:
@@ -57,7 +73,8 @@ class FirstMinute:
         keys = self._registry.current.access is not None
         console = getattr(self._settings, "console", False)
         origin = url.removesuffix(self._settings.ep_prefix) if url.startswith("http") else ""
-        self._where = Next(url, f"{origin}/console" if console and origin else "", keys)
+        address = f"{origin}/console" if console and origin else ""
+        self._where = Next(url, address, keys, f"{own_command()} init")
         if self._settings.with_cloud and self.discovery is None:
             log.warning("with_cloud means nothing beside a configuration of your own")
         if self.model is not None:
@@ -92,11 +109,19 @@ class FirstMinute:
                     self._found_changed(providers(looking.known))
             if self.model is not None:
                 await self.model.settled.wait()
-            self._tell()
+            await self._served()
+            if self.discovery is looking:  # else an edit came first, and there is nothing to say
+                self._tell()
         except Exception:  # the service goes on without it
             log.exception("model servers on this machine could not be looked for")
         if self.discovery is not None:
             self.discovery.go_on()
+
+    async def _served(self) -> None:
+        """Wait until what was found is served: whoever is told of a model may ask it."""
+        reading = self._registry.current.reading
+        if self._beside.added(reading.data) != reading.added:
+            await asyncio.shield(self._registry.touch("discovery", frozenset({"config"})))
 
     def _found_changed(self, found: Mapping[str, Any]) -> None:
         self._beside.change(found={**self._cloud, **found}, report=facts(self._found()))
@@ -121,7 +146,8 @@ class FirstMinute:
     def _tell(self) -> None:
         """Say what there is, and what to do next."""
         found = self._found()
-        self._beside.change(report=facts(found))
+        if self.discovery is not None:
+            self._beside.change(report=facts(found))
         if self._settings.log_format != "json":
             say(table(found, self._where, looked=self.discovery is not None))
             return

@@ -223,6 +223,7 @@ class Service:
             metering=metering_of(settings, shared.sheets if shared else None, row),
             tracer=Tracer.of(env, settings.trace_attributes),
         )
+        self.gateway.discovery_report = lambda: self.beside.report
         self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
         certificate = certificate or Certificate.of(settings)

@@ -49,7 +49,8 @@ Answers = Mapping[str, Heard | Literal["nothing", "silent", "large", "broken"]]
 @dataclass(frozen=True, slots=True)
 class AtPort:
     """``state``: ``found`` (``kind`` and ``models`` say what), ``nothing`` listens, somebody listens and is ``silent``, or
-    what was heard is ``unused`` for ``reason``. ``host``: the address, ``127.0.0.1`` or ``[::1]``."""
+    what was heard is ``unused`` for ``reason``; ``waiting``: that may change soon. ``host``: the address, ``127.0.0.1`` or
+    ``[::1]``."""
 
     port: int
     state: State
@@ -57,6 +58,7 @@ class AtPort:
     models: tuple[str, ...] = ()
     reason: str = ""
     host: str = "127.0.0.1"
+    waiting: bool = False
 
     @property
     def address(self) -> str:
@@ -88,10 +90,11 @@ def listed(port: int, kind: Kind, answer: Heard | str, host: str = "127.0.0.1") 
     if isinstance(answer, Heard) and _OURS in answer.headers:
         return AtPort(port, "unused", reason="another llm-proxy", host=host)
     if found is None:
-        return AtPort(port, "unused", kind, reason=_no_list(answer), host=host)
+        waiting = isinstance(answer, Heard) and answer.status == 503
+        return AtPort(port, "unused", kind, reason=_no_list(answer), host=host, waiting=waiting)
     models = tuple(dict.fromkeys(name for name in found if _is_good(name)))[:MAX_MODELS]
     if not models:
-        return AtPort(port, "unused", kind, reason="it has no models yet", host=host)
+        return AtPort(port, "unused", kind, reason="it has no models yet", host=host, waiting=True)
     return AtPort(port, "found", kind, models, host=host)
 
 

@@ -37,7 +37,7 @@ LOCAL_AI = Kind("localai", "LocalAI", (8080,), ("/readyz",))
 LLAMA_SWAP = Kind("llama-swap", "llama-swap", (8080,))
 MLX = Kind("mlx", "mlx_lm", (8080,))
 KOBOLD = Kind("koboldcpp", "KoboldCpp", (5001,), ("/api/extra/version",))
-TEXTGEN = Kind("textgen", "text-generation-webui or TabbyAPI", (5000,))
+TEXTGEN = Kind("textgen", "text-generation-webui", (5000,))
 GPT4ALL = Kind("gpt4all", "GPT4All", (4891,))
 DOCKER = Kind(
     *("docker", "Docker Model Runner", (12434,), ("/engines/v1/models",)),
@@ -68,6 +68,5 @@ def questions(port: int) -> tuple[str, ...]:
 
 
 def usual_at(port: int) -> str:
-    """Who usually listens there, for people."""
-    usual = [kind.title for kind in KINDS if port in kind.ports]
-    return ", ".join(usual[:2]) + (", ..." if usual[2:] else "")
+    """Who most usually listens there, for people; empty where nobody does."""
+    return next((kind.title for kind in KINDS if port in kind.ports), "")

@@ -19,6 +19,7 @@ from llm_proxy.service.discovery.rounds import Known
 #: Names of models that do not chat.
 _SILENT = ("embed", "rerank", "whisper", "bge-", "tts", "minilm", "clip", "diffusion", "flux")
 _WIDTH = 110
+_OFF = "LLM_PROXY_API_DISCOVER=0: nobody looks"
 _SHOWN = 4
 
 
@@ -51,11 +52,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What to do next: ``url`` with the prefix, the console's address if there is one, whether keys are asked for."""
+    """What to do next: ``url`` with the prefix, the console's address if there is one, whether keys are asked for; ``init``: the
+    command that writes down what was found."""
 
     url: str
     console: str = ""
     keys: bool = False
+    init: str = "llm-proxy init"
 
 
 def curl(model: str, where: Next) -> list[str]:
@@ -71,29 +74,34 @@ def curl(model: str, where: Next) -> list[str]:
     ]
 
 
-def table(found: Found, where: Next, *, looked: bool = True) -> list[str]:
-    """For people. ``looked``: whether servers were looked for."""
-    rows = [*_local_row(found)]
-    if looked:
-        rows += [("found", *_server(one)) for one in found.servers]
-        rows += [("not", *_unused(one)) for one in found.known.values() if _is_told(one)]
-        rows += _absent(found)
+def listing(found: Found) -> list[str]:
+    """What was found, and what was not and why, a line or more for each."""
+    rows = _local_row(found)
+    rows += [("found", *_server(one)) for one in found.servers]
+    rows += [("not", *_unused(one)) for one in found.known.values() if _is_told(one)]
+    rows += _absent(found)
     rows += [_key(key, found.with_cloud) for key in found.keys]
     rows += [("note", "", "", note) for note in found.notes]
-    lines = [""]
-    if looked:
-        lines += ["Model servers on this machine (LLM_PROXY_API_DISCOVER=0: do not look):", ""]
-    lines += _columns(rows)
-    lines += ["", f"Try it ({found.model}):", ""]
-    lines += ["  " + line for line in curl(found.model, where)]
-    lines += [""]
-    if where.console:
-        lines += [f"Console:   {where.console}"]
+    return _columns(rows)
+
+
+def table(found: Found, where: Next, *, looked: bool = True) -> list[str]:
+    """For people. ``looked``: whether servers were looked for."""
+    lines = ["", *([f"On this machine ({_OFF}):", ""] if looked else []), *listing(found)]
+    lines += ["", f"Try it ({found.model}):", "", *("  " + line for line in curl(found.model, where)), ""]
+    hints = [f"{name:<10} {text}" for name, text in _hints(found, where, looked=looked)]
+    return [*lines, *hints, *([""] if hints else [])]
+
+
+def _hints(found: Found, where: Next, *, looked: bool) -> list[tuple[str, str]]:
+    hints = [("Console:", where.console)] if where.console else []
+    if looked and not found.servers and not found.local and not found.local_problem:
+        hints.append(("A model:", "start with --local for a small one (127 MB); demo only echoes"))
     if looked and (found.servers or found.keys):
-        lines += [
-            "Keep it:   llm-proxy init    (writes models-config.json; until you edit yours, servers come and go by themselves)"
-        ]
-    return [*lines, ""] if lines[-1] else lines
+        hints.append(
+            ("Keep it:", f"{where.init}    (writes what was found into a models-config.json of your own)")
+        )
+    return hints
 
 
 def _local_row(found: Found) -> list[tuple[str, str, str, str]]:
@@ -119,8 +127,7 @@ def _server(one: Known) -> tuple[str, str, str]:
 
 
 def _unused(one: Known) -> tuple[str, str, str]:
-    title = one.at.kind.title if one.at.kind else usual_at(one.at.port) + "?"
-    return title, one.at.address, _reason(one)
+    return one.at.kind.title if one.at.kind else "", one.at.address, _reason(one)
 
 
 def _reason(one: Known) -> str:
@@ -152,6 +159,8 @@ def _columns(rows: Sequence[tuple[str, str, str, str]]) -> list[str]:
     second = max((len(row[2]) for row in rows), default=0)
     lines = []
     for state, title, address, text in rows:
+        if address and not title:
+            title, address = address, ""
         if address:
             head = f"  {state:<5}  {title:<{first}}  {address:<{second}}  "
         else:

@@ -61,7 +61,7 @@ def _after(before: Known | None, at: AtPort) -> Known:
             return replace(before, missed=0)
         if at.state == "nothing" and before.missed < KEPT:
             return replace(before, missed=before.missed + 1)
-    if at.state == "unused" and at.kind is None:
+    if at.state == "unused" and not at.waiting:
         idle = (before.idle if before is not None else 0) + 1
         return Known(at, idle=idle, skip=min(_SELDOM, 2 ** (idle - 1)) - 1)
     return Known(at)

@@ -10,8 +10,8 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
-#: Tokens of the conversations that it can hold, for two at a time.
-_CONTEXT, _SLOTS = 8192, 2
+#: Tokens that it can hold, shared by two conversations at a time; megabytes for earlier ones (by itself it takes up to 8 GB).
+_CONTEXT, _SLOTS, _CACHE = 4096, 2, 64
 
 
 def die_with(parent: int) -> None:
@@ -45,6 +45,7 @@ def main() -> None:
     params.n_ctx, params.n_parallel = _CONTEXT, _SLOTS
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = given.threads
     params.n_threads_http = 4
+    params.kv_unified, params.cache_ram_mib, params.ui = True, _CACHE, False
     params.use_jinja = True
     params.verbosity = 0
     running = xllamacpp.Server(params)
