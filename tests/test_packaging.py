@@ -113,7 +113,9 @@ def clean_environment(**variables: str) -> dict[str, str]:
 @pytest.fixture
 def serving(installed: Path, tmp_path: Path) -> Iterator[str]:
     """The address below which ``llm-proxy serve`` answers, started in an empty folder."""
-    env = clean_environment(LLM_PROXY_API_MINIMUM="1", LLM_PROXY_API_LOG_FORMAT="json")
+    env = clean_environment(
+        LLM_PROXY_API_MINIMUM="1", LLM_PROXY_API_LOG_FORMAT="json", LLM_PROXY_API_DISCOVER="0"
+    )
     command = [str(installed / "llm-proxy"), "serve", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -221,13 +223,14 @@ def pins(name: str) -> dict[str, list[Requirement]]:
 
 
 def test_pins_fulfil_the_requirements(built: Built) -> None:
-    """requirements.txt and requirements-dev.txt pin one exact version of all that setup.py asks for, as it asks."""
+    """The requirements files pin one exact version of all that setup.py asks for, as it asks."""
     for requirement in built.requirements():
         name = canonicalize_name(requirement.name)
         runtime = "extra" not in str(requirement.marker)
+        extra = "requirements-docs.txt" if '"docs"' in str(requirement.marker) else "requirements-dev.txt"
         for pin in [
             *(pins("requirements.txt")[name] if runtime else []),
-            *pins("requirements-dev.txt")[name],
+            *pins(extra)[name],
         ]:
             (exact,) = pin.specifier
             assert ("==", True) == (exact.operator, exact.version in requirement.specifier), str(requirement)
@@ -241,7 +244,7 @@ def test_tests_run_with_what_is_shipped() -> None:
     assert runtime == {name: dev[name] for name in runtime}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-docs.txt"])
 def test_pins_have_hashes_and_name_no_index(name: str) -> None:
     """Each pin carries hashes, so no index can slip in another file; none is bound to one index."""
     text = (ROOT / name).read_text("utf-8")

@@ -423,7 +423,7 @@ class BaseHandler(BodyHandler):
             fields = {
                 name: redacted(value) if type(value) is str else value for name, value in fields.items()
             }
-        access_log.handle(logs.AccessRecord(fields))
+        logs.access(fields)
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
         """The request has ended with ``status`` (a broken answer's is that of its error), after so many seconds; ``ended``:

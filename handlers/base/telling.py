@@ -74,7 +74,12 @@ class TellingHandler(BaseHandler):
                 )
         elif exchange is not None and upstream is not None:
             head, provider = exchange.head, header_text(upstream.provider)
-            text = words(provider, head and head.status, error, exchange.loop.time() - exchange.started_at)
+            text = words(
+                provider,
+                None if head is None else head.status,
+                error,
+                exchange.loop.time() - exchange.started_at,
+            )
         else:
             return
         if text:

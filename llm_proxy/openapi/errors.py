@@ -85,8 +85,17 @@ HEADERS: dict[str, tuple[str, Schema]] = {
     ),
     "X-Prompt": ("The prompt that was put in front: id@hash, and its language.", STRING),
     "X-Dropped-Params": ("Fields of the request that the provider's API cannot express.", STRING),
+    "X-LLM-Budget": (
+        "A budget of the key that is used beyond its `warn`, and how much of it: `research-month 81%`.",
+        STRING,
+    ),
     "X-Token-Count": ("`estimate` where nobody could count.", STRING),
     "Retry-After": ("When to try again: seconds, or a date.", STRING),
+    "retry-after-ms": ("The same in milliseconds, where a limit of ours is reached.", STRING),
+    "x-should-retry": (
+        "`false`: official clients give up at once, because it takes more than a minute, or a budget is spent.",
+        STRING,
+    ),
     "request-id": ("The same as `X-Request-Id`, where Anthropic's clients look for it.", STRING),
     "ETag": ("Changes with the body.", STRING),
 }
@@ -98,6 +107,7 @@ ASKED = (
     "X-LLM-Attempts",
     "X-LLM-Fallback",
     "X-LLM-Continuation",
+    "X-LLM-Budget",
     "X-Dropped-Params",
 )
 

@@ -220,26 +220,34 @@ async def test_keys_are_used_only_when_that_was_said(used: bool, tmp_path: Path)
     """A vendor's key in the environment is listed by its name. Only with_cloud makes a provider of it, which asks the
     vendor; and the key itself is told nowhere."""
     secret = "sk-" + "planted" * 5
-    async with Peer(scripts.answer(b"", 502)) as proxy:
-        env = {"OPENAI_API_KEY": secret, "https_proxy": proxy.url, "AZURE_OPENAI_API_KEY": secret}
-        with free_port() as port:
-            running = gateway(tmp_path, port, env=env, with_cloud=int(used))
-            async with running:
-                await wait_until(lambda: running.service.beside.report is not None, PATIENCE)
-                if used:
-                    await wait_until(lambda: proxy.connections > 0, PATIENCE)
-                status = await running.request("GET", "/status")
-                providers = set(running.service.registry.current.config.providers)
-        keys = status.json()["discovery"]["keys"]
+    asked = 0
 
-        assert keys == [
-            {"variable": "OPENAI_API_KEY", "used": used},
-            {"variable": "AZURE_OPENAI_API_KEY", "used": False},
-        ]
-        assert providers == ({"demo", "openai"} if used else {"demo"})
-        assert proxy.connections == 0 or used
-        assert secret not in status.body.decode()
-        assert secret not in json.dumps(running.service.beside.found)
+    def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        writer.close()
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    env = {"OPENAI_API_KEY": secret, "https_proxy": address, "AZURE_OPENAI_API_KEY": secret}
+    with free_port() as port:
+        async with gateway(tmp_path, port, env=env, with_cloud=int(used)) as running:
+            await wait_until(lambda: running.service.beside.report is not None, PATIENCE)
+            if used:
+                await wait_until(lambda: asked > 0, PATIENCE)
+            status = await running.request("GET", "/status")
+            providers = set(running.service.registry.current.config.providers)
+    server.close()
+    await server.wait_closed()
+
+    assert status.json()["discovery"]["keys"] == [
+        {"variable": "OPENAI_API_KEY", "used": used},
+        {"variable": "AZURE_OPENAI_API_KEY", "used": False},
+    ]
+    assert providers == ({"demo", "openai"} if used else {"demo"})
+    assert not asked or used
+    assert secret not in status.body.decode()
+    assert secret not in json.dumps(running.service.beside.found)
 
 
 @pytest.mark.parametrize(
