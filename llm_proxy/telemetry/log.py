@@ -149,19 +149,18 @@ def _dated(filename: str) -> bool:
     return bool(filename) or not sys.stderr.isatty()
 
 
-<<<<<<< HEAD
 def say(lines: Iterable[str]) -> None:
     """Show ``lines`` to people as they are, among those of the log in its form for people."""
     for line in lines:
         logging.getLogger(__name__).info("%s", line, extra={"plain": True})
-=======
+
+
 def access(fields: dict[str, Any]) -> None:
     """The access line of a request; whoever calls has asked whether it is wanted. ``fields``: see ``AccessRecord``."""
     if _line is not None and _writer is not None and (line := _line(fields)) is not None:
         _writer.put(line)
     else:
         _access.handle(AccessRecord(fields))
->>>>>>> main
 
 
 def report() -> dict[str, Any]:
