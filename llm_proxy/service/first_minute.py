@@ -24,7 +24,7 @@ from llm_proxy.service.discovery.discovery import Discovery, server_facts
 from llm_proxy.service.discovery.report import Found, Next, curl, facts, table
 from llm_proxy.service.discovery.rounds import providers
 from llm_proxy.service.listeners import Listeners
-from llm_proxy.service.local_model.packages import MODEL, LocalFiles
+from llm_proxy.service.local_model.packages import MODEL, find, folder
 from llm_proxy.service.local_model.process import LocalModel
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.log import say
@@ -45,20 +45,15 @@ def own_command() -> str:
 
 
 class FirstMinute:
-    """``start()`` and ``stop()`` on the event loop. ``local``: the files of the local model, or why it cannot run; None: it was
-    not asked for."""
+    """``start()`` and ``stop()`` on the event loop."""
 
     def __init__(
-        self,
-        settings: Settings,
-        env: Mapping[str, str],
-        registry: Registry,
-        beside: Beside,
-        local: LocalFiles | str | None = None,
+        self, settings: Settings, env: Mapping[str, str], registry: Registry, beside: Beside
     ) -> None:
         self._settings, self._registry, self._beside = settings, registry, beside
-        self.model = LocalModel(local) if isinstance(local, LocalFiles) else None
-        self._local_problem = local if isinstance(local, str) else ""
+        files = find([*sys.path, str(folder())]) if settings.local else None
+        self.model = LocalModel(files) if files is not None else None
+        self._local_problem = "its packages could not be fetched" if settings.local and files is None else ""
         shipped = is_shipped(registry.current.reading.data) and not registry.on_last_good
         self._keys = cloud.keys_in(env) if shipped and settings.discover is not False else ()
         ports = settings.discover if isinstance(settings.discover, tuple) else ()

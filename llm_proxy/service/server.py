@@ -55,6 +55,7 @@ from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.shared_counters import LocalCounters
 from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.last_good import NAME, LastGood
 from llm_proxy.live.state.registry import Registry, Snapshot, Sources
@@ -74,7 +75,6 @@ from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
-from llm_proxy.service.local_model.packages import LocalFiles
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.service.surroundings import proxies
@@ -169,7 +169,7 @@ class Service:
     """One process's parts, in the order in which they start; ``stop`` takes them down in reverse.
 
     ``shared`` is what a worker shares with the others, ``row`` its place among them; ``certificate`` is the one for
-    clients, as the parent has found it; ``local``: the files of the local model, or why it cannot run, if it was asked for.
+    clients, as the parent has found it; ``generations`` those of a program in whose place this one comes.
     """
 
     def __init__(
@@ -179,22 +179,23 @@ class Service:
         shared: SharedState | None = None,
         row: int = 0,
         certificate: Certificate | None = None,
-        local: LocalFiles | str | None = None,
+        generations: Generations | None = None,
     ) -> None:
         self.settings, self.row = settings, row
         self.beside = Beside(shared.beside if shared else None)
+        generations = shared.generations if shared else generations
         self.demo = DemoServer()
         self.heap = Heap()
         sources = replace(
             sources_of(settings, env), demo_host=lambda: self.demo.host, added=self.beside.added
         )
         last_good = last_good_of(settings)
-        opened = shared.first_state(sources) if shared else open_state(sources, last_good)
+        opened = shared.first_state(sources) if shared else open_state(sources, last_good, generations)
         self.registry = Registry(
             sources,
             opened.snapshot,
             outcome=opened.outcome,
-            generations=shared.generations if shared else None,
+            generations=generations,
             last_good=last_good,
         )
         self.watcher = Watcher(self.registry, settings.watch)
@@ -247,9 +248,7 @@ class Service:
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         self.registry.on_swap.append(self.beside.swapped)
         self.beside.on_change = self._look_again
-        self.first_minute = (
-            FirstMinute(settings, env, self.registry, self.beside, local) if row == 0 else None
-        )
+        self.first_minute = FirstMinute(settings, env, self.registry, self.beside) if row == 0 else None
         if shared is not None:
             self._hand_over(shared.states)
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
@@ -326,8 +325,10 @@ class Service:
         gateway = self.gateway
         if refuse:
             await self._be_lame_duck(at_once)
-        gateway.draining |= refuse
         self.server.retire()
+        if refuse and self.settings.lame_duck_seconds and not gateway.draining:
+            await _event_or(at_once, _LAST_CALL)  # what was accepted at the last moment is still to be heard
+        gateway.draining |= refuse
         self._remove_files()
         self.heartbeat.leave()
         if not await self._idle(max(self.settings.drain_seconds, _LAST_CALL), _LAST_CALL, at_once):
@@ -359,6 +360,15 @@ class Service:
         self.registry.close()
         self.demo.close()
 
+    async def hand_over(self, told_to_stop: asyncio.Event) -> None:
+        """Another program serves in our place: accept no more, and answer what is asked on open connections, each of which
+        ends with an answer that says so, or when it has been idle for its time. Returns when nobody is left, or when
+        we are told to stop: then ``stop`` goes on with its limits."""
+        self.server.retire()
+        self.heartbeat.leave()
+        while self.server.open and not told_to_stop.is_set():
+            await _event_or(told_to_stop, _LOOK)
+
     async def _be_lame_duck(self, at_once: asyncio.Event) -> None:
         """For its time, unless ``at_once`` comes: serve everybody, and let nobody stay."""
         seconds = self.settings.lame_duck_seconds
@@ -367,8 +377,7 @@ class Service:
         self.gateway.lame_duck = True
         self.server.part()
         self.heartbeat.leave()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(at_once.wait(), seconds)
+        await _event_or(at_once, seconds)
         self.gateway.lame_duck = False
 
     async def _idle(self, seconds: float, quiet: float = 0.0, at_once: asyncio.Event | None = None) -> bool:
@@ -387,6 +396,12 @@ class Service:
                 return False
             await asyncio.sleep(_LOOK)
         return False
+
+
+async def _event_or(event: asyncio.Event, seconds: float) -> None:
+    """Wait for it, so long at most."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
 
 
 def _states(shared: SharedState | None, row: int) -> States:

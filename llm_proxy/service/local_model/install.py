@@ -16,15 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from llm_proxy.service.local_model.packages import (
-    PACKAGES,
-    REQUIREMENTS,
-    LocalFiles,
-    Package,
-    find,
-    folder,
-    missing,
-)
+from llm_proxy.service.local_model.packages import REQUIREMENTS, Package, folder, missing
 
 #: pip's own names for what it prints and for how long it waits.
 _QUIET = ("--disable-pip-version-check", "--no-input", "--retries=1", "--timeout=20", "--no-compile")
@@ -72,18 +64,15 @@ def install(
         raise CannotInstall(f"{target.parent} cannot be written: {reason}") from error
 
 
-def local_files(say: Callable[[str], None], target: Path | None = None) -> LocalFiles | str:
-    """The files of the local model, fetched where they are missing; or a sentence that says why there are none."""
+def fetch_missing(say: Callable[[str], None], target: Path | None = None) -> None:
+    """Put what is missing of the local model into ``target``, by default where it is looked for. ``say`` is also told, in a
+    sentence, why it cannot be had."""
     target = target or folder()
-    places = [*sys.path, str(target)]
-    lacking = missing(places)
     try:
-        if lacking:
+        if lacking := missing([*sys.path, str(target)]):
             install(lacking, target, say)
     except CannotInstall as error:
-        say(f"llm-proxy: no local model: {error}")
-        return str(error)
-    return find(places) or f"{PACKAGES[1].name} holds no model"
+        say(f"llm-proxy: no local model: {error}; everything else goes on without it")
 
 
 def _installer() -> list[str]:
