@@ -126,15 +126,7 @@ def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None
         setup(settings.log_level, str(settings.log_format), settings.log_filename)
     except OSError as error:
         return _die(f"{PREFIX}LOG_FILENAME: {error.strerror}", 2)
-    for warning in unknown_variables(env):
-        log.warning("unknown setting", extra={"problem": warning})
-    for warning in about_env:
-        log.warning("the environment", extra={"problem": warning})
-    if links := service_links(env):
-        log.info(
-            "service links of Kubernetes are ignored; enableServiceLinks: false ends them",
-            extra={"variables": links},
-        )
+    _warn(env, about_env)
     try:
         check_layout()
         if count > 1:
@@ -149,6 +141,19 @@ def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None
     except KeyboardInterrupt:  # before anybody handled the signal, so before anybody was served
         return _die("interrupted", 130)
     return 0
+
+
+def _warn(env: Mapping[str, str], about_env: Sequence[str]) -> None:
+    """Log what is odd about the environment."""
+    for warning in unknown_variables(env):
+        log.warning("unknown setting", extra={"problem": warning})
+    for warning in about_env:
+        log.warning("the environment", extra={"problem": warning})
+    if links := service_links(env):
+        log.info(
+            "service links of Kubernetes are ignored; enableServiceLinks: false ends them",
+            extra={"variables": links},
+        )
 
 
 async def _serve(

@@ -38,8 +38,11 @@ def own_command() -> str:
     if python.with_name("llm-proxy").exists():
         return "llm-proxy"
     home = Path(llm_proxy.__file__).parent.parent
-    here = Path.cwd()
-    shown = python.relative_to(here) if python.is_relative_to(here) else python
+    try:
+        here = Path.cwd()
+    except OSError:  # it has been removed
+        here = Path("/")
+    shown = python.relative_to(here) if here != Path("/") and python.is_relative_to(here) else python
     place = "" if home == here else f"PYTHONPATH={shlex.quote(str(home))} "
     return f"{place}{shlex.quote(str(shown))} -m llm_proxy"
 
