@@ -420,9 +420,9 @@ class BaseHandler(BodyHandler):
         if self.gone:
             fields["code"] = "client_gone"
         if self.snapshot.access is not None:
-            fields = {
-                name: redacted(value) if type(value) is str else value for name, value in fields.items()
-            }
+            for name, value in fields.items():  # hardly ever is there one
+                if type(value) is str and KEY_PREFIX in value:
+                    fields[name] = redacted(value)
         logs.access(fields)
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
