@@ -103,7 +103,7 @@ class RequestHandler(ConsoleHandler):
         ledger = self.gateway.books.ledger
         if found is None and ledger is not None:
             try:
-                row = await self.in_thread(ledger.ask, partial(tables.row_of, name=name))
+                row = await self.in_thread(ledger.ask, partial(tables.row_named, name=name))
             except (sqlite3.Error, OSError):
                 row = None
             found = {**of_ledger(row), "headers": {}} if row is not None else None
@@ -129,7 +129,7 @@ class StopHandler(BaseHandler):
             return None
         sent = self.request.headers.by_name()
         page = sent.get("sec-fetch-site", "none") != "none" or "origin" in sent
-        if page and next(presented(sent), None) is None and not from_our_page(self):
+        if page and not presented(sent) and not from_our_page(self):
             return NotAllowed("a page that may ask models may not stop requests")
         if self.snapshot.access is None and not is_open_to(self):
             return NotAllowed("without keys this is for whoever is on the gateway's own machine")

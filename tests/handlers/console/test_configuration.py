@@ -167,10 +167,14 @@ async def test_a_file_that_the_loader_refuses_is_not_written(tmp_path: Path) -> 
     async with opened(tmp_path) as proxy:
         bad = await write(proxy, {"text": TEXT.replace('"model"', '"modle"')})
         masked = await write(proxy, {"text": TEXT.replace('"n": {}', '"n": {"api_token": "***"}')})
-        many = [
-            await write(proxy, edit)  # type: ignore[arg-type]
-            for edit in ({}, {"text": "{}", "generation": 1}, {"weight": {}}, {"text": 5}, "text")
-        ]
+        senseless: tuple[Any, ...] = (
+            {},
+            {"text": "{}", "generation": 1},
+            {"weight": {}},
+            {"text": 5},
+            "text",
+        )
+        many = [await write(proxy, edit) for edit in senseless]
         after = proxy.config_file.read_text()
 
     error = bad.json()["error"]

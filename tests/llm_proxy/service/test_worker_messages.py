@@ -83,7 +83,12 @@ async def test_a_successor_begins_with_an_empty_box() -> None:
     one.start()
     assert await one.ask("x", "old", 0.01) == []
     two = WorkerMessages(boxes, 1, lambda row: True)
-    two.answers["x"] = lambda given: asked.append(given) or "new"
+
+    def answer(given: Any) -> str:
+        asked.append(given)
+        return "new"
+
+    two.answers["x"] = answer
     two.start()
     assert await one.ask("x", "new", 5.0) == ["new"]
     one.stop()
