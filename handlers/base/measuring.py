@@ -87,7 +87,7 @@ def measure(handler: TellingHandler, tally: Tally | None, status: int, ended: fl
         if tally.usage:
             meter.tokens(served, tally.usage, ended)
         own = tally.own_seconds - handler.client_seconds
-        meter.overhead(handler.dialect, own if own > 0.0 else 0.0, ended)
+        meter.overhead(handler.dialect, max(0.0, own), ended)
     if "micro_usd" in facts and (cost := facts["micro_usd"]) is not None:
         meter.add(families.COST, cost / 1e6, model, facts.get("team") or "")
     if "queued_ms" in facts and (queued := facts["queued_ms"]) is not None:
