@@ -14,6 +14,14 @@ _RUN, _LOOK, _SHARE = "Run it", "Look at it", "Share it"
 COMMANDS = (
     Command("serve", "llm_proxy.rest_api", "run", _RUN, "run the gateway", "Run the gateway."),
     Command(
+        "init",
+        "llm_proxy.cli.init",
+        "init",
+        _RUN,
+        "write down the model servers that run on this machine",
+        "Look which model servers run on this machine, and write a models-config.json for them.",
+    ),
+    Command(
         "check",
         "llm_proxy.cli.check",
         "check",

@@ -57,8 +57,8 @@ class TellingHandler(BaseHandler):
                 self.set_header(name, value)
         if self.account is not None:
             taken = self.account.charge.taken
-            for name, value in told(taken.standing, self.limits):
-                self.set_header(name, value)
+            if taken.bounds:
+                self.answer_headers.put_all(told(taken.standing, self.limits))
             if taken.warning is not None:
                 self.set_header("X-LLM-Budget", header_text(f"{taken.warning[0]} {taken.warning[1]}%"))
 
