@@ -22,6 +22,14 @@ COMMANDS = (
         "Look which model servers run on this machine, and write a models-config.json for them.",
     ),
     Command(
+        "import",
+        "llm_proxy.cli.importer",
+        "run",
+        _RUN,
+        "make a configuration of LiteLLM's, llama-swap's, Continue's, opencode's, Ollama's or Open WebUI's",
+        "Make models-config.json, and access.json, of another program's configuration, and report every field of it.",
+    ),
+    Command(
         "check",
         "llm_proxy.cli.check",
         "check",
