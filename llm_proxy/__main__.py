@@ -14,6 +14,22 @@ _RUN, _LOOK, _SHARE = "Run it", "Look at it", "Share it"
 COMMANDS = (
     Command("serve", "llm_proxy.rest_api", "run", _RUN, "run the gateway", "Run the gateway."),
     Command(
+        "init",
+        "llm_proxy.cli.init",
+        "init",
+        _RUN,
+        "write down the model servers that run on this machine",
+        "Look which model servers run on this machine, and write a models-config.json for them.",
+    ),
+    Command(
+        "import",
+        "llm_proxy.cli.importer",
+        "run",
+        _RUN,
+        "make a configuration of LiteLLM's, llama-swap's, Continue's, opencode's, Ollama's or Open WebUI's",
+        "Make models-config.json, and access.json, of another program's configuration, and report every field of it.",
+    ),
+    Command(
         "check",
         "llm_proxy.cli.check",
         "check",

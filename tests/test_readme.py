@@ -44,7 +44,12 @@ STARTED_ELSEWHERE = ("./run-rest-api.sh", "./run-tests.sh")
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
     """The product, started by the README's first command on a free port."""
-    env = {**os.environ, "LLM_PROXY_API_PORT": "0", "LLM_PROXY_API_LOG_FORMAT": "json"}
+    env = {
+        **os.environ,
+        "LLM_PROXY_API_PORT": "0",
+        "LLM_PROXY_API_LOG_FORMAT": "json",
+        "LLM_PROXY_API_DISCOVER": "0",
+    }
     process = subprocess.Popen(["./run-rest-api.sh"], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:

@@ -66,9 +66,11 @@ from llm_proxy.relay.memory import COST, Memory
 from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.states import States
+from llm_proxy.service.beside import Beside
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
+from llm_proxy.service.first_minute import FirstMinute
 from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
@@ -180,10 +182,13 @@ class Service:
         generations: Generations | None = None,
     ) -> None:
         self.settings, self.row = settings, row
+        self.beside = Beside(shared.beside if shared else None)
         generations = shared.generations if shared else generations
         self.demo = DemoServer()
         self.heap = Heap()
-        sources = replace(sources_of(settings, env), demo_host=lambda: self.demo.host)
+        sources = replace(
+            sources_of(settings, env), demo_host=lambda: self.demo.host, added=self.beside.added
+        )
         last_good = last_good_of(settings)
         opened = shared.first_state(sources) if shared else open_state(sources, last_good, generations)
         self.registry = Registry(
@@ -219,6 +224,7 @@ class Service:
             metering=metering_of(settings, shared.sheets if shared else None, row),
             tracer=Tracer.of(env, settings.trace_attributes),
         )
+        self.gateway.discovery_report = lambda: self.beside.report
         self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
         certificate = certificate or Certificate.of(settings)
@@ -240,10 +246,17 @@ class Service:
         if row == 0:  # of the workers one is enough
             self.registry.on_swap.append(self._follow_edit)
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
+        self.registry.on_swap.append(self.beside.swapped)
+        self.beside.on_change = self._look_again
+        self.first_minute = FirstMinute(settings, env, self.registry, self.beside) if row == 0 else None
         if shared is not None:
             self._hand_over(shared.states)
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
         self.gateway.reports = self.heartbeat.reports
+
+    def _look_again(self) -> None:
+        """Something else is to be served beside the file."""
+        self.registry.touch("discovery", frozenset({"config"}))
 
     def _follow_edit(self, snapshot: Snapshot) -> None:
         """What an edit has made of the budgets."""
@@ -295,6 +308,10 @@ class Service:
             self.certificates.start()
         self.heartbeat.start()
         self.gauges.start()
+        if self.first_minute is not None:
+            self.first_minute.start(listeners)
+        else:
+            self.beside.follow()
 
     def reread(self) -> asyncio.Task[None]:
         """Look at all files now; the task ends when what was seen of the configuration is judged."""
@@ -321,6 +338,9 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         self.gauges.stop()
+        self.beside.stop()
+        if self.first_minute is not None:
+            self.first_minute.stop()
         if gateway.tracer is not None:
             await asyncio.to_thread(gateway.tracer.stop)
         self.lists.stop()
