@@ -140,14 +140,22 @@ class Accounting:
         return Charge(plan, taken, need, covered)
 
     def note(
-        self, charge: Charge, deployment: Deployment, told: Tokens | None, wrote: int, *, sent: bool
+        self,
+        charge: Charge,
+        deployment: Deployment,
+        told: Tokens | None,
+        wrote: int,
+        *,
+        sent: bool,
+        lost: bool = False,
     ) -> None:
-        """One attempt is over. ``told``: by the vendor; else ``wrote`` tokens have come, and the request was ``sent``."""
+        """One attempt is over. ``told``: by the vendor; else ``wrote`` tokens have come, and the request was ``sent``. ``lost``: it
+        was made beside another one, and in vain."""
         charge.attempts += 1
-        charge.deployment = deployment
         plan = charge.plan
         price = plan.price if deployment is plan.deployment else price_of(plan.prices, deployment)
-        charge.price = price
+        if not lost or charge.deployment is None:
+            charge.deployment, charge.price = deployment, price
         if told is not None:
             charge.told = charge.told.plus(told) if charge.told is not NONE else told
             charge.micro_usd += cost(price, told)
