@@ -66,11 +66,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     for name, field in Settings.model_fields.items():
         if name != "minimum":  # an acknowledgement is given in the environment
             flag = "--" + name.replace("_", "-")
+            # A flag that means yes or no needs no value to mean yes.
+            optional: dict[str, Any] = {"nargs": "?", "const": "1"} if field.default in (True, False) else {}
             parser.add_argument(
                 flag,
                 dest=name,
                 metavar="VALUE",
                 help=(field.description or "").replace("%", "%%"),
+                **optional,
             )
 
 
@@ -109,6 +112,10 @@ def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None
         about_env = list(surroundings.warnings(env))
     except SettingsError as error:
         return _die(str(error), 2)
+    if settings.local:
+        from llm_proxy.service.local_model.install import fetch_missing  # few starts need it
+
+        fetch_missing(_show)
     count = settings.workers or _cores()
     try:
         check_descriptors()
@@ -120,15 +127,7 @@ def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None
         setup(settings.log_level, str(settings.log_format), settings.log_filename)
     except OSError as error:
         return _die(f"{PREFIX}LOG_FILENAME: {error.strerror}", 2)
-    for warning in unknown_variables(env):
-        log.warning("unknown setting", extra={"problem": warning})
-    for warning in about_env:
-        log.warning("the environment", extra={"problem": warning})
-    if links := service_links(env):
-        log.info(
-            "service links of Kubernetes are ignored; enableServiceLinks: false ends them",
-            extra={"variables": links},
-        )
+    _warn(env, about_env)
     try:
         check_layout()
         if count > 1:
@@ -143,6 +142,19 @@ def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None
     except KeyboardInterrupt:  # before anybody handled the signal, so before anybody was served
         return _die("interrupted", 130)
     return 0
+
+
+def _warn(env: Mapping[str, str], about_env: Sequence[str]) -> None:
+    """Log what is odd about the environment."""
+    for warning in unknown_variables(env):
+        log.warning("unknown setting", extra={"problem": warning})
+    for warning in about_env:
+        log.warning("the environment", extra={"problem": warning})
+    if links := service_links(env):
+        log.info(
+            "service links of Kubernetes are ignored; enableServiceLinks: false ends them",
+            extra={"variables": links},
+        )
 
 
 async def _serve(
@@ -282,6 +294,10 @@ def _in_a_line(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     text = str(error).partition("\n")[0][:300]
     return f"an unforeseen error: {type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
+
+
+def _show(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 #: What was said about a start that has failed.

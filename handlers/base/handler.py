@@ -109,17 +109,8 @@ class BaseHandler(BodyHandler):
         self._name_it()
         self.face: Face = self.make_face()
         self._chunks = []
-        self._size = 0
-        #: Bytes of bodies that count as held for this request.
-        self._held = 0
-        self._body_timer = None
         #: Facts for the access line, filled in as they become known.
         self.facts: dict[str, Any] = {}
-        #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
-        self.gone = False
-        self._cut = False
-        #: Work on the body or the answer that is done beside the loop.
-        self._job = None
         #: True while the body has not been taken by a method.
         self._reading = self.connection.head.length != 0
         #: ``perf_counter`` seconds; the loop's own clock is too coarse for first-byte times.
@@ -420,9 +411,9 @@ class BaseHandler(BodyHandler):
         if self.gone:
             fields["code"] = "client_gone"
         if self.snapshot.access is not None:
-            fields = {
-                name: redacted(value) if type(value) is str else value for name, value in fields.items()
-            }
+            for name, value in fields.items():  # hardly ever is there one
+                if type(value) is list or (type(value) is str and KEY_PREFIX in value):
+                    fields[name] = _without_keys(value)
         logs.access(fields)
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
@@ -445,7 +436,7 @@ class BaseHandler(BodyHandler):
         self.trace = made if self.context is None else self.context.trace
         tracer = self.gateway.tracer
         if tracer is not None and not self.probe and tracer.takes(self.trace, self.context):
-            self.span = begin()
+            self.span = begin(content=tracer.options.content)
 
 
 class NotFoundHandler(BaseHandler):
@@ -476,6 +467,13 @@ class NotFoundHandler(BaseHandler):
 def header_text(text: str) -> str:
     """A configured name in a header (what a client chose goes around the cache): ASCII as it is, anything else percent-encoded."""
     return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
+
+
+def _without_keys(value: Any) -> Any:
+    """A fact for the log in which no key of ours stands: a client may write one into any name."""
+    if type(value) is str:
+        return redacted(value)
+    return [_without_keys(item) for item in value] if type(value) is list else value
 
 
 def _where(tb: Any) -> str:

@@ -91,6 +91,12 @@ class Listeners:
         return [str(name[0]) for name in names if isinstance(name, tuple)]
 
     @property
+    def ports(self) -> frozenset[int]:
+        """Those that are bound."""
+        names = [listening.getsockname() for listening in self._all]
+        return frozenset(int(name[1]) for name in names if isinstance(name, tuple))
+
+    @property
     def _all(self) -> tuple[socket.socket, ...]:
         return (*self.main, *self.ollama, *self.metrics)
 

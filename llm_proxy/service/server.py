@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import handlers
 import llm_proxy
@@ -55,6 +55,7 @@ from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.shared_counters import LocalCounters
 from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.live.config.shipped import is_shipped
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.last_good import NAME, LastGood
@@ -66,6 +67,7 @@ from llm_proxy.relay.memory import COST, Memory
 from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.states import States
+from llm_proxy.service.beside import Beside
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
@@ -85,6 +87,9 @@ from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from llm_proxy.wire.listen_on import Places
 from providers.discovery import discover
+
+if TYPE_CHECKING:
+    from llm_proxy.service.first_minute import FirstMinute
 
 log = logging.getLogger(__name__)
 
@@ -180,10 +185,13 @@ class Service:
         generations: Generations | None = None,
     ) -> None:
         self.settings, self.row = settings, row
+        self.beside = Beside(shared.beside if shared else None)
         generations = shared.generations if shared else generations
         self.demo = DemoServer()
         self.heap = Heap()
-        sources = replace(sources_of(settings, env), demo_host=lambda: self.demo.host)
+        sources = replace(
+            sources_of(settings, env), demo_host=lambda: self.demo.host, added=self.beside.added
+        )
         last_good = last_good_of(settings)
         opened = shared.first_state(sources) if shared else open_state(sources, last_good, generations)
         self.registry = Registry(
@@ -219,6 +227,7 @@ class Service:
             metering=metering_of(settings, shared.sheets if shared else None, row),
             tracer=Tracer.of(env, settings.trace_attributes),
         )
+        self.gateway.discovery_report = lambda: self.beside.report
         self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
         certificate = certificate or Certificate.of(settings)
@@ -240,10 +249,37 @@ class Service:
         if row == 0:  # of the workers one is enough
             self.registry.on_swap.append(self._follow_edit)
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
+        self.registry.on_swap.append(self.beside.swapped)
+        self.beside.on_change = self._look_again
+        #: Who looks for model servers on this machine, if somebody does.
+        self.first_minute: FirstMinute | None = None
+        self._env = env
+        self._looking: asyncio.Task[None] | None = None
         if shared is not None:
             self._hand_over(shared.states)
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
         self.gateway.reports = self.heartbeat.reports
+
+    def look_around(self, listeners: Listeners) -> asyncio.Task[None]:
+        """Look for model servers on this machine, where nobody has configured any, and run the local model, if that was asked
+        for. The task ends when what was found first is served."""
+        self._looking = asyncio.get_running_loop().create_task(self._look_around(listeners))
+        return self._looking
+
+    async def _look_around(self, listeners: Listeners) -> None:
+        looks = self.settings.discover is not False and not self.registry.on_last_good
+        looks = looks and is_shipped(self.registry.current.reading.data)
+        if self.settings.with_cloud and not looks:
+            log.warning("with_cloud means nothing beside a configuration of your own")
+        if looks or self.settings.local:
+            from llm_proxy.service.first_minute import FirstMinute  # few starts need it
+
+            self.first_minute = FirstMinute(self.settings, self._env, self.registry, self.beside, looks=looks)
+            await self.first_minute.begin(listeners)
+
+    def _look_again(self) -> None:
+        """Something else is to be served beside the file."""
+        self.registry.touch("discovery", frozenset({"config"}))
 
     def _follow_edit(self, snapshot: Snapshot) -> None:
         """What an edit has made of the budgets."""
@@ -295,6 +331,10 @@ class Service:
             self.certificates.start()
         self.heartbeat.start()
         self.gauges.start()
+        if self.row:
+            self.beside.follow()
+        elif self._looking is None:
+            self.look_around(listeners)
 
     def reread(self) -> asyncio.Task[None]:
         """Look at all files now; the task ends when what was seen of the configuration is judged."""
@@ -321,6 +361,11 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         self.gauges.stop()
+        self.beside.stop()
+        if self._looking is not None:
+            self._looking.cancel()
+        if self.first_minute is not None:
+            self.first_minute.stop()
         if gateway.tracer is not None:
             await asyncio.to_thread(gateway.tracer.stop)
         self.lists.stop()

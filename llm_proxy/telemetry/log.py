@@ -11,7 +11,7 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
@@ -36,6 +36,7 @@ __all__ = [
     "counters",
     "report",
     "request_id",
+    "say",
     "setup",
     "setup_direct",
     "stop",
@@ -146,6 +147,12 @@ def _outlets(stderr: Sink, filename: str) -> list[Outlet]:
 def _dated(filename: str) -> bool:
     """Whether lines may be read on another day, or elsewhere: everywhere but on a terminal alone."""
     return bool(filename) or not sys.stderr.isatty()
+
+
+def say(lines: Iterable[str]) -> None:
+    """Show ``lines`` to people as they are, among those of the log in its form for people."""
+    for line in lines:
+        logging.getLogger(__name__).info("%s", line, extra={"plain": True})
 
 
 def access(fields: dict[str, Any]) -> None:

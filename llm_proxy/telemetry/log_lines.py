@@ -146,6 +146,8 @@ class TextLines(logging.Formatter):
         self._stamp = "%Y-%m-%dT%H:%M:%S%z" if dated else "%H:%M:%S"
 
     def format(self, record: logging.LogRecord) -> str:
+        if "plain" in record.__dict__:
+            return _printable(clean(record.getMessage()))
         stamp = time.strftime(self._stamp, time.localtime(record.created))
         fields = {k: v for k, v in record.__dict__.items() if k not in _STANDARD and v not in (None, "")}
         message = clean(record.getMessage())
