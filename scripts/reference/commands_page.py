@@ -32,7 +32,7 @@ _NOTES = {
     "doctor": "Its flags are those of `serve`, and it reads the same environment. It looks at the settings, the configuration, ports (one that a gateway of ours has is fine), the certificate, "
     "descriptors, inotify limits, the clock, proxy variables, and at each upstream: name, connection, TLS, key, and whether it lists the models of the "
     "configuration. Upstreams are asked for their lists only, which costs nothing. Each finding has its remedy.",
-    "check": "`--against` compares with a gateway that runs, and may be given again for each of several: see [configuration](configuration.md#before-an-edit-check-against).",
+    "check": "`--against` compares with a gateway that runs, and may be given again for each of several: see [configuration](configuration.md#before-an-edit-check---against).",
     "import": "From which sources, with examples: [migrate](migrate.md).",
     "key": "See [keys, limits, budgets](access.md).",
     "usage": "See [keys, limits, budgets](access.md#the-ledger).",

@@ -17,7 +17,7 @@ from llm_proxy.cli.command import parser_of
 from tests.support.ollama_double import OllamaDouble
 
 PAGE = (Path(__file__).resolve().parents[4] / "docs" / "migrate.md").read_text("utf-8")
-BLOCKS = re.findall(r"```(\w+)([^\n]*)\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS = re.findall(r"```(\w+)[^\n]*\n(.*?)```", PAGE, re.DOTALL)
 KEYS = ("OPENAI_API_KEY", "AZURE_API_KEY", "ANTHROPIC_API_KEY")
 
 
@@ -31,9 +31,9 @@ async def test_the_page(
     written, ran = "", 0
     async with OllamaDouble() as ollama:
         monkeypatch.setattr(importer, "environment", lambda: {"OLLAMA_HOST": ollama.url})
-        for language, info, body in BLOCKS:
+        for language, body in BLOCKS:
             if language == "yaml":
-                (tmp_path / info.removeprefix(" file=")).write_text(body)
+                (tmp_path / body.splitlines()[0].removeprefix("# ")).write_text(body)
             elif language == "json":
                 assert json.loads((tmp_path / written).read_text()) == json.loads(body), written
             else:
