@@ -101,7 +101,8 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
-    package_data={name: ["py.typed"] for name in PACKAGES},
+    package_data={name: ["py.typed"] for name in PACKAGES}
+    | {"handlers.console": ["files/*", "files/vendor/*"]},
     data_files=shared_data(),
     install_requires=RUNTIME,
     extras_require={

@@ -26,6 +26,7 @@ gc.disable()
 # isort: split
 
 from llm_proxy.clients.http_server import StartError, check_descriptors
+from llm_proxy.console.sessions import Sessions
 from llm_proxy.live.access.shared_counters import SharedCounters
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.generations import Generations
@@ -42,6 +43,7 @@ from llm_proxy.service.shared_state import SharedState
 from llm_proxy.service.signals import serve_alone, serve_as_worker
 from llm_proxy.service.systemd import Manager
 from llm_proxy.service.usage_books import memory_of_workers, prepare_state
+from llm_proxy.service.worker_messages import Mailboxes
 from llm_proxy.service.workers import Supervisor
 from llm_proxy.settings import (
     PREFIX,
@@ -159,6 +161,8 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
         SharedValues(count, settings.metrics_max_series),
         cells=SharedCounters(count),
         memory=memory_of_workers(settings),
+        sessions=Sessions() if settings.console else None,
+        mailboxes=Mailboxes(count) if settings.console else None,
     )
     prepare_state(settings, opened.snapshot, shared.cells)
     certificate = Certificate.of(settings)
