@@ -32,7 +32,7 @@ def test_every_face(world: World, visit: Visit, model: str) -> None:
 
         assert turn.locator(".said").last.inner_text().strip() == SAID, face
         line = turn.locator(".facts-line").inner_text()
-        assert "first token" in line and "tokens in" in line and "-double" in line, (face, line)
+        assert all(part in line for part in ("first token", "tokens in", "-double")), (face, line)
         assert turn.locator(".events").is_visible()
         page.get_by_role("button", name="Clear").click()
 
@@ -183,7 +183,7 @@ def test_outside_of_the_page(world: World, visit: Visit) -> None:
     """What "as curl" and "as Python" show does the same: it is run, for every API."""
     page = visit(world.url, "playground")
     for face in FACES:
-        turn = ask(page, "words", "It's \"quoted\" & $HOME", face=face)
+        turn = ask(page, "words", 'It\'s "quoted" & $HOME', face=face)
         for button, command in (("as curl", ["sh", "-c"]), ("as Python", [sys.executable, "-c"])):
             text = _shown(page, turn, button)
             done = subprocess.run([*command, text], capture_output=True, text=True, timeout=60, check=False)
@@ -191,7 +191,7 @@ def test_outside_of_the_page(world: World, visit: Visit) -> None:
             assert done.returncode == 0, (face, text, done.stderr)
             assert "double" in done.stdout, (face, text, done.stdout)
             last = world.openai.requests[-1].json()["messages"][-1]["content"]
-            assert "It's \"quoted\" & $HOME" in json.dumps(last, ensure_ascii=False).replace('\\"', '"'), face
+            assert 'It\'s "quoted" & $HOME' in json.dumps(last, ensure_ascii=False).replace('\\"', '"'), face
         page.get_by_role("button", name="Clear").click()
 
 

@@ -3,14 +3,16 @@ import { button, choice, codeBox, drawer, empty, enc, facts, fill, h, link, name
 import { preview } from "./edit.js";
 import { ago, ahead, bytes, count, ms, percent, plural, rate } from "./format.js";
 import { List } from "./list.js";
-import { api, now } from "./live.js";
+import { api, now, state } from "./live.js";
 
 const STATES = { ejected: "bad", asleep: "warn", full: "warn", out: "muted", ok: "good" };
-const PAGE = 500;
+const PAGE = 1000;
+const NAMES = 20_000;
 
 export function show(main, { signal, query }) {
   let rows = [];
   let names = [];
+  let namesOf = null;
   let view = "upstreams";
   const search = h("input", { type: "search", placeholder: "name, provider, state", label: "Search", value: query.get("search") ?? "", oninput: () => draw() });
   const head = h("p.muted");
@@ -33,15 +35,18 @@ export function show(main, { signal, query }) {
     const found = [];
     let first = null;
     let after = "";
+    // Thousands of names are asked for again only when there may be others.
+    const known = state.status?.hash ?? "";
+    const wanted = known && known === namesOf ? 0 : NAMES;
     do {
-      const got = await api(`models?limit=${PAGE}${after && `&after=${enc(after)}`}`, { signal });
+      const got = await api(`models?limit=${PAGE}&names=${first ? 0 : wanted}${after && `&after=${enc(after)}`}`, { signal });
       first ??= got;
       found.push(...got.rows);
       after = got.next ?? "";
       if (found.length > rows.length) (rows = [...found]), draw();
     } while (after);
     rows = found;
-    names = first.names;
+    if (wanted) (names = first.names), (namesOf = known);
     const wrong = Object.keys(STATES).filter((key) => key !== "ok" && first.states[key]).map((key) => `${count(first.states[key])} ${key}`);
     write(head, rows.length ? `${plural(first.total, "upstream")}, ${wrong.join(", ") || "all ok"}` : "");
     draw();

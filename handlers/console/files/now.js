@@ -60,8 +60,9 @@ function verdict(note, head, trouble) {
       row.until > now() && `; it ends ${ahead(row.until, now())}`]);
   }
   const points = lastMinute(state.points);
-  const errors = sum(points, "errors") / sum(points, "requests");
-  if (errors > 0.05) wrong.push([`${percent(errors)} of the requests of the last minute failed. `, link("#/requests?status=error", "Which")]);
+  const failed = sum(points, "errors");
+  const errors = failed / sum(points, "requests");
+  if (failed > 2 && errors > 0.05) wrong.push([`${percent(errors)} of the requests of the last minute failed. `, link("#/requests?status=error", "Which")]);
   const kind = !wrong.length ? "good" : rejected || trouble.some((row) => row.state === "ejected") ? "bad" : "warn";
   note.className = `note health ${kind}`;
   if (wrong.length) return put(note, h("strong", wrong.length === 1 ? "One thing is wrong" : `${wrong.length} things are wrong`), h("ul", wrong.map((one) => h("li", one))));

@@ -74,7 +74,7 @@ const rows = () => new List({
     ["At", "", "at", time],
     ["Model", "", (row) => row.model ?? row.endpoint],
     ["Upstream", "wide", "provider"],
-    ["API", "wide", "face", faceOf],
+    ["API", "wide api", "face", faceOf],
     ["Outcome", "dot", outcome, String, kindOf],
     ["First token", "wide num sort", "first_byte_ms", ms],
     ["Whole", "num low", "total_ms", ms],
