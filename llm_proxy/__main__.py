@@ -14,6 +14,14 @@ _RUN, _LOOK, _SHARE = "Run it", "Look at it", "Share it"
 COMMANDS = (
     Command("serve", "llm_proxy.rest_api", "run", _RUN, "run the gateway", "Run the gateway."),
     Command(
+        "init",
+        "llm_proxy.cli.init",
+        "init",
+        _RUN,
+        "write down the model servers that run on this machine",
+        "Look which model servers run on this machine, and write a models-config.json for them.",
+    ),
+    Command(
         "check",
         "llm_proxy.cli.check",
         "check",
@@ -28,6 +36,14 @@ COMMANDS = (
         _LOOK,
         "what a running gateway does, live",
         "A live table of requests, models and latencies.",
+    ),
+    Command(
+        "client",
+        "llm_proxy.cli.client",
+        "client",
+        _SHARE,
+        "settings of Claude Code, Codex, opencode, ... for this gateway",
+        "Print what a program must be told to ask this gateway, or write it into the program's own files.",
     ),
     Command(
         "key", "llm_proxy.cli.key", "key", _SHARE, "make, list and remove keys", "The keys of access.json."

@@ -67,6 +67,19 @@ def _flag(value: Any) -> Any:
     raise PydanticCustomError("flag", "must be one of 1, true, yes, 0, false, no")
 
 
+def _discover(value: Any) -> Any:
+    """Yes, no, or the ports to ask."""
+    if not isinstance(value, str) or value.lower() in _TRUE | _FALSE:
+        return _flag(value)
+    try:
+        ports = tuple(int(part) for part in value.split(",") if part.strip())
+    except ValueError:
+        ports = ()
+    if not ports or not all(0 < port < 65536 for port in ports) or len(ports) > 100:
+        raise PydanticCustomError("ports", "must be 1, 0, or at most 100 ports with commas between")
+    return ports
+
+
 def _prefix(value: Any) -> Any:
     """``api``, ``/api`` and ``/api/`` mean the same; ``/`` means no prefix."""
     if not isinstance(value, str) or any(c in value for c in "?#%\\ ") or not value.isprintable():
@@ -191,6 +204,18 @@ class Settings(BaseModel):
     )
     models_config: Path = _set(
         Path("resources/configs/models-config.json"), "path of the model configuration"
+    )
+    discover: Annotated[bool | tuple[int, ...], BeforeValidator(_discover)] = _set(
+        True,
+        "1, or 0: do not look for model servers on this machine while the configuration is the one that comes with the "
+        "program; or the ports to ask instead of the known ones, such as 11434,9000",
+    )
+    with_cloud: Annotated[bool, BeforeValidator(_flag)] = _set(
+        False, "1, true or yes: also serve the vendors whose keys are in the environment, which costs money"
+    )
+    local: Annotated[bool, BeforeValidator(_flag)] = _set(
+        False,
+        "1, true or yes: run a small language model here, after fetching it (127 MB) where it is missing",
     )
     prompts_dir: Path = _set(Path("resources/prompts"), "path of the prompt directory")
     access: Path | None = _set(

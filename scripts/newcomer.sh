@@ -11,7 +11,7 @@ stranger=(env -i "HOME=$walk" "PATH=$PATH" "PYENV_ROOT=${PYENV_ROOT:-$HOME/.pyen
 
 git clone --quiet . "$walk/clone"
 cd "$walk"
-"${stranger[@]}" LLM_PROXY_API_PORT=0 LLM_PROXY_API_LOG_FORMAT=json clone/run-rest-api.sh 2>service.log &
+"${stranger[@]}" LLM_PROXY_API_PORT=0 LLM_PROXY_API_LOG_FORMAT=json LLM_PROXY_API_DISCOVER=0 clone/run-rest-api.sh 2>service.log &
 service=$!
 url=
 while [ -z "$url" ]; do

@@ -19,7 +19,7 @@ SAMPLES = [
     (page, number, text)
     for page in ("routing.md", "configuration.md")
     for number, text in enumerate(
-        re.findall(r"```json\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+        re.findall(r"```json config\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
     )
     if "api_type" in text or "$models" in text
 ]
@@ -67,7 +67,7 @@ def test_the_first_sample() -> None:
 async def test_the_demo(tmp_path: Path) -> None:
     """What the page says to try comes out as the page says."""
     page = (DOCS / "routing.md").read_text("utf-8").partition("## Try it")[2]
-    config = json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0])
+    config = json.loads(re.findall(r"```json config\n(.*?)```", page, re.DOTALL)[0])
     asked = json.loads(re.findall(r"-d '(.*?)'", page, re.DOTALL)[0])
     attempts = re.findall(r"`X-LLM-Attempts: (.*?)`", page)[0]
     fallback = re.findall(r"`X-LLM-Fallback: (.*?)`", page)[0]

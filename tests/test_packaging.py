@@ -113,7 +113,9 @@ def clean_environment(**variables: str) -> dict[str, str]:
 @pytest.fixture
 def serving(installed: Path, tmp_path: Path) -> Iterator[str]:
     """The address below which ``llm-proxy serve`` answers, started in an empty folder."""
-    env = clean_environment(LLM_PROXY_API_MINIMUM="1", LLM_PROXY_API_LOG_FORMAT="json")
+    env = clean_environment(
+        LLM_PROXY_API_MINIMUM="1", LLM_PROXY_API_LOG_FORMAT="json", LLM_PROXY_API_DISCOVER="0"
+    )
     command = [str(installed / "llm-proxy"), "serve", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

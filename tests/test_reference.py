@@ -1,4 +1,4 @@
-"""The pages below docs/reference are what the code says, and their tables leave nothing out."""
+"""The pages below docs/reference, and docs/performance.md, are what the code and the last measurement say, and their tables leave nothing out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_page_is_current(name: str) -> None:
 
 def test_there_are_no_others() -> None:
     """Nothing lies there that is not generated."""
-    assert {path.name for path in FOLDER.iterdir()} == set(PAGES)
+    assert {path.name for path in FOLDER.iterdir()} == {name for name in PAGES if "/" not in name}
 
 
 def _calls(*words: str) -> Iterator[ast.Call]:

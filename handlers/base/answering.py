@@ -227,6 +227,7 @@ class AnsweringHandler(DeliveringHandler):
             self.gateway.keep_alive,
             self.worked_out,
         )
+        relay.transcript = None if self.span is None else self.span.transcript
         tries = self.tries
         if tries is not None:
             tries.opened(exchange)
@@ -302,6 +303,7 @@ class AnsweringHandler(DeliveringHandler):
             self.gateway.keep_alive,
             self.worked_out,
             continuity=answer.continuity,
+            transcript=None if self.span is None else self.span.transcript,
         )
         self.gateway.running.add(self)
         try:
@@ -383,6 +385,7 @@ class AnsweringHandler(DeliveringHandler):
         del call
         if self.tries is not None:
             self.tries.opened(exchange)
+        tally = Tally(own_seconds=perf_counter() - self.body_at)
         self.gateway.running.add(self)
         try:
             try:
@@ -391,10 +394,18 @@ class AnsweringHandler(DeliveringHandler):
                 if self.tries is not None:
                     self.tries.answered()
             finally:
+                usage = usage_at_end(body)
+                if usage:
+                    tally.usage = {"prompt_tokens": usage["prompt_tokens"]}
+                self._count(tally)
                 self._count_call(exchange)
                 if self.account is not None:
-                    self.account.note(deployment, exchange, usage_at_end(body), 0)
-            await self._send_whole(await self.worked_out(len(body), self._embeddings, adapter, body, request))
+                    self.account.note(deployment, exchange, usage, 0)
+            began = perf_counter()
+            said = await self.worked_out(len(body), self._embeddings, adapter, body, request)
+            tally.own_seconds += perf_counter() - began
+            self._count(tally)
+            await self._send_whole(said)
         finally:
             self.gateway.running.discard(self)
 

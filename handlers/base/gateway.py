@@ -106,6 +106,8 @@ class Gateway:
     list_report: Callable[[Deployment], dict[str, Any] | None] = lambda row: None
     #: What each process of the service says of itself, this one among them, for the status endpoint.
     reports: Callable[[], list[ProcessReport]] = list
+    #: Which model servers were found on this machine, and why others are not used; None: nobody looks.
+    discovery_report: Callable[[], dict[str, Any] | None] = lambda: None
     #: Where Ollama's API has a port of its own, if it has.
     ollama_url: str | None = None
     #: About the certificate that clients see: None if there is none, else ``state``, ``problem``, ``loaded_at``.

@@ -437,14 +437,14 @@ class BaseHandler(BodyHandler):
         if self.gone:
             fields["code"] = "client_gone"
         if self.snapshot.access is not None:
-            fields = {
-                name: redacted(value) if type(value) is str else value for name, value in fields.items()
-            }
+            for name, value in fields.items():  # hardly ever is there one
+                if type(value) is list or (type(value) is str and KEY_PREFIX in value):
+                    fields[name] = _without_keys(value)
         if ended_here is not None:
             told = 499 if self.gone else self.broken or status
             ended_here.append(Ended(time(), told, fields, self.answer_headers, self.usage))
         if logged:
-            access_log.handle(logs.AccessRecord(fields))
+            logs.access(fields)
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
         """The request has ended with ``status`` (a broken answer's is that of its error), after so many seconds; ``ended``:
@@ -466,7 +466,7 @@ class BaseHandler(BodyHandler):
         self.trace = made if self.context is None else self.context.trace
         tracer = self.gateway.tracer
         if tracer is not None and not self.probe and tracer.takes(self.trace, self.context):
-            self.span = begin()
+            self.span = begin(content=tracer.options.content)
 
 
 class NotFoundHandler(BaseHandler):
@@ -497,6 +497,13 @@ class NotFoundHandler(BaseHandler):
 def header_text(text: str) -> str:
     """A configured name in a header (what a client chose goes around the cache): ASCII as it is, anything else percent-encoded."""
     return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
+
+
+def _without_keys(value: Any) -> Any:
+    """A fact for the log in which no key of ours stands: a client may write one into any name."""
+    if type(value) is str:
+        return redacted(value)
+    return [_without_keys(item) for item in value] if type(value) is list else value
 
 
 def _where(tb: Any) -> str:

@@ -32,7 +32,7 @@ UNKNOWN = "unknown"
 def measure_call(handler: TellingHandler, exchange: Exchange, provider: str) -> None:
     """``exchange``, a call of ``provider``, is over."""
     meter = handler.gateway.metering.meter
-    meter.add(families.ATTEMPTS, 1.0, provider, outcome_of(exchange))
+    meter.attempt(provider, outcome_of(exchange))
     if exchange.connected_at is not None:
         meter.connect.observe(exchange.connected_at - exchange.started_at, exchange.connected_at)
 

@@ -55,7 +55,7 @@ def grant_of(access: Access, session: Session | None) -> Grant | None:
 
 def signed_in(handler: BaseHandler, access: Access, headers: Mapping[str, str]) -> Grant | None:
     """Whose session the request is made in, if it came without a key."""
-    if next(presented(headers), None) is not None:
+    if presented(headers):
         return None
     if not handler.of_the_console and not from_our_page(handler, told_by=("origin", "referer")):
         return None

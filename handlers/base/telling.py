@@ -60,8 +60,8 @@ class TellingHandler(BaseHandler):
                 self.set_header(name, value)
         if self.account is not None:
             taken = self.account.charge.taken
-            for name, value in told(taken.standing, self.limits):
-                self.set_header(name, value)
+            if taken.bounds:
+                self.answer_headers.put_all(told(taken.standing, self.limits))
             if taken.warning is not None:
                 self.set_header("X-LLM-Budget", header_text(f"{taken.warning[0]} {taken.warning[1]}%"))
 
@@ -77,7 +77,12 @@ class TellingHandler(BaseHandler):
                 )
         elif exchange is not None and upstream is not None:
             head, provider = exchange.head, header_text(upstream.provider)
-            text = words(provider, head and head.status, error, exchange.loop.time() - exchange.started_at)
+            text = words(
+                provider,
+                None if head is None else head.status,
+                error,
+                exchange.loop.time() - exchange.started_at,
+            )
         else:
             return
         if text:

@@ -11,9 +11,10 @@ from typing import Any
 
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.live.access import ledger_tables as tables
-from llm_proxy.live.access.meter import Meter, Now
+from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.periods import period, written
 from llm_proxy.live.access.plan import bounds_of, purses_of
+from llm_proxy.live.access.reservation import Now
 from llm_proxy.live.access.values import Access, Grant
 from llm_proxy.live.access.words import rows_of
 

@@ -21,9 +21,10 @@ from llm_proxy.console.finished import newest
 from llm_proxy.console.money import forecast
 from llm_proxy.errors import Unavailable
 from llm_proxy.live.access import ledger_tables as tables
-from llm_proxy.live.access.meter import Meter, Now
+from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.periods import period, window_start, written
 from llm_proxy.live.access.plan import purse
+from llm_proxy.live.access.reservation import Now
 from llm_proxy.live.access.values import Access
 from llm_proxy.live.access.words import rows_of
 

@@ -14,12 +14,14 @@ from typing import Any, ClassVar
 
 from handlers.base.gate import Needs
 from handlers.base.handler import BaseHandler
+from handlers.base.signed_in import from_our_page
 from handlers.console.base import ConsoleHandler, Role, is_open_to, may_write
 from llm_proxy.console.activity import KEPT
 from llm_proxy.console.finished import Request, matches, newest, of_ledger
 from llm_proxy.console.history import STEP, merged, points
 from llm_proxy.errors import GatewayError, InvalidRequest, NotAllowed, NotFound, Problem, Unavailable
 from llm_proxy.live.access import ledger_tables as tables
+from llm_proxy.live.access.identity import presented
 
 audit = logging.getLogger("llm_proxy.audit")
 
@@ -101,7 +103,7 @@ class RequestHandler(ConsoleHandler):
         ledger = self.gateway.books.ledger
         if found is None and ledger is not None:
             try:
-                row = await self.in_thread(ledger.ask, partial(tables.row_of, name=name))
+                row = await self.in_thread(ledger.ask, partial(tables.row_named, name=name))
             except (sqlite3.Error, OSError):
                 row = None
             found = {**of_ledger(row), "headers": {}} if row is not None else None
@@ -125,6 +127,10 @@ class StopHandler(BaseHandler):
             return error
         if self.verdict is not None and self.verdict.preflight:
             return None
+        sent = self.request.headers.by_name()
+        page = sent.get("sec-fetch-site", "none") != "none" or "origin" in sent
+        if page and not presented(sent) and not from_our_page(self):
+            return NotAllowed("a page that may ask models may not stop requests")
         if self.snapshot.access is None and not is_open_to(self):
             return NotAllowed("without keys this is for whoever is on the gateway's own machine")
         return None if may_write(self) else NotAllowed('this takes a key with "admin": "write"')

@@ -59,7 +59,7 @@ class SessionHandler(ConsoleHandler):
             told["access"] = "key"
             if grant is not None and session is not None:
                 told |= {"role": grant.terms.admin, "key": grant.name, "expires": round(session.ends)}
-            elif next(presented(headers), None) is not None:
+            elif presented(headers):
                 grant = identify(access, presented(headers), time.time())
                 told |= {"role": grant.terms.admin or None, "key": grant.name}
         self.send_json(told)

@@ -27,16 +27,24 @@ _SHOWN = frozenset(
         *("think", "effort"),
     }
 )
-#: Whatever stands in these is a secret, and whatever does under names that begin so is a remark.
-_HIDDEN, _REMARK = frozenset({"headers", "api_token"}), "$comment"
+#: What a row of a model (below the file, its provider and its name) may have below it that holds such fields.
+_NESTED = frozenset(
+    {"options", "timeouts", "limits", "languages", "capabilities", "fallbacks", "on", "queue", "hedge"}
+)
+_DEPTH = 3
+#: Names of remarks begin so.
+_REMARK = "$comment"
 #: Whoever has a name may go before a placeholder; and what may stand around one.
 _HARMLESS = re.compile(r"\s*(Bearer|Basic|Token|Key)?\s*", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\$\{[^{}]*\}")
 _WITH_PASSWORD = re.compile(r"//[^/@\s]*@")
+_ADDRESS = re.compile(
+    r"[a-z]+://(\*\*\*@)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])?(:[0-9]+)?(/[A-Za-z0-9_.~/:%-]*)?", re.ASCII
+)
 _QUERY = re.compile(r"[?#][^\s]*")
-#: In a remark: a long word of letters and digits that is no name of a model and no address.
+#: In a remark, and in a broken text: a long word of letters and digits that is no name of a model and no address.
 _LIKE_A_KEY = re.compile(
-    r"(?<![^\s\"'(=:,])(?=[^\s]{0,200}[0-9])(?=[^\s]{0,200}[A-Za-z])[A-Za-z0-9_+=-]{16,}"
+    r"(?=[A-Za-z_+=-]{0,200}[0-9])(?=[0-9_+=-]{0,200}[A-Za-z])[A-Za-z0-9_+=-]{16,}", re.ASCII
 )
 
 _TOKEN = re.compile(
@@ -59,16 +67,26 @@ def masked(text: str) -> Masked:
     """``text`` without its secrets."""
     count = 0
     parts: list[str] = []
-    for part, withheld in _parts(text):
+    for part, withheld in _parts(text, broken=not _is_json(text)):
         parts.append(part)
         count += withheld
     return Masked("".join(parts), count)
 
 
-def _parts(text: str) -> Iterator[tuple[str, bool]]:
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _parts(text: str, *, broken: bool) -> Iterator[tuple[str, bool]]:
     #: For each bracket that is open: which one, and the key under which it stands.
     above: list[tuple[str, str]] = []
     key = ""
+    #: Whether what comes is a value, whatever comes behind it.
+    value = False
     for match in _TOKEN.finditer(text):
         part, kind = match[0], match.lastgroup
         if kind == "space":
@@ -82,18 +100,21 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
                 key = ""
             elif part in "}],":  # an item of a list stands under the list's key
                 key = above[-1][1] if above and above[-1][0] == "[" else ""
+            value = part == ":" or bool(above and above[-1][0] == "[")
             yield part, False
-        elif _COLON.match(text, match.end()) and kind in ("text", "word"):
+        elif not value and kind in ("text", "word") and _COLON.match(text, match.end()):
             key = _read(part)
-            # A word without quotes may be half of anything.
-            yield (part, False) if kind == "text" or _NAME.fullmatch(part) else (MASK, True)
+            # Where the grammar is broken a key may be half of anything.
+            seen = _LIKE_A_KEY.sub(MASK, _WITH_PASSWORD.sub(f"//{MASK}@", part)) if broken else part
+            seen = seen if kind == "text" or _NAME.fullmatch(part) else MASK
+            yield seen, seen != part
         elif kind == "word" and _PLAIN.fullmatch(part):
             yield part, False
         elif kind == "text":
-            value = _read(part)
-            hidden = any(name in _HIDDEN for _, name in above)
-            shown = value if _is_filled(value) else "" if hidden and value else _shown(key, value)
-            if shown == value:
+            said = _read(part)
+            hidden = any(name not in _NESTED for _, name in above[_DEPTH:])
+            shown = said if _is_filled(said) else "" if hidden and said else _shown(key, said, broken)
+            if shown == said:
                 yield part, False
             else:
                 yield json.dumps(shown or MASK, ensure_ascii=False), True
@@ -110,14 +131,16 @@ def _read(part: str) -> str:
         return part[1:-1]
 
 
-def _shown(key: str, value: str) -> str:
-    """What may be seen of the value of ``key``; empty: nothing."""
-    if key.startswith(_REMARK):
+def _shown(key: str, value: str, broken: bool) -> str:
+    """What may be seen of the value of ``key``; empty: nothing. In a ``broken`` text nobody knows what stands where."""
+    if key.startswith(_REMARK) or broken:
         value = _LIKE_A_KEY.sub(MASK, value)
     elif key not in _SHOWN:
         return ""
     if "://" in value:
-        return _QUERY.sub("", _WITH_PASSWORD.sub(f"//{MASK}@", value))
+        value = _QUERY.sub("", _WITH_PASSWORD.sub(f"//{MASK}@", value))
+    if key == "api_host" and not _ADDRESS.fullmatch(_PLACEHOLDER.sub("1", value)):
+        return ""  # what is no address may be anything
     return value
 
 
@@ -173,4 +196,5 @@ def _part_at(text: str, found: Scan, path: tuple[str | int, ...]) -> str:
 def masked_value(path: tuple[str | int, ...], part: str) -> str:
     """The text of one value, as ``masked`` shows it where it stands."""
     before = "".join("[" if isinstance(step, int) else f"{{{json.dumps(step)}: " for step in path)
-    return masked(before + part).text[len(before) :]
+    after = "".join("]" if isinstance(step, int) else "}" for step in reversed(path))
+    return masked(before + part + after).text[len(before) :].removesuffix(after)

@@ -73,8 +73,9 @@ SHAPES: dict[str, Schema] = {
             "tls": maybe(OBJECT),
             "usage": maybe(OBJECT),
             "shared": maybe(STRING),
+            "discovery": maybe(OBJECT),
         },
-        "What runs now, and whether it is what lies on disk. `ollama`: where Ollama's API has a port of its own.",
+        "What runs now, and whether it is what lies on disk. `ollama`: where Ollama's API has a port of its own; `discovery`: the model servers on this machine, while nobody has configured any.",
     ),
     "UsageReport": record(
         {

@@ -21,6 +21,7 @@ from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.continuity import Continuity
 from llm_proxy.relay.first_token_buffer import FirstTokenBuffer
 from llm_proxy.relay.reading import LINGER, is_event_stream, read_answer, read_whole, refuse_errors
+from llm_proxy.relay.transcript import Transcript
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
 from llm_proxy.wire.answers.reader import AnswerReader
 from llm_proxy.wire.calls import Deployment, NativeRequest
@@ -102,6 +103,8 @@ class Relay:
     first_token: Callable[[], None] | None = None
     #: What remembers the answer, so that another upstream may go on with it.
     continuity: Continuity | None = None
+    #: What notes the texts of a stream.
+    transcript: Transcript | None = None
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
@@ -206,11 +209,14 @@ class _Stream:
         self.withheld: FirstTokenBuffer | None = None
         if relay.first_token is not None:
             self.withheld, self.offer, self.canonical = FirstTokenBuffer(), _never, False
-        self.reader: AnswerReader | Continuity | None = relay.reader() if relay.face.translates else None
+        reader: AnswerReader | Continuity | None = relay.reader() if relay.face.translates else None
         #: The face's, as it was after the newest write.
         self.retold = relay.face.retold
         if relay.continuity is not None:
-            self.reader, self.canonical = relay.continuity.over(self.reader), False
+            reader, self.canonical = relay.continuity.over(reader), False  # type: ignore[arg-type]
+        self.reader: AnswerReader | Continuity | Transcript | None = reader
+        if relay.transcript is not None:
+            self.reader, self.canonical = relay.transcript.over(reader), False
         self.decoder = relay.provider.stream_decoder(relay.request)
         self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
@@ -310,7 +316,8 @@ class _Stream:
         assert self.relay.first_token is not None
         self.relay.first_token()
         rest, self.withheld = self.withheld.rest(), None
-        self.canonical = self.face.canonical and self.relay.continuity is None
+        relay = self.relay
+        self.canonical = self.face.canonical and relay.continuity is None and relay.transcript is None
         return rest
 
     def _push(self, data: bytes) -> bool:
@@ -410,7 +417,10 @@ class _Stream:
         relay = self.relay
         response = await relay.worked_out(len(body), relay.provider.chat_response, body, relay.request)
         self.relay.tally.other_form = True
-        data = response.data if self.reader is None else collect(self.reader.whole(response.data))
+        reader = self.reader
+        if isinstance(reader, Transcript):
+            reader = reader.heard(response.data)
+        data = response.data if reader is None else collect(reader.whole(response.data))
         chunks: list[Chunk | Comment] = [Chunk(piece) for piece in explode(data)]
         await self._relay(chunks, began)
         await self._end(self.face.end())

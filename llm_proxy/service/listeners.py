@@ -39,13 +39,16 @@ class Listeners:
     owner: int = field(default_factory=os.getpid)
 
     @classmethod
-    def open(cls, settings: Settings, passed: Sequence[Passed] = ()) -> Self:
-        """Listen. Raises ``StartError``."""
+    def open(
+        cls, settings: Settings, passed: Sequence[Passed] = (), files: Sequence[SocketFile] = ()
+    ) -> Self:
+        """Listen. ``files``: those of passed Unix sockets that are ours to remove. Raises ``StartError``."""
         places = Places.of(settings.host)
         found = cls(
             [given.listening for given in passed if given.name not in (OLLAMA, METRICS)],
             [given.listening for given in passed if given.name == OLLAMA],
             settings.tls_cert is not None,
+            [*files],
             metrics=[given.listening for given in passed if given.name == METRICS],
         )
         with contextlib.ExitStack() as undo:
@@ -88,8 +91,26 @@ class Listeners:
         return [str(name[0]) for name in names if isinstance(name, tuple)]
 
     @property
+    def ports(self) -> frozenset[int]:
+        """Those that are bound."""
+        names = [listening.getsockname() for listening in self._all]
+        return frozenset(int(name[1]) for name in names if isinstance(name, tuple))
+
+    @property
     def _all(self) -> tuple[socket.socket, ...]:
         return (*self.main, *self.ollama, *self.metrics)
+
+    def named(self) -> list[tuple[str, socket.socket]]:
+        """All of them, as they are passed on."""
+        return [
+            *(("main", listening) for listening in self.main),
+            *((OLLAMA, listening) for listening in self.ollama),
+            *((METRICS, listening) for listening in self.metrics),
+        ]
+
+    def give_away(self) -> None:
+        """Another program has them now: the files stay."""
+        self.files.clear()
 
     def urls(self, prefix: str) -> dict[str, object]:
         """Where the service is reached, for the log; ``also``: the other places."""

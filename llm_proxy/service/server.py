@@ -57,6 +57,7 @@ from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.shared_counters import LocalCounters
 from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.last_good import NAME, LastGood
 from llm_proxy.live.state.registry import Registry, Snapshot, Sources
@@ -67,10 +68,12 @@ from llm_proxy.relay.memory import COST, Memory
 from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.states import States
+from llm_proxy.service.beside import Beside
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
 from llm_proxy.service.console_parts import ConsoleParts
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
+from llm_proxy.service.first_minute import FirstMinute
 from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
@@ -181,7 +184,7 @@ class Service:
     """One process's parts, in the order in which they start; ``stop`` takes them down in reverse.
 
     ``shared`` is what a worker shares with the others, ``row`` its place among them; ``certificate`` is the one for
-    clients, as the parent has found it.
+    clients, as the parent has found it; ``generations`` those of a program in whose place this one comes.
     """
 
     def __init__(
@@ -191,18 +194,23 @@ class Service:
         shared: SharedState | None = None,
         row: int = 0,
         certificate: Certificate | None = None,
+        generations: Generations | None = None,
     ) -> None:
         self.settings, self.row = settings, row
+        self.beside = Beside(shared.beside if shared else None)
+        generations = shared.generations if shared else generations
         self.demo = DemoServer()
         self.heap = Heap()
-        sources = replace(sources_of(settings, env), demo_host=lambda: self.demo.host)
+        sources = replace(
+            sources_of(settings, env), demo_host=lambda: self.demo.host, added=self.beside.added
+        )
         last_good = last_good_of(settings)
-        opened = shared.first_state(sources) if shared else open_state(sources, last_good)
+        opened = shared.first_state(sources) if shared else open_state(sources, last_good, generations)
         self.registry = Registry(
             sources,
             opened.snapshot,
             outcome=opened.outcome,
-            generations=shared.generations if shared else None,
+            generations=generations,
             last_good=last_good,
         )
         self.watcher = Watcher(self.registry, settings.watch)
@@ -231,6 +239,7 @@ class Service:
             metering=metering_of(settings, shared.sheets if shared else None, row),
             tracer=Tracer.of(env, settings.trace_attributes),
         )
+        self.gateway.discovery_report = lambda: self.beside.report
         self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
         certificate = certificate or Certificate.of(settings)
@@ -252,11 +261,18 @@ class Service:
         if row == 0:  # of the workers one is enough
             self.registry.on_swap.append(self._follow_edit)
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
+        self.registry.on_swap.append(self.beside.swapped)
+        self.beside.on_change = self._look_again
+        self.first_minute = FirstMinute(settings, env, self.registry, self.beside) if row == 0 else None
         if shared is not None:
             self._hand_over(shared.states)
         self.console = ConsoleParts(self.gateway, shared, row) if settings.console else None
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
         self.gateway.reports = self.heartbeat.reports
+
+    def _look_again(self) -> None:
+        """Something else is to be served beside the file."""
+        self.registry.touch("discovery", frozenset({"config"}))
 
     def _follow_edit(self, snapshot: Snapshot) -> None:
         """What an edit has made of the budgets."""
@@ -310,6 +326,10 @@ class Service:
             self.certificates.start()
         self.heartbeat.start()
         self.gauges.start()
+        if self.first_minute is not None:
+            self.first_minute.start(listeners)
+        else:
+            self.beside.follow()
         if self.console is not None:
             self.console.start()
 
@@ -325,8 +345,10 @@ class Service:
         gateway = self.gateway
         if refuse:
             await self._be_lame_duck(at_once)
-        gateway.draining |= refuse
         self.server.retire()
+        if refuse and self.settings.lame_duck_seconds and not gateway.draining:
+            await _event_or(at_once, _LAST_CALL)  # what was accepted at the last moment is still to be heard
+        gateway.draining |= refuse
         self._remove_files()
         if self.console is not None:
             await self.console.end_pages()
@@ -340,6 +362,9 @@ class Service:
         self.gauges.stop()
         if self.console is not None:
             self.console.stop()
+        self.beside.stop()
+        if self.first_minute is not None:
+            self.first_minute.stop()
         if gateway.tracer is not None:
             await asyncio.to_thread(gateway.tracer.stop)
         self.lists.stop()
@@ -359,6 +384,17 @@ class Service:
         self.registry.close()
         self.demo.close()
 
+    async def hand_over(self, told_to_stop: asyncio.Event) -> None:
+        """Another program serves in our place: accept no more, and answer what is asked on open connections, each of which
+        ends with an answer that says so, or when it has been idle for its time. Returns when nobody is left, or when
+        we are told to stop: then ``stop`` goes on with its limits."""
+        self.server.retire()
+        self.heartbeat.leave()
+        if self.console is not None:
+            await self.console.end_pages()
+        while self.server.open and not told_to_stop.is_set():
+            await _event_or(told_to_stop, _LOOK)
+
     async def _be_lame_duck(self, at_once: asyncio.Event) -> None:
         """For its time, unless ``at_once`` comes: serve everybody, and let nobody stay."""
         seconds = self.settings.lame_duck_seconds
@@ -367,8 +403,7 @@ class Service:
         self.gateway.lame_duck = True
         self.server.part()
         self.heartbeat.leave()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(at_once.wait(), seconds)
+        await _event_or(at_once, seconds)
         self.gateway.lame_duck = False
 
     async def _idle(self, seconds: float, quiet: float = 0.0, at_once: asyncio.Event | None = None) -> bool:
@@ -387,6 +422,12 @@ class Service:
                 return False
             await asyncio.sleep(_LOOK)
         return False
+
+
+async def _event_or(event: asyncio.Event, seconds: float) -> None:
+    """Wait for it, so long at most."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
 
 
 def _states(shared: SharedState | None, row: int) -> States:

@@ -28,6 +28,7 @@ from llm_proxy.live.state.reading import Reading, Sources
 from llm_proxy.live.state.snapshot import Snapshot, judge
 from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service.scoreboard import Scoreboard
+from llm_proxy.service.shared_page import SharedPage
 from llm_proxy.service.worker_messages import Mailboxes
 from llm_proxy.telemetry.metrics.shared_values import SharedValues
 
@@ -128,6 +129,8 @@ class SharedState:
     states: SharedSnapshot = field(default_factory=SharedSnapshot)
     #: What limits and budgets count.
     cells: SharedCounters = field(default_factory=SharedCounters)
+    #: By which they know what one of them has found on this machine.
+    beside: SharedPage = field(default_factory=SharedPage)
     #: Where the ledger of all workers is, if there is no directory for it.
     memory: Path | None = None
     #: Who is signed in to the console, and by which the workers ask each other what it shows; None: there is none.

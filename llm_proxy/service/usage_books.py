@@ -23,10 +23,11 @@ from llm_proxy.clients.http_server import StartError
 from llm_proxy.live.access import ledger_tables as tables
 from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.access.ledger import Ledger
-from llm_proxy.live.access.meter import Meter, Need, Now, really
+from llm_proxy.live.access.meter import Meter, really
 from llm_proxy.live.access.periods import window_start
 from llm_proxy.live.access.plan import REQUESTS, RUNNING, Bound, BudgetAccount, bounds_of, purse
 from llm_proxy.live.access.rates import SECOND
+from llm_proxy.live.access.reservation import Need, Now
 from llm_proxy.live.access.shared import Shared
 from llm_proxy.live.access.shared_counters import SharedCounters
 from llm_proxy.live.access.values import Access, Terms

@@ -1,13 +1,15 @@
-"""``python -m scripts.reference``: write the pages below ``docs/reference`` from the code. ``make reference`` runs it; a test keeps them current."""
+"""``python -m scripts.reference``: write the pages below ``docs/reference`` from the code, and ``docs/performance.md`` from the last measurement. ``make reference`` runs it; a test keeps them current."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.reference import fields_pages, metrics_page, settings_page, wire_pages
+from scripts.reference import fields_pages, metrics_page, performance_page, settings_page, wire_pages
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "docs" / "reference"
 PAGES = {
+    "../images/performance.svg": performance_page.picture,
+    "../performance.md": performance_page.page,
     "access.md": fields_pages.access_page,
     "endpoints.md": wire_pages.endpoints_page,
     "errors.md": wire_pages.errors_page,

@@ -31,14 +31,11 @@ def _default(value: Any) -> str:
 
 def page() -> str:
     """The text of the page."""
-    rows = [
-        (
-            code(PREFIX + name.upper()),
-            "" if name == "minimum" else code("--" + name.replace("_", "-")),  # the command itself says it
-            _default(field.default),
-            field.description or "",
-        )
-        for name, field in Settings.model_fields.items()
-    ]
-    head = ("variable", "flag", "default", "what is allowed")
+    rows = []
+    for name, field in Settings.model_fields.items():
+        flag = (
+            "" if name == "minimum" else f"<br>{code('--' + name.replace('_', '-'))}"
+        )  # the command itself says it
+        rows.append((code(PREFIX + name.upper()) + flag, _default(field.default), field.description or ""))
+    head = ("variable, flag", "default", "what is allowed")
     return generated("Reference: settings", "llm_proxy/settings.py", _INTRO) + "\n" + table(head, rows)

@@ -26,7 +26,7 @@ _ERRORS = """
 Every error has a `code`. In OpenAI's form it stands in the body; in the other forms there is no place for it (Ollama's, Anthropic's) or another one (`details` of Gemini's), and the
 access line of the log has it for all of them. An upstream's refusal (4xx) keeps its status, its message and its own `code`. What happens in which situation: [When something fails](../failures.md).
 
-```json body
+```json output
 {"error": {"message": "messages: is required", "type": "invalid_request_error", "code": "invalid_request", "param": "messages", "request_id": "4be0..."}}
 ```
 

@@ -61,7 +61,8 @@ def _opencode(gateway: Gateway) -> tuple[Setting, ...]:
     }
     secret = (("provider", PROVIDER, "options", "apiKey"),)
     home = ("XDG_CONFIG_HOME", "opencode/opencode.json")
-    return (File("~/.config/opencode/opencode.json", "json", content, home, secret),)
+    path = "~/.config/opencode/opencode.json"
+    return (File(path, "json", content, home, secret, kept=(("$schema",),)),)
 
 
 def _qwen(gateway: Gateway) -> tuple[Setting, ...]:
@@ -105,7 +106,9 @@ def _continue(gateway: Gateway) -> tuple[Setting, ...]:
     }
     content = {"name": PROVIDER, "version": "1.0.0", "schema": "v1", "models": [model]}
     home = ("CONTINUE_GLOBAL_DIR", "config.yaml")
-    return (File("~/.continue/config.yaml", "yaml", content, home, (("models", 0, "apiKey"),)),)
+    secret = (("models", 0, "apiKey"),)
+    kept = (("name",), ("version",), ("schema",), ("models", 0, "roles"), ("models", 0, "capabilities"))
+    return (File("~/.continue/config.yaml", "yaml", content, home, secret, kept),)
 
 
 def _cline(gateway: Gateway) -> tuple[Setting, ...]:
@@ -125,7 +128,8 @@ def _cline(gateway: Gateway) -> tuple[Setting, ...]:
     }
     secret = (("providers", "openai-compatible", "settings", "apiKey"),)
     home = ("CLINE_DIR", "data/settings/providers.json")
-    return (File("~/.cline/data/settings/providers.json", "json", content, home, secret),)
+    kept = (("version",), ("modes",), ("providers", "openai-compatible", "updatedAt"))
+    return (File("~/.cline/data/settings/providers.json", "json", content, home, secret, kept),)
 
 
 def _copilot(gateway: Gateway) -> tuple[Setting, ...]:
@@ -165,6 +169,7 @@ def _pi(gateway: Gateway) -> tuple[Setting, ...]:
             "json",
             {"providers": {PROVIDER: provider}},
             secret=secret,
+            kept=tuple(("providers", PROVIDER, "models", 0, key) for key in model if key != "id"),
             same="id",
         ),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from typing import Any
 
-from llm_proxy.faces.programs.values import Code, File, Gateway, Program, Setting, Variables
+from llm_proxy.faces.programs.values import NO_KEY, Code, File, Gateway, Keys, Program, Setting, Variables
 
 _HELLO = "Say hello."
 
@@ -25,16 +26,20 @@ def _open_webui(gateway: Gateway) -> tuple[Setting, ...]:
 
 
 def _llm(gateway: Gateway) -> tuple[Setting, ...]:
-    row = {
+    """It sends a key of its own making unless a header is set; ``api_key_name`` would make it insist on a key."""
+    row: dict[str, Any] = {
         "model_id": f"gateway-{gateway.model}",
         "model_name": gateway.model,
         "api_base": gateway.v1,
-        "api_key_name": "llm-proxy",
         "supports_tools": True,
     }
+    secret: tuple[Keys, ...] = ()
+    if gateway.key != NO_KEY:
+        row["headers"] = {"x-api-key": gateway.key}
+        secret = ((0, "headers", "x-api-key"),)
     home = ("LLM_USER_PATH", "extra-openai-models.yaml")
     path = "~/.config/io.datasette.llm/extra-openai-models.yaml"
-    return (File(path, "yaml", [row], home, same="model_id"),)
+    return (File(path, "yaml", [row], home, secret, same="model_id"),)
 
 
 def _code(
@@ -169,7 +174,7 @@ OTHERS = (
         "https://llm.datasette.io/en/stable/other-models.html",
         lambda gateway: f"llm -m {shlex.quote('gateway-' + gateway.model)} '{_HELLO}'",
         (
-            "Where the gateway asks for a key: llm keys set llm-proxy",
+            "Where the gateway asks for a key, say --key here: it goes in a header.",
             "On a Mac the file is in ~/Library/Application Support/io.datasette.llm.",
         ),
         "chat",

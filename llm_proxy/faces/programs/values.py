@@ -39,7 +39,8 @@ class File:
     """A part of a program's own file, to be merged into what stands there.
 
     ``path`` begins with ``~``, unless the variable ``home[0]`` is set: then it is ``home[1]`` in the folder that it names. ``secret`` is where the
-    key stands in ``content``: what is there already stays, unless a key was given. Items of a list are the same if their ``same`` is.
+    key stands in ``content``: what is there already stays, unless a key was given. ``kept``: what only a new file needs to be told. Items of a
+    list are the same if their ``same`` is.
     """
 
     path: str
@@ -47,6 +48,7 @@ class File:
     content: Mapping[str, Any] | list[Any]
     home: tuple[str, str] = ("", "")
     secret: tuple[Keys, ...] = ()
+    kept: tuple[Keys, ...] = ()
     same: str = "name"
 
 

@@ -41,6 +41,7 @@ class Ledger:
     def __init__(self, directory: Path | None = None, days: int = 400, *, lasts: bool = True) -> None:
         self.path = directory / NAME if directory is not None else None
         self._lasts, self._days = lasts, days
+        #: As ``ledger_tables.COLUMNS`` names their values.
         self._rows: deque[Row] = deque()
         self._prices: dict[str, str] = {}
         self._known: set[str] = set()

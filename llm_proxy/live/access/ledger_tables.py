@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 COLUMNS = (
@@ -46,15 +47,33 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS seen (name TEXT PRIMARY KEY, last_used REAL NOT NULL) WITHOUT ROWID",
 )
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
-_INSERT = f"INSERT INTO usage ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"
+#: How many rows one statement writes: the interpreter's lock is given away for each statement, and to get it again takes the
+#: loop's time too.
+_SIZES = (256, 32, 4, 1)
+_VALUES = f"({', '.join('?' * len(COLUMNS))})"
+_INSERTS = {size: f"INSERT INTO usage ({_NAMES}) VALUES {', '.join([_VALUES] * size)}" for size in _SIZES}
+_GROUPED = ", ".join(f"ifnull(\"{name}\", '')" for name in _GROUPS)
+_FIGURES = (
+    "count(*), sum(ifnull(input, 0)), sum(ifnull(output, 0)), sum(ifnull(cached, 0)), sum(ifnull(micro_usd, 0)), "
+    "sum(ifnull(estimated, 0) != 0), sum(ifnull(status, 0) >= 400)"
+)
 _ADD = (
-    "INSERT INTO {table} VALUES ("
-    + ", ".join("?" * (1 + len(_GROUPS) + len(_SUMMED)))
-    + ") ON CONFLICT DO UPDATE SET "
+    "INSERT INTO {table} SELECT CAST(time AS INTEGER) / {width} * {width} AS begun, "
+    f"{_GROUPED}, {_FIGURES} FROM usage WHERE rowid > ? GROUP BY begun, {_GROUPED} ON CONFLICT DO UPDATE SET "
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED)
 )
+_SEEN = (
+    "INSERT INTO seen SELECT ifnull(\"key\", ''), max(time) FROM usage WHERE rowid > ? GROUP BY 1 "
+    "ON CONFLICT DO UPDATE SET last_used = max(last_used, excluded.last_used)"
+)
 
-Row = Mapping[str, Any]
+#: The values of ``COLUMNS``.
+Row = tuple[Any, ...]
+
+
+def row_of(facts: Mapping[str, Any]) -> Row:
+    """A row of what is known by name."""
+    return tuple(facts.get(name) for name in COLUMNS)
 
 
 def create(base: sqlite3.Connection) -> None:
@@ -64,35 +83,21 @@ def create(base: sqlite3.Connection) -> None:
 
 
 def add(base: sqlite3.Connection, rows: Sequence[Row], prices: Mapping[str, str]) -> None:
-    """Write ``rows``, and the ``prices`` that they name by hash; in one transaction, or not at all."""
+    """Write ``rows``, and the ``prices`` that they name by hash; in one transaction, or not at all. Sums are made where the
+    interpreter is not needed."""
     with base:
         base.execute("BEGIN IMMEDIATE")
-        base.executemany(_INSERT, ([row.get(name) for name in COLUMNS] for row in rows))
+        (last,) = base.execute("SELECT ifnull(max(rowid), 0) FROM usage").fetchone()
+        at = 0
+        for size in _SIZES:
+            while len(rows) - at >= size:
+                base.execute(_INSERTS[size], [*chain.from_iterable(rows[at : at + size])])
+                at += size
         for table, width in (("hours", HOUR), ("days", DAY)):
-            base.executemany(_ADD.format(table=table), _sums(rows, width))
-        seen: dict[str, float] = {}
-        for row in rows:
-            seen[row["key"] or ""] = max(row["time"], seen.get(row["key"] or "", 0.0))
-        base.executemany(
-            "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET last_used = max(last_used, excluded.last_used)",
-            seen.items(),
-        )
-        base.executemany("INSERT OR IGNORE INTO prices VALUES (?, ?)", prices.items())
-
-
-def _sums(rows: Iterable[Row], width: int) -> Iterable[tuple[Any, ...]]:
-    found: dict[tuple[Any, ...], list[int]] = {}
-    for row in rows:
-        start = int(row["time"]) // width * width
-        group = (start, *(row[name] or "" for name in _GROUPS))
-        sums = found.setdefault(group, [0] * len(_SUMMED))
-        figures = (
-            *(1, row["input"] or 0, row["output"] or 0, row["cached"] or 0, row["micro_usd"] or 0),
-            *(int(bool(row["estimated"])), int((row["status"] or 0) >= 400)),
-        )
-        for at, figure in enumerate(figures):
-            sums[at] += figure
-    return ((*group, *sums) for group, sums in found.items())
+            base.execute(_ADD.format(table=table, width=width), (last,))
+        base.execute(_SEEN, (last,))
+        if prices:
+            base.executemany("INSERT OR IGNORE INTO prices VALUES (?, ?)", prices.items())
 
 
 def usage(
@@ -155,7 +160,7 @@ _STATUSES = {
 }
 
 
-def row_of(base: sqlite3.Connection, name: str, most: int = 100_000) -> dict[str, Any] | None:
+def row_named(base: sqlite3.Connection, name: str, most: int = 100_000) -> dict[str, Any] | None:
     """The row of the request with that id, if it is among the newest."""
     text = f"SELECT {_NAMES} FROM (SELECT * FROM usage ORDER BY time DESC LIMIT ?) WHERE id = ? LIMIT 1"
     row = base.execute(text, (most, name)).fetchone()

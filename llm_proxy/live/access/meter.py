@@ -7,15 +7,27 @@ Times are handed in: nanoseconds of a steady clock for limits, seconds since the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
 from functools import lru_cache
-from typing import NamedTuple
+from math import inf
 
 from llm_proxy.errors import BudgetSpent, LimitReached, NotAllowed, RequestTooLarge
+from llm_proxy.live.access import at_once
+from llm_proxy.live.access.at_once import Ready, ready_purse
 from llm_proxy.live.access.periods import period, slice_width, slices, window_start, written
-from llm_proxy.live.access.plan import READ, REQUESTS, RUNNING, WRITTEN, Bound, BudgetAccount, Counts, Plan
+from llm_proxy.live.access.plan import (
+    READ,
+    REQUESTS,
+    RUNNING,
+    SHARE,
+    WRITTEN,
+    Bound,
+    BudgetAccount,
+    Counts,
+    Plan,
+)
 from llm_proxy.live.access.rates import SECOND
+from llm_proxy.live.access.reservation import Need, Now, Paid, Reservation, left
 from llm_proxy.live.access.shared_counters import (
     HELD,
     MARK,
@@ -27,52 +39,11 @@ from llm_proxy.live.access.shared_counters import (
     SharedCounters,
     name_of,
 )
-from llm_proxy.live.access.values import Budget
 
-#: One reservation takes at most this part of a limit or a budget for what may be written.
-SHARE = 4
 #: Of so many budgets the period is remembered.
 _PERIODS = 10_000
-
-_Taken = tuple[Bound, int, Numbers]
-_Paid = tuple[BudgetAccount, int, Numbers]
-
-
-class Need(NamedTuple):
-    """What a request will take, as far as one can tell: tokens read and written, and what they cost."""
-
-    input: int = 0
-    output: int = 0
-    cost: int = 0
-
-
-class Now(NamedTuple):
-    """``steady``: nanoseconds; ``wall``: seconds since the epoch."""
-
-    steady: int
-    wall: float
-
-
-@dataclass(slots=True)
-class Reservation:
-    """What was taken for one request: of each limit and budget an amount."""
-
-    plan: Plan
-    at: Now
-    bounds: Sequence[_Taken] = ()
-    purses: Sequence[_Paid] = ()
-    settled: bool = False
-    #: How often each of it counts here, because other gateways count too.
-    weight: int = 1
-    #: The budget that is fullest above one of its shares, and how full, in percent.
-    warning: tuple[str, int] | None = None
-    #: Budgets of which that is to be told, for the first time in their period.
-    news: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def standing(self) -> list[tuple[Bound, int, int]]:
-        """Of each limit what was left afterwards, and in how many nanoseconds all of it is."""
-        return [(bound, *_left(bound, numbers, self.at)) for bound, _, numbers in self.bounds]
+#: Of so many plans it is remembered where their counters are.
+_READY = 8192
 
 
 class Meter:
@@ -83,6 +54,8 @@ class Meter:
         self._row = row
         #: By budget, the period that it was in last: when it began and ends.
         self._periods: dict[bytes, tuple[int, int]] = {}
+        #: Where the counters of a plan are.
+        self._ready: OrderedDict[Plan, Ready] = OrderedDict()
 
     def reserve(
         self, plan: Plan, need: Need, now: Now, part: int = 1, *, covered: bool = False
@@ -90,6 +63,10 @@ class Meter:
         """Let the request in. ``part``: of how many gateways this one has its share; ``covered``: all of them together have let it
         in already, and here it is only counted. Raises ``LimitReached``, ``BudgetSpent``, ``RequestTooLarge`` or
         ``NotAllowed``."""
+        if self._cells.age >= 0 and part == 1 and not covered:
+            at_once_taken = at_once.take(self._counted(plan, now), plan, need, now)
+            if at_once_taken is not None:
+                return at_once_taken
         cells, steady = self._cells, now.steady
         taken = Reservation(plan, now, weight=part)
         with cells.alone():
@@ -109,7 +86,7 @@ class Meter:
                 bounds.append((bound, amount, numbers))
             if tightest is not None:
                 error = reached(tightest, longest)
-                error.standing = tuple((bound, *_left(bound, numbers, now)) for bound, _, numbers in bounds)
+                error.standing = tuple((bound, *left(bound, numbers, now)) for bound, _, numbers in bounds)
                 raise error
             for bound, amount, numbers in bounds:
                 if bound.counts == RUNNING:
@@ -122,12 +99,37 @@ class Meter:
                 numbers[HELD] += amount
                 cells.hold(purse.cell, self._row, amount)
                 if purse.budget.warn:
-                    _warn(taken, purse, numbers)
+                    taken.warn(purse, numbers)
                 cells.write(purse.cell, numbers)
         taken.bounds, taken.purses = bounds, purses
         return taken
 
-    def _paid(self, purse: BudgetAccount, plan: Plan, need: Need, now: Now, weight: int) -> _Paid:
+    def _counted(self, plan: Plan, now: Now) -> Ready:
+        """Where the counters of the plan are, in the periods of now."""
+        ready = self._ready.get(plan)
+        if ready is None or ready.age != self._cells.age or not ready.since <= now.wall < ready.until:
+            ready = self._look_for(plan, now)
+            while ready.age != self._cells.age:  # some were let go while others were looked for
+                ready = self._look_for(plan, now)
+            if len(self._ready) >= _READY:
+                self._ready.popitem(last=False)
+            self._ready[plan] = ready
+        return ready
+
+    def _look_for(self, plan: Plan, now: Now) -> Ready:
+        cells = self._cells
+        age = cells.age
+        bounds = tuple((bound, cells.numbers(bound.cell, now.steady)) for bound in plan.bounds)
+        purses, since, until = [], -inf, inf
+        for purse in plan.purses:
+            numbers = self._purse(purse, now)
+            start, end = self._periods[purse.cell]
+            since, until = max(since, start), min(until, end)
+            part = self._part(purse, start, end, now) if purse.budget.rolling else None
+            purses.append(ready_purse(purse, numbers, part))
+        return Ready(bounds, tuple(purses), since, until, age)
+
+    def _paid(self, purse: BudgetAccount, plan: Plan, need: Need, now: Now, weight: int) -> Paid:
         """What that budget reserves. Raises ``BudgetSpent`` or ``NotAllowed``."""
         budget, amount = purse.budget, need.cost
         if plan.price is None and budget.unpriced == "deny":
@@ -145,6 +147,9 @@ class Meter:
         if taken.settled:
             return
         taken.settled = True
+        if self._cells.age >= 0 and taken.weight == 1:
+            at_once.settle(self._counted(taken.plan, now), taken, used, now)
+            return
         cells, steady = self._cells, now.steady
         with cells.alone():
             for bound, amount, _ in taken.bounds:
@@ -171,14 +176,14 @@ class Meter:
         """Of each limit what is left, and in how many nanoseconds all of it is."""
         with self._cells.alone():
             return [
-                (bound, *_left(bound, self._cells.numbers(bound.cell, now.steady), now))
+                (bound, *left(bound, self._cells.numbers(bound.cell, now.steady), now))
                 for bound in plan.bounds
             ]
 
     def seen(self, bound: Bound, now: Now) -> tuple[int, int, int]:
         """What is left of a limit, in how many nanoseconds all of it is, what is held; for whoever looks on."""
         numbers = self._cells.peek(bound.cell)
-        return *_left(bound, numbers, now), numbers[HELD]
+        return *left(bound, numbers, now), numbers[HELD]
 
     def seen_purse(self, purse: BudgetAccount, now: Now) -> tuple[int, int]:
         """What of a budget is spent and reserved; for whoever looks on."""
@@ -238,13 +243,17 @@ class Meter:
             start, end = self._periods.get(purse.cell, (0, 0))
             if not start <= now.wall < end:
                 start, end = period(budget, now.wall)
-            part = _slice(purse.cell, start)
-            found = self._cells.numbers(part, now.steady)
-            if found[PERIOD] != start:
-                found[VALUE], found[PERIOD] = 0, start
+            found = self._part(purse, start, end, now)
             found[VALUE] += amount
-            found[UNTIL] = now.steady + int((end - now.wall + budget.rolling) * SECOND)
-            self._cells.write(part, found)
+            self._cells.write(_slice(purse.cell, start), found)
+
+    def _part(self, purse: BudgetAccount, start: int, end: int, now: Now) -> Numbers:
+        """The slice of a rolling window that begins then; to be written by whoever changes it."""
+        found = self._cells.numbers(_slice(purse.cell, start), now.steady)
+        if found[PERIOD] != start:
+            found[VALUE], found[PERIOD] = 0, start
+        found[UNTIL] = now.steady + int((end - now.wall + purse.budget.rolling) * SECOND)
+        return found
 
     def _window(self, purse: BudgetAccount, start: int, now: Now) -> int:
         """What the slices of a rolling window hold together."""
@@ -316,12 +325,6 @@ def _wait(bound: Bound, amount: int, numbers: Numbers, steady: int) -> int:
     return bound.rate.wait(numbers[VALUE], steady, amount)
 
 
-def _left(bound: Bound, numbers: Numbers, now: Now) -> tuple[int, int]:
-    if bound.counts == RUNNING:
-        return max(0, bound.limit.limit - numbers[HELD]), 0
-    return bound.rate.left(numbers[VALUE], now.steady), max(0, numbers[VALUE] - now.steady)
-
-
 def reached(bound: Bound, wait: int) -> LimitReached:
     """The refusal; ``wait``: nanoseconds."""
     seconds = wait / SECOND
@@ -331,22 +334,3 @@ def reached(bound: Bound, wait: int) -> LimitReached:
         return error
     text = f"{bound.told} is reached ({bound.limit.limit:,}); there is room in {seconds:.3g} s"
     return LimitReached(text, seconds)
-
-
-def _warn(taken: Reservation, purse: BudgetAccount, numbers: Numbers) -> None:
-    """Whether the budget is above one of its shares, and whether that is new."""
-    budget: Budget = purse.budget
-    if not budget.limit:
-        return
-    full = (numbers[VALUE] + numbers[HELD]) / budget.limit
-    crossed = sum(full >= share for share in budget.warn)
-    if budget.rolling and crossed < numbers[MARK]:
-        numbers[MARK] = crossed
-    if not crossed:
-        return
-    percent = int(full * 100 + 1e-9)
-    if taken.warning is None or percent > taken.warning[1]:
-        taken.warning = budget.name, percent
-    if crossed > numbers[MARK]:
-        numbers[MARK] = crossed
-        taken.news = (*taken.news, (budget.name, percent))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from llm_proxy.live.access.patterns import matcher
 
@@ -77,8 +77,7 @@ class Budget:
     unpriced: Literal["deny", "free"] = "deny"
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """Micro-dollars a token; what is read from a cache or written to one costs as much as any other, unless it is said."""
 
     input: float

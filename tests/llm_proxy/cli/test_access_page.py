@@ -7,7 +7,6 @@ import re
 import shlex
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -40,8 +39,8 @@ def test_every_command(
     ):
         monkeypatch.setenv(f"LLM_PROXY_API_{name}", str(tmp_path / value))
     ledger = Ledger(tmp_path / "state")
-    row: dict[str, Any] = dict.fromkeys(tables.COLUMNS)
-    ledger.add({**row, "time": time.time(), "key": "alice-laptop", "model": "gpt-4o", "micro_usd": 1_250_000})
+    facts = {"time": time.time(), "key": "alice-laptop", "model": "gpt-4o", "micro_usd": 1_250_000}
+    ledger.add(tables.row_of(facts))
     ledger.close()
     ledger = Ledger(tmp_path / "state")
     ledger.ask(tables.last_used)
