@@ -21,6 +21,6 @@ if ! [ -e "$place/node_modules/axe-core-$AXE" ]; then
 fi
 export LLM_PROXY_BROWSER=1 AXE_CORE=$PWD/$place/node_modules/axe-core/axe.min.js
 if [ "$1" = --screenshots ]; then
-    exec "$place/bin/python" -m tests.browser.screenshots "${2:?a folder}"
+    exec "$place/bin/python" -m tests.browser.screenshots "${@:2}"
 fi
-exec "$place/bin/python" -m pytest -q -n "${CONSOLE_PROCESSES:-2}" --dist loadfile tests/browser "$@"
+exec "$place/bin/python" -m pytest -q -n "${CONSOLE_PROCESSES:-2}" --dist loadfile "${@:-tests/browser}"

@@ -6,13 +6,14 @@ import asyncio
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 from tests.browser.conftest import Visit
 from tests.browser.kit import PAGES, open_page, until
 from tests.browser.world import World
 from tests.support.client import Connection
 
-DEMO = {"demo": {"demo": {}}}
+DEMO: dict[str, Any] = {"demo": {"demo": {}}}
 
 
 def test_a_rejected_edit(tmp_path: Path, visit: Visit) -> None:

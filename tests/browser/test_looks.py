@@ -169,4 +169,4 @@ def test_newcomer(world: World, visit: Visit) -> None:
     open_page(page, "playground")
     turn = ask(page, "demo", "Good morning!")
 
-    assert "Good morning!" in turn.locator(".said").first.inner_text()
+    assert "Good morning!" in turn.locator(".said").last.inner_text()

@@ -31,7 +31,7 @@ def guarded(tmp_path: Path) -> Iterator[World]:
         "budgets": BUDGET,
         "prices": {"words": PRICE},
     }
-    settings = {"access": write_access(tmp_path, access), "state": tmp_path / "state"}
+    settings: dict[str, Any] = {"access": write_access(tmp_path, access), "state": tmp_path / "state"}
     with World(tmp_path, **settings) as world:
         yield world
 
@@ -109,7 +109,7 @@ def test_the_playground_acts_as_the_session(guarded: World, visit: Visit) -> Non
     page.get_by_label("Ask with another key").fill(KEYS["alice"])
     turn = ask(page, "words")
 
-    assert "from the double" in turn.locator(".said").first.inner_text()
+    assert "from the double" in turn.locator(".said").last.inner_text()
 
     open_page(page, "money")
     page.locator(".usage .tr", has_text="alice").wait_for()

@@ -50,9 +50,9 @@ class Loop:
         self._thread.join(PATIENCE)
         self._loop.close()
 
-    def run(self, made: Coroutine[Any, Any, T]) -> T:
+    def run(self, made: Coroutine[Any, Any, T], patience: float = PATIENCE) -> T:
         """What the coroutine returns or raises."""
-        return asyncio.run_coroutine_threadsafe(made, self._loop).result(PATIENCE)
+        return asyncio.run_coroutine_threadsafe(made, self._loop).result(patience)
 
 
 class World(Loop):
@@ -89,7 +89,7 @@ class World(Loop):
 
     def usual(self) -> dict[str, Any]:
         """Every kind of upstream, each kind of failure, and names that mean harm."""
-        hosts = {"api_type": "openai", "api_host": self.openai.base}
+        hosts: dict[str, Any] = {"api_type": "openai", "api_host": self.openai.base}
         hosts |= {"api_token": SECRETS[0], "headers": {"X-Planted": SECRETS[1]}}
         named = {name: {"model": "gpt-double"} for name in ("words", MARKUP, SCRIPT, LEFTWARD)}
         return {

@@ -59,7 +59,7 @@ export function chart({ title, lines, value, unit, tick = short, signal }) {
           { ...axis, show: false },
           { ...axis, size: 44, gap: 4, space: 32, values: (_, ticks) => ticks.map(tick) },
         ],
-        series: [{}, ...lines.map((line) => ({ stroke: color(line.color), width: 1.5, fill: line.fill && `color-mix(in srgb, ${color(line.color)} 14%, transparent)`, points: { show: !line.fill, size: 4, fill: color(line.color) } }))],
+        series: [{}, ...lines.map((line) => ({ stroke: color(line.color), width: 1.5, fill: line.fill && `color-mix(in srgb, ${color(line.color)} 14%, transparent)`, points: { show: Boolean(line.dots), size: 4, fill: color(line.color) } }))],
         hooks: { setCursor: [(u) => legend(u.cursor.idx)] },
       },
       data(),

@@ -11,12 +11,14 @@ export function show(main, { signal, rest }) {
   let chosen = rest[0];
   const place = h("div.panel");
   const picks = h("div.stack");
+  const wrong = h("div.stack");
+  const both = h("div.master", picks, place);
   fill(main, h("div.head", h("h1", "Clients"), h("p.muted", "Only a base URL changes: ", h("code", base))),
-    h("div.bar", h("span.muted", "Model"), modelField(model, (value) => ((model = value), load()))),
-    h("div.master", picks, place));
+    h("div.bar", h("span.muted", "Model"), modelField(model, (value) => ((model = value), load()))), wrong);
   const load = async () => {
-    const got = await told(place, signal, api(`clients?url=${enc(base)}&model=${enc(model)}`, { signal }));
+    const got = await told(wrong, signal, api(`clients?url=${enc(base)}&model=${enc(model)}`, { signal }));
     if (!got) return;
+    put(wrong);
     const { clients } = got;
     const draw = (id) => {
       chosen = id;
@@ -25,6 +27,7 @@ export function show(main, { signal, rest }) {
     };
     put(picks, Object.entries(GROUPS).map(([group, title]) => h("div.stack", h("h3", title), choice(clients.filter((one) => one.group === group).map((one) => [one.id, one.name]), "", draw, "div.picks"))));
     draw(clients.some((one) => one.id === chosen) ? chosen : clients[0].id);
+    if (!both.isConnected) main.append(both); // not before: the list would push the rest down
   };
   load();
 }

@@ -42,7 +42,7 @@ export async function ask(path, { signal, body, method = body === undefined ? "G
     // a proxy between us may answer with a page of its own
   }
   if (answer.ok) return found;
-  if (answer.status === 401 && path.startsWith("console/")) tell("session-over");
+  if (answer.status === 401 && path.startsWith("console/api/")) tell("session-over");
   throw new Refused(answer.status, found?.error, found ? "" : `${answer.status} ${answer.statusText}`);
 }
 

@@ -86,13 +86,13 @@ const four = [
   {
     title: "First token",
     unit: ms,
-    lines: [{ label: "p95", color: "--warn", of: (p) => p.first_token_ms?.p95 }, { label: "p50", color: "--accent", of: (p) => p.first_token_ms?.p50 }],
+    lines: [{ label: "p95", color: "--warn", dots: true, of: (p) => p.first_token_ms?.p95 }, { label: "p50", color: "--accent", dots: true, of: (p) => p.first_token_ms?.p50 }],
     value: (p) => [ms(middle(p, (one) => one.first_token_ms?.p50)), "p50"],
   },
   {
     title: "Tokens a second",
     unit: rate,
-    lines: [{ label: "all together", color: "--accent", fill: true, of: (p) => p.output / 5 }, { label: "one stream", color: "--good", of: (p) => p.tokens_per_second }],
+    lines: [{ label: "all together", color: "--accent", fill: true, of: (p) => p.output / 5 }, { label: "one stream", color: "--good", dots: true, of: (p) => p.tokens_per_second }],
     value: (p) => [rate(middle(p, (one) => one.tokens_per_second)), "one stream"],
   },
   {

@@ -12,14 +12,13 @@ export async function show(main, { signal, rest }) {
   const place = h("div.stack");
   const search = h("input", { type: "search", placeholder: "id", label: "Search", oninput: () => list() });
   const head = h("p.muted");
-  fill(main, h("div.head", h("h1", "Prompts"), head), h("div.master", h("div.stack", search, picks), place));
-  search.hidden = true;
-  const found = await told(place, signal, ask(own("prompts"), { signal }));
+  fill(main, h("div.head", h("h1", "Prompts"), head));
+  const found = await told(head, signal, ask(own("prompts"), { signal }));
   if (!found) return;
   const all = found.prompts;
   put(head, plural(all.length, "prompt"));
   search.hidden = all.length < 12;
-  if (!all.length) return put(place, h("div.panel", empty("No prompt yet", h("p", "Save one as ", h("code", "resources/prompts/en/greeting.prompt"), ": plain text, with slots as ", h("code", "{{ name }}"), "."))));
+  if (!all.length) return fill(main, h("div.panel", empty("No prompt yet", h("p", "Save one as ", h("code", "resources/prompts/en/greeting.prompt"), ": plain text, with slots as ", h("code", "{{ name }}"), "."))));
   const list = () => {
     const fitting = all.filter((one) => one.id.includes(search.value));
     put(picks, choice(fitting.slice(0, SHOWN).map((one) => [one.id, name(one.id)]), chosen, open, "div.picks"), fitting.length > SHOWN && h("p.small.muted", `and ${fitting.length - SHOWN} more`));
@@ -27,6 +26,7 @@ export async function show(main, { signal, rest }) {
   const open = (id) => prompt(place, all.find((one) => one.id === (chosen = id)), found.problems, signal);
   await open(all.some((one) => one.id === chosen) ? chosen : all[0].id);
   list();
+  fill(main, h("div.master", h("div.stack", search, picks), place)); // not before: the list would push the rest down
 }
 
 /** One prompt: its languages, its versions, its text, rendered. */
