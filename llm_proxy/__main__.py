@@ -9,7 +9,7 @@ from llm_proxy import __version__
 from llm_proxy.cli.command import Command, parser_of, screen
 from llm_proxy.live.config.report import did_you_mean
 
-_RUN, _LOOK, _SHARE = "Run it", "Look at it", "Share it"
+_RUN, _LOOK, _SHARE, _SHELL = "Run it", "Look at it", "Share it", "In your shell"
 #: All commands, as ``llm-proxy`` shows them.
 COMMANDS = (
     Command("serve", "llm_proxy.rest_api", "run", _RUN, "run the gateway", "Run the gateway."),
@@ -20,6 +20,14 @@ COMMANDS = (
         _RUN,
         "write down the model servers that run on this machine",
         "Look which model servers run on this machine, and write a models-config.json for them.",
+    ),
+    Command(
+        "import",
+        "llm_proxy.cli.importer",
+        "run",
+        _RUN,
+        "make a configuration of LiteLLM's, llama-swap's, Continue's, opencode's, Ollama's or Open WebUI's",
+        "Make models-config.json, and access.json, of another program's configuration, and report every field of it.",
     ),
     Command(
         "check",
@@ -56,6 +64,14 @@ COMMANDS = (
         "what was used, by key and model",
         "What was used, by key and model.",
     ),
+    Command(
+        "completion",
+        "llm_proxy.cli.completion",
+        "run",
+        _SHELL,
+        "a script for bash, zsh or fish that completes all of this",
+        "Print a script that completes commands and flags: source <(llm-proxy completion bash)",
+    ),
 )
 _EXAMPLES = {
     "llm-proxy serve": "run what resources/configs/models-config.json says",
@@ -81,6 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser, _ = parser_of(COMMANDS, __version__, only=asked)
     flags = {name: value for name, value in vars(parser.parse_args(given)).items() if value is not None}
     name = flags.pop("command")
+    if name == "completion":
+        flags["commands"] = COMMANDS
     return next(command for command in COMMANDS if command.name == name).run(flags)
 
 

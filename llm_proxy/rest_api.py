@@ -36,7 +36,6 @@ from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service import surroundings
 from llm_proxy.service.certificate_watch import Certificate
 from llm_proxy.service.listeners import Listeners
-from llm_proxy.service.local_model.install import fetch_missing
 from llm_proxy.service.manager_reports import ParentReports
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.server import Service, check_layout, last_good_of, sources_of
@@ -116,6 +115,8 @@ def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None
     except SettingsError as error:
         return _die(str(error), 2)
     if settings.local:
+        from llm_proxy.service.local_model.install import fetch_missing  # few starts need it
+
         fetch_missing(_show)
     count = settings.workers or _cores()
     try:

@@ -35,7 +35,8 @@ def test_fields_of_a_name() -> None:
 @pytest.mark.parametrize(("page", "number", "text"), SAMPLES)
 def test_samples(page: str, number: int, text: str) -> None:
     """Each sample of a configuration is one that is accepted, and every alias and fallback in it leads somewhere."""
-    config = load(text, env=dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "key"))
+    files = dict.fromkeys(re.findall(r"\$\{file:(.*?)\}", text), b"key")
+    config = load(text, env=dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "key"), files=files)
     catalog = Catalog.of(config.deployments, config.names)
 
     assert catalog.names

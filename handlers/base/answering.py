@@ -310,7 +310,7 @@ class AnsweringHandler(DeliveringHandler):
             await relay.stream(self)
             tries.answered(tally.usage)
         finally:
-            self.count(tally, exchange)
+            self.count(tally, exchange, answer.continuity.told)
             self.gateway.running.discard(self)
 
     async def made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:

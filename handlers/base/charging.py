@@ -69,14 +69,20 @@ class Account:
         return cls(handler, books, charge)
 
     def note(
-        self, deployment: Deployment, exchange: Exchange, usage: Mapping[str, Any] | None, wrote: int
+        self,
+        deployment: Deployment,
+        exchange: Exchange,
+        usage: Mapping[str, Any] | None,
+        wrote: int,
+        *,
+        lost: bool = False,
     ) -> None:
-        """One attempt is over."""
+        """One attempt is over; ``lost``: it was made beside another one, and in vain."""
         reached = exchange.connected_at is not None
         head = exchange.head
         refused = head is not None and not 200 <= head.status < 300
         told = tokens_in(usage) if usage else None
-        self._books.note(self.charge, deployment, told, wrote, sent=reached and not refused)
+        self._books.note(self.charge, deployment, told, wrote, sent=reached and not refused, lost=lost)
         self._handler.facts.update(micro_usd=self.charge.micro_usd, estimated=self.charge.estimated or None)
 
     def close(self) -> None:

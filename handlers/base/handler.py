@@ -118,17 +118,8 @@ class BaseHandler(BodyHandler):
         self._name_it()
         self.face: Face = self.make_face()
         self._chunks = []
-        self._size = 0
-        #: Bytes of bodies that count as held for this request.
-        self._held = 0
-        self._body_timer = None
         #: Facts for the access line, filled in as they become known.
         self.facts: dict[str, Any] = {}
-        #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
-        self.gone = False
-        self._cut = False
-        #: Work on the body or the answer that is done beside the loop.
-        self._job = None
         #: True while the body has not been taken by a method.
         self._reading = self.connection.head.length != 0
         #: ``perf_counter`` seconds; the loop's own clock is too coarse for first-byte times.

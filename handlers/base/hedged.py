@@ -61,6 +61,11 @@ class Race:
             self._failed = error
             if not (self.won or self._alone):
                 self._tries.second_failed(second, error)
+        finally:
+            account = self._handler.account
+            if account is not None and self._figures is not None and not self.won:
+                tally, exchange = self._figures  # it has read the request, or some of it, for nothing
+                account.note(second.deployment, exchange, tally.usage, tally.events, lost=True)
 
     async def _ask(self, second: Attempt) -> None:
         handler = self._handler

@@ -8,8 +8,9 @@ answer is finished.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from time import perf_counter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from handlers.base.charging import Account, told
 from handlers.base.handler import BaseHandler, header_text, log
@@ -113,12 +114,13 @@ class TellingHandler(BaseHandler):
     def measured(self, status: int, ended: float, seconds: float) -> None:
         measure(self, self.tally, status, ended, seconds)
 
-    def count(self, tally: Tally, exchange: Exchange) -> None:
-        """The figures of an answer that came from another upstream than was asked first."""
+    def count(self, tally: Tally, exchange: Exchange, usage: Mapping[str, Any] | None = None) -> None:
+        """The figures of an answer that came from another upstream than was asked first. ``usage``: what that upstream itself has
+        told, where its client hears of more."""
         self._count(tally)
         self._count_call(exchange)
         if self.account is not None and self.upstream is not None:
-            self.account.note(self.upstream, exchange, tally.usage, tally.events)
+            self.account.note(self.upstream, exchange, usage or tally.usage, tally.events)
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""

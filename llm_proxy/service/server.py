@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import handlers
 import llm_proxy
@@ -57,6 +57,7 @@ from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.shared_counters import LocalCounters
 from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.live.config.shipped import is_shipped
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.last_good import NAME, LastGood
@@ -73,7 +74,6 @@ from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
 from llm_proxy.service.console_parts import ConsoleParts
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
-from llm_proxy.service.first_minute import FirstMinute
 from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
@@ -90,6 +90,9 @@ from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from llm_proxy.wire.listen_on import Places
 from providers.discovery import discover
+
+if TYPE_CHECKING:
+    from llm_proxy.service.first_minute import FirstMinute
 
 log = logging.getLogger(__name__)
 
@@ -263,12 +266,32 @@ class Service:
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         self.registry.on_swap.append(self.beside.swapped)
         self.beside.on_change = self._look_again
-        self.first_minute = FirstMinute(settings, env, self.registry, self.beside) if row == 0 else None
+        #: Who looks for model servers on this machine, if somebody does.
+        self.first_minute: FirstMinute | None = None
+        self._env = env
+        self._looking: asyncio.Task[None] | None = None
         if shared is not None:
             self._hand_over(shared.states)
         self.console = ConsoleParts(self.gateway, shared, row) if settings.console else None
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
         self.gateway.reports = self.heartbeat.reports
+
+    def look_around(self, listeners: Listeners) -> asyncio.Task[None]:
+        """Look for model servers on this machine, where nobody has configured any, and run the local model, if that was asked
+        for. The task ends when what was found first is served."""
+        self._looking = asyncio.get_running_loop().create_task(self._look_around(listeners))
+        return self._looking
+
+    async def _look_around(self, listeners: Listeners) -> None:
+        looks = self.settings.discover is not False and not self.registry.on_last_good
+        looks = looks and is_shipped(self.registry.current.reading.data)
+        if self.settings.with_cloud and not looks:
+            log.warning("with_cloud means nothing beside a configuration of your own")
+        if looks or self.settings.local:
+            from llm_proxy.service.first_minute import FirstMinute  # few starts need it
+
+            self.first_minute = FirstMinute(self.settings, self._env, self.registry, self.beside, looks=looks)
+            await self.first_minute.begin(listeners)
 
     def _look_again(self) -> None:
         """Something else is to be served beside the file."""
@@ -326,10 +349,10 @@ class Service:
             self.certificates.start()
         self.heartbeat.start()
         self.gauges.start()
-        if self.first_minute is not None:
-            self.first_minute.start(listeners)
-        else:
+        if self.row:
             self.beside.follow()
+        elif self._looking is None:
+            self.look_around(listeners)
         if self.console is not None:
             self.console.start()
 
@@ -363,6 +386,8 @@ class Service:
         if self.console is not None:
             self.console.stop()
         self.beside.stop()
+        if self._looking is not None:
+            self._looking.cancel()
         if self.first_minute is not None:
             self.first_minute.stop()
         if gateway.tracer is not None:
