@@ -94,7 +94,9 @@ export const pre = (text, what = "pre.wrap") => h(what, { tabindex: 0 }, text);
 export function drawer(title, ...inside) {
   const dialog = document.getElementById("drawer");
   put(dialog, h("div.head", h("h2", { id: "drawer-title" }, title), button("Close", () => dialog.close())), h("div.stack", { tabindex: 0 }, inside));
-  dialog.onclick = (event) => event.target === dialog && dialog.close();
+  dialog.onclick = (event) => {
+    if (event.target === dialog) dialog.close(); // beside it; no value: false would stop the links in it
+  };
   if (!dialog.open) dialog.showModal();
 }
 
