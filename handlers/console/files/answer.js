@@ -1,5 +1,5 @@
 /** One request of the playground and its answer as it comes: asked, read, measured, shown. */
-import { button, codeBox, drawer, enc, fill, h, link, name, pre, put } from "./dom.js";
+import { button, codeBox, drawer, fill, h, link, name, pre, put } from "./dom.js";
 import { FACES, curl, python } from "./faces.js";
 import { count, ms, rate, usd } from "./format.js";
 import { api, state } from "./live.js";
@@ -57,6 +57,8 @@ export async function answer(one, asked, body, { key, signal, label, raw, result
   const wrong = h("div.note.bad", { role: "alert", hidden: true });
   one.talk.append(h("div.turn.assistant", h("p.who", label), thinking, said, calls, wrong, line, h("details", { open: raw }, h("summary", "Raw events"), shown)));
 
+  // Our own, so that the gateway can be asked what became of it, even if its answer never came.
+  const id = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const began = performance.now();
   let [first, last, pieces, kept, cost] = [0, 0, 0, 0];
   let [error, end, input, output] = [];
@@ -82,7 +84,7 @@ export async function answer(one, asked, body, { key, signal, label, raw, result
   };
   try {
     const login = key ? { Authorization: `Bearer ${key}` } : {};
-    const got = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json", ...login }, body: JSON.stringify(body), signal });
+    const got = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json", "X-Request-Id": id, ...login }, body: JSON.stringify(body), signal });
     headers = got.headers;
     for await (const event of got.ok ? events(got, face.lines) : [await got.text()]) {
       if (kept < RAW) fill(shown, event, "\n");
@@ -93,17 +95,20 @@ export async function answer(one, asked, body, { key, signal, label, raw, result
     }
     if (!end) error ??= { code: "cut", message: "The answer ended without its end." };
   } catch (problem) {
-    error ??= problem.name === "AbortError" ? { code: "stopped", message: "You stopped it." } : first ? { code: "cut", message: `The connection was cut after ${count(pieces)} events.` } : { code: "not reached", message: "The gateway was not reached." };
+    // A browser may drop what came just before a cut: then the gateway is asked for the reason, see below.
+    error ??= problem.name === "AbortError" ? { code: "stopped", message: "You stopped it." } : { code: "cut", message: first ? `The connection was cut after ${count(pieces)} events.` : "No answer came.", unclear: true };
   }
-  if (error) {
-    wrong.hidden = false;
-    if (error.code === "stopped") wrong.className = "note warn";
+  const why = (code, message) => {
     const wait = headers.get("Retry-After");
-    put(wrong, h("strong", error.code), ` ${error.message}`, wait && ` Try again in ${wait} s.`);
+    wrong.hidden = false;
+    put(wrong, h("strong", code), ` ${message}`, wait && ` Try again in ${wait} s.`);
+  };
+  if (error) {
+    if (error.code === "stopped") wrong.className = "note warn";
+    why(error.code, error.message);
   } else if (turn.calls.length) results(turn.calls, calls);
 
   const told = (header) => name(headers.get(header));
-  const id = headers.get("X-Request-Id");
   const show = (title, text) => drawer(title, codeBox(text));
   const facts = () => {
     const spent = (last - first) / 1000;
@@ -120,21 +125,25 @@ export async function answer(one, asked, body, { key, signal, label, raw, result
       told("X-Dropped-Params") && `dropped: ${told("X-Dropped-Params")}`,
       end && !USUAL.has(end) && `ended by ${end}`,
     ];
-    put(line, parts.filter(Boolean).map((part) => h("span", part)), id && link(`#/requests/${enc(id)}`, "this request"),
+    put(line, parts.filter(Boolean).map((part) => h("span", part)), link(`#/requests/${id}`, "this request"),
       button("as curl", () => show("As curl", curl(path, body, key && "YOUR-KEY")), "button.plain.small"),
       button("as Python", () => show("As Python", python(one.face, asked, body, key || state.session.keys ? "YOUR-KEY" : "any", state.session.prefix)), "button.plain.small"));
   };
   facts();
-  if (id) costOf(id).then((found) => ((cost = found), facts()));
+  recordOf(id).then((found) => {
+    if (error?.unclear && found?.code) why(found.code, found.detail ?? error.message);
+    cost = found?.micro_usd ?? undefined;
+    facts();
+  });
   return error ? null : turn;
 }
 
-/** What the ledger says; it is there a moment after the end. */
-async function costOf(id) {
+/** What the gateway says of it; that is there a moment after the end. */
+async function recordOf(id) {
   for (const wait of [200, 800, 2000]) {
     await new Promise((done) => setTimeout(done, wait));
     try {
-      return (await api(`requests/${enc(id)}`)).micro_usd ?? undefined;
+      return await api(`requests/${id}`);
     } catch {
       // not yet
     }

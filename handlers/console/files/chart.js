@@ -59,7 +59,7 @@ export function chart({ title, lines, value, unit, tick = short, signal }) {
           { ...axis, show: false },
           { ...axis, size: 44, gap: 4, space: 32, values: (_, ticks) => ticks.map(tick) },
         ],
-        series: [{}, ...lines.map((line) => ({ stroke: color(line.color), width: 1.5, fill: line.fill && `color-mix(in srgb, ${color(line.color)} 14%, transparent)`, points: { show: Boolean(line.dots), size: 4, fill: color(line.color) } }))],
+        series: [{}, ...lines.map((line) => ({ stroke: color(line.color), width: 1.5, fill: line.fill && `color-mix(in srgb, ${color(line.color)} 14%, transparent)`, points: { show: Boolean(line.dots), size: 4, fill: color(line.color), filter: alone } }))],
         hooks: { setCursor: [(u) => legend(u.cursor.idx)] },
       },
       data(),
@@ -83,4 +83,6 @@ export function chart({ title, lines, value, unit, tick = short, signal }) {
   };
 }
 
+/** A value without a neighbour makes no line: it is a dot. */
+const alone = (u, at) => u.data[at].flatMap((value, i, all) => (value !== null && (all[i - 1] ?? null) === null && (all[i + 1] ?? null) === null ? [i] : []));
 const short = (value) => (value >= 1e6 ? `${value / 1e6}M` : value >= 1e3 ? `${value / 1e3}k` : String(Number(value.toFixed(2))));

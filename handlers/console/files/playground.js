@@ -99,7 +99,7 @@ function compose(sides) {
 /** Turns of the user, or results of tools, at one side; then the model's. */
 async function say(one, turns, { extra, key, ...common }) {
   one.stop?.abort();
-  if (!one.turns.length) one.talk.replaceChildren();
+  one.talk.querySelector(".empty")?.remove();
   const before = one.turns.length;
   for (const turn of turns) {
     one.turns.push(turn);

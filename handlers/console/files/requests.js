@@ -93,7 +93,7 @@ function waterfall(row) {
     h("span.track", h(`i.${kind}`, { style: { left: part(from), width: part(to - from) } })), h("span.num.muted", said));
   let at = row.queued_ms ?? 0;
   const tries = (row.tries ?? []).map((one) => {
-    const good = one.outcome === "ok";
+    const good = /^(ok|2..)$/.test(one.outcome);
     const from = at;
     if (!good) at += one.ms;
     return bar(`${name(one.provider)}${good ? "" : `: ${one.outcome}`}`, good ? "use" : "fail", from, from + one.ms);

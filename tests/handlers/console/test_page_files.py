@@ -57,7 +57,9 @@ def test_scripts_set_texts(script: Path) -> None:
     """No script parses HTML, runs text, or names another address."""
     text = script.read_text("utf-8")
 
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|DOMParser|document\.write|\beval\b|new Function", text)
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacent|DOMParser|document\.write|\beval\b|new Function", text
+    )
     assert not re.search(r"https?://", text)
 
 
