@@ -63,7 +63,9 @@ def _packed(document: Document) -> bytes:
 
 @lru_cache(maxsize=8)
 def _with_root(document: Document, root: str) -> Document:
-    return Document.of(document.body.replace(PAGE_ROOT.encode(), root.encode()), document.kind, document.policy)
+    return Document.of(
+        document.body.replace(PAGE_ROOT.encode(), root.encode()), document.kind, document.policy
+    )
 
 
 @lru_cache(maxsize=16)

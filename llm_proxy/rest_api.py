@@ -25,6 +25,7 @@ gc.disable()
 
 # isort: split
 
+from llm_proxy.cli.settings_flags import add_flags
 from llm_proxy.clients.http_server import StartError, check_descriptors
 from llm_proxy.console.sessions import Sessions
 from llm_proxy.live.access.shared_counters import SharedCounters
@@ -61,22 +62,6 @@ from llm_proxy.telemetry.metrics.shared_values import SharedValues
 gc.enable()
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """One flag for each setting; flags win over the environment."""
-    for name, field in Settings.model_fields.items():
-        if name != "minimum":  # an acknowledgement is given in the environment
-            flag = "--" + name.replace("_", "-")
-            # A flag that means yes or no needs no value to mean yes.
-            optional: dict[str, Any] = {"nargs": "?", "const": "1"} if field.default in (True, False) else {}
-            parser.add_argument(
-                flag,
-                dest=name,
-                metavar="VALUE",
-                help=(field.description or "").replace("%", "%%"),
-                **optional,
-            )
 
 
 def run(flags: dict[str, str]) -> int:

@@ -30,6 +30,8 @@ KEY_VARIABLE = PREFIX + "KEY"
 #: Where a relative default path is looked for: here, beside the checkout, and where a wheel puts shared data.
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _SHARED = Path(sys.prefix) / "share" / "llm-proxy-api"
+#: Where it stands if it was installed with ``pip install --target``, and in a single file (``make zipapp``).
+_BESIDE = _CHECKOUT / "share" / "llm-proxy-api"
 
 _TRUE, _FALSE = (
     frozenset({"1", "true", "yes", "on"}),
@@ -448,7 +450,7 @@ def _lookup(path: Path) -> Path:
         here = [Path.cwd()]
     except OSError:  # it has been removed
         here = []
-    for base in (*here, _CHECKOUT, _SHARED):
+    for base in (*here, _CHECKOUT, _SHARED, _BESIDE):
         if (base / path).exists():
             return base / path
     return (*here, _CHECKOUT)[0] / path

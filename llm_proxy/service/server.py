@@ -349,12 +349,12 @@ class Service:
             self.certificates.start()
         self.heartbeat.start()
         self.gauges.start()
+        if self.console is not None:
+            self.console.start()
         if self.row:
             self.beside.follow()
         elif self._looking is None:
             self.look_around(listeners)
-        if self.console is not None:
-            self.console.start()
 
     def reread(self) -> asyncio.Task[None]:
         """Look at all files now; the task ends when what was seen of the configuration is judged."""
