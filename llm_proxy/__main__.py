@@ -9,7 +9,7 @@ from llm_proxy import __version__
 from llm_proxy.cli.command import Command, parser_of, screen
 from llm_proxy.live.config.report import did_you_mean
 
-_RUN, _LOOK, _SHARE = "Run it", "Look at it", "Share it"
+_RUN, _LOOK, _SHARE, _SHELL = "Run it", "Look at it", "Share it", "In your shell"
 #: All commands, as ``llm-proxy`` shows them.
 COMMANDS = (
     Command("serve", "llm_proxy.rest_api", "run", _RUN, "run the gateway", "Run the gateway."),
@@ -38,6 +38,15 @@ COMMANDS = (
         "Run the loader that the server runs, and say what it finds.",
     ),
     Command(
+        "doctor",
+        "llm_proxy.cli.doctor.command",
+        "doctor",
+        _LOOK,
+        "what keeps it from working: port, upstreams, keys, certificates",
+        "Look at everything that a start needs, with the settings that serve would read, and say what is broken and what to do. "
+        "Upstreams are asked for their lists only, which costs nothing.",
+    ),
+    Command(
         "top",
         "llm_proxy.cli.top",
         "run",
@@ -64,10 +73,18 @@ COMMANDS = (
         "what was used, by key and model",
         "What was used, by key and model.",
     ),
+    Command(
+        "completion",
+        "llm_proxy.cli.completion",
+        "run",
+        _SHELL,
+        "a script for bash, zsh or fish that completes all of this",
+        "Print a script that completes commands and flags: source <(llm-proxy completion bash)",
+    ),
 )
 _EXAMPLES = {
     "llm-proxy serve": "run what resources/configs/models-config.json says",
-    "llm-proxy check": "is that file good?",
+    "llm-proxy doctor": "why does it not work?",
     "llm-proxy top": "see what the gateway does",
 }
 
@@ -89,6 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser, _ = parser_of(COMMANDS, __version__, only=asked)
     flags = {name: value for name, value in vars(parser.parse_args(given)).items() if value is not None}
     name = flags.pop("command")
+    if name == "completion":
+        flags["commands"] = COMMANDS
     return next(command for command in COMMANDS if command.name == name).run(flags)
 
 

@@ -48,60 +48,38 @@ def own_command() -> str:
 
 
 class FirstMinute:
-    """``start()`` and ``stop()`` on the event loop."""
+    """``begin()`` and ``stop()`` on the event loop. ``looks``: whether model servers are looked for."""
 
     def __init__(
-        self, settings: Settings, env: Mapping[str, str], registry: Registry, beside: Beside
+        self,
+        settings: Settings,
+        env: Mapping[str, str],
+        registry: Registry,
+        beside: Beside,
+        *,
+        looks: bool,
     ) -> None:
         self._settings, self._registry, self._beside = settings, registry, beside
         files = find([*sys.path, str(folder())]) if settings.local else None
         self.model = LocalModel(files) if files is not None else None
         self._local_problem = "its packages could not be fetched" if settings.local and files is None else ""
-        shipped = is_shipped(registry.current.reading.data) and not registry.on_last_good
-        self._keys = cloud.keys_in(env) if shipped and settings.discover is not False else ()
+        self._keys = cloud.keys_in(env) if looks else ()
         ports = settings.discover if isinstance(settings.discover, tuple) else ()
-        self.discovery = Discovery(ports, env) if shipped and settings.discover is not False else None
+        self.discovery = Discovery(ports, env) if looks else None
         self._cloud = cloud.rows_of(self._keys) if settings.with_cloud else {}
         self._where = Next("")
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self, listeners: Listeners) -> None:
-        """Begin."""
-        url = str(listeners.urls(self._settings.ep_prefix)["url"])
-        keys = self._registry.current.access is not None
-        console = getattr(self._settings, "console", False)
-        origin = url.removesuffix(self._settings.ep_prefix) if url.startswith("http") else ""
-        address = f"{origin}/console" if console and origin else ""
-        self._where = Next(url, address, keys, f"{own_command()} init")
-        if self._settings.with_cloud and self.discovery is None:
-            log.warning("with_cloud means nothing beside a configuration of your own")
+    async def begin(self, listeners: Listeners) -> None:
+        """Look once, say what was found, and look on. Returns when what was found first is served."""
+        self._where = self._next(listeners)
+        self._registry.on_swap.append(self._on_swap)
         if self.model is not None:
             self.model.on_change = self._local_changed
             self.model.start()
-        if self.discovery is not None or self.model is not None or self._local_problem:
-            self._registry.on_swap.append(self._on_swap)
-            self._task = asyncio.get_running_loop().create_task(self._begin(listeners.ports))
-
-    def stop(self) -> None:
-        """End what was begun."""
-        if self._task is not None:
-            self._task.cancel()
-        if self.discovery is not None:
-            self.discovery.stop()
-        if self.model is not None:
-            self.model.stop()
-
-    def _on_swap(self, snapshot: Snapshot) -> None:
-        if self.discovery is not None and not is_shipped(snapshot.reading.data):
-            self.discovery.stop()
-            self.discovery = None
-            log.info("the configuration is yours now: model servers are not looked for any more")
-
-    async def _begin(self, own: frozenset[int]) -> None:
         looking = self.discovery
         try:
             if looking is not None:
-                await looking.first(own)
+                await looking.first(listeners.ports)
                 looking.on_change = self._found_changed
                 if self.discovery is not None:
                     self._found_changed(providers(looking.known))
@@ -114,6 +92,26 @@ class FirstMinute:
             log.exception("model servers on this machine could not be looked for")
         if self.discovery is not None:
             self.discovery.go_on()
+
+    def _next(self, listeners: Listeners) -> Next:
+        url = str(listeners.urls(self._settings.ep_prefix)["url"])
+        origin = url.removesuffix(self._settings.ep_prefix) if url.startswith("http") else ""
+        console = getattr(self._settings, "console", False) and origin
+        keys = self._registry.current.access is not None
+        return Next(url, f"{origin}/console" if console else "", keys, f"{own_command()} init")
+
+    def stop(self) -> None:
+        """End what was begun."""
+        if self.discovery is not None:
+            self.discovery.stop()
+        if self.model is not None:
+            self.model.stop()
+
+    def _on_swap(self, snapshot: Snapshot) -> None:
+        if self.discovery is not None and not is_shipped(snapshot.reading.data):
+            self.discovery.stop()
+            self.discovery = None
+            log.info("the configuration is yours now: model servers are not looked for any more")
 
     async def _served(self) -> None:
         """Wait until what was found is served: whoever is told of a model may ask it."""

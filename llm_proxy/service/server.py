@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import handlers
 import llm_proxy
@@ -36,6 +36,8 @@ from handlers import (
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
 from handlers.base.unknown import NoSuchPathHandler
+from handlers.console import configuration, events, files, models, money, requests, session
+from handlers.console import prompts as prompt_texts
 from handlers.faces import (
     anthropic,
     gemini,
@@ -55,6 +57,7 @@ from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.shared_counters import LocalCounters
 from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.live.config.shipped import is_shipped
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.last_good import NAME, LastGood
@@ -68,9 +71,9 @@ from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.states import States
 from llm_proxy.service.beside import Beside
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
+from llm_proxy.service.console_parts import ConsoleParts
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
-from llm_proxy.service.first_minute import FirstMinute
 from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
@@ -88,6 +91,9 @@ from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from llm_proxy.wire.listen_on import Places
 from providers.discovery import discover
+
+if TYPE_CHECKING:
+    from llm_proxy.service.first_minute import FirstMinute
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +113,16 @@ _OF_OPENAI: tuple[Any, ...] = (
 )
 
 
-def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
-    """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
+#: The files last: their pattern takes every name.
+_CONSOLE: tuple[Any, ...] = (
+    *(session, events, requests, models, configuration, money, prompt_texts),
+    files,
+)
+
+
+def routes_of(prefix: str, *, console: bool = True) -> list[tuple[str, type[BaseHandler]]]:
+    """All endpoints, those of each module below ``prefix`` and at the root, and those of the ``console``; the first pattern
+    that matches serves."""
     modules: Iterable[Any] = (
         *(ping, status, usage, metrics, tags, prompts, documents),
         *(chat, conversation, explain, passthrough),
@@ -120,7 +134,11 @@ def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     beside = [("/ollama" + path, handler) for path, handler in _ollamas_others()]
     # As Groq has them: its own client takes a host and nothing else.
     beside += [("/openai" + path, handler) for module in _OF_OPENAI for path, handler in module.root_routes]
-    return below + beside + [route for module in modules for route in getattr(module, "root_routes", ())]
+    found = below + beside + [route for module in modules for route in getattr(module, "root_routes", ())]
+    if not console:
+        return found
+    own = [(prefix + path, handler) for path, handler in requests.routes]
+    return own + found + [route for module in _CONSOLE for route in module.root_routes]
 
 
 def _ollamas_others() -> list[tuple[str, type[BaseHandler]]]:
@@ -220,7 +238,7 @@ class Service:
             router=Router(_states(shared, row)),
             memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1), self.heap),
             watcher_report=self.watcher.report,
-            documents=partial(operations.documents, settings.ep_prefix),
+            documents=partial(operations.documents, settings.ep_prefix, with_console=settings.console),
             books=self.books,
             metering=metering_of(settings, shared.sheets if shared else None, row),
             tracer=Tracer.of(env, settings.trace_attributes),
@@ -250,11 +268,32 @@ class Service:
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
         self.registry.on_swap.append(self.beside.swapped)
         self.beside.on_change = self._look_again
-        self.first_minute = FirstMinute(settings, env, self.registry, self.beside) if row == 0 else None
+        #: Who looks for model servers on this machine, if somebody does.
+        self.first_minute: FirstMinute | None = None
+        self._env = env
+        self._looking: asyncio.Task[None] | None = None
         if shared is not None:
             self._hand_over(shared.states)
+        self.console = ConsoleParts(self.gateway, shared, row) if settings.console else None
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
         self.gateway.reports = self.heartbeat.reports
+
+    def look_around(self, listeners: Listeners) -> asyncio.Task[None]:
+        """Look for model servers on this machine, where nobody has configured any, and run the local model, if that was asked
+        for. The task ends when what was found first is served."""
+        self._looking = asyncio.get_running_loop().create_task(self._look_around(listeners))
+        return self._looking
+
+    async def _look_around(self, listeners: Listeners) -> None:
+        looks = self.settings.discover is not False and not self.registry.on_last_good
+        looks = looks and is_shipped(self.registry.current.reading.data)
+        if self.settings.with_cloud and not looks:
+            log.warning("with_cloud means nothing beside a configuration of your own")
+        if looks or self.settings.local:
+            from llm_proxy.service.first_minute import FirstMinute  # few starts need it
+
+            self.first_minute = FirstMinute(self.settings, self._env, self.registry, self.beside, looks=looks)
+            await self.first_minute.begin(listeners)
 
     def _look_again(self) -> None:
         """Something else is to be served beside the file."""
@@ -293,7 +332,9 @@ class Service:
                 "everybody who reaches this address may ask: there is no file of keys (LLM_PROXY_API_ACCESS)"
             )
         prefix = self.settings.ep_prefix
-        everything = make_app(gateway, routes_of(prefix), NoSuchPathHandler, prefix)
+        everything = make_app(
+            gateway, routes_of(prefix, console=self.settings.console), NoSuchPathHandler, prefix
+        )
         self.server.add_sockets(listeners.main, everything)
         if listeners.metrics:
             told = make_app(gateway, metrics_routes(), NoSuchPathHandler)
@@ -311,10 +352,12 @@ class Service:
             self.certificates.start()
         self.heartbeat.start()
         self.gauges.start()
-        if self.first_minute is not None:
-            self.first_minute.start(listeners)
-        else:
+        if self.console is not None:
+            self.console.start()
+        if self.row:
             self.beside.follow()
+        elif self._looking is None:
+            self.look_around(listeners)
 
     def reread(self) -> asyncio.Task[None]:
         """Look at all files now; the task ends when what was seen of the configuration is judged."""
@@ -333,6 +376,8 @@ class Service:
             await _event_or(at_once, _LAST_CALL)  # what was accepted at the last moment is still to be heard
         gateway.draining |= refuse
         self._remove_files()
+        if self.console is not None:
+            await self.console.end_pages()
         self.heartbeat.leave()
         if not await self._idle(max(self.settings.drain_seconds, _LAST_CALL), _LAST_CALL, at_once):
             for running in list(gateway.running):
@@ -341,7 +386,11 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         self.gauges.stop()
+        if self.console is not None:
+            self.console.stop()
         self.beside.stop()
+        if self._looking is not None:
+            self._looking.cancel()
         if self.first_minute is not None:
             self.first_minute.stop()
         if gateway.tracer is not None:
@@ -369,6 +418,8 @@ class Service:
         we are told to stop: then ``stop`` goes on with its limits."""
         self.server.retire()
         self.heartbeat.leave()
+        if self.console is not None:
+            await self.console.end_pages()
         while self.server.open and not told_to_stop.is_set():
             await _event_or(told_to_stop, _LOOK)
 

@@ -90,6 +90,8 @@ async def serve_alone(
     loop.add_signal_handler(signal.SIGHUP, reports.reread)
     loop.add_signal_handler(signal.SIGUSR2, on_upgrade)
     urls = listeners.urls(service.settings.ep_prefix)
+    if before is not None:  # which serves what it has found: so do we, from our first request on
+        await service.look_around(listeners)
     service.start(listeners)
     freeze_garbage_collector()
     current = service.registry.current

@@ -47,17 +47,16 @@ class ResponseHead:
 
     def __init__(self, raw: bytes, code: int, method: str) -> None:
         """``raw`` includes the final empty line. Raises ``ProtocolError``."""
-        lines = raw.decode("latin-1").lstrip("\r\n").split("\r\n")
-        del lines[-2:]
-        self.start = lines.pop(0)
-        if not self.start.startswith("HTTP/1."):
+        start, *lines = raw.decode("latin-1").strip("\r\n").split("\r\n")
+        if not start.startswith("HTTP/1."):
             raise ProtocolError("the answer is not HTTP/1", "head", "protocol")
+        self.start = start
         self.code = code
-        self.reason = self.start[13:]
+        self.reason = start[13:]
         self.lines = lines
         self.length = -1
         self.content_encoding = ""
-        self.keep_alive = not self.start.startswith("HTTP/1.0")
+        self.keep_alive = start[7] != "0"
         parts = list(map(_AT_COLON, lines))
         #: The newest value of each field, by its name in small letters.
         self.by_name = by_name = dict(

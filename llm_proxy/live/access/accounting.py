@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil
@@ -21,7 +21,7 @@ from llm_proxy.errors import NotAllowed
 from llm_proxy.live.access.cost import NONE, Habits, Tokens, cost
 from llm_proxy.live.access.ledger import Ledger
 from llm_proxy.live.access.meter import Meter
-from llm_proxy.live.access.plan import Plan, Plans, price_of
+from llm_proxy.live.access.plan import BudgetAccount, Plan, Plans, price_of
 from llm_proxy.live.access.reservation import Need, Now, Reservation
 from llm_proxy.live.access.shared import Shared
 from llm_proxy.live.access.values import Access, Grant, Price
@@ -89,6 +89,8 @@ class Accounting:
     #: What other machines count too, if any do.
     shared: Shared | None = None
     now: Callable[[], Now] = _now
+    #: Of budgets that each key has for itself: the one of which most is used, as far as this process has seen.
+    fullest: dict[str, BudgetAccount] = field(default_factory=dict)
     _plans: Plans | None = None
     _of: Access | None = None
 
@@ -165,11 +167,23 @@ class Accounting:
             charge.micro_usd += cost(price, guess)
             charge.estimated = True
 
+    def _compare(self, own: Sequence[BudgetAccount], now: Now) -> None:
+        for mine in own:
+            known = self.fullest.get(mine.budget.name)
+            if (
+                known is None
+                or known.budget != mine.budget
+                or self.meter.seen_purse(mine, now)[0] > self.meter.seen_purse(known, now)[0]
+            ):
+                self.fullest[mine.budget.name] = mine
+
     def close(self, charge: Charge, told: Callable[[], Told]) -> None:
         """The request is over; ``told``: what else the ledger says of it, if it reached a model."""
         now, tokens = self.now(), charge.tokens
         used = Need(tokens.input, tokens.output, charge.micro_usd)
         self.meter.settle(charge.taken, used, now)
+        if charge.plan.own:
+            self._compare(charge.plan.own, now)
         if charge.covered and self.shared is not None:
             self.shared.settle(charge.plan, charge.need, used, charge.taken.at.wall)
         if charge.told.output:

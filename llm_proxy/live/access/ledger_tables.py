@@ -123,6 +123,49 @@ def usage(
     return [row for row in found if row["requests"]]
 
 
+#: Rows that are looked through for one page.
+_LOOK = 50_000
+Place = tuple[float, str]
+
+
+def rows_before(
+    base: sqlite3.Connection, before: Place, limit: int, wanted: Mapping[str, str], look: int = _LOOK
+) -> tuple[list[dict[str, Any]], Place | None]:
+    """The newest rows that ended before that time (of the same time: with a smaller id), newest first, and where to go on if
+    there may be more. ``wanted``: the values of some of ``model``, ``provider``, ``key``; and ``status``: ``ok``, ``error``,
+    ``cancelled``, or a number."""
+    place = "(time < :time OR (time = :time AND id < :id))"
+    given = {**wanted, "time": before[0], "id": before[1], "limit": limit + 1, "look": look}
+    order = "ORDER BY time DESC, id DESC LIMIT"
+    edge = base.execute(f"SELECT time, id FROM usage WHERE {place} {order} 1 OFFSET :look", given).fetchone()
+    terms = [place]
+    if edge is not None:  # not all of a large ledger for a name that nobody has used
+        terms.append("(time > :edge OR (time = :edge AND id >= :edge_id))")
+        given |= {"edge": edge[0], "edge_id": edge[1]}
+    terms += [f'"{name}" = :{name}' for name in ("model", "provider", "key") if name in wanted]
+    if "status" in wanted:
+        terms.append(_STATUSES.get(wanted["status"], "CAST(status AS TEXT) = :status"))
+    text = f"SELECT {_NAMES} FROM usage WHERE {' AND '.join(terms)} {order} :limit"
+    found = [dict(zip(COLUMNS, row, strict=True)) for row in base.execute(text, given)]
+    if len(found) > limit:
+        return found[:limit], (found[limit - 1]["time"], found[limit - 1]["id"])
+    return found, edge
+
+
+_STATUSES = {
+    "ok": "status < 400",
+    "error": "(status >= 400 AND status <> 499)",
+    "cancelled": "status = 499",
+}
+
+
+def row_named(base: sqlite3.Connection, name: str, most: int = 100_000) -> dict[str, Any] | None:
+    """The row of the request with that id, if it is among the newest."""
+    text = f"SELECT {_NAMES} FROM (SELECT * FROM usage ORDER BY time DESC LIMIT ?) WHERE id = ? LIMIT 1"
+    row = base.execute(text, (most, name)).fetchone()
+    return None if row is None else dict(zip(COLUMNS, row, strict=True))
+
+
 def last_used(base: sqlite3.Connection) -> dict[str, float]:
     """When each key was used last."""
     return dict(base.execute("SELECT name, last_used FROM seen"))

@@ -89,6 +89,8 @@ class Plan:
     #: Who serves it, most probably.
     deployment: Deployment | None = None
     prices: Mapping[str, Price] = field(default_factory=dict, repr=False)
+    #: Those of ``purses`` that the key has for itself.
+    own: tuple[BudgetAccount, ...] = ()
 
 
 def bounds_of(level: Level, owner: str, limits: tuple[Limit, ...]) -> tuple[Bound, ...]:
@@ -127,14 +129,16 @@ def make_plan(access: Access, grant: Grant, deployment: Deployment) -> Plan:
         *(bounds_of("team", grant.team_name, grant.team.limits) if grant.team_name else ()),
         *bounds_of("model", model, access.models.get(model, ())),
     )
+    purses = purses_of(access, grant)
     return Plan(
         grant,
         model,
         bounds,
-        purses_of(access, grant),
+        purses,
         price_of(access.prices, deployment),
         deployment,
         access.prices,
+        tuple(one for one in purses if one.budget.each),
     )
 
 

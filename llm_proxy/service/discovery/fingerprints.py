@@ -74,6 +74,10 @@ def recognise(port: int, answers: Answers, host: str = "127.0.0.1") -> AtPort:
     if any(_OURS in answer.headers for answer in heard.values()):
         return AtPort(port, "unused", reason="another llm-proxy", host=host)
     kind = _kind(heard)
+    if (
+        kind is None and "silent" in answers.values()
+    ):  # on a busy machine: what was not said may tell who it is
+        return AtPort(port, "silent", host=host)
     if kind is None and _ids(heard.get(MODELS)) is not None:
         usual = [one for one in kinds_at(port) if not one.asks]
         kind = usual[0] if len(usual) == 1 else Kind(f"server-{port}", "an OpenAI-compatible server")

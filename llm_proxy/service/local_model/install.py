@@ -50,9 +50,9 @@ def install(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".local-", dir=target.parent) as work:
-            fresh, wanted = Path(work) / "new", Path(work) / "requirements.txt"
+            fresh, wanted = Path(work) / "new", Path(work) / "local.txt"
             wanted.write_text(_pinned(requirements.read_text("utf-8"), packages), "utf-8")
-            _run([*_installer(), *_WHAT, f"--target={fresh}", f"--requirement={wanted}"])
+            _run([*_installer(), *_WHAT, f"--target={fresh}", f"--requirement={wanted.name}"], work)
             target.mkdir(exist_ok=True)
             for found in fresh.iterdir():
                 place = target / found.name
@@ -85,10 +85,12 @@ def _installer() -> list[str]:
     return [uv, "pip", "install", f"--python={sys.executable}"]
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], folder: str) -> None:
     if "pip" not in command[3:4]:
         command = [word for word in command if word != "--no-user"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603 (pip or uv)
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False
+    )
     if done.returncode:
         raise CannotInstall("the packages could not be fetched, see above")
 

@@ -161,17 +161,14 @@ class Meter:
             values[at + 1] += count
         else:
             self._count(served, "output", count, now)
-        if (details := usage.get("prompt_tokens_details")) is not None:
-            self._detail(served, "cached", details, "cached_tokens", now)
-        if (details := usage.get("completion_tokens_details")) is not None:
-            self._detail(served, "reasoning", details, "reasoning_tokens", now)
-
-    def _detail(self, served: _Served, kind: str, details: Any, name: str, now: float) -> None:
         # Nothing changes a counter that is there; a histogram would count it.
-        if type(details) is dict and (
-            (count := details.get(name)) or self._otel or kind not in served.tokens
-        ):
-            self._count(served, kind, count, now)
+        known: Collection[str] = () if self._otel else served.tokens
+        details = usage.get("prompt_tokens_details")
+        if type(details) is dict and ((count := details.get("cached_tokens")) or "cached" not in known):
+            self._count(served, "cached", count, now)
+        details = usage.get("completion_tokens_details")
+        if type(details) is dict and ((count := details.get("reasoning_tokens")) or "reasoning" not in known):
+            self._count(served, "reasoning", count, now)
 
     def _count(self, served: _Served, kind: str, count: Any, now: float) -> None:
         if type(count) is not int or not 0 <= count <= _MOST_TOKENS:
