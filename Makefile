@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors reference docs build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors reference docs build zipapp test-packages newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -101,8 +101,14 @@ docs: ## build the documentation site, in site/, and judge its links
 	@. scripts/environment.sh && environment .venv-docs requirements-docs.txt
 	.venv-docs/bin/python -m scripts.site
 
-build: environment ## wheel and sdist, in dist/
-	$(BIN)/python -m build
+build: ## wheel and sdist in dist/, with a bill of materials (CycloneDX) and SHA256SUMS
+	scripts/package.sh
+
+zipapp: ## the same, and the program as a single file for this kind of machine and this Python
+	scripts/package.sh zipapp
+
+test-packages: zipapp ## what was built: installed by pip, pipx and uv on the Pythons of this machine, and run
+	scripts/test-packages.sh
 
 newcomer: ## the walk of a newcomer: a fresh clone, the two commands of the README, a streamed answer
 	scripts/newcomer.sh

@@ -30,6 +30,8 @@ KEY_VARIABLE = PREFIX + "KEY"
 #: Where a relative default path is looked for: here, beside the checkout, and where a wheel puts shared data.
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _SHARED = Path(sys.prefix) / "share" / "llm-proxy-api"
+#: Where it stands if it was installed with ``pip install --target``, and in a single file (``make zipapp``).
+_BESIDE = _CHECKOUT / "share" / "llm-proxy-api"
 
 _TRUE, _FALSE = (
     frozenset({"1", "true", "yes", "on"}),
@@ -314,6 +316,12 @@ class Settings(BaseModel):
     )
     upstream_wait: float = _seconds(30.0, "how long a request may wait for a connection to a busy upstream")
     upstream_idle: float = _seconds(4.0, "an idle upstream connection is kept for")
+    console: Annotated[bool, BeforeValidator(_flag)] = _set(
+        True, "1, true or yes: there is a console at /console; 0 removes it and all that belongs to it"
+    )
+    console_write: Annotated[bool, BeforeValidator(_flag)] = _set(
+        False, "1, true or yes: the console may write the model configuration, for keys with admin write"
+    )
     watch: Watch = _set("auto", "auto, inotify or poll: how file changes are noticed")
     last_good: Path | None = _set(None, "a directory for a copy of the last good configuration; empty = none")
 
@@ -442,7 +450,7 @@ def _lookup(path: Path) -> Path:
         here = [Path.cwd()]
     except OSError:  # it has been removed
         here = []
-    for base in (*here, _CHECKOUT, _SHARED):
+    for base in (*here, _CHECKOUT, _SHARED, _BESIDE):
         if (base / path).exists():
             return base / path
     return (*here, _CHECKOUT)[0] / path

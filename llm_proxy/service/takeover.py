@@ -3,7 +3,7 @@
 Laws: the value travels in one variable of the environment, which is meant for one process and taken out; fields that nobody
 knows are passed over, so that versions may differ. What cannot be taken ends the start in a sentence, and the running
 program goes on. The new one says that it serves when it does, and then waits a moment for the word that it is the main
-one now; without it (the old one is dead) it goes on all the same.
+one now; without it (the old one is dead) it goes on all the same, unless it is told that there is to be none.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from llm_proxy.service.systemd import Manager, Passed, adopt
 
 VARIABLE = "LLM_PROXY_HANDOVER"
 _FORM = 1
-#: What the two say to each other.
-READY, YOURS, PROBLEM = b"ready\n", b"yours\n", b"problem "
+#: What the two say to each other, in lines: the new version, or who starts it; and the old one.
+PROCESS, READY, PROBLEM = b"process ", b"ready", b"problem "
+YOURS, STOP = b"yours", b"stop"
 #: Seconds in which the old one says that it has heard us.
 _WORD = 5.0
 
@@ -107,10 +108,14 @@ class Predecessor:
         return Generations(*self._generation)
 
     def ready(self) -> None:
-        """Say that we serve; returns when the old one has heard it. Blocking, for a moment."""
+        """Say that we serve; returns when the old one has heard it. Blocking, for a moment. Raises ``StartError`` if that one
+        has been told to stop meanwhile."""
+        said = b""
         with contextlib.suppress(OSError), self._channel:
-            self._channel.sendall(READY)
-            self._channel.recv(len(YOURS))
+            self._channel.sendall(READY + b"\n")
+            said = self._channel.recv(len(YOURS))
+        if said.startswith(STOP):
+            raise StartError("the program that has started this one was told to stop")
 
     def failed(self, problem: str) -> None:
         """Say why we do not."""

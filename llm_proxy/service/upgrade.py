@@ -2,7 +2,8 @@
 
 Laws: the program that lies on disk now is started as this one was, with the sockets that listen; nothing is given up before
 it says that it serves; one that ends, or says nothing for too long, leaves everything as it was, and the log says why.
-One at a time. Nothing here waits: whoever has a loop calls ``look`` from time to time. How the old one then ends is not
+It is nobody's child: a service manager takes a main process that is not its own for one whose end it need not wait for, and kills
+it a moment after it has told it to stop (systemd 252, ``main_pid_alien``). One at a time. Nothing here waits: whoever has a loop calls ``look`` from time to time. How the old one then ends is not
 known here.
 """
 
@@ -23,7 +24,7 @@ from typing import Self
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.manager_reports import reloading
 from llm_proxy.service.systemd import Manager
-from llm_proxy.service.takeover import PROBLEM, READY, VARIABLE, YOURS, Handover
+from llm_proxy.service.takeover import PROBLEM, PROCESS, READY, STOP, VARIABLE, YOURS, Handover
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,23 @@ _PATIENCE = 120.0
 LOOK = 0.02
 #: Bytes of what a new version says.
 _MOST = 4096
+#: Run by a Python of its own: starts the new version, tells which process it is, and ends. The parent of workers holds its signals
+#: back; the new version is to hear them. Arguments: what both talk by, and the command.
+_STARTER = """
+import os, signal, sys
+channel = int(sys.argv[1])
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+child = os.fork()
+if child:
+    os.write(channel, b"process %d\\n" % child)
+    os._exit(0)
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    os.write(channel, ("problem %s: %s\\n" % (sys.argv[2], error.strerror)).encode())
+    os._exit(127)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +102,6 @@ def _folder(logical: str) -> str:
     return here
 
 
-def _hear_signals() -> None:
-    """The parent of workers holds its signals back, and what it starts would never hear any. It has one thread, so this may run
-    after the fork."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
 class Upgrade:
     """``begin`` when it is asked for, then ``look`` while ``running``."""
 
@@ -97,9 +109,12 @@ class Upgrade:
         self._listeners = listeners
         self._manager = manager
         self._start = start
-        self._process: subprocess.Popen[bytes] | None = None
+        #: Who starts it; not the new version itself.
+        self._starter: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._said = b""
+        #: The new version, when it is known.
+        self._pid = 0
         self._until = 0.0
 
     @property
@@ -121,7 +136,7 @@ class Upgrade:
         self._manager.tell(*reloading())
         ours, theirs = socket.socketpair()
         try:
-            self._process = self._spawn(theirs, generation)
+            self._starter = self._spawn(theirs, generation)
         except OSError as error:
             ours.close()
             self._fail(error.strerror or "it cannot be started")
@@ -129,9 +144,8 @@ class Upgrade:
         finally:
             theirs.close()
         ours.setblocking(False)
-        self._channel, self._said = ours, b""
+        self._channel, self._said, self._pid = ours, b"", 0
         self._until = time.monotonic() + _PATIENCE
-        log.info("a new version is started", extra={"pid": self._process.pid})
 
     def _spawn(self, theirs: socket.socket, generation: tuple[int, str]) -> subprocess.Popen[bytes]:
         sockets = self._listeners.named()
@@ -144,35 +158,38 @@ class Upgrade:
             generation,
         )
         return subprocess.Popen(  # noqa: S603 (what this process was started by)
-            self._start.command,
+            [sys.executable, "-I", "-S", "-c", _STARTER, str(theirs.fileno()), *self._start.command],
             env={**os.environ, VARIABLE: handed.text()},
             cwd=self._start.folder or None,
             stdin=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(), *(number for _, number in handed.sockets)),
-            preexec_fn=_hear_signals if signal.pthread_sigmask(signal.SIG_BLOCK, ()) else None,
         )
 
     def look(self) -> bool:
         """Whether the new version serves now; then this one is no more to be found, and should end."""
-        channel, process = self._channel, self._process
-        if channel is None or process is None:
+        channel = self._channel
+        if channel is None:
             return False
+        if self._starter is not None and self._starter.poll() is not None:
+            self._starter = None
+        ended = False
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            self._said = (self._said + channel.recv(_MOST))[-_MOST:]
-        code = process.poll()
-        if self._said.startswith(READY):
+            got = channel.recv(_MOST)
+            ended, self._said = not got, (self._said + got)[-_MOST:]
+        *lines, _ = self._said.split(b"\n")
+        if not self._pid and (found := _after(PROCESS, lines)):
+            self._pid = int(found)
+            log.info("a new version is started", extra={"pid": self._pid})
+        if READY in lines:
             # In this order: the manager believes no process but the main one.
-            self._manager.tell(f"MAINPID={process.pid}")
-            with contextlib.suppress(OSError):
-                channel.send(YOURS)
-            self._close()
+            self._manager.tell(f"MAINPID={self._pid}")
+            self._say(YOURS)
             self._listeners.give_away()
-            process.returncode = 0  # it is no child of ours any more, as far as we care
-            log.info("the new version serves", extra={"pid": process.pid})
+            log.info("the new version serves", extra={"pid": self._pid})
             return True
-        if code is not None:
-            self._close()
-            self._fail(self._reason(code))
+        if ended:
+            self._say()
+            self._fail(_after(PROBLEM, lines) or "it has ended before it served")
         elif time.monotonic() > self._until:
             self._fail(f"it did not serve within {_PATIENCE:.0f} s")
             self.cancel()
@@ -180,29 +197,32 @@ class Upgrade:
 
     def ended(self, pid: int, code: int) -> None:
         """For whoever takes note of every child that has ended."""
-        if self._process is not None and self._process.pid == pid:
-            self._process.returncode = code
+        if self._starter is not None and self._starter.pid == pid:
+            self._starter.returncode = code
 
     def cancel(self) -> None:
         """This one ends, and so does what was not ready."""
-        if self._channel is None or self._process is None:
+        if self._channel is None:
             return
-        self._close()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._process.pid, signal.SIGTERM)
-        self._process.returncode = 0
+        self._say(STOP)
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGTERM)
 
-    def _reason(self, code: int) -> str:
-        """Why it has ended, in its own words if it found some."""
-        if self._said.startswith(PROBLEM):
-            return self._said.removeprefix(PROBLEM).decode("utf-8", "replace").strip()
-        return f"exit status {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
+    def _say(self, word: bytes = b"") -> None:
+        """The last word."""
+        assert self._channel is not None
+        with contextlib.suppress(OSError), self._channel:
+            self._channel.send(word + b"\n")
+        self._channel = None
 
     def _fail(self, problem: str) -> None:
         self._manager.tell("READY=1")
         log.error("the new version did not start, this one goes on", extra={"problem": problem})
 
-    def _close(self) -> None:
-        if self._channel is not None:
-            self._channel.close()
-        self._channel = None
+
+def _after(word: bytes, lines: Sequence[bytes]) -> str:
+    """What follows ``word``."""
+    return next(
+        (line[len(word) :].decode("utf-8", "replace").strip() for line in lines if line.startswith(word)), ""
+    )

@@ -17,7 +17,7 @@ Every path that is served, with the usual prefix (`LLM_PROXY_API_EP_PREFIX`, her
 [The APIs of others](../faces.md); a running gateway shows every field at `/docs`, from `/openapi.json`.
 
 `HEAD` works where `GET` does, `OPTIONS` lists the methods. Another method is a 405 that lists `Allow`, another path a 404 that names the one that was probably meant.
-With keys ([access](../access.md)), everything but what is marked *open* asks for one.
+With keys ([access](../access.md)), everything but what is marked *open* asks for one. What is *relayed* comes from an upstream as it is.
 """
 _HEADERS = """
 What the gateway says in the headers of its answers, and what it reads in those of requests.
@@ -42,7 +42,7 @@ _WHOSE = {
 
 def _flags(operation: Operation) -> str:
     words = [word for holds, word in ((operation.open, "open"), (operation.relays, "relayed")) if holds]
-    return ", ".join(f"*{word}*" for word in words)
+    return "".join(f" (*{word}*)" for word in words)
 
 
 def endpoints_page() -> str:
@@ -54,18 +54,14 @@ def endpoints_page() -> str:
     for group, what in GROUPS.items():
         rows = []
         for paths, operations in groups[group].items():
-            methods = " ".join(code(operation.method) for operation in operations)
+            methods = " ".join(operation.method for operation in operations)
             summaries = "; ".join(dict.fromkeys(operation.summary for operation in operations))
-            rows.append(
-                (
-                    methods,
-                    code(paths[0]),
-                    summaries,
-                    " ".join(code(path) for path in paths[1:]),
-                    _flags(operations[0]),
-                )
-            )
-        text += f"\n## {group}\n\n{what}\n\n" + table(("method", "path", "what", "also at", ""), rows)
+            told = summaries + _flags(operations[0])
+            rows.append((code(f"{methods} {paths[0]}"), told, " ".join(code(path) for path in paths[1:])))
+        width = 3 if any(row[2] for row in rows) else 2
+        text += f"\n## {group}\n\n{what}\n\n" + table(
+            ("path", "what", "also at")[:width], [row[:width] for row in rows]
+        )
     return text
 
 

@@ -20,9 +20,11 @@ import pytest
 from llm_proxy.clients.binding import SocketFile
 from llm_proxy.service.takeover import Handover
 from llm_proxy.service.upgrade import command_of
+from tests.llm_proxy.service.test_start_stop import CHAT, config, held
 from tests.llm_proxy.service.test_systemd import notified
 from tests.support.client import Answer, Connection, request
 from tests.support.loops import wait_until
+from tests.support.peer import Peer
 from tests.support.program import PATIENCE, ROOT, Program, is_alive
 
 DEMO: dict[str, Any] = {"demo": {"m": {}}}
@@ -158,7 +160,7 @@ async def test_one_that_fails_changes_nothing(workers: int, tree: Path, tmp_path
         new = await request(program.url, "GET", "/ping")
 
     assert "models-config.json" in first["problem"]
-    assert second["problem"] == "exit status 1"
+    assert second["problem"] == "it has ended before it served"
     assert (still.body, "connection" in still.headers) == (b"pong", False)
     assert (last.body, last.headers["connection"]) == (b"pong", "close")
     assert (code, version_of(new)) == (0, "8")
@@ -170,20 +172,24 @@ async def test_what_was_promised_is_kept(workers: int, tmp_path: Path) -> None:
     """A stream that began before the change is finished by the version that began it; since its head kept the connection, the next
     request on it is answered too, and that answer closes it. A connection that nobody uses holds the old version for its idle time
     at most; a SIGTERM ends all of it."""
-    ask = {**ASK, "messages": [{"role": "user", "content": " ".join(["word"] * 60)}], "stream": True}
+    gate = asyncio.Event()
     async with (
-        Program(tmp_path, DEMO, workers=workers) as program,
-        Connection(program.url.removesuffix("/api")) as client,
+        Peer(held(gate)) as peer,
+        Program(tmp_path, config(peer.url + "/v1"), workers=workers) as program,
+        Connection(program.url) as client,
         Connection(program.url) as idle,
     ):
         await idle.request("GET", "/ping")
-        await client.send("POST", "/v1/chat/completions", ask)
+        await client.send("POST", "/chat", CHAT)
         head = await client.head()
         await client.piece(head)
         program.signal(signal.SIGUSR2)
-        await program.logged("the new version serves")
+        await wait_until(lambda: program.lines("the new version serves"), LONG)
+        gate.set()
         streamed = await client.rest(head)
         after = await client.request("GET", "/livez")
+        while "connection" not in after.headers:  # a worker hears of it a moment after its parent
+            after = await client.request("GET", "/livez")
         end = await client.reader.read()
         alive = is_alive(program.pid)
         program.signal(signal.SIGTERM)
