@@ -36,7 +36,7 @@ DISTRIBUTIONS = {
     "pydantic_core": "pydantic",
     "pythonjsonlogger": "python-json-logger",
     "backports": "backports-zstd",
-    "yaml": "PyYAML",
+    "yaml": "pyyaml",
 }
 #: Modules that newer Pythons have themselves.
 NEWER = {"compression"}
@@ -215,7 +215,7 @@ def test_every_import_is_declared(built: Built) -> None:
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add((node.module or "").partition(".")[0])
     foreign = imported - sys.stdlib_module_names - NEWER - set(PACKAGES)
-    chosen = tuple(f'extra == "{name}"' for name in ("prices", "shared", "import"))
+    chosen = tuple(f'extra == "{name}"' for name in ("prices", "shared", "import", "local"))
     runtime = {
         canonicalize_name(r.name)
         for r in built.requirements()
