@@ -38,6 +38,15 @@ COMMANDS = (
         "Run the loader that the server runs, and say what it finds.",
     ),
     Command(
+        "doctor",
+        "llm_proxy.cli.doctor.command",
+        "doctor",
+        _LOOK,
+        "what keeps it from working: port, upstreams, keys, certificates",
+        "Look at everything that a start needs, with the settings that serve would read, and say what is broken and what to do. "
+        "Upstreams are asked for their lists only, which costs nothing.",
+    ),
+    Command(
         "top",
         "llm_proxy.cli.top",
         "run",
@@ -75,7 +84,7 @@ COMMANDS = (
 )
 _EXAMPLES = {
     "llm-proxy serve": "run what resources/configs/models-config.json says",
-    "llm-proxy check": "is that file good?",
+    "llm-proxy doctor": "why does it not work?",
     "llm-proxy top": "see what the gateway does",
 }
 

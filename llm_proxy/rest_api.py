@@ -25,7 +25,9 @@ gc.disable()
 
 # isort: split
 
+from llm_proxy.cli.settings_flags import add_flags
 from llm_proxy.clients.http_server import StartError, check_descriptors
+from llm_proxy.console.sessions import Sessions
 from llm_proxy.live.access.shared_counters import SharedCounters
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.generations import Generations
@@ -44,6 +46,7 @@ from llm_proxy.service.systemd import Manager
 from llm_proxy.service.takeover import Predecessor
 from llm_proxy.service.upgrade import Start, Upgrade
 from llm_proxy.service.usage_books import memory_of_workers, prepare_state
+from llm_proxy.service.worker_messages import Mailboxes
 from llm_proxy.service.workers import Supervisor
 from llm_proxy.settings import (
     PREFIX,
@@ -59,22 +62,6 @@ from llm_proxy.telemetry.metrics.shared_values import SharedValues
 gc.enable()
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """One flag for each setting; flags win over the environment."""
-    for name, field in Settings.model_fields.items():
-        if name != "minimum":  # an acknowledgement is given in the environment
-            flag = "--" + name.replace("_", "-")
-            # A flag that means yes or no needs no value to mean yes.
-            optional: dict[str, Any] = {"nargs": "?", "const": "1"} if field.default in (True, False) else {}
-            parser.add_argument(
-                flag,
-                dest=name,
-                metavar="VALUE",
-                help=(field.description or "").replace("%", "%%"),
-                **optional,
-            )
 
 
 def run(flags: dict[str, str]) -> int:
@@ -194,6 +181,8 @@ def _serve_with_workers(
         SharedValues(count, settings.metrics_max_series),
         cells=SharedCounters(count),
         memory=memory_of_workers(settings),
+        sessions=Sessions() if settings.console else None,
+        mailboxes=Mailboxes(count) if settings.console else None,
     )
     prepare_state(settings, opened.snapshot, shared.cells)
     certificate = Certificate.of(settings)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.reference import fields_pages, metrics_page, performance_page, settings_page, wire_pages
+from scripts.reference import (
+    commands_page,
+    fields_pages,
+    metrics_page,
+    performance_page,
+    settings_page,
+    wire_pages,
+)
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "docs" / "reference"
 PAGES = {
     "../images/performance.svg": performance_page.picture,
     "../performance.md": performance_page.page,
+    "../commands.md": commands_page.page,
     "access.md": fields_pages.access_page,
     "endpoints.md": wire_pages.endpoints_page,
     "errors.md": wire_pages.errors_page,

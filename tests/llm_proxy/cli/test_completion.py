@@ -88,7 +88,7 @@ def test_the_tab_key(shell: tuple[str, ...], start: str, tmp_path: Path) -> None
         os.write(here, b"llm-proxy cli\t")
         _until(here, r"llm-proxy client ")
         os.write(here, b"cod\t--wr\t")
-        _until(here, r"codex +--write ")
+        _until(here, r"codex\W+--write\W")
     finally:
         process.kill()
         process.wait()
