@@ -106,6 +106,7 @@ setup(
     packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
     package_data={
         **{name: ["py.typed"] for name in PACKAGES},
+        "handlers.console": ["files/*", "files/vendor/*"],
         "llm_proxy.service.local_model": ["requirements.txt"],
     },
     data_files=shared_data(),
@@ -114,6 +115,7 @@ setup(
         "prices": PRICES,
         "shared": SHARED,
         "import": IMPORT,
+        "local": LOCAL,
         "docs": DOCS,
         "test": TEST,
         "dev": TEST + DEV,

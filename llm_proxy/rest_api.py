@@ -27,6 +27,7 @@ gc.disable()
 
 from llm_proxy.cli.settings_flags import add_flags
 from llm_proxy.clients.http_server import StartError, check_descriptors
+from llm_proxy.console.sessions import Sessions
 from llm_proxy.live.access.shared_counters import SharedCounters
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.generations import Generations
@@ -45,6 +46,7 @@ from llm_proxy.service.systemd import Manager
 from llm_proxy.service.takeover import Predecessor
 from llm_proxy.service.upgrade import Start, Upgrade
 from llm_proxy.service.usage_books import memory_of_workers, prepare_state
+from llm_proxy.service.worker_messages import Mailboxes
 from llm_proxy.service.workers import Supervisor
 from llm_proxy.settings import (
     PREFIX,
@@ -179,6 +181,8 @@ def _serve_with_workers(
         SharedValues(count, settings.metrics_max_series),
         cells=SharedCounters(count),
         memory=memory_of_workers(settings),
+        sessions=Sessions() if settings.console else None,
+        mailboxes=Mailboxes(count) if settings.console else None,
     )
     prepare_state(settings, opened.snapshot, shared.cells)
     certificate = Certificate.of(settings)

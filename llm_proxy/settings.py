@@ -316,6 +316,12 @@ class Settings(BaseModel):
     )
     upstream_wait: float = _seconds(30.0, "how long a request may wait for a connection to a busy upstream")
     upstream_idle: float = _seconds(4.0, "an idle upstream connection is kept for")
+    console: Annotated[bool, BeforeValidator(_flag)] = _set(
+        True, "1, true or yes: there is a console at /console; 0 removes it and all that belongs to it"
+    )
+    console_write: Annotated[bool, BeforeValidator(_flag)] = _set(
+        False, "1, true or yes: the console may write the model configuration, for keys with admin write"
+    )
     watch: Watch = _set("auto", "auto, inotify or poll: how file changes are noticed")
     last_good: Path | None = _set(None, "a directory for a copy of the last good configuration; empty = none")
 

@@ -212,7 +212,7 @@ class AnsweringHandler(DeliveringHandler):
             made = await self.made(prepared, request, deployment)
         adapter, request, deployment = made.adapter, made.request, made.deployment
         self.say_who(deployment, made.dropped, prepared.prompt)
-        tally = Tally()
+        self.progress = tally = Tally()
         if self.span is not None:
             self.span.sent, self.span.stream = request.sent, bool(request.stream)
         exchange = self._open(made.call, deployment)
@@ -286,6 +286,7 @@ class AnsweringHandler(DeliveringHandler):
         request = answer.continuity.request(answer.request, deployment)
         made = await self.made(Prepared(request, answer.face), request, deployment)
         exchange, tally = self._open(made.call, made.deployment), Tally()
+        self.progress = tally
         tries.opened(exchange)
         answer.continuity.begin(deployment.provider)
         self.upstream = deployment

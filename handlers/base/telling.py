@@ -32,6 +32,7 @@ _NAMES = 1000
 class TellingHandler(BaseHandler):
     """What an answer's headers and figures are made of."""
 
+    remembered = True
     exchange: Exchange | None = None
     #: What the books say of it, where there are keys.
     account: Account | None = None
@@ -46,9 +47,11 @@ class TellingHandler(BaseHandler):
     _drain_timer: asyncio.TimerHandle | None = None
     #: Seconds spent waiting for a slow client.
     client_seconds = 0.0
+    #: The figures of the answer that is on its way.
+    progress: Tally | None = None
     #: The answer's figures, once it is over; and how many calls were made for it.
     tally: Tally | None = None
-    _calls = 0
+    calls = 0
 
     def _tell_limits(self, *, failed: bool = False) -> None:
         """What the upstream has said of its limits; nothing if it has not answered yet."""
@@ -128,6 +131,7 @@ class TellingHandler(BaseHandler):
                 self.facts["itl_ms"] = ms((tally.last_event_at - tally.first_event_at) / (tally.events - 1))
         usage = tally.usage
         if usage:
+            self.usage = usage
             self.facts["prompt_tokens"] = usage.get("prompt_tokens")
             self.facts["completion_tokens"] = usage.get("completion_tokens")
         self.facts["events"] = tally.events
@@ -153,8 +157,8 @@ class TellingHandler(BaseHandler):
             measure_call(self, exchange, self.upstream.provider)
         if self.span is not None:
             call_ends(self.span, exchange)
-        self._calls += 1
-        self.facts["attempts"] = self._calls
+        self.calls += 1
+        self.facts["attempts"] = self.calls
         self.facts["upstream_bytes"] = exchange.received
         if exchange.retried:
             self.facts["retried"] = True

@@ -128,7 +128,7 @@ _WHAT: dict[str, str] = {
     "502": "The upstream cannot be reached, failed, or rejects the gateway's key (`upstream_unreachable`, "
     "`upstream_error`, `upstream_auth`).",
     "503": "Nothing can serve this now (`no_upstream`), too many requests wait for an upstream (`queue_full`), or this one has "
-    "for too long (`queue_timeout`), the gateway is stopping (`draining`), or it holds as much as it may (`overloaded`).",
+    "for too long (`queue_timeout`), the gateway is stopping (`draining`), an operator has ended the request (`stopped_by_operator`), or it holds as much as it may (`overloaded`).",
     "504": "The upstream took too long (`timeout_connect`, `timeout_first_byte`, `timeout_idle`, `timeout_total`).",
     "5XX": "The upstream failed with a status of its own.",
 }

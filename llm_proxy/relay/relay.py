@@ -178,12 +178,10 @@ class _Stream:
         "clock",
         "decoder",
         "done",
-        "events",
         "exchange",
         "face",
         "fault",
         "heard_at",
-        "last_event_at",
         "left",
         "left_at",
         "left_written",
@@ -195,6 +193,7 @@ class _Stream:
         "retold",
         "silent_until",
         "sink",
+        "tally",
         "withheld",
     )
 
@@ -224,9 +223,8 @@ class _Stream:
         #: When the next keep-alive is due, as it was when the loop last slept; and when the newest event came (loop time).
         self.silent_until = exchange.started_at + relay.keep_alive.after
         self.heard_at: float | None = None
-        #: For the tally, which is told at the end.
-        self.events = 0
-        self.last_event_at = 0.0
+        #: Kept up to date, for whoever looks on.
+        self.tally = relay.tally
         self.own_seconds = 0.0
         #: Events that ``_push`` could not relay, what the face has written for them, if it was asked (a second time it
         #: would tell them as new ones), and when work on them began; or what ``_push`` raised.
@@ -241,11 +239,7 @@ class _Stream:
         try:
             await self._run()
         finally:
-            tally = self.relay.tally
-            tally.events += self.events
-            tally.own_seconds += self.own_seconds
-            if self.events:
-                tally.last_event_at = self.last_event_at
+            self.tally.own_seconds += self.own_seconds
 
     async def _run(self) -> None:
         head = await self._head()
@@ -335,7 +329,7 @@ class _Stream:
                 plain = data if self.retold is None else self.retold(data, count)
                 if plain:
                     if offer(plain):
-                        self.events += count
+                        self.tally.events += count
                         self._heard(began)
                         return True
                     # As many events; nobody asks what is in them, since what is to be written for them is known.
@@ -363,7 +357,7 @@ class _Stream:
 
     def _count(self, events: Sequence[Event], began: float) -> None:
         """``events`` were relayed: note what the log wants to know."""
-        tally = self.relay.tally
+        tally = self.tally
         counted = 0
         for event in events:
             if type(event) is Chunk:
@@ -371,7 +365,7 @@ class _Stream:
                 if usage := event.data.get("usage"):
                     tally.usage = usage
         if counted:
-            self.events += counted
+            tally.events += counted
             if tally.first_event_at is None:
                 tally.first_event_at = began
             self._heard(began)
@@ -382,7 +376,7 @@ class _Stream:
         """Chunks that were worked on since ``began`` (``perf_counter``) are relayed."""
         # Taken after the write: time that a slow client cost is not the upstream's idle time.
         self.heard_at = self.loop.time()
-        self.last_event_at = began
+        self.tally.last_event_at = began
         self.own_seconds += perf_counter() - began
 
     async def _relay(self, events: Sequence[Event], began: float, written: bytes | None = None) -> bool:

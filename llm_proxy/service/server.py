@@ -36,6 +36,8 @@ from handlers import (
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
 from handlers.base.unknown import NoSuchPathHandler
+from handlers.console import configuration, events, files, models, money, requests, session
+from handlers.console import prompts as prompt_texts
 from handlers.faces import (
     anthropic,
     gemini,
@@ -69,16 +71,18 @@ from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.states import States
 from llm_proxy.service.beside import Beside
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
+from llm_proxy.service.console_parts import ConsoleParts
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
 from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.recalling import follow_edit
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.service.surroundings import proxies
-from llm_proxy.service.usage_books import follow_edit, ledger_of, shared_limits
+from llm_proxy.service.usage_books import ledger_of, shared_limits
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.shared_values import SharedValues
@@ -109,8 +113,16 @@ _OF_OPENAI: tuple[Any, ...] = (
 )
 
 
-def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
-    """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
+#: The files last: their pattern takes every name.
+_CONSOLE: tuple[Any, ...] = (
+    *(session, events, requests, models, configuration, money, prompt_texts),
+    files,
+)
+
+
+def routes_of(prefix: str, *, console: bool = True) -> list[tuple[str, type[BaseHandler]]]:
+    """All endpoints, those of each module below ``prefix`` and at the root, and those of the ``console``; the first pattern
+    that matches serves."""
     modules: Iterable[Any] = (
         *(ping, status, usage, metrics, tags, prompts, documents),
         *(chat, conversation, explain, passthrough),
@@ -122,7 +134,11 @@ def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     beside = [("/ollama" + path, handler) for path, handler in _ollamas_others()]
     # As Groq has them: its own client takes a host and nothing else.
     beside += [("/openai" + path, handler) for module in _OF_OPENAI for path, handler in module.root_routes]
-    return below + beside + [route for module in modules for route in getattr(module, "root_routes", ())]
+    found = below + beside + [route for module in modules for route in getattr(module, "root_routes", ())]
+    if not console:
+        return found
+    own = [(prefix + path, handler) for path, handler in requests.routes]
+    return own + found + [route for module in _CONSOLE for route in module.root_routes]
 
 
 def _ollamas_others() -> list[tuple[str, type[BaseHandler]]]:
@@ -222,7 +238,7 @@ class Service:
             router=Router(_states(shared, row)),
             memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1), self.heap),
             watcher_report=self.watcher.report,
-            documents=partial(operations.documents, settings.ep_prefix),
+            documents=partial(operations.documents, settings.ep_prefix, with_console=settings.console),
             books=self.books,
             metering=metering_of(settings, shared.sheets if shared else None, row),
             tracer=Tracer.of(env, settings.trace_attributes),
@@ -246,6 +262,7 @@ class Service:
         self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
         self.registry.on_swap.append(lambda snapshot: self.gateway.gate.forget())
         self._following: asyncio.Task[None] | None = None
+        self._followed = self.registry.current.access
         if row == 0:  # of the workers one is enough
             self.registry.on_swap.append(self._follow_edit)
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
@@ -257,6 +274,7 @@ class Service:
         self._looking: asyncio.Task[None] | None = None
         if shared is not None:
             self._hand_over(shared.states)
+        self.console = ConsoleParts(self.gateway, shared, row) if settings.console else None
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
         self.gateway.reports = self.heartbeat.reports
 
@@ -283,7 +301,8 @@ class Service:
 
     def _follow_edit(self, snapshot: Snapshot) -> None:
         """What an edit has made of the budgets."""
-        follow = follow_edit(snapshot.access, self.books)
+        follow = follow_edit(self._followed, snapshot.access, self.books)
+        self._followed = snapshot.access
         self._following = asyncio.get_running_loop().create_task(
             follow
         )  # kept, since a loop knows its tasks weakly
@@ -313,7 +332,9 @@ class Service:
                 "everybody who reaches this address may ask: there is no file of keys (LLM_PROXY_API_ACCESS)"
             )
         prefix = self.settings.ep_prefix
-        everything = make_app(gateway, routes_of(prefix), NoSuchPathHandler, prefix)
+        everything = make_app(
+            gateway, routes_of(prefix, console=self.settings.console), NoSuchPathHandler, prefix
+        )
         self.server.add_sockets(listeners.main, everything)
         if listeners.metrics:
             told = make_app(gateway, metrics_routes(), NoSuchPathHandler)
@@ -331,6 +352,8 @@ class Service:
             self.certificates.start()
         self.heartbeat.start()
         self.gauges.start()
+        if self.console is not None:
+            self.console.start()
         if self.row:
             self.beside.follow()
         elif self._looking is None:
@@ -353,6 +376,8 @@ class Service:
             await _event_or(at_once, _LAST_CALL)  # what was accepted at the last moment is still to be heard
         gateway.draining |= refuse
         self._remove_files()
+        if self.console is not None:
+            await self.console.end_pages()
         self.heartbeat.leave()
         if not await self._idle(max(self.settings.drain_seconds, _LAST_CALL), _LAST_CALL, at_once):
             for running in list(gateway.running):
@@ -361,6 +386,8 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         self.gauges.stop()
+        if self.console is not None:
+            self.console.stop()
         self.beside.stop()
         if self._looking is not None:
             self._looking.cancel()
@@ -391,6 +418,8 @@ class Service:
         we are told to stop: then ``stop`` goes on with its limits."""
         self.server.retire()
         self.heartbeat.leave()
+        if self.console is not None:
+            await self.console.end_pages()
         while self.server.open and not told_to_stop.is_set():
             await _event_or(told_to_stop, _LOOK)
 
