@@ -47,9 +47,8 @@ def by_of(text: str) -> list[str]:
 def keys_of(access: Access, meter: Meter, used: dict[str, float], now: Now) -> list[dict[str, Any]]:
     """Each key, its limits and its budgets."""
     found = []
-    for name, (digests, terms) in rows_of(access).items():
-        grant = access.grant(digests[0])
-        assert grant is not None
+    for name, (_, terms) in rows_of(access).items():
+        grant = access.grant_of(name, terms)
         at = used.get(name)
         found.append(
             {

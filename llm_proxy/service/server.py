@@ -36,7 +36,7 @@ from handlers import (
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
 from handlers.base.unknown import NoSuchPathHandler
-from handlers.console import configuration, events, files, models, money, requests, session
+from handlers.console import clients, configuration, events, files, models, money, requests, session
 from handlers.console import prompts as prompt_texts
 from handlers.faces import (
     anthropic,
@@ -78,10 +78,11 @@ from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.recalling import follow_edit
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.service.surroundings import proxies
-from llm_proxy.service.usage_books import follow_edit, ledger_of, shared_limits
+from llm_proxy.service.usage_books import ledger_of, shared_limits
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.shared_values import SharedValues
@@ -114,7 +115,7 @@ _OF_OPENAI: tuple[Any, ...] = (
 
 #: The files last: their pattern takes every name.
 _CONSOLE: tuple[Any, ...] = (
-    *(session, events, requests, models, configuration, money, prompt_texts),
+    *(session, events, requests, models, configuration, money, prompt_texts, clients),
     files,
 )
 
@@ -261,6 +262,7 @@ class Service:
         self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
         self.registry.on_swap.append(lambda snapshot: self.gateway.gate.forget())
         self._following: asyncio.Task[None] | None = None
+        self._followed = self.registry.current.access
         if row == 0:  # of the workers one is enough
             self.registry.on_swap.append(self._follow_edit)
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
@@ -299,7 +301,8 @@ class Service:
 
     def _follow_edit(self, snapshot: Snapshot) -> None:
         """What an edit has made of the budgets."""
-        follow = follow_edit(snapshot.access, self.books)
+        follow = follow_edit(self._followed, snapshot.access, self.books)
+        self._followed = snapshot.access
         self._following = asyncio.get_running_loop().create_task(
             follow
         )  # kept, since a loop knows its tasks weakly

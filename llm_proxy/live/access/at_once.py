@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_proxy.live.access.plan import READ, REQUESTS, RUNNING, SHARE, WRITTEN, Bound, BudgetAccount, Plan
-from llm_proxy.live.access.reservation import Need, Now, Reservation
+from llm_proxy.live.access.reservation import CROSSED, Need, Now, Reservation
 from llm_proxy.live.access.shared_counters import HELD, MARK, UNTIL, VALUE, Numbers
 
 
@@ -91,7 +91,7 @@ def take(ready: Ready, plan: Plan, need: Need, now: Now) -> Reservation | None: 
     taken = Reservation(plan, now, bounds, purses)
     for (purse, amount, numbers), found in zip(purses, ready.purses, strict=False):
         numbers[HELD] += amount
-        if numbers[VALUE] + numbers[HELD] >= found.warn_from or numbers[MARK]:
+        if numbers[VALUE] + numbers[HELD] >= found.warn_from or numbers[MARK] & CROSSED:
             taken.warn(purse, numbers)
     return taken
 

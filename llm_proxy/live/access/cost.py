@@ -121,6 +121,8 @@ class Habits:
             if len(self._seen) >= _PAIRS:
                 self._expected.pop(self._seen.popitem(last=False)[0], None)
             found = self._seen[key, model] = deque(maxlen=_KEPT)
+        elif len(self._seen) >= _PAIRS:
+            self._seen.move_to_end((key, model))  # who is asked for goes last
         found.append(output)
         self._noted += 1
         if len(found) >= _ENOUGH and (len(found) < _KEPT or self._noted % 8 == 0):

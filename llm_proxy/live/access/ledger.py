@@ -53,6 +53,7 @@ class Ledger:
         self._thread: threading.Thread | None = None
         self._ended = False
         self._pruned_at = time.monotonic()
+        self._began = time.time() - time.monotonic()
         self.lost = 0
         #: Why nothing can be written, if so.
         self.problem = ""
@@ -142,8 +143,10 @@ class Ledger:
         if time.monotonic() - self._pruned_at < _PRUNE:
             return
         try:
+            # A clock that jumps ahead makes nothing old.
+            now = min(time.time(), self._began + time.monotonic() + tables.DAY)
             with self._base_lock:
-                gone = tables.prune(self._opened(), time.time() - self._days * tables.DAY)
+                gone = tables.prune(self._opened(), now - self._days * tables.DAY)
         except (sqlite3.Error, OSError) as error:
             self._judge(error)
             gone = 0

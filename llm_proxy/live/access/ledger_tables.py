@@ -8,8 +8,7 @@ prompt, no answer, no secret.
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -172,35 +171,55 @@ def last_used(base: sqlite3.Connection) -> dict[str, float]:
     return dict(base.execute("SELECT name, last_used FROM seen"))
 
 
-def spent(base: sqlite3.Connection, since: float) -> list[tuple[float, str, str, int]]:
-    """What was spent since then: when (of a whole hour: its middle), by which key and team, how many micro-dollars. Rows for
-    the hour that is cut, sums for the others."""
-    first = -(-int(since) // HOUR) * HOUR
-    rows = base.execute(
-        'SELECT time, "key", team, micro_usd FROM usage WHERE time >= ? AND time < ? AND micro_usd > 0',
-        (since, first),
-    ).fetchall()
-    rows += base.execute(
-        'SELECT start + 1800.0, "key", team, sum(micro_usd) FROM hours WHERE start >= ? AND micro_usd > 0 '
-        'GROUP BY start, "key", team',
-        (first,),
-    ).fetchall()
-    return sorted((at, key or "", team or "", int(amount)) for at, key, team, amount in rows)
+def spent(
+    base: sqlite3.Connection, since: float, until: float, width: int = 0
+) -> list[tuple[float, str, str, int]]:
+    """What was spent in that time: when, by which key and team, how many micro-dollars. ``width``: seconds that count as one moment, 0:
+    all of it. From the sums of days and hours where they lie in it whole (as if all had been spent in their middle), else from rows."""
+    first, last = -(-int(since) // HOUR) * HOUR, int(until) // HOUR * HOUR
+    if width and width < HOUR:
+        last = max(first, last - 2 * HOUR)  # what is newest is told as exactly as it counts
+    if last < first:
+        first = last = int(until)
+    day, end = -(-first // DAY) * DAY, last // DAY * DAY
+    if width or end <= day:
+        day = end = last
+    at = f"CAST(at AS INTEGER) / {width} * {width} + {width} / 2.0" if width else ":since"
+    text = (
+        f'SELECT {at} AS moment, "key", team, sum(micro_usd) FROM ('
+        'SELECT time AS at, "key", team, micro_usd FROM usage WHERE time >= :since AND time < :first AND micro_usd > 0 UNION ALL '
+        'SELECT time, "key", team, micro_usd FROM usage WHERE time >= :last AND time < :until AND micro_usd > 0 UNION ALL '
+        'SELECT start + 1800.0, "key", team, micro_usd FROM hours WHERE start >= :first AND start < :day UNION ALL '
+        'SELECT start, "key", team, micro_usd FROM days WHERE start >= :day AND start < :end UNION ALL '
+        'SELECT start + 1800.0, "key", team, micro_usd FROM hours WHERE start >= :end AND start < :last) '
+        'WHERE micro_usd > 0 GROUP BY moment, "key", team ORDER BY moment'
+    )
+    given = {"since": since, "until": until, "first": first, "last": last, "day": day, "end": end}
+    return [(found, key or "", team or "", amount) for found, key, team, amount in base.execute(text, given)]
 
 
-def recent(base: sqlite3.Connection, since: float) -> list[tuple[float, str, str, str, int, int, int]]:
-    """Since then: when, key, team, model, requests, tokens read and written. The last hour by rows, what is older by the
-    sums of each hour, as if it had come at its end."""
-    now = time.time()
-    edge = int(now - HOUR) // HOUR * HOUR
-    rows = base.execute(
-        'SELECT start + 3600.0, "key", team, model, requests, input, output FROM hours WHERE start >= ? AND start < ?',
-        (since, edge),
-    ).fetchall()
-    rows += base.execute(
-        'SELECT time, "key", team, model, 1, input, output FROM usage WHERE time >= ?', (max(since, edge),)
-    ).fetchall()
-    return sorted((at, k or "", t or "", m or "", n, i or 0, o or 0) for at, k, t, m, n, i, o in rows)
+#: The last so many seconds are recalled by tenths, what is older within an hour or two by minutes.
+_FRESH = 130
+
+
+def recent(
+    base: sqlite3.Connection, since: float, now: float
+) -> Iterator[tuple[float, str, str, str, int, int, int]]:
+    """Since then: when, key, team, model, requests, tokens read and written, in the order of time. What came close together (the older,
+    the less close) is one, as if all of it had come at its end, so that no limit is wider for it."""
+    fresh, edge = now - _FRESH, int(now - HOUR) // HOUR * HOUR
+    text = (
+        'SELECT start + 3600.0 AS at, "key", team, model, sum(requests), sum(input), sum(output) FROM hours '
+        'WHERE start > :since - 3600 AND start < :edge GROUP BY at, "key", team, model UNION ALL '
+        'SELECT CAST(time / 60 AS INTEGER) * 60 + 60.0 AS at, "key", team, model, count(*), sum(input), sum(output) FROM usage '
+        'WHERE time >= :edge AND time < :fresh GROUP BY at, "key", team, model UNION ALL '
+        'SELECT CAST(time * 10 AS INTEGER) / 10.0 + 0.1 AS at, "key", team, model, count(*), sum(input), sum(output) FROM usage '
+        'WHERE time >= :fresh GROUP BY at, "key", team, model ORDER BY at'
+    )
+    for at, key, team, model, count, read, wrote in base.execute(
+        text, {"since": since, "edge": edge, "fresh": fresh}
+    ):
+        yield at, key or "", team or "", model or "", count, read or 0, wrote or 0
 
 
 def prune(base: sqlite3.Connection, before: float, most: int = 2000) -> int:

@@ -27,7 +27,7 @@ from llm_proxy.live.access.plan import (
     Plan,
 )
 from llm_proxy.live.access.rates import SECOND
-from llm_proxy.live.access.reservation import Need, Now, Paid, Reservation, left
+from llm_proxy.live.access.reservation import CROSSED, Need, Now, Paid, Reservation, left
 from llm_proxy.live.access.shared_counters import (
     HELD,
     MARK,
@@ -39,9 +39,14 @@ from llm_proxy.live.access.shared_counters import (
     SharedCounters,
     name_of,
 )
+from llm_proxy.live.access.values import Budget
 
 #: Of so many budgets the period is remembered.
 _PERIODS = 10_000
+#: A clock that is put back by less, in seconds, is being set right; what was spent in the period before is remembered for so long.
+_STEP, _REMEMBERED = 60, 7 * 86_400
+#: When a budget was counted for the first time is kept beside its warnings, in so many nanoseconds.
+_BORN = 1_000_000
 #: Of so many plans it is remembered where their counters are.
 _READY = 8192
 
@@ -52,8 +57,9 @@ class Meter:
     def __init__(self, cells: SharedCounters | None = None, row: int = 0) -> None:
         self._cells = cells or LocalCounters()
         self._row = row
-        #: By budget, the period that it was in last: when it began and ends.
-        self._periods: dict[bytes, tuple[int, int]] = {}
+        self.workers = self._cells.rows
+        #: By name, a budget and the period that it was in last: when it began and ends.
+        self._periods: dict[str, tuple[Budget, int, int]] = {}
         #: Where the counters of a plan are.
         self._ready: OrderedDict[Plan, Ready] = OrderedDict()
 
@@ -123,7 +129,7 @@ class Meter:
         purses, since, until = [], -inf, inf
         for purse in plan.purses:
             numbers = self._purse(purse, now)
-            start, end = self._periods[purse.cell]
+            start, end = self._period(purse.budget, now.wall)
             since, until = max(since, start), min(until, end)
             part = self._part(purse, start, end, now) if purse.budget.rolling else None
             purses.append(ready_purse(purse, numbers, part))
@@ -197,9 +203,10 @@ class Meter:
             numbers = self._purse(purse, now)
         return numbers[VALUE], numbers[HELD]
 
-    def is_new(self, purse: BudgetAccount) -> bool:
-        """Whether nothing was ever counted for that budget."""
-        return not any(self._cells.peek(purse.cell))
+    def is_new(self, purse: BudgetAccount, since: int) -> bool:
+        """Whether nothing was counted for that budget before ``since`` (nanoseconds of the steady clock)."""
+        numbers = self._cells.peek(purse.cell)
+        return not any(numbers) or numbers[MARK] >> 8 >= since // _BORN
 
     def recall(self, purse: BudgetAccount, amount: int, at: float, now: Now) -> None:
         """What was spent before this process began."""
@@ -208,41 +215,75 @@ class Meter:
             if at >= window_start(purse.budget, max(now.wall, float(numbers[PERIOD]))):
                 self._spend(purse, numbers, amount, Now(now.steady, at))
 
-    def recall_bound(self, bound: Bound, amount: int, ago: float, now: Now) -> None:
-        """What a limit has let in ``ago`` seconds before; in the order of time."""
+    def recall_bound(self, bound: Bound, empty_at: int, now: Now) -> None:
+        """What a limit has let in before this process began: when it is empty, if nothing more comes."""
         with self._cells.alone():
             numbers = self._cells.numbers(bound.cell, now.steady)
-            at = now.steady - int(ago * SECOND)
-            numbers[VALUE] = numbers[UNTIL] = bound.rate.after(numbers[VALUE], at, amount)
+            numbers[VALUE] = numbers[UNTIL] = max(numbers[VALUE], empty_at)
             self._cells.write(bound.cell, numbers)
 
     def _purse(self, purse: BudgetAccount, now: Now) -> Numbers:
         """The budget's cell, as it is in the period of now."""
         budget = purse.budget
         numbers = self._cells.numbers(purse.cell, now.steady)
-        start, end = self._periods.get(purse.cell, (0, 0))
-        if not start <= now.wall < end:
-            if len(self._periods) > _PERIODS:
-                self._periods.clear()
-            start, end = self._periods[purse.cell] = period(budget, now.wall)
+        start, end = self._period(budget, now.wall)
+        if now.wall < numbers[PERIOD] - _STEP:
+            self._put_back(purse, numbers, start, now)
         if numbers[PERIOD] < start:  # a clock that is put back begins no period anew
+            if not numbers[PERIOD]:
+                numbers[MARK] = now.steady // _BORN << 8
             if budget.rolling:
                 numbers[VALUE] = self._window(purse, start, now)
             else:
-                numbers[VALUE] = numbers[MARK] = 0
+                self._remember(purse, numbers, now)
+                numbers[VALUE], numbers[MARK] = 0, numbers[MARK] & ~CROSSED
             numbers[PERIOD] = start
             numbers[UNTIL] = now.steady + int((end - now.wall + budget.rolling) * SECOND)
             self._cells.write(purse.cell, numbers)
         return numbers
+
+    def _period(self, budget: Budget, wall: float) -> tuple[int, int]:
+        """When the budget's period of then begins and ends."""
+        known, start, end = self._periods.get(budget.name, (None, 0, 0))
+        if known is not budget or not start <= wall < end:
+            if len(self._periods) > _PERIODS:
+                self._periods.clear()
+            start, end = period(budget, wall)
+            self._periods[budget.name] = budget, start, end
+        return start, end
+
+    def _remember(self, purse: BudgetAccount, numbers: Numbers, now: Now) -> None:
+        """Keep what was spent in the period that is over, for a clock that has jumped ahead."""
+        if numbers[PERIOD]:
+            name = _slice(purse.cell, -1)
+            before = self._cells.numbers(name, now.steady)
+            before[VALUE], before[PERIOD] = numbers[VALUE], numbers[PERIOD]
+            before[UNTIL] = now.steady + _REMEMBERED * SECOND
+            self._cells.write(name, before)
+
+    def _put_back(self, purse: BudgetAccount, numbers: Numbers, start: int, now: Now) -> None:
+        """The clock was put back into an earlier period: what had been spent in that counts again, with what was spent meanwhile."""
+        if purse.budget.rolling:
+            width, ahead = slice_width(purse.budget), 0
+            for number in range(min(slices(purse.budget), (numbers[PERIOD] - start) // width)):
+                begun = numbers[PERIOD] - number * width
+                part = self._cells.numbers(_slice(purse.cell, begun), now.steady)
+                ahead += part[VALUE] if part[PERIOD] == begun else 0
+            numbers[VALUE] = self._window(purse, start, now) + ahead
+        else:
+            before = self._cells.numbers(_slice(purse.cell, -1), now.steady)
+            if before[PERIOD] != start:
+                return  # nothing is known of it: what is counted stays, and so does its period
+            numbers[VALUE] += before[VALUE]
+        numbers[PERIOD] = start
+        self._cells.write(purse.cell, numbers)
 
     def _spend(self, purse: BudgetAccount, numbers: Numbers, amount: int, now: Now) -> None:
         budget = purse.budget
         numbers[VALUE] = max(0, numbers[VALUE] + amount)
         self._cells.write(purse.cell, numbers)
         if budget.rolling and amount:
-            start, end = self._periods.get(purse.cell, (0, 0))
-            if not start <= now.wall < end:
-                start, end = period(budget, now.wall)
+            start, end = self._period(budget, now.wall)
             found = self._part(purse, start, end, now)
             found[VALUE] += amount
             self._cells.write(_slice(purse.cell, start), found)

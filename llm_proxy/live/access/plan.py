@@ -6,6 +6,7 @@ asks. Pure.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -151,7 +152,7 @@ class Plans:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._ready: dict[tuple[str, str, str, str], Plan] = {}
+        self._ready: OrderedDict[tuple[str, str, str, str], Plan] = OrderedDict()
 
     def of(self, grant: Grant, deployment: Deployment) -> Plan:
         """What holds for that key and model."""
@@ -160,6 +161,6 @@ class Plans:
         if found is None:
             found = make_plan(self._access, grant, deployment)
             if len(self._ready) >= _READY:
-                self._ready.clear()
+                self._ready.popitem(last=False)
             self._ready[which] = found
         return found

@@ -25,6 +25,9 @@ class Now(NamedTuple):
     wall: float
 
 
+#: The part of a budget's mark that says how many of its shares were crossed.
+CROSSED = 0xFF
+
 Taken = tuple[Bound, int, Numbers]
 Paid = tuple[BudgetAccount, int, Numbers]
 
@@ -64,16 +67,18 @@ class Reservation:
         if not budget.limit:
             return
         full = (numbers[VALUE] + numbers[HELD]) / budget.limit
-        crossed = sum(full >= share for share in budget.warn)
-        if budget.rolling and crossed < numbers[MARK]:
-            numbers[MARK] = crossed
+        crossed = min(CROSSED, sum(full >= share for share in budget.warn))
+        before, other = numbers[MARK] & CROSSED, numbers[MARK] & ~CROSSED
+        if budget.rolling and crossed < before:
+            numbers[MARK] = other | crossed
+            before = crossed
         if not crossed:
             return
         percent = int(full * 100 + 1e-9)
         if self.warning is None or percent > self.warning[1]:
             self.warning = budget.name, percent
-        if crossed > numbers[MARK]:
-            numbers[MARK] = crossed
+        if crossed > before:
+            numbers[MARK] = other | crossed
             self.news = (*self.news, (budget.name, percent))
 
 
