@@ -115,6 +115,7 @@ setup(
         "prices": PRICES,
         "shared": SHARED,
         "import": IMPORT,
+        "local": LOCAL,
         "docs": DOCS,
         "test": TEST,
         "dev": TEST + DEV,

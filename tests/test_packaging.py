@@ -36,7 +36,7 @@ DISTRIBUTIONS = {
     "pydantic_core": "pydantic",
     "pythonjsonlogger": "python-json-logger",
     "backports": "backports-zstd",
-    "yaml": "PyYAML",
+    "yaml": "pyyaml",
 }
 #: Modules that newer Pythons have themselves.
 NEWER = {"compression"}
@@ -141,6 +141,20 @@ def test_wheel_holds_the_three_packages(built: Built) -> None:
     assert {f"{name}/py.typed" for name in PACKAGES} < built.in_wheel
 
 
+def test_wheel_holds_the_pins_of_the_local_model(built: Built) -> None:
+    """What ``--local`` fetches is pinned by a file of the wheel, and the extra brings nothing that must be compiled."""
+    assert "llm_proxy/service/local_model/requirements.txt" in built.in_wheel
+    wanted = {
+        found.name
+        for found in built.requirements()
+        if found.marker is not None
+        and found.marker.evaluate({"extra": "local"})
+        and not found.marker.evaluate({"extra": ""})
+    }
+
+    assert wanted == {"xllamacpp"}
+
+
 def test_wheel_holds_what_an_operator_edits(built: Built) -> None:
     """The shipped configuration and prompts are in the wheel, where the installed program looks for them."""
     shared = f"llm_proxy_api-{__version__}.data/data/share/llm-proxy-api/"
@@ -201,7 +215,7 @@ def test_every_import_is_declared(built: Built) -> None:
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add((node.module or "").partition(".")[0])
     foreign = imported - sys.stdlib_module_names - NEWER - set(PACKAGES)
-    chosen = tuple(f'extra == "{name}"' for name in ("prices", "shared", "import"))
+    chosen = tuple(f'extra == "{name}"' for name in ("prices", "shared", "import", "local"))
     runtime = {
         canonicalize_name(r.name)
         for r in built.requirements()

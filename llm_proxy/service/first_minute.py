@@ -96,7 +96,7 @@ class FirstMinute:
     def _next(self, listeners: Listeners) -> Next:
         url = str(listeners.urls(self._settings.ep_prefix)["url"])
         origin = url.removesuffix(self._settings.ep_prefix) if url.startswith("http") else ""
-        console = getattr(self._settings, "console", False) and origin
+        console = self._settings.console and origin
         keys = self._registry.current.access is not None
         return Next(url, f"{origin}/console" if console else "", keys, f"{own_command()} init")
 
