@@ -59,7 +59,7 @@ _FAILURES = {
     "error-503": "503",
     "unreachable": "50",
     "dies": "overloaded|upstream",
-    "mute": "cut",
+    "mute": "cut|upstream",
     "no-such-model": "404 model_not_found",
 }
 
