@@ -24,7 +24,7 @@ from llm_proxy.clients.tornado_internals import implements
 from llm_proxy.errors import InvalidRequest, NotFound, Problem, RequestError
 from llm_proxy.live.access import vendor_prices
 from llm_proxy.live.config.catalog import Resolved
-from llm_proxy.relay.choosing import Wish
+from llm_proxy.relay.first_attempt import Wish
 from llm_proxy.routing.able import Able, Needs, needs_of
 from llm_proxy.routing.outlook import Asked, Outlook, outlook
 from llm_proxy.wire.calls import Deployment

@@ -6,7 +6,7 @@ is mixed in here only keeps what it would have answered by.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,8 +16,8 @@ from handlers.base.redaction import without_addresses
 from handlers.base.relaying import RelayingHandler
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
-from llm_proxy.relay.choosing import Wish
-from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.relay.first_attempt import Wish
+from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall
 from llm_proxy.wire.schema import EmbeddingsRequest
 from providers.base import StreamDecoder
 
@@ -36,10 +36,17 @@ class Explaining(AnsweringHandler):
         self.meant = self.meant or found
         return found
 
-    def tries_of(  # type: ignore[override]  # what it gives is only handed to ``answer``
-        self, resolved: Resolved, wish: Wish, *, stream: bool
+    def attempts(  # type: ignore[override]  # what it gives is only handed to ``answer``
+        self,
+        resolved: Resolved,
+        body: Mapping[str, Any] = NOTHING,
+        *,
+        stream: bool = False,
+        able: Callable[[Deployment], bool] | None = None,
+        first: Deployment | None = None,
     ) -> None:
-        self.meant, self.wanted = resolved, wish
+        self.meant = resolved
+        self.wanted = self.wish(body, able, first, self.prompt(resolved, body))
 
     async def answer(self, where: Deployment | Attempts | None, prepare: Prepare) -> None:
         self.prepared_by = prepare

@@ -66,7 +66,10 @@ class MediaHandler(RelayingHandler):
 
     def one_of(self, resolved: Resolved, able: list[Deployment]) -> Deployment | Attempts:
         """Where the request goes, if ``able`` of the model's deployments may take it."""
-        return able[0] if resolved.plain else self.attempts(resolved, able=self.able)
+        if resolved.plain:
+            return able[0]
+        all_are = len(able) == len(resolved.deployments)
+        return self.attempts(resolved, able=None if all_are else self.able)
 
     def able(self, row: Deployment) -> bool:
         """Whether that upstream may have such endpoints."""

@@ -46,6 +46,7 @@ class RelayingHandler(AnsweringHandler):
         except GatewayError as error:
             await self.relay_failed(error)
         finally:
+            self.tries = None  # they hold this handler: no ring
             if self.account is not None:
                 self.account.close()
 

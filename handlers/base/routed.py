@@ -30,15 +30,40 @@ async def carry_out(
     """Ask ``once`` after ``once`` until an answer is on its way; ``prepare`` is what it asks, where two may be asked at a
     time. Raises the ``GatewayError`` that is to be told."""
     handler.tries = tries
+    first = tries.first()
+    failed: GatewayError | None = None
+    try:
+        if first is not None:
+            try:
+                await once(first)
+                return
+            except GatewayError as error:
+                failed = error
+        await _on(handler, tries, once, prepare, failed)
+    finally:
+        tries.close()
+        handler.facts |= tries.facts()
+
+
+async def _on(
+    handler: AnsweringHandler,
+    tries: Attempts,
+    once: Callable[[Deployment], Awaitable[None]],
+    prepare: Prepare | None,
+    failed: GatewayError | None,
+) -> None:
+    """The same where more is to be thought about; ``failed``: what the first attempt ended in, if there was one."""
     running = handler.gateway.running
     race: Race | None = None
     try:
         while True:
-            running.add(handler)  # so that whoever stops the process ends the waiting too
-            deployment = await tries.next()
-            if prepare is not None and (after := tries.hedge_after()) is not None:
-                race = tries.race = Race(handler, tries, prepare, after)
-            error = await _tried(once, deployment)
+            error, failed = failed, None
+            if error is None:
+                running.add(handler)  # so that whoever stops the process ends the waiting too
+                deployment = await tries.next()
+                if prepare is not None and (after := tries.hedge_after()) is not None:
+                    race = tries.race = Race(handler, tries, prepare, after)
+                error = await _tried(once, deployment)
             if error is not None and race is not None and race.runs:
                 if not race.won:
                     conceal(error, deployment)
@@ -49,7 +74,8 @@ async def carry_out(
                 error = await race.outcome()
             if error is None:
                 return
-            conceal(error, tries.upstream or deployment)
+            if tries.upstream is not None:
+                conceal(error, tries.upstream)
             if handler.gone or not tries.failed(error):
                 broken = await _gone_on(handler, tries, error)
                 if broken is None:
@@ -62,9 +88,7 @@ async def carry_out(
     finally:
         if race is not None:
             await race.end()
-        tries.close()
         running.discard(handler)
-        handler.facts |= tries.facts()
 
 
 async def _gone_on(handler: AnsweringHandler, tries: Attempts, error: GatewayError) -> GatewayError | None:

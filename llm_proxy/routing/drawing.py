@@ -74,15 +74,15 @@ def among(
             if policy.policy == "weighted":
                 return _choice(pool[0], "by the conversation's hash", now, affinity)
             return _cheaper(pool[0], pool[1], now, "by the conversation's hash", affinity)
-    first = _draw(pool, chance())
+    first = draw(pool, chance())
     if policy.policy == "weighted":
         return _choice(first, "by weight", now, affinity)
     others = [pair for pair in pool if pair is not first]
-    second = others[0] if len(others) == 1 else _draw(others, chance())
+    second = others[0] if len(others) == 1 else draw(others, chance())
     return _cheaper(first, second, now, "by weight", affinity)
 
 
-def _draw(pool: list[Able], point: float) -> Able:
+def draw(pool: list[Able], point: float) -> Able:
     """The one at ``point`` of the weights laid end to end."""
     rest = point * sum([row.weight for row, _ in pool])
     for pair in pool:
@@ -93,9 +93,8 @@ def _draw(pool: list[Able], point: float) -> Able:
     return next((pair for pair in reversed(pool) if pair[0].weight > 0), pool[-1])
 
 
-def _cheaper(first: Able, second: Able, now: float, why: str, affinity: Affinity | None) -> Choice:
-    """The first, unless the second costs clearly less: requests there, and this one, times the time to the first token."""
-    a, b = first[1], second[1]
+def costs(a: UpstreamState, b: UpstreamState, now: float) -> tuple[float, float]:
+    """What one more request costs at each: requests there, and this one, times the time to the first token."""
     slow, fast = a.first_seconds, b.first_seconds
     at_a, at_b = a.first_at, b.first_at
     if not (slow and fast):
@@ -106,7 +105,12 @@ def _cheaper(first: Able, second: Able, now: float, why: str, affinity: Affinity
         slow = fast + (slow - fast) * exp((at_a - now) / FORGIVING)
     else:
         fast = slow + (fast - slow) * exp((at_b - now) / FORGIVING)
-    cost, other = (a.load(now) + 1.0) * slow, (b.load(now) + 1.0) * fast
+    return (a.load(now) + 1.0) * slow, (b.load(now) + 1.0) * fast
+
+
+def _cheaper(first: Able, second: Able, now: float, why: str, affinity: Affinity | None) -> Choice:
+    """The first, unless the second costs clearly less."""
+    cost, other = costs(first[1], second[1], now)
     if other * EQUAL < cost:
         return _choice(second, "costs less", now, affinity, other)
     return _choice(first, why if other < cost * EQUAL else "costs less", now, affinity, cost)

@@ -1,0 +1,59 @@
+"""What all requests for one name have in common, while it means the same: made once, not for each of them.
+
+Laws: what passes by itself (a pool, what is known of the upstreams' abilities, whom to ask how busy it is) is looked at again once a
+second; what a request must see at once (failures, what is in flight) stands in the states and is read there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from llm_proxy.live.config.catalog import Resolved
+from llm_proxy.routing.pool import Pool, pool_of
+from llm_proxy.routing.states import ModelState, States
+from llm_proxy.wire.calls import Deployment
+
+#: Retries where a model has several upstreams and nobody has said how many.
+_RETRIES = 2
+#: Seconds until it is looked at again.
+_FRESH = 1.0
+
+#: Told of each name that is asked for: who may serve it, and when that was.
+Told = Callable[[str, Sequence[Deployment], float], None]
+#: Where it stands why each upstream was chosen.
+chosen_log = logging.getLogger("llm_proxy.relay.choosing")
+
+
+class View:
+    """``pool``: of whom a request can be served that needs no thought; None if each does. ``state``: the model's."""
+
+    __slots__ = ("_due", "_forgotten", "polled", "pool", "resolved", "retries", "rows", "state")
+
+    state: ModelState
+
+    def __init__(self, resolved: Resolved) -> None:
+        self.resolved = resolved
+        self.rows = list(resolved.deployments)
+        #: Those that may be asked how busy they are.
+        self.polled = [row for row in self.rows if row.weight > 0]
+        given = resolved.policy.retries
+        self.retries = given if given is not None else _RETRIES * (len(self.rows) > 1)
+        self.pool: Pool | None = None
+        self._due = 0.0
+        self._forgotten = -1
+
+    def look(self, states: States, asked: Told, now: float, bounded: Callable[[Resolved], bool]) -> None:
+        """Each request does. ``bounded``: whether one of the upstreams may not be able to take just any request."""
+        if now < self._due and self._forgotten == states.forgotten:
+            return
+        resolved = self.resolved
+        self.state = states.model(resolved.name, now)
+        asked(resolved.name, self.polled, now)
+        thought = (
+            resolved.policy.hedge is not None
+            or bounded(resolved)
+            or chosen_log.isEnabledFor(logging.DEBUG)  # all are told of there
+        )
+        self.pool = None if thought else pool_of(self.rows, states, now, pinned=resolved.pinned)
+        self._due, self._forgotten = now + _FRESH, states.forgotten
