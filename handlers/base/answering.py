@@ -19,14 +19,14 @@ from handlers.base.joining import join
 from handlers.base.measuring import measure_refusal
 from handlers.base.prepared import Begun, Made, Prepare, Prepared
 from handlers.base.redaction import without_addresses
-from handlers.base.routed import carry_out, wanted_prompt
+from handlers.base.routed import carry_on, close, wanted_prompt
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.live.access.cost import usage_at_end
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
-from llm_proxy.relay.first_attempt import Wish
 from llm_proxy.relay.continuity import Continuity, may_be_continued
+from llm_proxy.relay.first_attempt import Wish
 from llm_proxy.relay.memory import COST
 from llm_proxy.relay.reading import read_answer
 from llm_proxy.relay.relay import Relay, Tally, expressed
@@ -95,10 +95,10 @@ class AnsweringHandler(DeliveringHandler):
 
     def prompt(self, resolved: Resolved, body: Mapping[str, Any]) -> Prompt | None:
         """What is to be kept together with earlier requests (``Asker``)."""
-        size = self._size
-        if size < BLOCK and SESSION_FIELDS.isdisjoint(body) and not self.request.headers.has_any(SESSION_HEADER):
+        size, headers = self._size, self.request.headers
+        if size < BLOCK and SESSION_FIELDS.isdisjoint(body) and SESSION_HEADER not in headers.by_name():
             return None
-        return wanted_prompt(resolved, self.request.headers, body, size)
+        return wanted_prompt(resolved, headers, body, size)
 
     def wish(
         self,
@@ -148,10 +148,21 @@ class AnsweringHandler(DeliveringHandler):
     async def answer(self, where: Deployment | Attempts, prepare: Prepare) -> None:
         """Answer from there what ``prepare`` makes of the request, and finish."""
         try:
-            if type(where) is Deployment:
+            if isinstance(where, Deployment):
                 await self.attempt(where, prepare)
             else:
-                await carry_out(self, where, lambda deployment: self.attempt(deployment, prepare), prepare)  # type: ignore[arg-type]
+                self.tries = tries = where
+                failed = None
+                try:
+                    if (first := tries.first()) is not None:
+                        try:
+                            await self.attempt(first, prepare)
+                        except GatewayError as error:
+                            failed = error
+                    if first is None or failed is not None:
+                        await carry_on(self, tries, lambda row: self.attempt(row, prepare), failed, prepare)
+                finally:
+                    close(self, tries)
         except GatewayError as error:
             await self._ended_badly(error)
         except Exception as error:

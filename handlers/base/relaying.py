@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from handlers.base.answering import AnsweringHandler
 from handlers.base.joining import join
-from handlers.base.routed import carry_out
+from handlers.base.routed import carry_on, close
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.relay.attempts import Attempts
 from llm_proxy.relay.clock import Clock
@@ -39,10 +39,21 @@ class RelayingHandler(AnsweringHandler):
     ) -> None:
         """Relay the answer that ``once`` gets, and finish."""
         try:
-            if type(where) is Deployment:
+            if isinstance(where, Deployment):
                 await once(where)
             else:
-                await carry_out(self, where, once)  # type: ignore[arg-type]
+                self.tries = tries = where
+                failed = None
+                try:
+                    if (first := tries.first()) is not None:
+                        try:
+                            await once(first)
+                        except GatewayError as error:
+                            failed = error
+                    if first is None or failed is not None:
+                        await carry_on(self, tries, once, failed)
+                finally:
+                    close(self, tries)
         except GatewayError as error:
             await self.relay_failed(error)
         finally:

@@ -21,38 +21,15 @@ if TYPE_CHECKING:
     from handlers.base.answering import AnsweringHandler
 
 
-async def carry_out(
+async def carry_on(
     handler: AnsweringHandler,
     tries: Attempts,
     once: Callable[[Deployment], Awaitable[None]],
+    failed: GatewayError | None = None,
     prepare: Prepare | None = None,
 ) -> None:
-    """Ask ``once`` after ``once`` until an answer is on its way; ``prepare`` is what it asks, where two may be asked at a
-    time. Raises the ``GatewayError`` that is to be told."""
-    handler.tries = tries
-    first = tries.first()
-    failed: GatewayError | None = None
-    try:
-        if first is not None:
-            try:
-                await once(first)
-                return
-            except GatewayError as error:
-                failed = error
-        await _on(handler, tries, once, prepare, failed)
-    finally:
-        tries.close()
-        handler.facts |= tries.facts()
-
-
-async def _on(
-    handler: AnsweringHandler,
-    tries: Attempts,
-    once: Callable[[Deployment], Awaitable[None]],
-    prepare: Prepare | None,
-    failed: GatewayError | None,
-) -> None:
-    """The same where more is to be thought about; ``failed``: what the first attempt ended in, if there was one."""
+    """Ask ``once`` after ``once`` until an answer is on its way. ``failed``: what the first attempt ended in, if there was one;
+    ``prepare``: what ``once`` asks, where two may be asked at a time. Raises the ``GatewayError`` that is to be told."""
     running = handler.gateway.running
     race: Race | None = None
     try:
@@ -89,6 +66,13 @@ async def _on(
         if race is not None:
             await race.end()
         running.discard(handler)
+
+
+def close(handler: AnsweringHandler, tries: Attempts) -> None:
+    """The request is over, however it ended."""
+    tries.close()
+    if tries.queued is not None or tries.affinity is not None:
+        handler.facts |= tries.facts()
 
 
 async def _gone_on(handler: AnsweringHandler, tries: Attempts, error: GatewayError) -> GatewayError | None:

@@ -67,7 +67,8 @@ class TellingHandler(BaseHandler):
         exchange, upstream = self.exchange, self.upstream
         if self.tries is not None:
             text = header_text.__wrapped__(self.tries.told())
-            self.facts |= self.tries.facts()
+            if self.tries.queued is not None or self.tries.affinity is not None:
+                self.facts |= self.tries.facts()
             if self.tries.fallback:
                 self.answer_headers.put(
                     "X-Llm-Fallback", header_text.__wrapped__(self.tries.fallback[:_NAMES])

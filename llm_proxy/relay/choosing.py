@@ -18,12 +18,12 @@ from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.first_attempt import Attempt, FirstAttempt, Wish
 from llm_proxy.relay.refusals import nobody, queue_full, queue_timeout
 from llm_proxy.relay.router import Line
-from llm_proxy.relay.view import chosen_log
+from llm_proxy.relay.view import log, tell_why
 from llm_proxy.relay.waiting import Waiting
 from llm_proxy.routing.able import Able, Needs
 from llm_proxy.routing.pick import Choice, Nobody, Wait, pick
 from llm_proxy.routing.queueing import Ticket
-from llm_proxy.routing.standing import asleep, standing
+from llm_proxy.routing.standing import asleep
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.policies import Condition, Fallback
 
@@ -51,7 +51,8 @@ class Choosing(FirstAttempt):
     _last: GatewayError | None = None
     _other: GatewayError | None = None
     _standby: tuple[Fallback, ...] = ()
-    _fallen = False
+    #: Who was asked and who serves, if it is another.
+    fallback = ""
     _needs: Needs | None = None
     #: What it wants; None as long as nobody had to know.
     _wish: Wish | None = None
@@ -101,11 +102,6 @@ class Choosing(FirstAttempt):
         self._rested = False
         if resolved.policy.fallbacks:
             self._standby = (*resolved.policy.fallbacks, *self._standby)
-
-    @property
-    def fallback(self) -> str:
-        """Who was asked and who serves, if it is another."""
-        return f"{self._asked.asked}->{self.model.asked}" if self._fallen else ""
 
     async def next(self) -> Deployment:
         """The upstream that is to be asked now; it counts as asked. Raises ``GatewayError`` if there is none."""
@@ -246,16 +242,9 @@ class Choosing(FirstAttempt):
             self._total = _or_inf(deployment.timeouts.total)
         self._current = Attempt(deployment, running, now)
         self._rested = False
-        if chosen_log.isEnabledFor(logging.DEBUG):
-            self._tell_why(choice, now)
+        if log.isEnabledFor(logging.DEBUG):
+            tell_why(deployment, choice.why, self._candidates, self._router.states, now)
         return True
-
-    def _tell_why(self, choice: Choice, now: float) -> None:
-        """For whoever looks at the log: why this one, and why not the others."""
-        stand = [standing(row, self._router.states.known(row, now), now) for row in self._candidates]
-        skipped = [f"{one.provider}: {one.state} ({one.why})" for one in stand if one.state != "ok"]
-        fields = {"provider": choice.deployment.provider, "why": choice.why, "skipped": skipped}
-        chosen_log.debug("upstream chosen", extra=fields)
 
     def _fall_back(self, kinds: Collection[Condition]) -> bool:
         """Go on with another model that may answer for one of these reasons; false if there is none."""
@@ -267,8 +256,8 @@ class Choosing(FirstAttempt):
                 continue
             self._standby = (*self._standby[:at], *self._standby[at + 1 :])
             self._seen.add(one.model)
-            self._fallen = True
             self._enter(found)
+            self.fallback = f"{self._asked.asked}->{found.asked}"
             return True
         return False
 

@@ -16,6 +16,7 @@ from llm_proxy.errors import GatewayError
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import Exchange
+from llm_proxy.relay.view import tell_why
 from llm_proxy.relay.waiting import Waiting
 from llm_proxy.routing.able import Needs
 from llm_proxy.routing.affinity import Prompt
@@ -132,19 +133,21 @@ class FirstAttempt:
         view, states = router.view(model), router.states
         view.look(states, router.asked, now, self._asker.bounded)
         pool = view.pool
-        if pool is None or router.queues or self._able is not None or self._favourite is not None:
+        if pool is None or router.lines or self._able is not None or self._favourite is not None:
             return None
         prompt = self._prompt = self._asker.prompt(model, self._body)
         if prompt is None:
             found = usual(pool, now, router.chance, model.policy)
             if found is None:
                 return None
-            deployment, upstream = found
+            (deployment, upstream), why = found, "by weight and cost"
         else:
             choice = kept(pool, states, now, router.chance, model.policy, prompt)
             if choice is None:
                 return None
-            deployment, upstream, self.affinity = choice.deployment, choice.state, choice.affinity
+            deployment, upstream, why, self.affinity = choice[0], choice[1], choice.why, choice.affinity
+        if view.tells:
+            tell_why(deployment, why, view.rows, states, now)
         self.state = view.state
         self.state.budget.request(now)
         self._current = Attempt(deployment, states.begin_at(upstream, deployment, now, 0, prompt), now)

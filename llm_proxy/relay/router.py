@@ -78,7 +78,8 @@ class Router:
         self.states = States() if states is None else states
         self.chance = chance
         self.asked: Told = lambda name, rows, now: None
-        self._lines: dict[str, Line] = {}
+        #: By public name, the queues in which anybody waits.
+        self.lines: dict[str, Line] = {}
         self._views: dict[str, View] = {}
         #: When it was last told of an upstream that it does not know its model.
         self._misnamed: dict[str, float] = {}
@@ -95,34 +96,29 @@ class Router:
 
     def line(self, name: str, now: float) -> Line:
         """The queue of a public name."""
-        found = self._lines.get(name)
+        found = self.lines.get(name)
         if found is None:
-            found = self._lines[name] = Line(self.states.model(name, now).queue)
+            found = self.lines[name] = Line(self.states.model(name, now).queue)
         return found
-
-    @property
-    def queues(self) -> bool:
-        """Whether anybody waits."""
-        return bool(self._lines)
 
     def waiting(self, name: str) -> Line | None:
         """The same, if anybody waits there."""
-        return self._lines.get(name) if self._lines else None
+        return self.lines.get(name)
 
     def lengths(self) -> dict[str, int]:
         """How many wait for each public name, where anybody does."""
-        return {name: len(line.queue) for name, line in self._lines.items()}
+        return {name: len(line.queue) for name, line in self.lines.items()}
 
     def left(self, name: str) -> None:
         """One has left that queue."""
-        line = self._lines.get(name)
+        line = self.lines.get(name)
         if line is not None and not len(line.queue):
-            del self._lines[name]
+            del self.lines[name]
 
     def freed(self, now: float) -> None:
         """A request has ended somewhere."""
-        if self._lines:
-            for line in tuple(self._lines.values()):
+        if self.lines:
+            for line in tuple(self.lines.values()):
                 line.look(now)
 
     def note(self, deployment: Deployment, event: Event | None) -> None:

@@ -15,7 +15,7 @@ from llm_proxy.relay.attempt_words import words
 from llm_proxy.relay.choosing import Choosing
 from llm_proxy.relay.first_attempt import Attempt
 from llm_proxy.relay.upstream import Exchange
-from llm_proxy.routing.outcomes import SERVED, Outcome, judge
+from llm_proxy.routing.outcomes import Outcome, judge
 from llm_proxy.wire.calls import NOTHING, Deployment
 
 
@@ -51,7 +51,8 @@ class Trying(Choosing):
                 attempt.seconds = now - attempt.began
             if (event := attempt.running.served(now, usage)) is not None:
                 self._router.note(attempt.deployment, event)
-            self._router.freed(now)
+            if self._router.lines:
+                self._router.freed(now)
 
     def again(self, error: GatewayError) -> None:
         """The same upstream is asked in another way, because of ``error``."""
@@ -142,4 +143,3 @@ class Trying(Choosing):
                 now = self._loop.time()
                 attempt.running.left(now)
                 self._router.freed(now)
-

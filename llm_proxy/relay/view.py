@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.routing.pool import Pool, pool_of
+from llm_proxy.routing.standing import standing
 from llm_proxy.routing.states import ModelState, States
 from llm_proxy.wire.calls import Deployment
 
@@ -21,14 +22,13 @@ _FRESH = 1.0
 
 #: Told of each name that is asked for: who may serve it, and when that was.
 Told = Callable[[str, Sequence[Deployment], float], None]
-#: Where it stands why each upstream was chosen.
-chosen_log = logging.getLogger("llm_proxy.relay.choosing")
+log = logging.getLogger("llm_proxy.relay.choosing")
 
 
 class View:
     """``pool``: of whom a request can be served that needs no thought; None if each does. ``state``: the model's."""
 
-    __slots__ = ("_due", "_forgotten", "polled", "pool", "resolved", "retries", "rows", "state")
+    __slots__ = ("_due", "_forgotten", "polled", "pool", "resolved", "retries", "rows", "state", "tells")
 
     state: ModelState
 
@@ -40,6 +40,8 @@ class View:
         given = resolved.policy.retries
         self.retries = given if given is not None else _RETRIES * (len(self.rows) > 1)
         self.pool: Pool | None = None
+        #: Whether anybody wants to hear why each upstream was chosen.
+        self.tells = False
         self._due = 0.0
         self._forgotten = -1
 
@@ -50,10 +52,14 @@ class View:
         resolved = self.resolved
         self.state = states.model(resolved.name, now)
         asked(resolved.name, self.polled, now)
-        thought = (
-            resolved.policy.hedge is not None
-            or bounded(resolved)
-            or chosen_log.isEnabledFor(logging.DEBUG)  # all are told of there
-        )
+        self.tells = log.isEnabledFor(logging.DEBUG)
+        thought = resolved.policy.hedge is not None or bounded(resolved)
         self.pool = None if thought else pool_of(self.rows, states, now, pinned=resolved.pinned)
         self._due, self._forgotten = now + _FRESH, states.forgotten
+
+
+def tell_why(chosen: Deployment, why: str, rows: Sequence[Deployment], states: States, now: float) -> None:
+    """For whoever looks at the log: why this one, and why not the others."""
+    stand = [standing(row, states.known(row, now), now) for row in rows]
+    skipped = [f"{one.provider}: {one.state} ({one.why})" for one in stand if one.state != "ok"]
+    log.debug("upstream chosen", extra={"provider": chosen.provider, "why": why, "skipped": skipped})

@@ -29,7 +29,7 @@ _SESSIONS = ("prompt_cache_key", "session_id", "conversation")
 _LONGEST_ID = 1000
 #: Where a session may be named: fields of a body, and a header (in lower case).
 SESSION_FIELDS = frozenset({*_SESSIONS, "metadata", "user"})
-SESSION_HEADER = frozenset({"x-session-id"})
+SESSION_HEADER = "x-session-id"
 
 
 class Prompt(NamedTuple):

@@ -105,7 +105,10 @@ def costs(a: UpstreamState, b: UpstreamState, now: float) -> tuple[float, float]
         slow = fast + (slow - fast) * exp((at_a - now) / FORGIVING)
     else:
         fast = slow + (fast - slow) * exp((at_b - now) / FORGIVING)
-    return (a.load(now) + 1.0) * slow, (b.load(now) + 1.0) * fast
+    # As ``load`` says, without a call where nobody else tells of it.
+    at_first = a.in_flight if a.slot is None and not a.busy else a.load(now)
+    at_second = b.in_flight if b.slot is None and not b.busy else b.load(now)
+    return (at_first + 1.0) * slow, (at_second + 1.0) * fast
 
 
 def _cheaper(first: Able, second: Able, now: float, why: str, affinity: Affinity | None) -> Choice:

@@ -45,7 +45,7 @@ def usual(pool: Pool, now: float, chance: Callable[[], float], policy: ModelPoli
     pairs, weighted = pool.pairs, policy.policy == "weighted"
     count = len(pairs)
     if not pool.even:
-        if any([_troubled(pair, now) for pair in pairs]):
+        if any(_troubled(pair, now) for pair in pairs):
             return None
         first = draw(pairs, chance())
         if weighted:
@@ -57,14 +57,16 @@ def usual(pool: Pool, now: float, chance: Callable[[], float], policy: ModelPoli
     else:
         at = int(chance() * count)
         first = pairs[at]
-        if _troubled(first, now):
+        state = first[1]
+        if state.health.until or state.server.health.until or state.asleep_until > now:
             return None
         if weighted:
             return first
         # Where there are two, chance is not asked for the second.
         other = int(chance() * (count - 1)) if count > 2 else 0
         second = pairs[other if other < at else other + 1]
-        if _troubled(second, now):
+        state = second[1]
+        if state.health.until or state.server.health.until or state.asleep_until > now:
             return None
     cost, else_cost = costs(first[1], second[1], now)
     return second if else_cost * EQUAL < cost else first
@@ -74,7 +76,7 @@ def kept(
     pool: Pool, states: States, now: float, chance: Callable[[], float], policy: ModelPolicy, prompt: Prompt
 ) -> Choice | None:
     """The same where ``prompt`` is to go where its beginning lies in a cache."""
-    if any([_troubled(pair, now) for pair in pool.pairs]):
+    if any(_troubled(pair, now) for pair in pool.pairs):
         return None
     return among(pool.pairs, states, now, chance, policy, prompt, alone=True)
 

@@ -27,7 +27,7 @@ _FADE = 0.98
 class Running:
     """One request at an upstream, from ``States.begin`` to its end."""
 
-    __slots__ = ("_limits", "over", "_tokens", "began", "first_at", "probe", "state")
+    __slots__ = ("_limits", "_tokens", "began", "first_at", "over", "probe", "state")
 
     def __init__(self, state: UpstreamState, deployment: Deployment, now: float, tokens: int) -> None:
         self.state = state
@@ -152,7 +152,8 @@ class Running:
         if prompt and cached is not None:
             state.prompt_tokens = state.prompt_tokens * _FADE + prompt
             state.cached_tokens = state.cached_tokens * _FADE + min(cached, prompt)
-        return self._returned(now)
+        back = state.health.served(now, self.began)  # both are told, whatever the first says
+        return "returned" if state.server.health.served(now, self.began) or back else None
 
     def _returned(self, now: float) -> Event | None:
         mine, servers = self.state.health, self.state.server.health
@@ -175,4 +176,4 @@ class Running:
 
 def _newness(seconds: float) -> float:
     """How much a measurement counts, so long after the one before."""
-    return 1.0 - exp((seconds if seconds > 0.05 else 0.05) / -_TAU)
+    return 1.0 - exp(max(seconds, 0.05) / -_TAU)
