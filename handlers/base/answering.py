@@ -273,7 +273,7 @@ class AnsweringHandler(DeliveringHandler):
                     self.facts["drained"] = True
             finally:
                 self._count(tally)
-                self._count_call(exchange)
+                self._count_call(exchange, deployment)
                 if self.account is not None:
                     self.account.note(deployment, exchange, tally.usage, tally.events)
             if not request.stream:
@@ -326,7 +326,7 @@ class AnsweringHandler(DeliveringHandler):
             await relay.stream(self)
             tries.answered(tally.usage)
         finally:
-            self.count(tally, exchange)
+            self.count(tally, exchange, deployment)
             self.gateway.running.discard(self)
 
     async def made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:
@@ -409,7 +409,7 @@ class AnsweringHandler(DeliveringHandler):
                 if self.tries is not None:
                     self.tries.answered()
             finally:
-                self._count_call(exchange)
+                self._count_call(exchange, deployment)
                 if self.account is not None:
                     self.account.note(deployment, exchange, usage_at_end(body), 0)
             await self._send_whole(await self.worked_out(len(body), self._embeddings, adapter, body, request))

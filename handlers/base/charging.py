@@ -63,14 +63,21 @@ class Account:
         return cls(handler, books, charge)
 
     def note(
-        self, deployment: Deployment, exchange: Exchange, usage: Mapping[str, Any] | None, wrote: int
+        self,
+        deployment: Deployment,
+        exchange: Exchange,
+        usage: Mapping[str, Any] | None,
+        wrote: int,
+        *,
+        rival: bool = False,
     ) -> None:
-        """One attempt is over."""
+        """One attempt is over. ``rival``: it was made beside the one that answers."""
         reached = exchange.connected_at is not None
         head = exchange.head
         refused = head is not None and not 200 <= head.status < 300
         told = tokens_in(usage) if usage else None
-        self._books.note(self.charge, deployment, told, wrote, sent=reached and not refused)
+        sent = reached and not refused
+        self._books.note(self.charge, deployment, told, wrote, sent=sent, rival=rival)
         self._handler.facts.update(micro_usd=self.charge.micro_usd, estimated=self.charge.estimated or None)
 
     def close(self) -> None:

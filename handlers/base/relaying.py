@@ -84,7 +84,7 @@ class RelayingHandler(AnsweringHandler):
                     if self.tries is not None:
                         self.tries.answered()
             finally:
-                self._count_call(exchange)
+                self._count_call(exchange, deployment)
                 if self.account is not None:
                     self.account.note(deployment, exchange, None, 0)
             self.finish()

@@ -106,12 +106,18 @@ class TellingHandler(BaseHandler):
     def measured(self, status: int, ended: float, seconds: float) -> None:
         measure(self, self.tally, status, ended, seconds)
 
-    def count(self, tally: Tally, exchange: Exchange) -> None:
+    def count(self, tally: Tally, exchange: Exchange, deployment: Deployment) -> None:
         """The figures of an answer that came from another upstream than was asked first."""
         self._count(tally)
-        self._count_call(exchange)
-        if self.account is not None and self.upstream is not None:
-            self.account.note(self.upstream, exchange, tally.usage, tally.events)
+        self._count_call(exchange, deployment)
+        if self.account is not None:
+            self.account.note(deployment, exchange, tally.usage, tally.events)
+
+    def count_rival(self, tally: Tally, exchange: Exchange, deployment: Deployment) -> None:
+        """A call beside the one that answers is over: it is an attempt of its own, and is paid for."""
+        self._count_attempt(exchange, deployment)
+        if self.account is not None:
+            self.account.note(deployment, exchange, tally.usage, tally.events, rival=True)
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""
@@ -136,19 +142,22 @@ class TellingHandler(BaseHandler):
         """Whether this request's provider has a trouble that only the operator can mend, not told lately."""
         return self.gateway.upstream.worth_a_line(str(self.facts.get("provider")), trouble)
 
-    def _count_call(self, exchange: Exchange) -> None:
+    def _count_attempt(self, exchange: Exchange, deployment: Deployment) -> None:
+        """A call of ``deployment`` is over."""
+        measure_call(self, exchange, deployment.provider)
+        if self.span is not None:
+            call_ends(self.span, exchange)
+        self._calls += 1
+        self.facts["attempts"] = self._calls
+
+    def _count_call(self, exchange: Exchange, deployment: Deployment) -> None:
         """The figures of the upstream call, which is over."""
         if self._drain_timer is not None:
             self._drain_timer.cancel()
             self.gateway.drained.discard(self)
         if self._left_at is not None:
             self.facts["abort_ms"] = ms(perf_counter() - self._left_at)
-        if self.upstream is not None:
-            measure_call(self, exchange, self.upstream.provider)
-        if self.span is not None:
-            call_ends(self.span, exchange)
-        self._calls += 1
-        self.facts["attempts"] = self._calls
+        self._count_attempt(exchange, deployment)
         self.facts["upstream_bytes"] = exchange.received
         if exchange.retried:
             self.facts["retried"] = True

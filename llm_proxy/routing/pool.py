@@ -8,11 +8,13 @@ the others had been left out before. Nothing is changed; time and chance are han
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from heapq import nlargest
 from typing import NamedTuple
 
 from llm_proxy.routing.affinity import Prompt
-from llm_proxy.routing.drawing import EQUAL, Able, Choice, among, costs, draw
+from llm_proxy.routing.drawing import EQUAL, SLACK, Able, Choice, among, cheaper, choice_of, costs, draw
 from llm_proxy.routing.states import States
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.policies import ModelPolicy
@@ -20,10 +22,12 @@ from llm_proxy.wire.policies import ModelPolicy
 
 class Pool(NamedTuple):
     """The upstreams of a model that are asked first, and their states: those in use, of the lowest tier. ``even``: all of them
-    weigh the same."""
+    weigh the same. ``tags``: which of them holds what ``states.prefixes`` knows by that tag; ``keys``: what they are ranked by."""
 
     pairs: list[Able]
     even: bool
+    tags: Mapping[int, int]
+    keys: list[bytes]
 
 
 def pool_of(rows: Sequence[Deployment], states: States, now: float, *, pinned: bool = False) -> Pool | None:
@@ -33,7 +37,10 @@ def pool_of(rows: Sequence[Deployment], states: States, now: float, *, pinned: b
     first = [row for row in used if row.order == tier]
     if not first or states.shared or any(_is_limited(row) for row in first):
         return None
-    return Pool([(row, states.of(row, now)) for row in first], len({row.weight for row in first}) == 1)
+    pairs = [(row, states.of(row, now)) for row in first]
+    tags = {state.tag: at for at, (_, state) in enumerate(pairs)}
+    even = len({row.weight for row in first}) == 1
+    return Pool(pairs, even, tags, [state.key.encode() for _, state in pairs])
 
 
 def _is_limited(row: Deployment) -> bool:
@@ -76,9 +83,33 @@ def kept(
     pool: Pool, states: States, now: float, chance: Callable[[], float], policy: ModelPolicy, prompt: Prompt
 ) -> Choice | None:
     """The same where ``prompt`` is to go where its beginning lies in a cache."""
-    if any(_troubled(pair, now) for pair in pool.pairs):
-        return None
-    return among(pool.pairs, states, now, chance, policy, prompt, alone=True)
+    pairs = pool.pairs
+    holders = states.prefixes.holders(prompt)
+    if holders:
+        found = [at for tag in holders if (at := pool.tags.get(tag)) is not None]
+        if len(found) == len(holders):
+            best = pairs[min(found, key=lambda at: (pairs[at][1].load(now), at))]
+            # So little is never too much, however idle the others are.
+            if best[1].load(now) <= SLACK and not _troubled(best, now):
+                return choice_of(best, "it holds the conversation", now, "hit")
+    elif pool.even and len(pairs) > 1:
+        first, second = _ranked(pool, prompt)
+        if _troubled(first, now) or _troubled(second, now):
+            return None
+        if policy.policy == "weighted":
+            return choice_of(first, "by the conversation's hash", now, "miss")
+        return cheaper(first, second, now, "by the conversation's hash", "miss")
+    for pair in pairs:
+        if _troubled(pair, now):
+            return None
+    return among(pairs, states, now, chance, policy, prompt, alone=True)
+
+
+def _ranked(pool: Pool, prompt: Prompt) -> tuple[Able, Able]:
+    """The two to which the conversation belongs, as ``rank`` has it: where all weigh the same the greatest hash is first."""
+    talk = prompt.conversation
+    first, second = nlargest(2, [(sha256(talk + key).digest(), at) for at, key in enumerate(pool.keys)])
+    return pool.pairs[first[1]], pool.pairs[second[1]]
 
 
 def _troubled(pair: Able, now: float) -> bool:

@@ -108,12 +108,21 @@ class Accounting:
         return Charge(plan, taken, need, covered)
 
     def note(
-        self, charge: Charge, deployment: Deployment, told: Tokens | None, wrote: int, *, sent: bool
+        self,
+        charge: Charge,
+        deployment: Deployment,
+        told: Tokens | None,
+        wrote: int,
+        *,
+        sent: bool,
+        rival: bool = False,
     ) -> None:
-        """One attempt is over. ``told``: by the vendor; else ``wrote`` tokens have come, and the request was ``sent``."""
+        """One attempt is over. ``told``: by the vendor; else ``wrote`` tokens have come, and the request was ``sent``. ``rival``:
+        it was made beside the one that serves, and only costs."""
         charge.attempts += 1
-        charge.deployment = deployment
-        charge.price = price = price_of(charge.plan.prices, deployment)
+        price = price_of(charge.plan.prices, deployment)
+        if not rival or charge.deployment is None:
+            charge.deployment, charge.price = deployment, price
         if told is not None:
             charge.told = charge.told.plus(told) if charge.told is not NONE else told
             charge.micro_usd += cost(price, told)

@@ -13,7 +13,7 @@ from llm_proxy.routing.affinity import Prompt
 from llm_proxy.routing.outcomes import judge
 from llm_proxy.routing.pick import Choice, pick
 from llm_proxy.routing.pool import kept, pool_of, usual
-from llm_proxy.routing.states import States
+from llm_proxy.routing.states import Running, States
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.policies import DeploymentLimits, ModelPolicy
 
@@ -52,19 +52,33 @@ def test_it_is_the_same_choice(weights: tuple[float, ...], policy: str) -> None:
             one.served(now + 1.0, {})
 
 
-def test_a_conversation_goes_where_its_beginning_lies() -> None:
-    """The same for one that is to be kept together."""
-    states, given, policy = States(), rows(1, 1, 1), ModelPolicy()
-    prompt = Prompt(b"", (b"one", b"two"), b"talk")
-    for _ in range(3):
-        pool = pool_of(given, states, 100.0)
+@pytest.mark.parametrize("weights", [(1, 1), (1,) * 8, (2, 1, 1, 5)])
+def test_a_conversation_goes_where_its_beginning_lies(weights: tuple[float, ...]) -> None:
+    """The same for those that are to be kept together: some begin, some go on, upstreams become too busy, one restarts."""
+    states, fates, given, policy = States(), random.Random(5), rows(*weights), ModelPolicy()
+    running: list[Running] = []
+    found: Counter[str | None] = Counter()
+    for step in range(400):
+        now = 100.0 + step / 10
+        talk = fates.randrange(20)
+        prompt = Prompt(b"", tuple(b"%d-%d" % (talk, at) for at in range(1 + step // 100)), b"talk%d" % talk)
+        chances = [fates.random(), fates.random()]
+        pool = pool_of(given, states, now)
         assert pool is not None
-        at_once = kept(pool, states, 100.0, lambda: 0.5, policy, prompt)
-        thought = pick(given, states, now=100.0, chance=lambda: 0.5, policy=policy, prompt=prompt)
+        at_once = kept(pool, states, now, iter(chances).__next__, policy, prompt)
+        thought = pick(given, states, now=now, chance=iter(chances).__next__, policy=policy, prompt=prompt)
 
+        assert isinstance(thought, Choice)
         assert at_once is not None
-        assert at_once == thought
-        states.begin_at(at_once.state, at_once.deployment, 100.0, 0, prompt)
+        assert (at_once.deployment, at_once.affinity) == (thought.deployment, thought.affinity)
+        found[at_once.affinity] += 1
+        running.append(states.begin_at(at_once.state, at_once.deployment, now, 0, prompt))
+        if step == 200:
+            at_once.state.restarted()
+        if len(running) > 12:
+            running.pop(fates.randrange(len(running))).served(now, {})
+    assert found["hit"] > 100
+    assert found["miss"] > 10
 
 
 def test_who_is_in_trouble_is_left_to_thought() -> None:
