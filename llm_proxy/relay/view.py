@@ -19,6 +19,8 @@ from llm_proxy.wire.calls import Deployment
 _RETRIES = 2
 #: Seconds until it is looked at again.
 _FRESH = 1.0
+#: And until a pool is made anew, because it does not know of those that have restarted.
+_OLD = 30.0
 
 #: Told of each name that is asked for: who may serve it, and when that was.
 Told = Callable[[str, Sequence[Deployment], float], None]
@@ -28,7 +30,18 @@ log = logging.getLogger("llm_proxy.relay.choosing")
 class View:
     """``pool``: of whom a request can be served that needs no thought; None if each does. ``state``: the model's."""
 
-    __slots__ = ("_due", "_forgotten", "polled", "pool", "resolved", "retries", "rows", "state", "tells")
+    __slots__ = (
+        "_due",
+        "_forgotten",
+        "_old",
+        "polled",
+        "pool",
+        "resolved",
+        "retries",
+        "rows",
+        "state",
+        "tells",
+    )
 
     state: ModelState
 
@@ -42,7 +55,7 @@ class View:
         self.pool: Pool | None = None
         #: Whether anybody wants to hear why each upstream was chosen.
         self.tells = False
-        self._due = 0.0
+        self._due = self._old = 0.0
         self._forgotten = -1
 
     def look(self, states: States, asked: Told, now: float, bounded: Callable[[Resolved], bool]) -> None:
@@ -53,8 +66,10 @@ class View:
         self.state = states.model(resolved.name, now)
         asked(resolved.name, self.polled, now)
         self.tells = log.isEnabledFor(logging.DEBUG)
-        thought = resolved.policy.hedge is not None or bounded(resolved)
-        self.pool = None if thought else pool_of(self.rows, states, now, pinned=resolved.pinned)
+        if resolved.policy.hedge is not None or bounded(resolved):
+            self.pool, self._old = None, 0.0
+        elif now >= self._old or self._forgotten != states.forgotten:
+            self.pool, self._old = pool_of(self.rows, states, now, pinned=resolved.pinned), now + _OLD
         self._due, self._forgotten = now + _FRESH, states.forgotten
 
 
