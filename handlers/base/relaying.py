@@ -35,9 +35,13 @@ class RelayingHandler(AnsweringHandler):
     _silent_until = math.inf
 
     async def relay_from(
-        self, where: Deployment | Attempts, once: Callable[[Deployment], Awaitable[None]]
+        self, where: Deployment | Attempts, make: Callable[[Deployment], Awaitable[HttpCall]]
     ) -> None:
-        """Relay the answer that ``once`` gets, and finish."""
+        """Relay the answer to the call that ``make`` makes for each upstream that is asked, and finish."""
+
+        async def once(deployment: Deployment) -> None:
+            await self.relay_call(await make(deployment), deployment)
+
         try:
             if isinstance(where, Deployment):
                 await once(where)

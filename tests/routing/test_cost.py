@@ -77,14 +77,13 @@ async def test_eight_upstreams_cost_little(tmp_path: Path, caplog: pytest.LogCap
             async with Fleet(tmp_path, *[serves] * count) as fleet:
                 fleet.router.chance = _in_turn()  # so that each upstream has been asked
                 # The usual request: what is done once a second, or for bytes that come in other portions, is not in it.
-                made.append(min([await _calls(fleet, body) for _ in range(30)]))
+                made.append(min([await _calls(fleet, body) for _ in range(8)]))
 
         assert 10 < made[1] - made[0] < _MOST
 
 
 async def _calls(fleet: Fleet, body: dict[str, Any]) -> int:
     """How many calls the gateway makes for one request."""
-    await fleet.ask(body)
     with counted() as calls:
         await fleet.ask(body)
     return sum(count for name, count in calls.items() if _is_ours(name))
