@@ -181,7 +181,7 @@ class PassthroughHandler(RelayingHandler):
     async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
         """One attempt, by which the upstream's state is as well informed as by any other. Raises ``GatewayError``."""
         router = self.gateway.router
-        running = router.states.begin(deployment, self.now())
+        running = router.states.begin(self._counted_for(deployment), self.now())
         if running is None:  # as many are there as may be; but this is asked of nobody else
             await super().relay_call(call, deployment)
             return
@@ -195,6 +195,13 @@ class PassthroughHandler(RelayingHandler):
         finally:
             running.left(self.now())
             router.freed(self.now())
+
+    def _counted_for(self, deployment: Deployment) -> Deployment:
+        """Whose state is informed: where a provider was named, and no model, the first of its upstreams that is in use."""
+        if deployment.name:
+            return deployment
+        rows = self.snapshot.config.deployments
+        return next((row for row in rows if row.active and row.provider == deployment.provider), deployment)
 
     def _outcome(self, deployment: Deployment) -> Outcome:
         """What an answer that was relayed says of its upstream: who fails there fails everywhere. What a path that only the
