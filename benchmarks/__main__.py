@@ -13,6 +13,7 @@ from benchmarks import endurance, loads
 from benchmarks.access import access
 from benchmarks.building import BUILD, HERE, Missing, compiled, router_program
 from benchmarks.codecs import codecs
+from benchmarks.console import console
 from benchmarks.loads import Bench
 from benchmarks.processes import more_descriptors
 from benchmarks.results import Sitting, measured, write
@@ -34,6 +35,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "telemetry": telemetry,
     "routing": routing,
     "access": access,
+    "console": console,
 }
 PAGE = HERE / "RESULTS.md"
 

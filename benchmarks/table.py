@@ -158,6 +158,7 @@ GOALS = (
     Goal("counting a request", 4, 2, "us", _of("telemetry.request")),
     Goal("a scrape of 5,000 lines holds the loop", 5, 2, "ms", _of("telemetry.scrape")),
     Goal("all that the gateway tells of itself", 8, 4, "% of a request's CPU", _of("telemetry.all")),
+    Goal("ten open pages of the console under load", 2, 1, "% of a core", _of("console.pages")),
 )  # fmt: skip
 
 

@@ -17,7 +17,6 @@ from benchmarks.processes import Target, gateway, upstream
 from benchmarks.questions import question
 from benchmarks.table import GATEWAY, Row
 from llm_proxy.relay.offload import Offload
-from llm_proxy.telemetry.metrics import families
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.shared_values import SharedValues
 
@@ -45,7 +44,7 @@ def _count(metering: Metering, model: str) -> None:
     now = time.perf_counter()
     served = metering.meter.request("openai", model, "p", 200, now, 1.5, TRACE)
     metering.meter.streamed(served, 0.2, 0.03, now, TRACE)
-    metering.meter.add(families.ATTEMPTS, 1.0, "p", "ok")
+    metering.meter.attempt("p", "ok")
     metering.meter.connect.observe(0.0001, now)
     metering.meter.overhead("openai", 0.0003, now)
     metering.meter.tokens(served, USAGE, now)

@@ -71,25 +71,28 @@ class AliveHandler(BaseHandler):
 
 
 class FrontHandler(BaseHandler):
-    """``GET`` and ``HEAD /``: who is here, and where its paths stand. ``OPTIONS /`` is how HAProxy asks whether anybody is."""
+    """``GET`` and ``HEAD /``: a browser is sent to the console, everybody else is told in a line who is here. ``OPTIONS /`` is how
+    HAProxy asks whether anybody is."""
 
     endpoint = "/"
     linkable = True
+    needs = "nothing"  # what is told here stands on the console's own pages
 
     def get(self) -> None:
-        prefix = self.gateway.settings.ep_prefix
+        self.set_header("Vary", "Accept")
+        if self.gateway.console is not None and "text/html" in self.request.headers.get("Accept", "").lower():
+            self.set_header("Location", "console")  # relative: a proxy may have taken a prefix away
+            self.set_header("Cache-Control", "no-store")
+            self.set_status(302)
+            self.clear_header("Content-Type")
+            self.finish()
+            return
         outside = self.verdict.asked.prefix if self.verdict else ""
-        bases = {"openai": f"{outside}/v1", "anthropic": outside or "/", "ollama": f"{outside}/ollama"}
-        self.send_json(
-            {
-                "service": "llm-proxy-api",
-                "version": __version__,
-                "documentation": f"{outside}/docs",
-                "openapi": f"{outside}/openapi.json",
-                "status": f"{outside}{prefix}/status",
-                "models": f"{outside}/v1/models",
-                "base_urls": bases,
-            }
+        pages = f"{outside}/docs" + (f", {outside}/console" if self.gateway.console is not None else "")
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(
+            f"llm-proxy-api {__version__}: an LLM gateway; base URL for OpenAI {outside}/v1, Anthropic {outside or '/'}, "
+            f"Ollama {outside}/ollama; see {pages}\n".encode()
         )
 
     head = get

@@ -86,6 +86,7 @@ class StatusHandler(BaseHandler):
             "usage": gateway.books.ledger.report() if gateway.books.ledger is not None else None,
             "shared": gateway.books.shared.state if gateway.books.shared is not None else None,
             "workers": [facts.shown() for facts in workers],
+            "discovery": gateway.discovery_report(),
         }
 
 

@@ -1,80 +1,114 @@
-"""``llm-proxy serve | check | key | usage | top``, the same as ``python -m llm_proxy`` with any of these."""
+"""``llm-proxy COMMAND``: the same as ``python -m llm_proxy COMMAND``; alone it shows what there is."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from llm_proxy import __version__
-from llm_proxy.cli.check import check
-from llm_proxy.cli.key import add_commands, key
-from llm_proxy.cli.top import top
-from llm_proxy.cli.usage import add_flags as add_usage_flags
-from llm_proxy.cli.usage import usage
-from llm_proxy.rest_api import add_flags, run
-from llm_proxy.settings import environment
+from llm_proxy.cli.command import Command, parser_of, screen
+from llm_proxy.live.config.report import did_you_mean
 
-
-def _interval(text: str) -> float:
-    value = float(text)
-    if not 0.1 <= value <= 3600:
-        raise argparse.ArgumentTypeError("must be from 0.1 to 3600 seconds")
-    return value
+_RUN, _LOOK, _SHARE, _SHELL = "Run it", "Look at it", "Share it", "In your shell"
+#: All commands, as ``llm-proxy`` shows them.
+COMMANDS = (
+    Command("serve", "llm_proxy.rest_api", "run", _RUN, "run the gateway", "Run the gateway."),
+    Command(
+        "init",
+        "llm_proxy.cli.init",
+        "init",
+        _RUN,
+        "write down the model servers that run on this machine",
+        "Look which model servers run on this machine, and write a models-config.json for them.",
+    ),
+    Command(
+        "import",
+        "llm_proxy.cli.importer",
+        "run",
+        _RUN,
+        "make a configuration of LiteLLM's, llama-swap's, Continue's, opencode's, Ollama's or Open WebUI's",
+        "Make models-config.json, and access.json, of another program's configuration, and report every field of it.",
+    ),
+    Command(
+        "check",
+        "llm_proxy.cli.check",
+        "check",
+        _LOOK,
+        "judge the configuration, or what an edit would change",
+        "Run the loader that the server runs, and say what it finds.",
+    ),
+    Command(
+        "doctor",
+        "llm_proxy.cli.doctor.command",
+        "doctor",
+        _LOOK,
+        "what keeps it from working: port, upstreams, keys, certificates",
+        "Look at everything that a start needs, with the settings that serve would read, and say what is broken and what to do. "
+        "Upstreams are asked for their lists only, which costs nothing.",
+    ),
+    Command(
+        "top",
+        "llm_proxy.cli.top",
+        "run",
+        _LOOK,
+        "what a running gateway does, live",
+        "A live table of requests, models and latencies.",
+    ),
+    Command(
+        "client",
+        "llm_proxy.cli.client",
+        "client",
+        _SHARE,
+        "settings of Claude Code, Codex, opencode, ... for this gateway",
+        "Print what a program must be told to ask this gateway, or write it into the program's own files.",
+    ),
+    Command(
+        "key", "llm_proxy.cli.key", "key", _SHARE, "make, list and remove keys", "The keys of access.json."
+    ),
+    Command(
+        "usage",
+        "llm_proxy.cli.usage",
+        "usage",
+        _SHARE,
+        "what was used, by key and model",
+        "What was used, by key and model.",
+    ),
+    Command(
+        "completion",
+        "llm_proxy.cli.completion",
+        "run",
+        _SHELL,
+        "a script for bash, zsh or fish that completes all of this",
+        "Print a script that completes commands and flags: source <(llm-proxy completion bash)",
+    ),
+)
+_EXAMPLES = {
+    "llm-proxy serve": "run what resources/configs/models-config.json says",
+    "llm-proxy doctor": "why does it not work?",
+    "llm-proxy top": "see what the gateway does",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="llm-proxy", description="The LLM gateway that never gets in the way."
-    )
-    parser.add_argument("--version", action="version", version=f"llm-proxy-api {__version__}")
-    commands = parser.add_subparsers(
-        dest="command", required=True, metavar="serve | check | key | usage | top"
-    )
-    serving = commands.add_parser("serve", help="run the gateway", description="Run the gateway.")
-    add_flags(serving)
-    checking = commands.add_parser(
-        "check",
-        help="judge a configuration",
-        description="Run the loader that the server runs, and say what it finds.",
-    )
-    checking.add_argument("--models-config", metavar="FILE", help="the model configuration to judge")
-    checking.add_argument("--prompts-dir", metavar="DIR", help="the prompt directory to judge")
-    checking.add_argument(
-        "--against",
-        metavar="URL",
-        help="a running gateway: show what the edit would change there",
-    )
-    checking.add_argument("--access", metavar="FILE", help="the file of the keys to judge")
-    keys = commands.add_parser("key", help="make and list keys", description="The keys of access.json.")
-    add_commands(keys)
-    watching = commands.add_parser(
-        "top",
-        help="what a running gateway does",
-        description="A live table of requests, models and latencies.",
-    )
-    watching.add_argument(
-        "--url",
-        metavar="URL",
-        default="http://127.0.0.1:8080",
-        help="the gateway, or its port of the metrics",
-    )
-    watching.add_argument(
-        "--interval", metavar="SECONDS", type=_interval, default=2.0, help="between two looks (2)"
-    )
-    watching.add_argument("--once", action="store_true", default=None, help="one table, then end")
-    using = commands.add_parser("usage", help="what was used", description="What was used, by key and model.")
-    add_usage_flags(using)
-    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
-    command = given.pop("command")
-    if command == "top":
-        return top(given["url"], given["interval"], "once" in given, environment())
-    if command == "usage":
-        return usage(given)
-    if command == "serve":
-        return run(given)
-    return key(given) if command == "key" else check(given)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given:
+        print(screen(COMMANDS, __version__, _EXAMPLES))
+        return 0
+    asked = next((word for word in given if not word.startswith("-")), "")
+    if asked and asked not in {command.name for command in COMMANDS}:
+        near = did_you_mean(asked, (command.name for command in COMMANDS))
+        print(
+            f"llm-proxy: there is no command {asked[:100]!r}{near} (llm-proxy alone shows all)",
+            file=sys.stderr,
+        )
+        return 2
+    parser, _ = parser_of(COMMANDS, __version__, only=asked)
+    flags = {name: value for name, value in vars(parser.parse_args(given)).items() if value is not None}
+    name = flags.pop("command")
+    if name == "completion":
+        flags["commands"] = COMMANDS
+    return next(command for command in COMMANDS if command.name == name).run(flags)
 
 
 if __name__ == "__main__":

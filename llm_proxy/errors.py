@@ -25,6 +25,7 @@ The tree::
         RequestTooLarge               413  request_too_large
         UnsupportedMedia              415  unsupported_media_type
         RequestTimeout                408  request_timeout
+        Conflict                      409  conflict
         NotSupported                  501  not_supported
         ThreadsUnsupported            400  thread_unsupported_request
       UpstreamError                   502  upstream_error (the upstream broke its own protocol, or failed)
@@ -35,6 +36,8 @@ The tree::
         UpstreamTimeout               504  timeout_connect | timeout_first_byte | timeout_idle | timeout_total
       NoUpstream                      503  no_upstream
       Draining                        503  draining
+      StoppedByOperator               503  stopped_by_operator
+      Unavailable                     503  unavailable
       Overloaded                      503  overloaded
       ClientGone                      499  never written to anyone; exists so that the log can say it
 """
@@ -379,6 +382,28 @@ class Draining(GatewayError):
 
     status = 503
     code = "draining"
+
+
+class StoppedByOperator(GatewayError):
+    """Somebody who runs the gateway has ended the request."""
+
+    status = 503
+    code = "stopped_by_operator"
+    headers = (("x-should-retry", "false"),)  # clients of OpenAI's and Anthropic's would ask again
+
+
+class Conflict(RequestError):
+    """What the request builds on is not so any more. ``beside``: what is."""
+
+    status = 409
+    code = "conflict"
+
+
+class Unavailable(GatewayError):
+    """It cannot be done just now, for a reason outside of the request."""
+
+    status = 503
+    code = "unavailable"
 
 
 class Overloaded(GatewayError):

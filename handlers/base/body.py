@@ -68,15 +68,15 @@ class BodyHandler(LeanRequestHandler):
     _codings: tuple[str, ...] = ()
     #: The pieces that have come, and how many bytes they are.
     _chunks: list[bytes | bytearray]
-    _size: int
+    _size = 0
     #: Bytes of bodies that count as held for this request.
-    _held: int
-    _body_timer: asyncio.TimerHandle | None
+    _held = 0
+    _body_timer: asyncio.TimerHandle | None = None
     #: Work on the body or the answer that is done beside the loop.
-    _job: asyncio.Future[Any] | None
-    #: Set when the client has left, or was cut off.
-    gone: bool
-    _cut: bool
+    _job: asyncio.Future[Any] | None = None
+    #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
+    gone = False
+    _cut = False
     #: True while the body has not been taken by a method; and when it was (``perf_counter`` seconds).
     _reading: bool
     body_at: float
@@ -191,7 +191,10 @@ class BodyHandler(LeanRequestHandler):
 
     async def json_body(self) -> dict[str, Any]:
         """The body as a JSON object. Raises ``InvalidJson``, ``UnsupportedMedia``, and as ``plain_body`` does."""
-        data = await self.plain_body()
+        if self._codings or self._size >= OFF_LOOP:
+            data = await self.plain_body()
+        else:
+            data = self.body()  # nearly always
         if self.grant is not None:
             await self._weigh(data)
         kind = self.request.headers.get("Content-Type", "").lower()

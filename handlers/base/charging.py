@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from handlers.base.handler import BaseHandler
 from handlers.base.limits import ANTHROPIC, OPENAI
 from llm_proxy.errors import GatewayError, LimitReached
-from llm_proxy.live.access.accounting import Accounting, Charge
+from llm_proxy.live.access.accounting import Accounting, Charge, Told
 from llm_proxy.live.access.cost import tokens_in
-from llm_proxy.live.access.limit_headers import Standing, anthropic_headers, openai_headers
+from llm_proxy.live.access.limit_headers import Headers, Standing, anthropic_headers, openai_headers
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.wire.calls import Deployment
 
 #: Where each dialect says how long an answer may be.
-_MOST = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict", "max_tokens_to_sample")
+_MOST = (
+    *("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict", "max_tokens_to_sample"),
+    "maxOutputTokens",
+)
 #: Who asks again the moment its last answer is complete may be a little early, in seconds.
 _GRACE = 0.02
 #: The beginnings of endpoints, and which face that is.
@@ -54,7 +58,9 @@ class Account:
         need = books.wanted(plan, handler.tokens, most_of(sent), blind=blind)
         for last in (False, True):
             try:
-                charge = await books.begin(plan, need)
+                charge = (
+                    books.begin_here(plan, need) if books.shared is None else await books.begin(plan, need)
+                )
                 break
             except LimitReached as error:
                 if last or not error.running:
@@ -69,67 +75,66 @@ class Account:
         usage: Mapping[str, Any] | None,
         wrote: int,
         *,
-        rival: bool = False,
+        lost: bool = False,
     ) -> None:
-        """One attempt is over. ``rival``: it was made beside the one that answers."""
+        """One attempt is over; ``lost``: it was made beside another one, and in vain."""
         reached = exchange.connected_at is not None
         head = exchange.head
         refused = head is not None and not 200 <= head.status < 300
         told = tokens_in(usage) if usage else None
-        sent = reached and not refused
-        self._books.note(self.charge, deployment, told, wrote, sent=sent, rival=rival)
+        self._books.note(self.charge, deployment, told, wrote, sent=reached and not refused, lost=lost)
         self._handler.facts.update(micro_usd=self.charge.micro_usd, estimated=self.charge.estimated or None)
 
     def close(self) -> None:
         """The request is over."""
-        self._books.close(self.charge, self._row)
+        self._books.close(self.charge, self._told)
 
-    def _row(self) -> dict[str, Any]:
+    def _told(self) -> Told:
         handler, deployment = self._handler, self.charge.deployment
         facts = handler.facts
-        return {
-            "id": handler.request_id,
-            "model": self.charge.plan.model,
-            "provider": deployment.provider if deployment else None,
-            "upstream_model": deployment.model if deployment else None,
-            "face": face_of(handler.endpoint),
-            "stream": int(bool(facts.get("stream"))),
-            "status": 499 if handler.gone else handler.get_status(),
-            "code": facts.get("code"),
-            "ended_by": facts.get("ended_by"),
-            "first_token_ms": facts.get("first_byte_ms"),
-            "total_ms": round((time.perf_counter() - handler.started) * 1000, 2),
-            "generation": handler.snapshot.version,
-            "trace_id": handler.trace,
-        }
+        return Told(
+            handler.request_id,
+            self.charge.plan.model,
+            deployment.provider if deployment else None,
+            deployment.model if deployment else None,
+            face_of(handler.endpoint),
+            1 if facts.get("stream") else 0,
+            499 if handler.gone else handler.get_status(),
+            facts.get("code"),
+            facts.get("ended_by"),
+            facts.get("first_byte_ms"),
+            round((time.perf_counter() - handler.started) * 1000, 2),
+            handler.snapshot.version,
+            handler.trace,
+        )
 
 
 def most_of(sent: Mapping[str, Any]) -> int | None:
     """How many tokens a request wants at most, as far as it says so."""
+    for name in _MOST:
+        value = sent.get(name)
+        if value is not None and type(value) is int and value > 0:
+            return value
     config = sent.get("generationConfig") or sent.get("options")
-    places = (sent, config) if isinstance(config, Mapping) else (sent,)
-    for place in places:
-        for name in (*_MOST, "maxOutputTokens"):
-            value = place.get(name)
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                return value
-    return None
+    return most_of(config) if config and isinstance(config, Mapping) else None
 
 
+@lru_cache(maxsize=256)
 def face_of(endpoint: str) -> str:
     """The face that an endpoint belongs to, as the ledger names it."""
     return next((face for start, face in _FACES if endpoint.startswith(start)), "api")
 
 
-def told(standing: Sequence[Standing], limits: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def told(standing: Sequence[Standing], limits: tuple[str, ...]) -> Headers:
     """What is left, in the headers of the dialect whose own begin with ``limits``."""
-    if limits == OPENAI:
-        yield from openai_headers(standing)
-    elif limits == ANTHROPIC:
-        yield from anthropic_headers(standing, time.time())
+    if limits is OPENAI:
+        return openai_headers(standing)
+    if limits is ANTHROPIC:
+        return anthropic_headers(standing, time.time())
+    return {}
 
 
 def refused(error: GatewayError, limits: tuple[str, ...]) -> None:
     """Let a refusal say the same."""
     if isinstance(error, LimitReached):
-        error.headers += tuple(told(error.standing, limits))
+        error.headers += tuple(told(error.standing, limits).items())

@@ -14,6 +14,8 @@ from typing import Any, Protocol, Self
 
 from handlers.base.gate import Gate
 from llm_proxy.clients.front_door import FrontDoor
+from llm_proxy.console.console import Console
+from llm_proxy.console.finished import Ended
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.state.registry import Registry
@@ -46,6 +48,10 @@ class Running(Protocol):
 
     def abort(self, reason: GatewayError) -> None:
         """End it now: its upstream is closed, its client is told ``reason``."""
+
+
+#: What stands in a page for the way from it to the root, which is another at each of its places.
+PAGE_ROOT = "{{root}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,8 @@ class Gateway:
     list_report: Callable[[Deployment], dict[str, Any] | None] = lambda row: None
     #: What each process of the service says of itself, this one among them, for the status endpoint.
     reports: Callable[[], list[ProcessReport]] = list
+    #: Which model servers were found on this machine, and why others are not used; None: nobody looks.
+    discovery_report: Callable[[], dict[str, Any] | None] = lambda: None
     #: Where Ollama's API has a port of its own, if it has.
     ollama_url: str | None = None
     #: About the certificate that clients see: None if there is none, else ``state``, ``problem``, ``loaded_at``.
@@ -117,6 +125,9 @@ class Gateway:
     gate: Gate = field(default_factory=Gate)
     #: What was used, and how much may be.
     books: Accounting = field(default_factory=Accounting)
+    #: What is kept for the console, and the list to which requests are appended as they end; None: there is no console.
+    console: Console | None = None
+    ended: list[Ended] | None = None
     #: Who may ask at all.
     door: FrontDoor = field(default_factory=FrontDoor.of)
 

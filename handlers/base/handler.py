@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http.client import responses
 from random import getrandbits
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
@@ -24,10 +24,12 @@ from tornado.web import HTTPError, MissingArgumentError, stream_request_body
 from handlers.base.body import LEAST_RATE, BodyHandler
 from handlers.base.gate import Models, Needs
 from handlers.base.gateway import Gateway
+from handlers.base.signed_in import signed_in
 from handlers.base.tracing import RequestSpan, begin, send
 from llm_proxy.clients.front_door import Arrival, Verdict
 from llm_proxy.clients.tornado_internals import implements
 from llm_proxy.clients.unpacking import ACCEPTED, codings_of
+from llm_proxy.console.finished import Ended
 from llm_proxy.errors import (
     ClientGone,
     Draining,
@@ -47,6 +49,7 @@ from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.net.pace import Pace
 from llm_proxy.routing.choice import unknown_model
 from llm_proxy.telemetry import log as logs
+from llm_proxy.wire.calls import NOTHING
 from llm_proxy.wire.host import host_name
 from llm_proxy.wire.long_json import PIECE, dumps_long
 from llm_proxy.wire.sse import dumps
@@ -87,10 +90,16 @@ class BaseHandler(BodyHandler):
     linkable: ClassVar[bool] = False
     #: Which key it asks for, where the configuration has keys.
     needs: ClassVar[Needs] = "key"
+    #: Whether it is one of the console's own.
+    of_the_console: ClassVar[bool] = False
+    #: Whether its requests for a model are remembered for the console.
+    remembered: ClassVar[bool] = False
     #: Whether a body that came compressed is read, not sent on as it is.
     unpacks: ClassVar[bool] = True
 
     snapshot: Snapshot
+    #: What the upstream has counted, if it has.
+    usage: Mapping[str, Any] = NOTHING
     request_id = ""
     #: The trace that the request belongs to; and what the client has said of it, if it did.
     trace = ""
@@ -109,17 +118,8 @@ class BaseHandler(BodyHandler):
         self._name_it()
         self.face: Face = self.make_face()
         self._chunks = []
-        self._size = 0
-        #: Bytes of bodies that count as held for this request.
-        self._held = 0
-        self._body_timer = None
         #: Facts for the access line, filled in as they become known.
         self.facts: dict[str, Any] = {}
-        #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
-        self.gone = False
-        self._cut = False
-        #: Work on the body or the answer that is done beside the loop.
-        self._job = None
         #: True while the body has not been taken by a method.
         self._reading = self.connection.head.length != 0
         #: ``perf_counter`` seconds; the loop's own clock is too coarse for first-byte times.
@@ -226,10 +226,13 @@ class BaseHandler(BodyHandler):
         if access is None or self.needs == "nothing" or (self.verdict is not None and self.verdict.preflight):
             return None
         headers = self.request.headers.by_name()
+        grant = signed_in(self, access, headers) if "cookie" in headers else None
         try:
-            self.grant = grant = self.gateway.gate.admit(access, headers, self.needs, self.endpoint)
+            if grant is None:
+                grant = self.gateway.gate.admit(access, headers, self.needs, self.endpoint)
         except GatewayError as error:
             return error
+        self.grant = grant
         self.facts.update(key=grant.name, team=grant.team_name)
         return None
 
@@ -398,7 +401,12 @@ class BaseHandler(BodyHandler):
         self.measured(499 if self.gone else self.broken or status, ended, total)
         if self.span is not None:
             send(self, self.span, 499 if self.gone else self.broken or status)
-        if not access_log.isEnabledFor(logging.DEBUG if self.probe and status < 400 else logging.INFO):
+        logged = access_log.isEnabledFor(logging.DEBUG if self.probe and status < 400 else logging.INFO)
+        # Those that ``/metrics`` counts.
+        ended_here = self.gateway.ended if self.remembered else None
+        if ended_here is not None and "model" not in self.facts and "provider" not in self.facts:
+            ended_here = None
+        if not logged and ended_here is None:
             return
         fields: dict[str, Any] = {
             "request_id": self.request_id,
@@ -420,10 +428,14 @@ class BaseHandler(BodyHandler):
         if self.gone:
             fields["code"] = "client_gone"
         if self.snapshot.access is not None:
-            fields = {
-                name: redacted(value) if type(value) is str else value for name, value in fields.items()
-            }
-        access_log.handle(logs.AccessRecord(fields))
+            for name, value in fields.items():  # hardly ever is there one
+                if type(value) is list or (type(value) is str and KEY_PREFIX in value):
+                    fields[name] = _without_keys(value)
+        if ended_here is not None:
+            told = 499 if self.gone else self.broken or status
+            ended_here.append(Ended(time(), told, fields, self.answer_headers, self.usage))
+        if logged:
+            logs.access(fields)
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
         """The request has ended with ``status`` (a broken answer's is that of its error), after so many seconds; ``ended``:
@@ -445,7 +457,7 @@ class BaseHandler(BodyHandler):
         self.trace = made if self.context is None else self.context.trace
         tracer = self.gateway.tracer
         if tracer is not None and not self.probe and tracer.takes(self.trace, self.context):
-            self.span = begin()
+            self.span = begin(content=tracer.options.content)
 
 
 class NotFoundHandler(BaseHandler):
@@ -476,6 +488,13 @@ class NotFoundHandler(BaseHandler):
 def header_text(text: str) -> str:
     """A configured name in a header (what a client chose goes around the cache): ASCII as it is, anything else percent-encoded."""
     return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
+
+
+def _without_keys(value: Any) -> Any:
+    """A fact for the log in which no key of ours stands: a client may write one into any name."""
+    if type(value) is str:
+        return redacted(value)
+    return [_without_keys(item) for item in value] if type(value) is list else value
 
 
 def _where(tb: Any) -> str:

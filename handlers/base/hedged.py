@@ -85,18 +85,19 @@ class Race:
         if self._alone:
             handler.exchange = exchange
 
+        tally = Tally()
+
         def first_token() -> None:
             self.won = True
             first = handler.exchange
             self._tries.overtaken_by(second)
             if first is not None and first is not exchange:
                 first.abort(Lost())
-            handler.exchange, handler.face = exchange, prepared.face
+            handler.exchange, handler.face, handler.progress = exchange, prepared.face, tally
             handler.begin_anew()
             handler.say_who(made.deployment, made.dropped, prepared.prompt)
             relay.keep_alive = handler.gateway.keep_alive
 
-        tally = Tally()
         relay = Relay(
             exchange,
             made.adapter,

@@ -33,7 +33,7 @@ UNKNOWN = "unknown"
 def measure_call(handler: TellingHandler, exchange: Exchange, provider: str) -> None:
     """``exchange``, a call of ``provider``, is over."""
     meter = handler.gateway.metering.meter
-    meter.add(families.ATTEMPTS, 1.0, provider, outcome_of(exchange))
+    meter.attempt(provider, outcome_of(exchange))
     if exchange.connected_at is not None:
         meter.connect.observe(exchange.connected_at - exchange.started_at, exchange.connected_at)
 
@@ -83,15 +83,15 @@ def measure(handler: TellingHandler, tally: Tally | None, status: int, ended: fl
     meter, trace = handler.gateway.metering.meter, handler.trace
     served = meter.request(handler.dialect, model, provider, status, ended, seconds, trace)
     if tally is not None:
-        first = tally.first_event_at
-        if first is not None and facts.get("stream"):
+        if facts.get("stream") and (first := tally.first_event_at) is not None:
             meter.streamed(served, first - handler.started, _between_tokens(tally, first), ended, trace)
         if tally.usage:
             meter.tokens(served, tally.usage, ended)
-        meter.overhead(handler.dialect, max(0.0, tally.own_seconds - handler.client_seconds), ended)
-    if (cost := facts.get("micro_usd")) is not None:
+        own = tally.own_seconds - handler.client_seconds
+        meter.overhead(handler.dialect, max(0.0, own), ended)
+    if "micro_usd" in facts and (cost := facts["micro_usd"]) is not None:
         meter.add(families.COST, cost / 1e6, model, facts.get("team") or "")
-    if (queued := facts.get("queued_ms")) is not None:
+    if "queued_ms" in facts and (queued := facts["queued_ms"]) is not None:
         meter.observe(families.QUEUE_SECONDS, queued / 1000, model)
 
 

@@ -8,8 +8,9 @@ answer is finished.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from time import perf_counter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from handlers.base.charging import Account, told
 from handlers.base.handler import BaseHandler, header_text, log
@@ -31,6 +32,7 @@ _NAMES = 1000
 class TellingHandler(BaseHandler):
     """What an answer's headers and figures are made of."""
 
+    remembered = True
     exchange: Exchange | None = None
     #: What the books say of it, where there are keys.
     account: Account | None = None
@@ -45,9 +47,11 @@ class TellingHandler(BaseHandler):
     _drain_timer: asyncio.TimerHandle | None = None
     #: Seconds spent waiting for a slow client.
     client_seconds = 0.0
+    #: The figures of the answer that is on its way.
+    progress: Tally | None = None
     #: The answer's figures, once it is over; and how many calls were made for it.
     tally: Tally | None = None
-    _calls = 0
+    calls = 0
 
     def _tell_limits(self, *, failed: bool = False) -> None:
         """What the upstream has said of its limits; nothing if it has not answered yet."""
@@ -57,8 +61,8 @@ class TellingHandler(BaseHandler):
                 self.set_header(name, value)
         if self.account is not None:
             taken = self.account.charge.taken
-            for name, value in told(taken.standing, self.limits):
-                self.set_header(name, value)
+            if taken.bounds:
+                self.answer_headers.put_all(told(taken.standing, self.limits))
             if taken.warning is not None:
                 self.set_header("X-LLM-Budget", header_text(f"{taken.warning[0]} {taken.warning[1]}%"))
 
@@ -75,7 +79,12 @@ class TellingHandler(BaseHandler):
                 )
         elif exchange is not None and upstream is not None:
             head, provider = exchange.head, header_text(upstream.provider)
-            text = words(provider, head and head.status, error, exchange.loop.time() - exchange.started_at)
+            text = words(
+                provider,
+                None if head is None else head.status,
+                error,
+                exchange.loop.time() - exchange.started_at,
+            )
         else:
             return
         if text:
@@ -106,18 +115,25 @@ class TellingHandler(BaseHandler):
     def measured(self, status: int, ended: float, seconds: float) -> None:
         measure(self, self.tally, status, ended, seconds)
 
-    def count(self, tally: Tally, exchange: Exchange, deployment: Deployment) -> None:
-        """The figures of an answer that came from another upstream than was asked first."""
+    def count(
+        self,
+        tally: Tally,
+        exchange: Exchange,
+        deployment: Deployment,
+        usage: Mapping[str, Any] | None = None,
+    ) -> None:
+        """The figures of an answer that came from another upstream than was asked first. ``usage``: what that upstream itself has
+        told, where its client hears of more."""
         self._count(tally)
         self._count_call(exchange, deployment)
         if self.account is not None:
-            self.account.note(deployment, exchange, tally.usage, tally.events)
+            self.account.note(deployment, exchange, usage or tally.usage, tally.events)
 
     def count_rival(self, tally: Tally, exchange: Exchange, deployment: Deployment) -> None:
         """A call beside the one that answers is over: it is an attempt of its own, and is paid for."""
         self._count_attempt(exchange, deployment)
         if self.account is not None:
-            self.account.note(deployment, exchange, tally.usage, tally.events, rival=True)
+            self.account.note(deployment, exchange, tally.usage, tally.events, lost=True)
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""
@@ -128,6 +144,7 @@ class TellingHandler(BaseHandler):
                 self.facts["itl_ms"] = ms((tally.last_event_at - tally.first_event_at) / (tally.events - 1))
         usage = tally.usage
         if usage:
+            self.usage = usage
             self.facts["prompt_tokens"] = usage.get("prompt_tokens")
             self.facts["completion_tokens"] = usage.get("completion_tokens")
         self.facts["events"] = tally.events
@@ -147,8 +164,8 @@ class TellingHandler(BaseHandler):
         measure_call(self, exchange, deployment.provider)
         if self.span is not None:
             call_ends(self.span, exchange)
-        self._calls += 1
-        self.facts["attempts"] = self._calls
+        self.calls += 1
+        self.facts["attempts"] = self.calls
 
     def _count_call(self, exchange: Exchange, deployment: Deployment) -> None:
         """The figures of the upstream call, which is over."""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from handlers.base.measuring import outcome_of
 from llm_proxy.live.access.secrets import redacted
+from llm_proxy.relay.transcript import Transcript
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.telemetry.traces.attributes import ModelCall, Table, attributes_of, told_of
 from llm_proxy.telemetry.traces.span import CLIENT, SERVER, Span, Value
@@ -59,7 +60,8 @@ class CallSpan:
 
 @dataclass(slots=True, eq=False)
 class RequestSpan:
-    """The request's own. ``sent``: what is asked of the upstreams, in the canonical form; ``answer``: a whole answer."""
+    """The request's own. ``sent``: what is asked of the upstreams, in the canonical form; ``answer``: a whole answer;
+    ``transcript``: what a streamed one says, where texts are told."""
 
     id: str
     begun: int
@@ -67,11 +69,12 @@ class RequestSpan:
     sent: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
     answer: Mapping[str, Any] | None = None
+    transcript: Transcript | None = None
 
 
-def begin() -> RequestSpan:
-    """A request that is recorded has come."""
-    return RequestSpan(span_id(), time.time_ns())
+def begin(*, content: bool) -> RequestSpan:
+    """A request that is recorded has come; ``content``: with its texts."""
+    return RequestSpan(span_id(), time.time_ns(), transcript=Transcript() if content else None)
 
 
 def call_begins(span: RequestSpan, exchange: Exchange, deployment: Deployment) -> str:
@@ -134,7 +137,9 @@ def _last_call(handler: Any, span: RequestSpan, content: bool) -> ModelCall:
     asked = facts.get("model")
     parts = urlsplit(call.deployment.api_host)
     answer = span.answer if content else None
-    span.sent, span.answer = {}, None
+    if answer is None and span.transcript is not None:
+        answer = span.transcript.answer()
+    span.sent, span.answer, span.transcript = {}, None, None
     made = ModelCall(
         next((word for end, word in _OPERATIONS.items() if answering.endpoint.endswith(end)), "chat"),
         _system(call.deployment),

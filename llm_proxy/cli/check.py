@@ -1,12 +1,13 @@
 """``llm-proxy check``: the loader that the server runs, without the server.
 
 Prints what was found and exits with 0, or prints the problems and exits with 1. With ``--against URL`` it asks the
-gateway that runs there, and prints what the edit would add, remove and change; 2 if that gateway cannot be asked. It
-reads files, and changes none.
+gateway that runs there, and prints what the edit would add, remove and change; 2 if that gateway cannot be asked. With
+several of them it says what each runs, and exits with 3 if one lags behind the others. It reads files, and changes none.
 """
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import sys
@@ -14,6 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_proxy.cli.asking import Address, NoAnswerError, why
+from llm_proxy.cli.replicas import Replica, lagging
+from llm_proxy.cli.replicas import lines as replica_lines
 from llm_proxy.live.access.words import rows_of
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.dry_run import differences
@@ -27,7 +30,20 @@ from providers.anthropic.models import DEFAULT_MAX_TOKENS, known_limit
 _PATIENCE = 10.0
 
 
-def check(flags: Mapping[str, str]) -> int:
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What stands behind ``llm-proxy check``."""
+    parser.add_argument("--models-config", metavar="FILE", help="the model configuration to judge")
+    parser.add_argument("--prompts-dir", metavar="DIR", help="the prompt directory to judge")
+    parser.add_argument("--access", metavar="FILE", help="the file of the keys to judge")
+    parser.add_argument(
+        "--against",
+        metavar="URL",
+        action="append",
+        help="a running gateway: show what the edit would change there; may be given again, for each of several",
+    )
+
+
+def check(flags: Mapping[str, Any]) -> int:
     """Judge the configuration that ``flags`` and the environment name; returns the exit status."""
     env = environment()
     paths = {key: flags[key] for key in ("models_config", "prompts_dir", "access") if key in flags}
@@ -45,15 +61,59 @@ def check(flags: Mapping[str, str]) -> int:
         return 1
     for line in [*report(snapshot), *(f"warning: {text}" for text in about_env)]:
         print(line)
-    if "against" in flags:
-        try:
-            lines = against(flags["against"], settings.ep_prefix, snapshot, env.get(KEY_VARIABLE, ""))
-        except NoAnswerError as error:
-            print(f"llm-proxy: --against: {error}", file=sys.stderr)
-            return 2
-        for line in lines:
-            print(line)
+    if "against" not in flags:
+        return 0
+    urls = [flags["against"]] if isinstance(flags["against"], str) else list(flags["against"])
+    key = env.get(KEY_VARIABLE, "")
+    if len(urls) > 1:
+        return _against_several(urls, settings.ep_prefix, snapshot, key)
+    try:
+        lines = against(urls[0], settings.ep_prefix, snapshot, key)
+    except NoAnswerError as error:
+        print(f"llm-proxy: --against: {error}", file=sys.stderr)
+        return 2
+    for line in lines:
+        print(line)
     return 0
+
+
+def _against_several(urls: list[str], prefix: str, snapshot: Snapshot, key: str) -> int:
+    """Say what each runs, and what the edit would change at those that run the same; the exit status."""
+    found: list[Replica] = []
+    for url in dict.fromkeys(urls):
+        try:
+            found.append(_replica(url, prefix, key))
+        except NoAnswerError as error:
+            print(f"llm-proxy: --against {url}: {error}", file=sys.stderr)
+    if not found:
+        return 2
+    for line in replica_lines(found, snapshot.hash):
+        print(line)
+    for one in {replica.hash: replica for replica in found if replica.hash != snapshot.hash}.values():
+        try:
+            changes = [
+                line for line in against(one.url, prefix, snapshot, key)[1:] if line.startswith("would")
+            ]
+        except NoAnswerError as error:
+            print(f"llm-proxy: --against {one.url}: {error}", file=sys.stderr)
+            return 2
+        print(f"at {one.version}:")
+        for line in changes:
+            print(f"  {line}")
+    if len(found) < len(dict.fromkeys(urls)):
+        return 2
+    return 3 if lagging(found, snapshot.hash) else 0
+
+
+def _replica(url: str, prefix: str, key: str) -> Replica:
+    """What a gateway says of itself. Raises ``NoAnswerError``."""
+    told = ask(url, prefix, "/status", key)
+    try:
+        problems = [str(problem) for problem in told["problems"]]
+        facts = (str(told["hash"]), int(told["generation"]), float(told["loaded_at"]), str(told["state"]))
+    except (KeyError, TypeError, ValueError):
+        raise NoAnswerError("the answer is not that of a gateway of this version") from None
+    return Replica(url, *facts, problems[0] if problems else "")
 
 
 def report(snapshot: Snapshot) -> list[str]:

@@ -29,7 +29,7 @@ from llm_proxy.telemetry import log as logs
 log = logging.getLogger("llm_proxy.audit")
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
+def add_flags(parser: argparse.ArgumentParser) -> None:
     """What stands behind ``llm-proxy key``."""
     commands = parser.add_subparsers(dest="what", required=True, metavar="new | rotate | list | remove")
     for what, text in (
@@ -45,18 +45,24 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         if what == "list":
             command.add_argument("--format", choices=("table", "jsonl"), default="table")
             continue
-        command.add_argument("name", metavar="NAME")
+        command.add_argument("name", metavar="NAME", help="what the key is called; it is no secret")
         if what == "remove":
             continue
         command.add_argument("--write", action="store_true", help="edit the file")
         if what == "new":
-            command.add_argument("--team", metavar="TEAM")
+            command.add_argument("--team", metavar="TEAM", help="a team of the file, whose rules hold too")
             command.add_argument("--models", metavar="NAMES", nargs="+", help="names and patterns")
-            command.add_argument("--budgets", metavar="NAMES", nargs="+")
+            command.add_argument("--budgets", metavar="NAMES", nargs="+", help="budgets of the file")
             command.add_argument("--expires", metavar="DATE", help="such as 2027-01-31")
-            command.add_argument("--priority", choices=("interactive", "default", "bulk"))
-            command.add_argument("--admin", choices=("read", "write"))
-            command.add_argument("--passthrough", action="store_true", default=None)
+            command.add_argument(
+                "--priority", choices=("interactive", "default", "bulk"), help="who is served first"
+            )
+            command.add_argument(
+                "--admin", choices=("read", "write"), help="opens status, usage and the console"
+            )
+            command.add_argument(
+                "--passthrough", action="store_true", default=None, help="opens /passthrough"
+            )
 
 
 def key(given: Mapping[str, Any]) -> int:

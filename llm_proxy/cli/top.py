@@ -6,6 +6,7 @@ where the output is no terminal. A gateway that is away is said so, and asked ag
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import os
@@ -18,11 +19,37 @@ from typing import Any
 from llm_proxy.cli.asking import Address, NoAnswerError, why
 from llm_proxy.cli.metrics_page import Page, read_page
 from llm_proxy.cli.top_table import Look, table
-from llm_proxy.settings import KEY_VARIABLE
+from llm_proxy.settings import KEY_VARIABLE, environment
 
 _PATIENCE = 5.0
 #: Clear from here to the end of the screen, and of the line; go to the first place.
 _HOME, _CLEAR, _REST = "\x1b[H", "\x1b[J", "\x1b[K"
+
+
+def _interval(text: str) -> float:
+    value = float(text)
+    if not 0.1 <= value <= 3600:
+        raise argparse.ArgumentTypeError("must be from 0.1 to 3600 seconds")
+    return value
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What stands behind ``llm-proxy top``."""
+    parser.add_argument(
+        "--url",
+        metavar="URL",
+        default="http://127.0.0.1:8080",
+        help="the gateway, or its port of the metrics",
+    )
+    parser.add_argument(
+        "--interval", metavar="SECONDS", type=_interval, default=2.0, help="between two looks (2)"
+    )
+    parser.add_argument("--once", action="store_true", default=None, help="one table, then end")
+
+
+def run(given: Mapping[str, Any]) -> int:
+    """``top`` with the flags that were given."""
+    return top(given["url"], given["interval"], "once" in given, environment())
 
 
 class Gateway:

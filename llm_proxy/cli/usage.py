@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from handlers.usage import by_of, since_of
+from handlers.base.usage_report import by_of, since_of
 from llm_proxy.cli.asking import NoAnswerError
 from llm_proxy.cli.check import ask
 from llm_proxy.cli.key import table

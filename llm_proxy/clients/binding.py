@@ -25,6 +25,14 @@ _TRIES = 20
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 
 
+class PortBusy(StartError):
+    """Somebody else listens there. ``port``: the one that was asked for."""
+
+    def __init__(self, message: str, port: int) -> None:
+        super().__init__(message)
+        self.port = port
+
+
 class _Taken(Exception):
     """The port that the first address got is taken on another one."""
 
@@ -101,7 +109,10 @@ def _bound(address: str, port: int, *, ipv6: bool, both: bool) -> socket.socket:
 def _refused(host: str, port: int, error: Exception) -> StartError:
     reason = error.strerror if isinstance(error, OSError) else None
     shown = f"[{host}]" if ":" in host else host
-    return StartError(f"cannot listen on {shown[:100]}:{port}: {reason or 'not a host name'}")
+    message = f"cannot listen on {shown[:100]}:{port}: {reason or 'not a host name'}"
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return PortBusy(message, port)
+    return StartError(message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ reads nothing gets no second one made. What was sent ahead of its turn waits her
 however many requests they are; each gets a turn of the loop of its own, so others are served between them. Reading goes on
 meanwhile, because it is how a client's leaving is noticed. A write goes to the socket at once; the future of a write is
 done when the socket has taken everything. The body of a request is handed on as it comes, also before the handler's
-``prepare`` has run. What bytes mean is judged by ``request_reader`` and ``response_writer``.
+``prepare`` has run. A connection that the head of an answer has promised to keep is kept, whatever the server has decided since:
+the client may have sent its next request already. What bytes mean is judged by ``request_reader`` and ``response_writer``.
 """
 
 from __future__ import annotations
@@ -64,12 +65,13 @@ class Owner(Protocol):
     """The server. ``header_timeout``: seconds for the first head to come, and for a later one to be complete;
     ``keepalive_timeout``: seconds for which a connection is kept after an answer; ``write_timeout``: seconds in which a
     client must have taken something of an answer; ``keep_alive``: whether connections are kept after an answer;
-    ``done``: a future that is."""
+    ``retired``: whether none is accepted any more; ``done``: a future that is."""
 
     header_timeout: float
     keepalive_timeout: float
     write_timeout: float
     keep_alive: bool
+    retired: bool
     done: Future[None]
 
     def remember(self, connection: ClientConnection) -> None:
@@ -84,7 +86,7 @@ class Owner(Protocol):
 
 class ClientConnection(asyncio.Protocol, HTTPConnection):
     """See the module. ``say_close`` may be set to False before an answer begins: then the client is not told that the
-    connection ends with it."""
+    connection ends with it, and so it does not, unless the server accepts no more."""
 
     def __init__(self, owner: Owner, application: HTTPServerConnectionDelegate, address: object) -> None:
         self._owner = owner
@@ -162,6 +164,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             room.exception()  # nobody may be waiting, which is no fault
         self._tell()
         self._owner.forget(self)
+        self._reader.known = (
+            None  # a head has a key, and who keeps the connection for a moment need not keep that
+        )
 
     def pause_writing(self) -> None:
         self._room = self.loop.create_future()
@@ -258,9 +263,16 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """Send the head of an answer, and the first bytes of its body if there are any."""
         assert isinstance(start_line, ResponseStartLine)
         writer = self._writer
-        writer.keep &= self._owner.keep_alive
-        head = writer.head(start_line.code, start_line.reason, headers, say_close=self.say_close)
+        say = self._part()
+        head = writer.head(start_line.code, start_line.reason, headers, say_close=say)
         return self._send(head + writer.framed(chunk) if chunk else head)
+
+    def _part(self) -> bool:
+        """Whether this answer's head may say that the connection ends with it; then it does, if the server wants that."""
+        say = self.say_close or self._owner.retired
+        if say:
+            self._writer.keep &= self._owner.keep_alive
+        return say
 
     def write(self, chunk: bytes) -> Future[None]:
         """Send the next bytes of the body; an empty chunk is nothing. The future is done when the socket has taken
@@ -280,7 +292,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             raise
         if not self._reader.complete:
             self._linger()
-        elif not (self._writer.keep and self._owner.keep_alive):
+        elif not self._writer.keep:
             self._transport.close()
         elif self._room is None:
             self._next()
@@ -332,8 +344,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def respond(self, code: int, reason: str, headers: HTTPHeaders, body: bytes) -> Future[None]:
         """The whole answer: ``write_headers`` and ``finish`` in one. ``headers`` tell the length of ``body``."""
         writer = self._writer
-        writer.keep &= self._owner.keep_alive
-        head = writer.head(code, reason, headers, say_close=self.say_close)
+        say = self._part()
+        head = writer.head(code, reason, headers, say_close=say)
         sent = self._send(head + writer.framed(body))
         self.finish()
         return sent

@@ -148,7 +148,7 @@ class Server:
         self.header_timeout = header_timeout
         self.keepalive_timeout = keepalive_timeout
         self.write_timeout = write_timeout
-        self.keep_alive = True
+        self.keep_alive, self.retired = True, False
         #: Connections, those included that are about to begin.
         self.open = 0
         #: When the log was last told of clients that speak TLS, and how many have come since.
@@ -177,12 +177,13 @@ class Server:
         return bool(self._acceptors)
 
     def part(self) -> None:
-        """From now on each connection is closed after its next answer, which says so (unless it is a stream)."""
+        """From now on each connection is closed after its next answer that is no stream, which says so."""
         self.keep_alive = False
 
     def retire(self) -> None:
-        """The same, and accept no more."""
+        """The same, but with streams too, and accept no more."""
         self.part()
+        self.retired = True
         for acceptor in self._acceptors:
             acceptor.close()
         self._acceptors.clear()

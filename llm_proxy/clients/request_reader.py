@@ -88,20 +88,17 @@ class KnownHead(NamedTuple):
         before, after, place, head = self
         if not (raw.startswith(before) and raw.endswith(after)):
             return None
-        digits = raw[len(before) : -len(after)]
-        if (
-            not digits.isdigit()
-            or len(digits) > _DIGITS
-            or len(raw) != len(before) + len(digits) + len(after)
-        ):
+        digits = raw[len(before) : -len(after)]  # none if the two overlap
+        if not digits.isdigit() or len(digits) > _DIGITS:
             return None
         length = digits.decode()
-        pairs = head.pairs.copy()
-        pairs[place] = (pairs[place][0], length)
-        by_name = {**head.by_name, "content-length": length}
-        return RequestHead(
-            head.method, head.target, head.version, pairs, by_name, int(length), head.keep_alive, False
-        )
+        method, target, version, pairs, by_name, old, keep_alive, _ = head
+        size = int(digits)
+        if size != old or length != by_name["content-length"]:
+            pairs = pairs.copy()
+            pairs[place] = (pairs[place][0], length)
+            by_name = {**by_name, "content-length": length}
+        return RequestHead(method, target, version, pairs, by_name, size, keep_alive, False)
 
 
 def _kept(raw: bytes, head: RequestHead) -> KnownHead | None:

@@ -21,7 +21,7 @@ from llm_proxy.clients.tornado_internals import ResponseHeaders
 @lru_cache(maxsize=1)
 def _server_and_date(second: int) -> str:
     """The two fields that are the same on all answers of that second."""
-    return f"Server: llm-proxy-api/{__version__}\r\nDate: {formatdate(second, usegmt=True)}"
+    return f"Server: llm-proxy-api/{__version__}\r\nDate: {formatdate(second, usegmt=True)}\r\n"
 
 
 class ResponseWriter:
@@ -41,31 +41,37 @@ class ResponseWriter:
         """The head. With ``say_close`` the client is told when the connection ends with this answer. Raises
         ``ValueError``."""
         request = self._request
-        common = _server_and_date(int(time.time()))
-        lines = [f"HTTP/1.1 {code} {reason}\r\n{common}"]
         if type(headers) is ResponseHeaders:
-            length = headers.add_to(lines)
+            fields, count, length = headers.lines()
         else:
-            lines += [f"{name}: {value}" for name, value in headers.get_all()]
-            length = headers.get("Content-Length")
+            pairs = list(headers.get_all())
+            fields, count, length = (
+                "\r\n".join(map(": ".join, pairs)),
+                len(pairs),
+                headers.get("Content-Length"),
+            )
+        further = ""
         if code == 204 or code == 304 or request.method == "HEAD":
             self._left = 0
         elif length is not None:
             self._left = int(length)
         elif request.version == "HTTP/1.1":
             self.chunked = True
-            lines.append("Transfer-Encoding: chunked")
+            further = "Transfer-Encoding: chunked\r\n"
         else:
             self.keep = False  # the end of the connection is the end of the body
         if self.keep:
             if request.version == "HTTP/1.0":
-                lines.append("Connection: keep-alive")
+                further += "Connection: keep-alive\r\n"
         elif say_close and request.version == "HTTP/1.1":
-            lines.append("Connection: close")
-        text = "\r\n".join(lines)
-        if not text.count("\n") == text.count("\r") == len(lines) + 1:
+            further += "Connection: close\r\n"
+        if count:
+            fields += "\r\n"
+        text = f"HTTP/1.1 {code} {reason}\r\n{_server_and_date(int(time.time()))}{fields}{further}\r\n"
+        lines = count + 4 + (further.count("\n") if further else 0)
+        if not text.count("\n") == text.count("\r") == lines:
             raise ValueError("a header of the answer has a line end in it")
-        return text.encode("latin-1") + b"\r\n\r\n"
+        return text.encode("latin-1")
 
     def framed(self, chunk: bytes) -> bytes:
         """The next bytes of the body as they are sent. Raises ``HTTPOutputError``."""

@@ -36,44 +36,53 @@ PRIVATE: tuple[tuple[type, str, str], ...] = (
 
 
 class ResponseHeaders(HTTPHeaders):
-    """Tornado's own, with a shorter way in for names that we write ourselves, and out. Made empty."""
+    """Tornado's own, with a shorter way in for names that we write ourselves, and out. Made empty.
+
+    As long as each name has one value, ``single`` holds them and the two of Tornado's are empty; they are filled when
+    somebody asks for what only they can do.
+    """
 
     def __init__(self) -> None:
         # Instead of Tornado's own, which looks for what to begin with.
-        self._as_list: dict[str, list[str]] = {}
-        self._combined_cache: dict[str, str] = {}
-        #: Whether a name may have several values.
-        self._several = False
+        self.single: dict[str, str] | None = {}
 
-    def add(self, name: str, value: str, **how: Any) -> None:
-        """As Tornado's."""
-        self._several = True
-        super().add(name, value, **how)
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("_as_list", "_combined_cache"):
+            raise AttributeError(name)
+        single, self.single = self.single or {}, None
+        self._combined_cache = single
+        self._as_list = {name: [value] for name, value in single.items()}
+        return self.__dict__[name]
 
     def get_all(self) -> list[tuple[str, str]]:
         """All fields, each value of its own."""
+        if self.single is not None:
+            return list(self.single.items())
         return [(name, value) for name, values in self._as_list.items() for value in values]
 
-    def add_to(self, lines: list[str]) -> str | None:
-        """Add all fields to ``lines``, one each. The value of ``Content-Length``, if it is set."""
-        if self._several:
-            lines += [f"{name}: {value}" for name, values in self._as_list.items() for value in values]
-        else:
-            lines += [f"{name}: {value}" for name, value in self._combined_cache.items()]
-        length = self._as_list.get("Content-Length")
-        return None if length is None else length[-1]
+    def lines(self) -> tuple[str, int, str | None]:
+        """All fields as lines, without the last line end; how many there are; the value of ``Content-Length``, if it is
+        set."""
+        if (single := self.single) is not None:
+            return "\r\n".join(map(": ".join, single.items())), len(single), single.get("Content-Length")
+        fields = self.get_all()
+        return "\r\n".join(map(": ".join, fields)), len(fields), self.get("Content-Length")
 
     def put_all(self, fields: Mapping[str, str]) -> None:
         """``put`` each of them."""
-        self._combined_cache.update(fields)
+        if self.single is not None:
+            self.single.update(fields)
+            return
         for name, value in fields.items():
-            self._as_list[name] = [value]
+            self[name] = value
 
     def put(self, name: str, value: str) -> None:
         """Set ``name``, which must be spelled as Tornado would (``X-Request-Id``). That ``value`` has no line end is seen
         to when the head is made."""
-        self._as_list[name] = [value]
-        self._combined_cache[name] = value
+        if self.single is not None:
+            self.single[name] = value
+        else:
+            self[name] = value
 
 
 class LeanRequestHandler(RequestHandler):
@@ -84,12 +93,15 @@ class LeanRequestHandler(RequestHandler):
 
     answer_headers: ResponseHeaders
 
+    # As each instance begins.
+    _headers_written = _finished = False
+    _auto_finish = True
+    _prepared_future = None
+    _status_code, _reason = 200, "OK"
+
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
         self.application = application
         self.request = request
-        self._headers_written = self._finished = False
-        self._auto_finish = True
-        self._prepared_future = None
         self.clear()
         self.initialize(**kwargs)
         connection: Any = request.connection

@@ -1,16 +1,20 @@
-"""Reading one file that somebody else may be writing.
+"""Reading one file that somebody else may be writing, and replacing one that somebody else may be reading.
 
 Laws: reading ends, is bounded, and never blocks on a pipe or a device that lies where a file should be; the bytes are
-those of one moment, as far as a reader can know. Blocking: for worker threads only. An error names the file, not its
-directory.
+those of one moment, as far as a reader can know. A file is replaced in one step, by one of us at a time, and keeps its mode.
+Blocking: for worker threads only. An error names the file, not its directory.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import stat
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +52,39 @@ def reason(error: OSError) -> str:
     if error.strerror is None:
         return str(error)
     return f"{Path(os.fsdecode(error.filename)).name}: {error.strerror}" if error.filename else error.strerror
+
+
+def rewrite(path: Path, limit: int, change: Callable[[bytes | None], bytes]) -> None:
+    """Replace a regular file of at most ``limit`` bytes by what ``change`` makes of its bytes (None: there is no such file).
+    Raises ``OSError``, and whatever ``change`` does: then nothing has happened."""
+    path = path.resolve()  # a link stays one
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        before: bytes | None
+        try:
+            before, mode = read_regular(path, limit), path.stat().st_mode & 0o7777
+        except FileNotFoundError:
+            before, mode = None, 0o600
+        _replace(path, change(before), mode, directory)
+    finally:
+        os.close(directory)
+
+
+def _replace(path: Path, data: bytes, mode: int, directory: int) -> None:
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+        os.fsync(directory)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
 
 
 def half_written(data: bytes) -> bool:

@@ -85,8 +85,17 @@ HEADERS: dict[str, tuple[str, Schema]] = {
     ),
     "X-Prompt": ("The prompt that was put in front: id@hash, and its language.", STRING),
     "X-Dropped-Params": ("Fields of the request that the provider's API cannot express.", STRING),
+    "X-LLM-Budget": (
+        "A budget of the key that is used beyond its `warn`, and how much of it: `research-month 81%`.",
+        STRING,
+    ),
     "X-Token-Count": ("`estimate` where nobody could count.", STRING),
     "Retry-After": ("When to try again: seconds, or a date.", STRING),
+    "retry-after-ms": ("The same in milliseconds, where a limit of ours is reached.", STRING),
+    "x-should-retry": (
+        "`false`: official clients give up at once, because it takes more than a minute, or a budget is spent.",
+        STRING,
+    ),
     "request-id": ("The same as `X-Request-Id`, where Anthropic's clients look for it.", STRING),
     "ETag": ("Changes with the body.", STRING),
 }
@@ -98,6 +107,7 @@ ASKED = (
     "X-LLM-Attempts",
     "X-LLM-Fallback",
     "X-LLM-Continuation",
+    "X-LLM-Budget",
     "X-Dropped-Params",
 )
 
@@ -118,7 +128,7 @@ _WHAT: dict[str, str] = {
     "502": "The upstream cannot be reached, failed, or rejects the gateway's key (`upstream_unreachable`, "
     "`upstream_error`, `upstream_auth`).",
     "503": "Nothing can serve this now (`no_upstream`), too many requests wait for an upstream (`queue_full`), or this one has "
-    "for too long (`queue_timeout`), the gateway is stopping (`draining`), or it holds as much as it may (`overloaded`).",
+    "for too long (`queue_timeout`), the gateway is stopping (`draining`), an operator has ended the request (`stopped_by_operator`), or it holds as much as it may (`overloaded`).",
     "504": "The upstream took too long (`timeout_connect`, `timeout_first_byte`, `timeout_idle`, `timeout_total`).",
     "5XX": "The upstream failed with a status of its own.",
 }

@@ -6,10 +6,11 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-from handlers.base.gateway import Document
+from handlers.base.gateway import PAGE_ROOT, Document
 from llm_proxy import __version__
 from llm_proxy.openapi import (
     anthropic,
+    console,
     gemini,
     media,
     ollama,
@@ -42,6 +43,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *gemini.OPERATIONS,
     *ollama.OPERATIONS,
     *service.OPERATIONS,
+    *console.OPERATIONS,
 )
 GROUPS: dict[str, str] = {
     **own.GROUPS,
@@ -52,6 +54,7 @@ GROUPS: dict[str, str] = {
     **gemini.GROUPS,
     **ollama.GROUPS,
     **service.GROUPS,
+    **console.GROUPS,
 }
 SHAPES: dict[str, Schema] = {
     **openai_shapes.SHAPES,
@@ -60,14 +63,20 @@ SHAPES: dict[str, Schema] = {
     **gemini.SHAPES,
     **ollama.SHAPES,
     **service.SHAPES,
+    **console.SHAPES,
 }
 
 
 @cache
-def documents(prefix: str) -> tuple[Document, Document]:
+def documents(prefix: str, *, with_console: bool = True) -> tuple[Document, Document]:
     """The OpenAPI document of a program with that prefix, and the page that shows it; made once."""
-    found = document(OPERATIONS, GROUPS, SHAPES, prefix, __version__)
-    shown = page(found)
+    operations, groups, shapes = OPERATIONS, GROUPS, SHAPES
+    if not with_console:
+        operations = tuple(one for one in operations if one.group not in console.GROUPS)
+        groups = {name: text for name, text in groups.items() if name not in console.GROUPS}
+        shapes = {name: shape for name, shape in shapes.items() if name not in console.SHAPES}
+    found = document(operations, groups, shapes, prefix, __version__)
+    shown = page(found, PAGE_ROOT if with_console else None)
     return (
         Document.of(dumps(found), "application/json"),
         Document.of(shown.body, "text/html; charset=utf-8", shown.policy),

@@ -30,17 +30,6 @@ INSIDE = record(
 )
 
 SHAPES: dict[str, Schema] = {
-    "Front": record(
-        {
-            "service": const("llm-proxy-api"),
-            "version": STRING,
-            "documentation": STRING,
-            "openapi": STRING,
-            "status": STRING,
-            "models": STRING,
-            "base_urls": OBJECT,
-        }
-    ),
     "Worker": record(
         {
             "pid": INTEGER,
@@ -84,8 +73,9 @@ SHAPES: dict[str, Schema] = {
             "tls": maybe(OBJECT),
             "usage": maybe(OBJECT),
             "shared": maybe(STRING),
+            "discovery": maybe(OBJECT),
         },
-        "What runs now, and whether it is what lies on disk. `ollama`: where Ollama's API has a port of its own.",
+        "What runs now, and whether it is what lies on disk. `ollama`: where Ollama's API has a port of its own; `discovery`: the model servers on this machine, while nobody has configured any.",
     ),
     "UsageReport": record(
         {
@@ -168,8 +158,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "/",
         GROUP,
         "Who is here",
-        (Answer("Its name, its version, and where everything stands.", {JSON: ref("Front")}),),
+        (
+            Answer("In a line: its name, its version, and where everything stands.", {TEXT: STRING}),
+            Answer("A browser is sent to the console.", {}, "302"),
+        ),
         (ROOT,),
+        open=True,
     ),
     *(
         Operation(

@@ -264,8 +264,8 @@ class Choosing(FirstAttempt):
     def verdict(self, error: GatewayError) -> GatewayError:
         """What the client is told in the end: what the last attempt failed of, and that it asks too much only if every
         upstream said so; ``error`` if nobody was asked."""
-        if self._last is None or isinstance(error, ClientGone):
-            return error
+        if self._last is None or isinstance(error, ClientGone) or error is self.waiting.left:
+            return error  # nobody was asked, or the request was ended from outside
         found = self._other or self._last
         if isinstance(found, RateLimited):
             found.retry_after = self._soonest() or found.retry_after

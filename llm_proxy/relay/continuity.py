@@ -63,6 +63,8 @@ class Continuity:
         #: Who goes on; and what of its text is held back, as long as it may be an echo.
         self._by = ""
         self._held: str | None = None
+        #: What it says itself that its part has taken.
+        self.told: dict[str, Any] = {}
 
     def over(self, reader: AnswerReader | None) -> Continuity:
         """Read what ``reader`` makes of the next part."""
@@ -157,6 +159,7 @@ class Continuity:
         made["choices"] = said
         usage = data.get("usage")
         if isinstance(usage, dict) and usage:
+            self.told = usage
             made |= {"usage": self._usage(usage), "continued_by": self._by}
         return made if said or usage else None
 

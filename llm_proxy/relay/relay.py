@@ -21,6 +21,7 @@ from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.continuity import Continuity
 from llm_proxy.relay.first_token_buffer import FirstTokenBuffer
 from llm_proxy.relay.reading import LINGER, is_event_stream, read_answer, read_whole, refuse_errors
+from llm_proxy.relay.transcript import Transcript
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
 from llm_proxy.wire.answers.reader import AnswerReader
 from llm_proxy.wire.calls import Deployment, NativeRequest
@@ -102,6 +103,8 @@ class Relay:
     first_token: Callable[[], None] | None = None
     #: What remembers the answer, so that another upstream may go on with it.
     continuity: Continuity | None = None
+    #: What notes the texts of a stream.
+    transcript: Transcript | None = None
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
@@ -175,12 +178,10 @@ class _Stream:
         "clock",
         "decoder",
         "done",
-        "events",
         "exchange",
         "face",
         "fault",
         "heard_at",
-        "last_event_at",
         "left",
         "left_at",
         "left_written",
@@ -192,6 +193,7 @@ class _Stream:
         "retold",
         "silent_until",
         "sink",
+        "tally",
         "withheld",
     )
 
@@ -207,20 +209,22 @@ class _Stream:
         self.withheld: FirstTokenBuffer | None = None
         if relay.first_token is not None:
             self.withheld, self.offer, self.canonical = FirstTokenBuffer(), _never, False
-        self.reader: AnswerReader | Continuity | None = relay.reader() if relay.face.translates else None
+        reader: AnswerReader | Continuity | None = relay.reader() if relay.face.translates else None
         #: The face's, as it was after the newest write.
         self.retold = relay.face.retold
         if relay.continuity is not None:
-            self.reader, self.canonical = relay.continuity.over(self.reader), False
+            reader, self.canonical = relay.continuity.over(reader), False  # type: ignore[arg-type]
+        self.reader: AnswerReader | Continuity | Transcript | None = reader
+        if relay.transcript is not None:
+            self.reader, self.canonical = relay.transcript.over(reader), False
         self.decoder = relay.provider.stream_decoder(relay.request)
         self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
         #: When the next keep-alive is due, as it was when the loop last slept; and when the newest event came (loop time).
         self.silent_until = exchange.started_at + relay.keep_alive.after
         self.heard_at: float | None = None
-        #: For the tally, which is told at the end.
-        self.events = 0
-        self.last_event_at = 0.0
+        #: Kept up to date, for whoever looks on.
+        self.tally = relay.tally
         self.own_seconds = 0.0
         #: Events that ``_push`` could not relay, what the face has written for them, if it was asked (a second time it
         #: would tell them as new ones), and when work on them began; or what ``_push`` raised.
@@ -235,11 +239,7 @@ class _Stream:
         try:
             await self._run()
         finally:
-            tally = self.relay.tally
-            tally.events += self.events
-            tally.own_seconds += self.own_seconds
-            if self.events:
-                tally.last_event_at = self.last_event_at
+            self.tally.own_seconds += self.own_seconds
 
     async def _run(self) -> None:
         head = await self._head()
@@ -320,7 +320,8 @@ class _Stream:
         assert self.relay.first_token is not None
         self.relay.first_token()
         rest, self.withheld = self.withheld.rest(), None
-        self.canonical = self.face.canonical and self.relay.continuity is None
+        relay = self.relay
+        self.canonical = self.face.canonical and relay.continuity is None and relay.transcript is None
         return rest
 
     def _push(self, data: bytes) -> bool:
@@ -332,7 +333,7 @@ class _Stream:
                 plain = data if self.retold is None else self.retold(data, count)
                 if plain:
                     if offer(plain):
-                        self.events += count
+                        self.tally.events += count
                         self._heard(began)
                         return True
                     # As many events; nobody asks what is in them, since what is to be written for them is known.
@@ -360,7 +361,7 @@ class _Stream:
 
     def _count(self, events: Sequence[Event], began: float) -> None:
         """``events`` were relayed: note what the log wants to know."""
-        tally = self.relay.tally
+        tally = self.tally
         counted = 0
         for event in events:
             if type(event) is Chunk:
@@ -368,7 +369,7 @@ class _Stream:
                 if usage := event.data.get("usage"):
                     tally.usage = usage
         if counted:
-            self.events += counted
+            tally.events += counted
             if tally.first_event_at is None:
                 tally.first_event_at = began
             self._heard(began)
@@ -379,7 +380,7 @@ class _Stream:
         """Chunks that were worked on since ``began`` (``perf_counter``) are relayed."""
         # Taken after the write: time that a slow client cost is not the upstream's idle time.
         self.heard_at = self.loop.time()
-        self.last_event_at = began
+        self.tally.last_event_at = began
         self.own_seconds += perf_counter() - began
 
     async def _relay(self, events: Sequence[Event], began: float, written: bytes | None = None) -> bool:
@@ -420,7 +421,10 @@ class _Stream:
         relay = self.relay
         response = await relay.worked_out(len(body), relay.provider.chat_response, body, relay.request)
         self.relay.tally.other_form = True
-        data = response.data if self.reader is None else collect(self.reader.whole(response.data))
+        reader = self.reader
+        if isinstance(reader, Transcript):
+            reader = reader.heard(response.data)
+        data = response.data if reader is None else collect(reader.whole(response.data))
         chunks: list[Chunk | Comment] = [Chunk(piece) for piece in explode(data)]
         await self._relay(chunks, began)
         await self._end(self.face.end())

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Mapping
 from time import monotonic
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from llm_proxy.errors import (
     GatewayError,
@@ -44,12 +44,20 @@ _DIRECT = 16 * 1024
 _TELL_EVERY = 60.0
 
 
-class Head(NamedTuple):
+class Head:
     """Status and headers of an answer: ``pairs`` as they came, ``headers`` with lower-case names (last one wins)."""
 
-    status: int
-    pairs: tuple[tuple[str, str], ...]
-    headers: Mapping[str, str]
+    __slots__ = ("_read", "headers", "status")
+
+    def __init__(self, read: ResponseHead) -> None:
+        self._read = read
+        self.status = read.code
+        self.headers: Mapping[str, str] = read.by_name
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """All fields in order."""
+        return self._read.pairs()
 
 
 class Exchange:
@@ -244,7 +252,7 @@ class Exchange:
 
     def on_head(self, head: ResponseHead) -> None:
         self.framed = head.framing is not Framing.UNTIL_CLOSE
-        self.head = Head(head.code, tuple(head.pairs()), head.by_name)
+        self.head = Head(head)
         if self.sent is not None:
             self._call = self._call._replace(body=None)
             self.sent()

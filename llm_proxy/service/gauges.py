@@ -17,7 +17,8 @@ from itertools import count as numbers
 from handlers.base.gateway import Gateway
 from handlers.base.measuring import known_models, label_of
 from llm_proxy.clients.http_server import Server
-from llm_proxy.live.access.plan import purse
+from llm_proxy.live.access.plan import BudgetAccount, purse
+from llm_proxy.live.access.values import Budget
 from llm_proxy.routing.standing import standing
 from llm_proxy.telemetry import log as logs
 from llm_proxy.telemetry.metrics import families as f
@@ -45,7 +46,7 @@ class Gauges:
         self._waiting: Counter[tuple[str, ...]] = Counter()
         #: States of upstreams other than ``ok``, by provider and model.
         self._states: dict[tuple[str, str], str] = {}
-        #: What is used of budgets, those that all their keys share.
+        #: What is used of budgets.
         self._budgets: dict[str, float] = {}
         self._beats = numbers()
         gateway.refresh = self.refresh
@@ -124,10 +125,17 @@ class Gauges:
         budgets = access.budgets.values() if access is not None else ()
         now = books.now()
         self._budgets = {
-            budget.name: books.meter.seen_purse(purse(budget, ""), now)[0] / budget.limit
+            budget.name: books.meter.seen_purse(of, now)[0] / budget.limit
             for budget in budgets
-            if budget.limit and not budget.each
+            if budget.limit and (of := self._account_of(budget)) is not None
         }
+
+    def _account_of(self, budget: Budget) -> BudgetAccount | None:
+        """What of a budget is told: of one that each key has for itself, that of the key that has used most of it."""
+        if not budget.each:
+            return purse(budget, "")
+        found = self._gateway.books.fullest.get(budget.name)
+        return found if found is not None and found.budget == budget else None
 
     def _tell(
         self, family: f.Family, before: Counter[tuple[str, ...]], now: Counter[tuple[str, ...]]

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from llm_proxy.clients.binding import SocketFile, listen, listen_unix, name_of, url_of
+from llm_proxy.clients.binding import SocketFile, listen_unix, name_of, url_of
+from llm_proxy.service.port_choice import listen_on, listen_on_usual
 from llm_proxy.service.systemd import Passed
 from llm_proxy.settings import Settings
 from llm_proxy.wire.listen_on import Places
@@ -38,13 +39,16 @@ class Listeners:
     owner: int = field(default_factory=os.getpid)
 
     @classmethod
-    def open(cls, settings: Settings, passed: Sequence[Passed] = ()) -> Self:
-        """Listen. Raises ``StartError``."""
+    def open(
+        cls, settings: Settings, passed: Sequence[Passed] = (), files: Sequence[SocketFile] = ()
+    ) -> Self:
+        """Listen. ``files``: those of passed Unix sockets that are ours to remove. Raises ``StartError``."""
         places = Places.of(settings.host)
         found = cls(
             [given.listening for given in passed if given.name not in (OLLAMA, METRICS)],
             [given.listening for given in passed if given.name == OLLAMA],
             settings.tls_cert is not None,
+            [*files],
             metrics=[given.listening for given in passed if given.name == METRICS],
         )
         with contextlib.ExitStack() as undo:
@@ -52,16 +56,19 @@ class Listeners:
             if not found.main:
                 found._listen(places, settings)
             if settings.ollama_port is not None and not found.ollama:
-                found.ollama.extend(listen(places.hosts, settings.ollama_port))
+                found.ollama.extend(listen_on(places.hosts, settings.ollama_port, "ollama_port"))
             if settings.metrics_port is not None and not found.metrics:
-                found.metrics.extend(listen(places.hosts, settings.metrics_port))
+                found.metrics.extend(listen_on(places.hosts, settings.metrics_port, "metrics_port"))
             undo.pop_all()
         return found
 
     def _listen(self, places: Places, settings: Settings) -> None:
         """On the places of the settings, for everything."""
-        if places.hosts:
-            self.main.extend(listen(places.hosts, settings.port))
+        if places.hosts and settings.port_asked:
+            self.main.extend(listen_on(places.hosts, settings.port, "port"))
+        elif places.hosts:
+            others = (settings.ollama_port, settings.metrics_port)
+            self.main.extend(listen_on_usual(places.hosts, settings.port, others))
         for path in places.paths:
             listening, file = listen_unix(path, int(settings.unix_mode, 8))
             self.main.append(listening)
@@ -84,8 +91,26 @@ class Listeners:
         return [str(name[0]) for name in names if isinstance(name, tuple)]
 
     @property
+    def ports(self) -> frozenset[int]:
+        """Those that are bound."""
+        names = [listening.getsockname() for listening in self._all]
+        return frozenset(int(name[1]) for name in names if isinstance(name, tuple))
+
+    @property
     def _all(self) -> tuple[socket.socket, ...]:
         return (*self.main, *self.ollama, *self.metrics)
+
+    def named(self) -> list[tuple[str, socket.socket]]:
+        """All of them, as they are passed on."""
+        return [
+            *(("main", listening) for listening in self.main),
+            *((OLLAMA, listening) for listening in self.ollama),
+            *((METRICS, listening) for listening in self.metrics),
+        ]
+
+    def give_away(self) -> None:
+        """Another program has them now: the files stay."""
+        self.files.clear()
 
     def urls(self, prefix: str) -> dict[str, object]:
         """Where the service is reached, for the log; ``also``: the other places."""

@@ -77,6 +77,11 @@ class AloneReports:
         self._manager.tell(_STOPPING, draining(len(self._service.gateway.running)))
         self._more_time()
 
+    def handed_over(self) -> None:
+        """Another process is the main one now: no word more."""
+        self._manager = Manager()
+        self.close()
+
     def close(self) -> None:
         """It ends."""
         for timer in self._timers.values():
@@ -124,6 +129,10 @@ class ParentReports:
         """All workers drain."""
         self._manager.tell(_STOPPING)
         self._more_at, self._order = 0.0, 0
+
+    def handed_over(self) -> None:
+        """Another process is the main one now: no word more."""
+        self._manager = Manager()
 
     @property
     def pause(self) -> float:

@@ -17,8 +17,9 @@ from llm_proxy.telemetry.process_report import ProcessReport
 _REPORT = struct.Struct("<II?qdd16s64s")
 _SUM = struct.Struct("<I")
 _ROW = _SUM.size + _REPORT.size
-#: All that begins after the flag that says whether the whole service is stopping.
+#: All that begins after the flag that says whether the whole service is stopping, or another has taken its place.
 _FIRST = 64
+_STOPPING, _REPLACED = 1, 2
 #: In the same space: the number of the last order to read the files again. What each worker has obeyed stands before the
 #: rows.
 _ORDER = struct.Struct("<I")
@@ -38,11 +39,20 @@ class Scoreboard:
     @property
     def stopping(self) -> bool:
         """Whether the whole service stops, and not one worker alone."""
-        return self._page[0] != 0
+        return self._page[0] == _STOPPING
 
     def stop(self) -> None:
         """Say that the whole service stops."""
-        self._page[0] = 1
+        self._page[0] = _STOPPING
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another program serves in the place of this one."""
+        return self._page[0] == _REPLACED
+
+    def replace(self) -> None:
+        """Say that it does."""
+        self._page[0] = _REPLACED
 
     @property
     def order(self) -> int:

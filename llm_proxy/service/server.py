@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import handlers
 import llm_proxy
@@ -36,6 +36,8 @@ from handlers import (
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
 from handlers.base.unknown import NoSuchPathHandler
+from handlers.console import clients, configuration, events, files, models, money, requests, session
+from handlers.console import prompts as prompt_texts
 from handlers.faces import (
     anthropic,
     gemini,
@@ -55,6 +57,8 @@ from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.shared_counters import LocalCounters
 from llm_proxy.live.background_thread import BackgroundThread
+from llm_proxy.live.config.shipped import is_shipped
+from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.last_good import NAME, LastGood
 from llm_proxy.live.state.registry import Registry, Snapshot, Sources
@@ -65,17 +69,20 @@ from llm_proxy.relay.memory import COST, Memory
 from llm_proxy.relay.router import Router
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.states import States
+from llm_proxy.service.beside import Beside
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
+from llm_proxy.service.console_parts import ConsoleParts
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
 from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.recalling import follow_edit
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.service.surroundings import proxies
-from llm_proxy.service.usage_books import follow_edit, ledger_of, shared_limits
+from llm_proxy.service.usage_books import ledger_of, shared_limits
 from llm_proxy.settings import Settings
 from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.shared_values import SharedValues
@@ -84,6 +91,9 @@ from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from llm_proxy.wire.listen_on import Places
 from providers.discovery import discover
+
+if TYPE_CHECKING:
+    from llm_proxy.service.first_minute import FirstMinute
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +113,16 @@ _OF_OPENAI: tuple[Any, ...] = (
 )
 
 
-def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
-    """All endpoints, those of each module below ``prefix`` and at the root; the first pattern that matches serves."""
+#: The files last: their pattern takes every name.
+_CONSOLE: tuple[Any, ...] = (
+    *(session, events, requests, models, configuration, money, prompt_texts, clients),
+    files,
+)
+
+
+def routes_of(prefix: str, *, console: bool = True) -> list[tuple[str, type[BaseHandler]]]:
+    """All endpoints, those of each module below ``prefix`` and at the root, and those of the ``console``; the first pattern
+    that matches serves."""
     modules: Iterable[Any] = (
         *(ping, status, usage, metrics, tags, prompts, documents),
         *(chat, conversation, explain, passthrough),
@@ -116,7 +134,11 @@ def routes_of(prefix: str) -> list[tuple[str, type[BaseHandler]]]:
     beside = [("/ollama" + path, handler) for path, handler in _ollamas_others()]
     # As Groq has them: its own client takes a host and nothing else.
     beside += [("/openai" + path, handler) for module in _OF_OPENAI for path, handler in module.root_routes]
-    return below + beside + [route for module in modules for route in getattr(module, "root_routes", ())]
+    found = below + beside + [route for module in modules for route in getattr(module, "root_routes", ())]
+    if not console:
+        return found
+    own = [(prefix + path, handler) for path, handler in requests.routes]
+    return own + found + [route for module in _CONSOLE for route in module.root_routes]
 
 
 def _ollamas_others() -> list[tuple[str, type[BaseHandler]]]:
@@ -166,7 +188,7 @@ class Service:
     """One process's parts, in the order in which they start; ``stop`` takes them down in reverse.
 
     ``shared`` is what a worker shares with the others, ``row`` its place among them; ``certificate`` is the one for
-    clients, as the parent has found it.
+    clients, as the parent has found it; ``generations`` those of a program in whose place this one comes.
     """
 
     def __init__(
@@ -176,18 +198,23 @@ class Service:
         shared: SharedState | None = None,
         row: int = 0,
         certificate: Certificate | None = None,
+        generations: Generations | None = None,
     ) -> None:
         self.settings, self.row = settings, row
+        self.beside = Beside(shared.beside if shared else None)
+        generations = shared.generations if shared else generations
         self.demo = DemoServer()
         self.heap = Heap()
-        sources = replace(sources_of(settings, env), demo_host=lambda: self.demo.host)
+        sources = replace(
+            sources_of(settings, env), demo_host=lambda: self.demo.host, added=self.beside.added
+        )
         last_good = last_good_of(settings)
-        opened = shared.first_state(sources) if shared else open_state(sources, last_good)
+        opened = shared.first_state(sources) if shared else open_state(sources, last_good, generations)
         self.registry = Registry(
             sources,
             opened.snapshot,
             outcome=opened.outcome,
-            generations=shared.generations if shared else None,
+            generations=generations,
             last_good=last_good,
         )
         self.watcher = Watcher(self.registry, settings.watch)
@@ -211,11 +238,12 @@ class Service:
             router=Router(_states(shared, row)),
             memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1), self.heap),
             watcher_report=self.watcher.report,
-            documents=partial(operations.documents, settings.ep_prefix),
+            documents=partial(operations.documents, settings.ep_prefix, with_console=settings.console),
             books=self.books,
             metering=metering_of(settings, shared.sheets if shared else None, row),
             tracer=Tracer.of(env, settings.trace_attributes),
         )
+        self.gateway.discovery_report = lambda: self.beside.report
         self.lists = LiveLists(self.registry, self.gateway.upstream, self.gateway.knowledge)
         self.gateway.list_report = self.lists.report
         certificate = certificate or Certificate.of(settings)
@@ -234,17 +262,47 @@ class Service:
         self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
         self.registry.on_swap.append(lambda snapshot: self.gateway.gate.forget())
         self._following: asyncio.Task[None] | None = None
+        self._followed = self.registry.current.access
         if row == 0:  # of the workers one is enough
             self.registry.on_swap.append(self._follow_edit)
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
+        self.registry.on_swap.append(self.beside.swapped)
+        self.beside.on_change = self._look_again
+        #: Who looks for model servers on this machine, if somebody does.
+        self.first_minute: FirstMinute | None = None
+        self._env = env
+        self._looking: asyncio.Task[None] | None = None
         if shared is not None:
             self._hand_over(shared.states)
+        self.console = ConsoleParts(self.gateway, shared, row) if settings.console else None
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
         self.gateway.reports = self.heartbeat.reports
 
+    def look_around(self, listeners: Listeners) -> asyncio.Task[None]:
+        """Look for model servers on this machine, where nobody has configured any, and run the local model, if that was asked
+        for. The task ends when what was found first is served."""
+        self._looking = asyncio.get_running_loop().create_task(self._look_around(listeners))
+        return self._looking
+
+    async def _look_around(self, listeners: Listeners) -> None:
+        looks = self.settings.discover is not False and not self.registry.on_last_good
+        looks = looks and is_shipped(self.registry.current.reading.data)
+        if self.settings.with_cloud and not looks:
+            log.warning("with_cloud means nothing beside a configuration of your own")
+        if looks or self.settings.local:
+            from llm_proxy.service.first_minute import FirstMinute  # few starts need it
+
+            self.first_minute = FirstMinute(self.settings, self._env, self.registry, self.beside, looks=looks)
+            await self.first_minute.begin(listeners)
+
+    def _look_again(self) -> None:
+        """Something else is to be served beside the file."""
+        self.registry.touch("discovery", frozenset({"config"}))
+
     def _follow_edit(self, snapshot: Snapshot) -> None:
         """What an edit has made of the budgets."""
-        follow = follow_edit(snapshot.access, self.books)
+        follow = follow_edit(self._followed, snapshot.access, self.books)
+        self._followed = snapshot.access
         self._following = asyncio.get_running_loop().create_task(
             follow
         )  # kept, since a loop knows its tasks weakly
@@ -274,7 +332,9 @@ class Service:
                 "everybody who reaches this address may ask: there is no file of keys (LLM_PROXY_API_ACCESS)"
             )
         prefix = self.settings.ep_prefix
-        everything = make_app(gateway, routes_of(prefix), NoSuchPathHandler, prefix)
+        everything = make_app(
+            gateway, routes_of(prefix, console=self.settings.console), NoSuchPathHandler, prefix
+        )
         self.server.add_sockets(listeners.main, everything)
         if listeners.metrics:
             told = make_app(gateway, metrics_routes(), NoSuchPathHandler)
@@ -292,6 +352,12 @@ class Service:
             self.certificates.start()
         self.heartbeat.start()
         self.gauges.start()
+        if self.console is not None:
+            self.console.start()
+        if self.row:
+            self.beside.follow()
+        elif self._looking is None:
+            self.look_around(listeners)
 
     def reread(self) -> asyncio.Task[None]:
         """Look at all files now; the task ends when what was seen of the configuration is judged."""
@@ -305,9 +371,13 @@ class Service:
         gateway = self.gateway
         if refuse:
             await self._be_lame_duck(at_once)
-        gateway.draining |= refuse
         self.server.retire()
+        if refuse and self.settings.lame_duck_seconds and not gateway.draining:
+            await _event_or(at_once, _LAST_CALL)  # what was accepted at the last moment is still to be heard
+        gateway.draining |= refuse
         self._remove_files()
+        if self.console is not None:
+            await self.console.end_pages()
         self.heartbeat.leave()
         if not await self._idle(max(self.settings.drain_seconds, _LAST_CALL), _LAST_CALL, at_once):
             for running in list(gateway.running):
@@ -316,6 +386,13 @@ class Service:
         await self.server.close_all_connections()
         self.heartbeat.stop()
         self.gauges.stop()
+        if self.console is not None:
+            self.console.stop()
+        self.beside.stop()
+        if self._looking is not None:
+            self._looking.cancel()
+        if self.first_minute is not None:
+            self.first_minute.stop()
         if gateway.tracer is not None:
             await asyncio.to_thread(gateway.tracer.stop)
         self.lists.stop()
@@ -335,6 +412,17 @@ class Service:
         self.registry.close()
         self.demo.close()
 
+    async def hand_over(self, told_to_stop: asyncio.Event) -> None:
+        """Another program serves in our place: accept no more, and answer what is asked on open connections, each of which
+        ends with an answer that says so, or when it has been idle for its time. Returns when nobody is left, or when
+        we are told to stop: then ``stop`` goes on with its limits."""
+        self.server.retire()
+        self.heartbeat.leave()
+        if self.console is not None:
+            await self.console.end_pages()
+        while self.server.open and not told_to_stop.is_set():
+            await _event_or(told_to_stop, _LOOK)
+
     async def _be_lame_duck(self, at_once: asyncio.Event) -> None:
         """For its time, unless ``at_once`` comes: serve everybody, and let nobody stay."""
         seconds = self.settings.lame_duck_seconds
@@ -343,8 +431,7 @@ class Service:
         self.gateway.lame_duck = True
         self.server.part()
         self.heartbeat.leave()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(at_once.wait(), seconds)
+        await _event_or(at_once, seconds)
         self.gateway.lame_duck = False
 
     async def _idle(self, seconds: float, quiet: float = 0.0, at_once: asyncio.Event | None = None) -> bool:
@@ -363,6 +450,12 @@ class Service:
                 return False
             await asyncio.sleep(_LOOK)
         return False
+
+
+async def _event_or(event: asyncio.Event, seconds: float) -> None:
+    """Wait for it, so long at most."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
 
 
 def _states(shared: SharedState | None, row: int) -> States:

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from llm_proxy.console.sessions import Sessions
 from llm_proxy.live.access.shared_counters import SharedCounters
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import Opened
@@ -27,6 +28,8 @@ from llm_proxy.live.state.reading import Reading, Sources
 from llm_proxy.live.state.snapshot import Snapshot, judge
 from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service.scoreboard import Scoreboard
+from llm_proxy.service.shared_page import SharedPage
+from llm_proxy.service.worker_messages import Mailboxes
 from llm_proxy.telemetry.metrics.shared_values import SharedValues
 
 #: Generation, length of the state, SHA-256 of the state.
@@ -126,8 +129,13 @@ class SharedState:
     states: SharedSnapshot = field(default_factory=SharedSnapshot)
     #: What limits and budgets count.
     cells: SharedCounters = field(default_factory=SharedCounters)
+    #: By which they know what one of them has found on this machine.
+    beside: SharedPage = field(default_factory=SharedPage)
     #: Where the ledger of all workers is, if there is no directory for it.
     memory: Path | None = None
+    #: Who is signed in to the console, and by which the workers ask each other what it shows; None: there is none.
+    sessions: Sessions | None = None
+    mailboxes: Mailboxes | None = None
     #: By which other machines know this one.
     service: str = field(default_factory=lambda: secrets.token_hex(8))
 

@@ -4,7 +4,8 @@ Laws: a process that stands alone drains at the first SIGTERM or SIGINT, after
 its lame-duck time if it has one, and leaves at once at the second. A worker
 drains at SIGTERM however often it comes, since a service manager sends it to each process of the service beside our
 own forwarding; SIGINT from a terminal is the parent's business; SIGQUIT, from the parent, means at once. A worker does
-not outlive its parent.
+not outlive its parent. SIGUSR2 starts a new version beside this one (``upgrade``); when that serves, this one answers what is
+still asked on its connections, without a limit of its own, and ends; a SIGTERM then begins the usual drain.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from llm_proxy.service.manager_reports import AloneReports
 from llm_proxy.service.server import Service
 from llm_proxy.service.signal_wait import ALARM
 from llm_proxy.service.systemd import Manager
+from llm_proxy.service.takeover import Predecessor
+from llm_proxy.service.upgrade import LOOK, Start, Upgrade
 
 log = logging.getLogger(__name__)
 
@@ -45,45 +48,82 @@ class _StopRequests:
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     at_once: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Another program serves in our place; and: any of the three.
+    replaced: asyncio.Event = field(default_factory=asyncio.Event)
+    any: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def give(self, *orders: asyncio.Event) -> None:
+        """Each of ``orders``."""
+        for order in (*orders, self.any):
+            order.set()
 
 
-async def serve_alone(service: Service, listeners: Listeners, manager: Manager) -> None:
-    """Run until a stop signal has been obeyed."""
+async def serve_alone(
+    service: Service, listeners: Listeners, manager: Manager, start: Start, before: Predecessor | None = None
+) -> None:
+    """Run until a stop signal has been obeyed, or another program serves. ``start``: how this one was started; ``before``: in
+    whose place it comes."""
     loop = asyncio.get_running_loop()
     orders = _StopRequests()
     reports = AloneReports(manager, service)
+    upgrade = Upgrade(listeners, manager, start)
 
     def on_stop() -> None:
-        if orders.stop.is_set():
-            orders.at_once.set()
-        orders.stop.set()
+        upgrade.cancel()
+        orders.give(orders.stop, *([orders.at_once] if orders.stop.is_set() else []))
+
+    def on_upgrade() -> None:
+        if not orders.any.is_set():
+            looking = upgrade.running
+            upgrade.begin((service.registry.current.generation, service.registry.current.hash))
+            if not looking:
+                look()
+
+    def look() -> None:
+        if upgrade.look():
+            orders.give(orders.replaced)
+        elif upgrade.running:
+            loop.call_later(LOOK, look)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop)
     loop.add_signal_handler(signal.SIGHUP, reports.reread)
-    # It would replace workers; by default it ends a process.
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    loop.add_signal_handler(signal.SIGUSR2, on_upgrade)
     urls = listeners.urls(service.settings.ep_prefix)
+    if before is not None:  # which serves what it has found: so do we, from our first request on
+        await service.look_around(listeners)
     service.start(listeners)
     freeze_garbage_collector()
     current = service.registry.current
     log.info("listening", extra={**urls, "generation": current.version, "models": len(current.models)})
+    if before is not None:
+        await asyncio.to_thread(before.ready)
     reports.up()
-    await orders.stop.wait()
-    reports.stopping()
-    facts = {name: getattr(service.settings, name) for name in ("drain_seconds", "lame_duck_seconds")}
-    log.info("stopping", extra={"running": len(service.gateway.running), **facts})
-    await service.stop(orders.at_once)
+    await orders.any.wait()
+    replaced = orders.replaced.is_set()
+    if replaced:
+        reports.handed_over()
+        await service.hand_over(orders.stop)
+    if not replaced or orders.stop.is_set():
+        reports.stopping()
+        facts = {name: getattr(service.settings, name) for name in ("drain_seconds", "lame_duck_seconds")}
+        log.info("stopping", extra={"running": len(service.gateway.running), **facts})
+    await service.stop(orders.at_once, refuse=not replaced)
     reports.close()
     log.info("stopped")
 
 
 async def serve_as_worker(
-    service: Service, listeners: Listeners, parent: int, is_stopping: Callable[[], bool]
+    service: Service,
+    listeners: Listeners,
+    parent: int,
+    is_stopping: Callable[[], bool],
+    is_replaced: Callable[[], bool],
 ) -> None:
     """Run until told to stop, or until the pipe ``parent`` says that there is no parent any more.
 
-    ``is_stopping`` says whether the whole service stops: otherwise other workers go on, and nobody is refused here.
+    ``is_stopping`` says whether the whole service stops, ``is_replaced`` whether another program serves in its place: otherwise
+    other workers go on. Only a service that stops refuses what is asked.
     """
     loop = asyncio.get_running_loop()
     orders = _StopRequests()
@@ -91,14 +131,16 @@ async def serve_as_worker(
     lame_duck = service.settings.lame_duck_seconds > 0
 
     def on_stop() -> None:
-        if not (lame_duck and service.server.accepting):
+        if is_replaced():
+            orders.give(orders.replaced)
+            return
+        if not orders.replaced.is_set() and not (lame_duck and service.server.accepting):
             service.gateway.draining |= is_stopping()
-        orders.stop.set()
+        orders.give(orders.stop)
 
     def on_at_once() -> None:
         service.gateway.draining = True
-        orders.at_once.set()
-        orders.stop.set()
+        orders.give(orders.at_once, orders.stop)
 
     def on_reread() -> None:
         order = service.heartbeat.order
@@ -122,7 +164,11 @@ async def serve_as_worker(
     service.heartbeat.obeyed(service.heartbeat.order)
     service.start(listeners)
     freeze_garbage_collector()
-    await orders.stop.wait()
+    await orders.any.wait()
+    if orders.replaced.is_set():
+        await service.hand_over(orders.stop)
+        await service.stop(orders.at_once, refuse=service.gateway.draining)
+        return
     if lame_duck and not is_stopping():
         # A service manager tells each process; the parent's word, which says whether all stop, may come a moment later.
         await asyncio.sleep(_PARENTS_WORD)

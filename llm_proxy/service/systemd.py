@@ -101,7 +101,7 @@ class Manager:
             raise StartError(str(error)) from error
         for name in VARIABLES:
             env.pop(name, None)
-        passed = tuple(Passed(name, _adopt(FIRST + n, name)) for n, name in enumerate(given.names))
+        passed = tuple(Passed(name, adopt(FIRST + n, name)) for n, name in enumerate(given.names))
         return cls(given.notify, given.watchdog, passed)
 
     def tell(self, *lines: str) -> None:
@@ -114,9 +114,9 @@ class Manager:
             out.sendto(text.encode("utf-8", "replace"), self.notify)
 
 
-def _adopt(number: int, name: str) -> socket.socket:
+def adopt(number: int, name: str, variable: str = "LISTEN_FDS") -> socket.socket:
     """A passed descriptor as a socket that listens. Raises ``StartError``."""
-    what = f"LISTEN_FDS: descriptor {number} ({name[:100]!r})"
+    what = f"{variable}: descriptor {number} ({name[:100]!r})"
     try:
         if not stat.S_ISSOCK(os.fstat(number).st_mode):
             raise StartError(f"{what} is no socket")

@@ -2,7 +2,8 @@
 
 Laws: the parent has one thread and no event loop, now and always, so that a worker can be forked again at any time.
 Its signals are held back and taken one by one, so that none is lost and none arrives in the middle of a fork. Workers
-that die at once are restarted ever more slowly; one that hangs is killed and replaced (``liveness``). Workers are replaced one at a time, and only while all others serve.
+that die at once are restarted ever more slowly; one that hangs is killed and replaced (``liveness``). When a new version of
+the program serves in our place (``upgrade``), workers end when nobody is left who asks them, and nobody follows them.
 What a worker does is not known here.
 """
 
@@ -22,6 +23,7 @@ from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.signal_wait import ALARM, next_signal
 from llm_proxy.service.signals import SIGNALS
 from llm_proxy.service.systemd import Manager
+from llm_proxy.service.upgrade import Upgrade
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,8 @@ class Supervisor:
 
     ``on_up`` is called once, when all workers serve. ``drain``: how long workers may take to end, in seconds, after
     ``lame_duck`` seconds in which they go on.
-    ``on_stop`` is called when the service begins to stop. ``reports`` are for whoever manages the service.
+    ``on_stop`` is called when the service begins to stop, or another has taken its place. ``reports`` are for whoever
+    manages the service. ``upgrade`` starts a new version.
     """
 
     def __init__(
@@ -69,7 +72,9 @@ class Supervisor:
         on_stop: Callable[[], None],
         lame_duck: float = 0.0,
         reports: ParentReports | None = None,
+        upgrade: Upgrade | None = None,
     ) -> None:
+        self._upgrade = upgrade
         self._reports = reports or ParentReports(Manager(), board)
         self._board = board
         self._serve = serve
@@ -81,20 +86,21 @@ class Supervisor:
         self._places = [_Place(row) for row in range(board.rows)]
         self._up = False
         self._stops = 0
+        #: Whether another program serves in our place.
+        self._replaced = False
         self._kill_at = float("inf")
-        #: The workers that are still to be replaced, and the one that is told to go.
-        self._old: list[int] = []
-        self._going = 0
 
     def run(self) -> int:
         """Until told to stop. Returns the exit status: 0, or 1 if a worker had to be killed."""
         signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, ALARM))
         killed = False
-        while not (self._stops and not any(place.pid for place in self._places)):
+        while not (self._ending and not any(place.pid for place in self._places)):
             settled = False
-            if not self._stops:
+            if not self._ending:
                 self._fork_due()
                 settled = self._look()
+                self._look_at_successor()
+            if not self._stops:
                 self._kill_hung()
             self._reports.turn((place.row, place.begun) for place in self._places if place.pid)
             got = next_signal(SIGNALS, min(self._poll_interval(settled), self._reports.pause))
@@ -110,11 +116,17 @@ class Supervisor:
         log.info("stopped")
         return int(killed)
 
+    @property
+    def _ending(self) -> bool:
+        """Whether nobody follows a worker that ends."""
+        return self._replaced or self._stops > 0
+
     def _poll_interval(self, settled: bool) -> float:
         """How long there is nothing to do unless a signal comes, in seconds; ``settled``: all workers serve."""
         now = time.monotonic()
-        if self._stops:
+        if self._ending:
             return min(max(0.0, self._kill_at - now), 1.0)
+        settled &= not (self._upgrade and self._upgrade.running)
         dues = [place.restart_at - now for place in self._places if not place.pid]
         return max(0.0, min([*dues, _WATCH if settled else _LOOK]))
 
@@ -130,12 +142,17 @@ class Supervisor:
             self._up = True
             self._on_up()
             self._reports.up()
-        self._old = [pid for pid in self._old if any(pid == place.pid for place in self._places)]
-        if self._old and self._going not in [place.pid for place in self._places]:
-            self._going = self._old.pop(0)
-            log.info("worker is replaced", extra={"pid": self._going})
-            os.kill(self._going, signal.SIGTERM)
         return True
+
+    def _look_at_successor(self) -> None:
+        """If it serves, end when nobody asks us any more."""
+        if self._upgrade is None or not self._upgrade.look():
+            return
+        self._replaced = True
+        self._reports.handed_over()
+        self._board.replace()
+        self._on_stop()
+        self._send(signal.SIGTERM)
 
     def _kill_hung(self) -> None:
         """End workers whose event loops do not turn any more; ``_reap`` finds them dead, and others follow."""
@@ -161,11 +178,18 @@ class Supervisor:
                 self._reports.reread()
                 self._send(signal.SIGHUP)
             case signal.SIGUSR2:
-                self._old += [place.pid for place in self._places if place.pid]
+                if self._upgrade is not None and not self._ending:
+                    self._upgrade.begin(self._newest())
+
+    def _newest(self) -> tuple[int, str]:
+        """Number and hash of the configuration that runs, by the workers' word."""
+        return max(((facts.generation, facts.hash) for facts in self._board.read()), default=(0, ""))
 
     def _stop(self) -> None:
         """The first time: drain. The second: at once. Then: kill."""
         self._stops += 1
+        if self._upgrade is not None:
+            self._upgrade.cancel()
         now = time.monotonic()
         self._reports.stopping()
         if self._stops == 1:
@@ -224,15 +248,18 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            code = os.waitstatus_to_exitcode(status)
+            if self._upgrade is not None:
+                self._upgrade.ended(pid, code)
             for place in self._places:
                 if place.pid == pid:
-                    self._worker_ended(place, os.waitstatus_to_exitcode(status))
+                    self._worker_ended(place, code)
 
     def _worker_ended(self, place: _Place, code: int) -> None:
         self._board.clear(place.row)
         self.on_end(place.row)
         pid, place.pid, place.restart_at = place.pid, 0, 0.0
-        if self._stops:
+        if self._ending:
             return
         if code == 0:  # it was told to end, and drained
             place.deaths = 0

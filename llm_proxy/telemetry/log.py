@@ -1,6 +1,7 @@
 """Logging that can never hurt: structured, through a bounded queue, without secrets.
 
-Laws: a log call on the event loop only puts a record into a queue; one thread formats and writes. Constant messages,
+Laws: a log call on the event loop only puts a record into a queue; one thread formats and writes. The access line is
+written down at once, because a record of it takes longer to make, and longer still to be read cold. Constant messages,
 data in fields: ``log.info("request", extra={"status": 200})``. No prompt, token or credential is ever put into a field;
 third-party loggers that would do so are filtered here.
 """
@@ -10,12 +11,12 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
 from llm_proxy.telemetry.access_record import AccessRecord
-from llm_proxy.telemetry.log_lines import formatter
+from llm_proxy.telemetry.log_lines import JsonLines, formatter
 from llm_proxy.telemetry.log_writer import (
     FileSink,
     NonBlockingSink,
@@ -31,9 +32,11 @@ __all__ = [
     "AccessRecord",
     "NoiseFilter",
     "QueueHandler",
+    "access",
     "counters",
     "report",
     "request_id",
+    "say",
     "setup",
     "setup_direct",
     "stop",
@@ -98,6 +101,10 @@ class NoiseFilter(logging.Filter):
 
 
 _writer: Writer | None = None
+#: Writes the fields of an access line down at once; None where its record goes the usual way.
+_line: Callable[[dict[str, Any]], str | None] | None = None
+
+_access = logging.getLogger("llm_proxy.access")
 
 _LEVELS = {
     "DEBUG": logging.DEBUG,
@@ -117,10 +124,11 @@ def setup(level: str, kind: str, filename: str = "", *, turn: int | None = None)
     writer = Writer(form, _outlets(StreamSink(sys.stderr, turn), filename))
     _route(level, QueueHandler(writer.put))
     writer.start()
-    global _writer
+    global _writer, _line
     if _writer is None:
         atexit.register(stop)
     _writer = writer
+    _line = form.access_line if isinstance(form, JsonLines) else None
 
 
 def setup_direct(level: str, kind: str, filename: str = "") -> None:
@@ -139,6 +147,20 @@ def _outlets(stderr: Sink, filename: str) -> list[Outlet]:
 def _dated(filename: str) -> bool:
     """Whether lines may be read on another day, or elsewhere: everywhere but on a terminal alone."""
     return bool(filename) or not sys.stderr.isatty()
+
+
+def say(lines: Iterable[str]) -> None:
+    """Show ``lines`` to people as they are, among those of the log in its form for people."""
+    for line in lines:
+        logging.getLogger(__name__).info("%s", line, extra={"plain": True})
+
+
+def access(fields: dict[str, Any]) -> None:
+    """The access line of a request; whoever calls has asked whether it is wanted. ``fields``: see ``AccessRecord``."""
+    if _line is not None and _writer is not None and (line := _line(fields)) is not None:
+        _writer.put(line)
+    else:
+        _access.handle(AccessRecord(fields))
 
 
 def report() -> dict[str, Any]:
@@ -164,6 +186,6 @@ def _route(level: str, queue_handler: QueueHandler) -> None:
 def stop() -> bool:
     """Write what is queued, but not for ever. False if that is not possible: then the interpreter's own end, which
     writes to standard error once more, would hang as well."""
-    global _writer
-    writer, _writer = _writer, None
+    global _writer, _line
+    writer, _writer, _line = _writer, None, None
     return writer is None or writer.stop()

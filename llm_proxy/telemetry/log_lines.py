@@ -17,8 +17,6 @@ from typing import Any
 from pydantic_core import to_json
 from pythonjsonlogger.json import JsonFormatter
 
-from llm_proxy.telemetry.access_record import AccessRecord
-
 #: Longest text of one field, in characters. A hostile path or model name must not fill the disk.
 MAX_FIELD = 2_000
 #: Most items of a list or an object in a field, and how deep they may lie in each other.
@@ -75,8 +73,8 @@ class JsonLines(JsonFormatter):
 
     #: For the few lines that are not ASCII; ``json.dumps`` would make an encoder for each.
     _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
-    _second = -1
-    _stamp = ""
+    #: A second and how it is written: one value, since the loop's thread asks for it as well as the writer's.
+    _stamp: tuple[int, str] = (-1, "")
 
     def __init__(self, processes: bool) -> None:
         super().__init__("%(asctime)s")
@@ -84,11 +82,30 @@ class JsonLines(JsonFormatter):
         self._process = os.getpid() if processes else None
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 (the base class's name)
-        second, rest = divmod(record.created, 1)
-        if second != self._second:
-            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._second = int(second)
-        return f"{self._stamp}.{int(rest * 1000):03d}Z"
+        return self._written(record.created)
+
+    def _written(self, created: float) -> str:
+        """A time, in seconds, as it is written."""
+        second = int(created)
+        known, stamp = self._stamp
+        if second != known:
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._stamp = second, stamp
+        return f"{stamp}.{int((created - second) * 1000):03d}Z"
+
+    def access_line(self, fields: dict[str, Any]) -> str | None:
+        """The line of one request, in a tenth of the time that its record takes; None if it has to be looked at field by
+        field. It says what an ``AccessRecord`` would."""
+        line: dict[str, Any] = {
+            "time": self._written(time.time()),
+            "level": "INFO",
+            "logger": "llm_proxy.access",
+            "message": "request",
+        }
+        if self._process is not None:
+            line["process"] = self._process
+        line |= fields
+        return _plain(line)
 
     def format(self, record: logging.LogRecord) -> str:
         # Not the base class's way, which copies the fields four times.
@@ -100,8 +117,6 @@ class JsonLines(JsonFormatter):
         }
         if self._process is not None:
             line["process"] = self._process
-        if type(record) is AccessRecord and (plain := _plain({**line, **record.fields})) is not None:
-            return plain
         if record.exc_info:
             line["exc_info"] = clean(self.formatException(record.exc_info))
         if record.stack_info:
@@ -131,6 +146,8 @@ class TextLines(logging.Formatter):
         self._stamp = "%Y-%m-%dT%H:%M:%S%z" if dated else "%H:%M:%S"
 
     def format(self, record: logging.LogRecord) -> str:
+        if "plain" in record.__dict__:
+            return _printable(clean(record.getMessage()))
         stamp = time.strftime(self._stamp, time.localtime(record.created))
         fields = {k: v for k, v in record.__dict__.items() if k not in _STANDARD and v not in (None, "")}
         message = clean(record.getMessage())

@@ -1,4 +1,4 @@
-"""The thread that formats and writes log records.
+"""The thread that formats and writes log records. (The access line comes formatted: it is made while all that is in it is at hand.)
 
 Laws: ``put`` never blocks and never raises; what does not fit is counted. The thread takes what has gathered for a
 moment and writes it at once: to be woken for each record would cost a request more than its record does
@@ -157,12 +157,14 @@ class Outlet:
             self._sink.close()
 
 
-def write(records: Sequence[logging.LogRecord], form: logging.Formatter, outlets: Sequence[Outlet]) -> None:
-    """Write ``records`` to each of ``outlets``; whatever fails is counted."""
+def write(
+    records: Sequence[logging.LogRecord | str], form: logging.Formatter, outlets: Sequence[Outlet]
+) -> None:
+    """Write ``records``, or what is a line already, to each of ``outlets``; whatever fails is counted."""
     lines = []
     for record in records:
         try:
-            lines.append(form.format(record) + "\n")
+            lines.append((record if type(record) is str else form.format(record)) + "\n")  # type: ignore[arg-type]
         except Exception:  # noqa: BLE001 (a field whose str() fails must not take the others with it)
             counters.failed += 1
     text = "".join(lines)
@@ -177,13 +179,13 @@ class Writer:
         self._form = form
         self._outlets = outlets
         self._size = size
-        self._records: deque[logging.LogRecord] = deque()
+        self._records: deque[logging.LogRecord | str] = deque()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
 
-    def put(self, record: logging.LogRecord) -> None:
-        """Take ``record``, or count it."""
+    def put(self, record: logging.LogRecord | str) -> None:
+        """Take ``record``, or a line without its end; or count it."""
         if len(self._records) >= self._size:
             counters.dropped += 1
             return

@@ -237,7 +237,8 @@ class Connection(asyncio.Protocol):
         reusable = reader.reusable and self.alive and not (self.sending or self._aside or self._lost)
         if reusable:
             self._reader = self._sender = self._sink = None
-            self._drop_early_response()
+            if self._early_response is not None:
+                self._drop_early_response()
         else:
             self._close()
         delegate.on_end(reusable)

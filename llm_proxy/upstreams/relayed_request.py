@@ -107,6 +107,7 @@ class RelayPlanner:
         self._proxies = proxies
         self._defaults = defaults
         self._kept = lru_cache(maxsize=256)(self._without_body)
+        self._kept_with_body = lru_cache(maxsize=256)(self._with_body)
 
     def __call__(
         self,
@@ -118,16 +119,26 @@ class RelayPlanner:
         tls: TlsSettings,
         further: bytes = b"",
     ) -> Plan:
-        made = (self._without_body if once else self._kept)(method, url, headers, body is not None, tls)
         if not body:
+            made = (self._without_body if once else self._kept)(method, url, headers, body is not None, tls)
             return replace(made, head=made.head[:-2] + further + b"\r\n") if further else made
-        before, _, after = made.head.partition(_LENGTH)
-        head = b"%b\r\nContent-Length: %d\r\n%b%b" % (before, len(body), further, after)
-        return Plan(url, method, made.target, made.route, head, body, None, None, wait_for_continue=False)
+        kept = (self._with_body if once else self._kept_with_body)(method, url, headers, tls)
+        made, form = kept
+        head = form % (len(body), further)
+        return Plan(url, method, made.target, made.route, head, body, None, None, False)
+
+    def _with_body(
+        self, method: str, url: str, headers: tuple[tuple[str, str], ...], tls: TlsSettings
+    ) -> tuple[Plan, bytes]:
+        """The plan of a call with a body, and its head but for the length and the lines that are of one call alone."""
+        made = self._without_body(method, url, headers, True, tls)
+        before, _, after = made.head.replace(b"%", b"%%").partition(_LENGTH)
+        return made, b"%b\r\nContent-Length: %%d\r\n%%b%b" % (before, after)
 
     def forget(self) -> None:
         """See ``Planner``."""
         self._kept.cache_clear()
+        self._kept_with_body.cache_clear()
 
     def _without_body(
         self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bool, tls: TlsSettings

@@ -8,14 +8,16 @@ exact; what llhttp leaves to its user is decided here: which framing applies, an
 from __future__ import annotations
 
 from enum import IntEnum
-from operator import methodcaller
+from operator import itemgetter, methodcaller
 
 from llm_proxy.net.faults import ProtocolError
 
 #: Limits on one head. 64 KiB is what Tornado's own parser and nginx's largest common setting accept.
 MAX_HEAD = 64 * 1024
 MAX_HEADERS = 200
-_AT_COLON = methodcaller("partition", ":")
+#: What is done with each field, without a step of the interpreter for it.
+_AT_COLON, _STRIPPED = methodcaller("partition", ":"), methodcaller("strip", " \t")
+_NAME, _VALUE = itemgetter(0), itemgetter(2)
 
 
 class Framing(IntEnum):  # whose members are hashed without a call
@@ -45,22 +47,23 @@ class ResponseHead:
 
     def __init__(self, raw: bytes, code: int, method: str) -> None:
         """``raw`` includes the final empty line. Raises ``ProtocolError``."""
-        lines = raw.decode("latin-1").lstrip("\r\n").split("\r\n")
-        del lines[-2:]
-        self.start = lines.pop(0)
-        if not self.start.startswith("HTTP/1."):
+        start, *lines = raw.decode("latin-1").strip("\r\n").split("\r\n")
+        if not start.startswith("HTTP/1."):
             raise ProtocolError("the answer is not HTTP/1", "head", "protocol")
+        self.start = start
         self.code = code
-        self.reason = self.start[13:]
+        self.reason = start[13:]
         self.lines = lines
         self.length = -1
         self.content_encoding = ""
-        self.keep_alive = not self.start.startswith("HTTP/1.0")
-        pairs = [(name, value.strip(" \t")) for name, _, value in map(_AT_COLON, lines)]
+        self.keep_alive = start[7] != "0"
+        parts = list(map(_AT_COLON, lines))
         #: The newest value of each field, by its name in small letters.
-        self.by_name = by_name = {name.lower(): value for name, value in pairs}
-        self._pairs: list[tuple[str, str]] | None = pairs
-        if len(by_name) == len(pairs) and self._is_usual(by_name):
+        self.by_name = by_name = dict(
+            zip(map(str.lower, map(_NAME, parts)), map(_STRIPPED, map(_VALUE, parts)), strict=True)
+        )
+        self._pairs: tuple[tuple[str, str], ...] | None = None
+        if len(by_name) == len(parts) and self._is_usual(by_name):
             chunked = False
         else:
             chunked = self._read_fields()
@@ -74,10 +77,10 @@ class ResponseHead:
             self.framing = Framing.UNTIL_CLOSE
             self.keep_alive = False
 
-    def pairs(self) -> list[tuple[str, str]]:
+    def pairs(self) -> tuple[tuple[str, str], ...]:
         """All fields in order, names as they came, values stripped."""
         if self._pairs is None:
-            self._pairs = [(name, value.strip(" \t")) for name, _, value in map(_AT_COLON, self.lines)]
+            self._pairs = tuple((name, value.strip(" \t")) for name, _, value in map(_AT_COLON, self.lines))
         return self._pairs
 
     def location(self) -> str | None:

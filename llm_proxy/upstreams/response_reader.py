@@ -161,8 +161,17 @@ class ResponseReader:
     # -- the head
 
     def _feed_head(self, data: bytes) -> bytes:
-        self.begun = True
         try:
+            if not self.begun and data.startswith(b"HTTP/1.1 "):  # nearly always a whole head comes at once
+                self.begun = True
+                size = data.find(b"\r\n\r\n") + 4
+                if 4 < size <= MAX_HEAD and data.count(b"\n", 0, size) <= MAX_HEADERS + 2:
+                    raw, data = data[:size], data[size:]
+                    self._parse_head(raw, whole=True)
+                    if (code := self._parser.get_status_code()) >= 200:
+                        return self._begin_body(raw, code, data)
+                    self._informed(code)
+            self.begun = True
             while data:
                 old = len(self._raw)
                 raw = self._raw + data if old else data

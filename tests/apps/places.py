@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llm_proxy.faces.programs.table import PROGRAMS
+from llm_proxy.faces.programs.values import File, Gateway, Variables
 from tests.apps.install import cache, program
 from tests.apps.pins import PINS
 
 KEY = "sk-dummy-0123456789abcdef"
 #: A reserved port (tcpmux) that nobody listens at: who wants to leave the machine is refused at once.
 _NOWHERE = "http://127.0.0.1:1"
+_ROOT = Path(__file__).resolve().parents[2]
 MCP = Path(__file__).resolve().parent / "pictures_mcp.py"
 
 
@@ -56,12 +60,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A command, its variables, and the files of its HOME (values that are no text are written as JSON)."""
+    """A command, its variables, and the files of its HOME (values that are no text are written as JSON). ``client``: what ``llm-proxy
+    client`` calls the program; what it tells is then merged into those files, or set in its environment."""
 
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Any] = field(default_factory=dict)
     stdin: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ def prepare(place: Place, start: Start) -> dict[str, str]:
         name: _NOWHERE for base in ("http_proxy", "https_proxy", "all_proxy") for name in (base, base.upper())
     }
     local = "127.0.0.1,localhost,::1"
-    return {
+    env = {
         "PATH": os.environ["PATH"],
         "HOME": str(place.home),
         "TMPDIR": str(place.home),
@@ -128,4 +134,20 @@ def prepare(place: Place, start: Start) -> dict[str, str]:
         "no_proxy": local,
         "NO_PROXY": local,
         **start.env,
+    }
+    return {**env, **_told(place, start, env)} if start.client else env
+
+
+def _told(place: Place, start: Start, env: Mapping[str, str]) -> dict[str, str]:
+    """Let our own command write the program's settings; the variables that it can only print."""
+    settings = PROGRAMS[start.client].settings(Gateway(place.url, place.model, KEY))
+    if any(isinstance(setting, File) for setting in settings):
+        given = ("--url", place.url, "--model", place.model, "--key", KEY, "--write")
+        command = (sys.executable, "-m", "llm_proxy", "client", start.client, *given)
+        subprocess.run(command, check=True, env={**env, "PYTHONPATH": str(_ROOT)}, stdout=subprocess.DEVNULL)
+    return {
+        name: value
+        for setting in settings
+        if isinstance(setting, Variables)
+        for name, value in setting.values.items()
     }

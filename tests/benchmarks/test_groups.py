@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import endurance, loads, reload, routing, table, telemetry
+from benchmarks import console, endurance, loads, reload, routing, table, telemetry
 from benchmarks.__main__ import GROUPS
 from benchmarks.building import Missing
 from benchmarks.loads import Bench
@@ -62,6 +62,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(routing, "_upstreams", lambda place: nullcontext(([1, 2, 3], 4)))
     monkeypatch.setattr(routing, "_target", lambda place, name, program, ports: nullcontext(by_name[name]))
     monkeypatch.setattr(telemetry, "_both", lambda bench: (1.0, 1.05))
+    monkeypatch.setattr(
+        console,
+        "_both",
+        lambda bench: tuple(Outcome(1, 0, 2.0, cpu, {}, {"p99": cpu}) for cpu in (1.0, 1.02)),
+    )
     monkeypatch.setattr(telemetry, "_TURNS", 10)
     monkeypatch.setattr(reload, "measure", lambda size, runs: ([0.1, 0.3], [0.0, 0.02]))
     return order
@@ -101,6 +106,7 @@ def test_figures_of_the_loads(asked: list[str], tmp_path: Path) -> None:
     assert (0.25, 1.0) == (get("start", ROUTER), get("start.memory"))
     assert (0.0, None) == (get("flat.less"), get("flat.less", DIRECT))
     assert (200.0, 20.0) == (get("reload.200"), get("reload.5000.held"))
+    assert (1.0, 20.0) == (get("console.pages"), get("console.late"))
     assert (0.0, 15.0, 1250.0) == tuple(get(f"routing.gone.{what}") for what in ("failed", "p99", "cpu"))
 
 

@@ -65,7 +65,6 @@ def chat(model: str = "m") -> dict[str, Any]:
 async def test_every_endpoint_but_probes_asks_for_a_key(tmp_path: Path) -> None:
     """Those that exist and those that do not, in each face's own form; nothing reaches an upstream."""
     closed = [
-        ("GET", "/", "error"),
         ("GET", "/api/status", "error"),
         ("GET", "/api/status/models", "error"),
         ("GET", "/api/tags", "error"),
@@ -84,6 +83,9 @@ async def test_every_endpoint_but_probes_asks_for_a_key(tmp_path: Path) -> None:
         ("POST", "/api/passthrough", "error"),
         ("GET", "/api/passthrough/peer/x", "error"),
         ("GET", "/nothing/here", "error"),
+        ("GET", "/console/events", "error"),
+        ("GET", "/console/api/config", "error"),
+        ("POST", "/api/requests/x/stop", "error"),
         ("OPTIONS", "/v1/models", "error"),
     ]
     async with serving(tmp_path) as (gateway, peer):
@@ -104,7 +106,15 @@ async def test_every_endpoint_but_probes_asks_for_a_key(tmp_path: Path) -> None:
                 else:
                     assert error["code"] == "invalid_api_key"
         health = ("/health", "/healthz", "/readyz", "/livez")
-        for path in ("/api/ping", *health, "/docs", "/openapi.json", "/api/docs"):
+        for path in (
+            "/api/ping",
+            *health,
+            "/",
+            "/console/session",
+            "/docs",
+            "/openapi.json",
+            "/api/docs",
+        ):
             assert (await request(gateway.origin, "GET", path)).status == 200
         assert not peer.requests
 

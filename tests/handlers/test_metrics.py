@@ -329,3 +329,16 @@ async def test_names_that_clients_choose_are_no_labels(tmp_path: Path) -> None:
         "requests_total api unknown  404": 1,
     }
     assert found["upstream_state peer gpt-* ok"] == 1
+
+
+async def test_embeddings_are_measured_as_chats_are(tmp_path: Path) -> None:
+    """Tokens as far as the upstream counts them, and the gateway's own time."""
+    vectors = {"data": [{"index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": 7, "total_tokens": 7}}
+    async with Peer(answer_json(vectors)) as peer, gateway(tmp_path, peer.url) as proxy:
+        got = await proxy.request("POST", "/v1/embeddings", {"model": "m", "input": "x"})
+        assert got.status == 200
+        found = told(await request(proxy.origin, "GET", "/metrics"))
+
+    assert found["tokens_total m peer input"] == 7
+    assert "tokens_total m peer output" not in found
+    assert found["overhead_seconds_count openai"] == 1

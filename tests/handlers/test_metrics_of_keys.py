@@ -40,3 +40,36 @@ async def test_money_and_refusals_are_told_to_administrators(tmp_path: Path) -> 
     assert [answer.status for answer in others] == [403, 401]
     assert (lines[0]["key"], lines[0]["team"]) == ("alice", "lab")
     assert not any(key in page.body.decode() for key in KEYS.values())
+
+
+async def test_a_key_in_a_name_is_no_fact(tmp_path: Path) -> None:
+    """Where the line lists names that a client chose, a key among them is not repeated."""
+    key = KEYS["alice"].lower()
+    async with serving(tmp_path, {"passthrough": True}) as (gateway, _, _turn):
+        with access_lines() as lines:
+            got = await request(
+                gateway.origin,
+                "GET",
+                "/api/passthrough/peer/x",
+                headers={**bearer("alice"), key: "1", "x_y": "1"},
+            )
+
+    assert got.status == 200, got.body
+    assert lines[0]["dropped_headers"] == ["lpk_***", "x_y"]
+
+
+async def test_a_budget_of_each_key_is_told_by_its_fullest(tmp_path: Path) -> None:
+    """Of a budget that every key has for itself, the one that is used most, so that a rule can warn of it."""
+    document: dict[str, Any] = {
+        "budgets": {"pot": {"usd": 50, "per": "month", "scope": "each"}},
+        "prices": PRICES,
+    }
+    async with serving(tmp_path, {"budgets": ["pot"]}, **document) as (gateway, _, _turn):
+        with access_lines() as lines:
+            for name in ("alice", "bob", "alice"):
+                assert (await ask(gateway, name)).status == 200
+        page = await request(gateway.origin, "GET", "/metrics", headers=bearer("root"))
+    spent = sum(line["micro_usd"] for line in lines if line["key"] == "alice") / 1e6
+
+    assert spent > 0
+    assert told(page)["budget_used_ratio pot"] == spent / 50

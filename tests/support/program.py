@@ -25,7 +25,7 @@ class Program:
     """``async with Program(tmp_path, config, workers=2) as program``: started, and listening on a free port.
 
     Settings are given as environment variables. With ``expect="end"`` it is not waited for: the process is expected
-    to end by itself.
+    to end by itself. ``tree``: the checkout that is run.
     """
 
     def __init__(
@@ -35,9 +35,10 @@ class Program:
         *,
         module: tuple[str, ...] = ("llm_proxy.rest_api",),
         expect: str = "listening",
+        tree: Path = ROOT,
         **settings: Any,
     ) -> None:
-        self.folder, self.expect, self.module = folder, expect, module
+        self.folder, self.expect, self.module, self.tree = folder, expect, module, tree
         self.config_file, self.prompts_dir = folder / "models-config.json", folder / "prompts"
         self.stderr = folder / "stderr"
         (self.prompts_dir / "en").mkdir(parents=True, exist_ok=True)
@@ -60,7 +61,7 @@ class Program:
         with self.stderr.open("wb") as stderr:
             self.process = subprocess.Popen(  # noqa: ASYNC220 (it returns at once)
                 [sys.executable, "-m", *self.module],
-                cwd=ROOT,
+                cwd=self.tree,
                 env=kept | given,
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,

@@ -11,16 +11,18 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from math import ceil
+from typing import NamedTuple
 
 from llm_proxy.errors import NotAllowed
-from llm_proxy.live.access.cost import NONE, Habits, Tokens, cost, expected_cost
+from llm_proxy.live.access.cost import NONE, Habits, Tokens, cost
 from llm_proxy.live.access.ledger import Ledger
-from llm_proxy.live.access.meter import Meter, Need, Now, Reservation
-from llm_proxy.live.access.plan import Plan, Plans, price_of
+from llm_proxy.live.access.meter import Meter
+from llm_proxy.live.access.plan import BudgetAccount, Plan, Plans, price_of
+from llm_proxy.live.access.reservation import Need, Now, Reservation
 from llm_proxy.live.access.shared import Shared
 from llm_proxy.live.access.values import Access, Grant, Price
 from llm_proxy.wire.calls import Deployment
@@ -30,6 +32,24 @@ log = logging.getLogger("llm_proxy.audit")
 
 def _now() -> Now:
     return Now(time.monotonic_ns(), time.time())
+
+
+class Told(NamedTuple):
+    """What a request says of itself beside what it used, for its row in the ledger (``ledger_tables.COLUMNS``)."""
+
+    id: str
+    model: str
+    provider: str | None = None
+    upstream_model: str | None = None
+    face: str = "api"
+    stream: int = 0
+    status: int = 200
+    code: str | None = None
+    ended_by: str | None = None
+    first_token_ms: float | None = None
+    total_ms: float | None = None
+    generation: str | None = None
+    trace_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -54,7 +74,9 @@ class Charge:
     @property
     def tokens(self) -> Tokens:
         """All that is to be paid."""
-        return self.told.plus(self.guessed)
+        if self.guessed is NONE:
+            return self.told
+        return self.guessed if self.told is NONE else self.told.plus(self.guessed)
 
 
 @dataclass(slots=True)
@@ -67,6 +89,8 @@ class Accounting:
     #: What other machines count too, if any do.
     shared: Shared | None = None
     now: Callable[[], Now] = _now
+    #: Of budgets that each key has for itself: the one of which most is used, as far as this process has seen.
+    fullest: dict[str, BudgetAccount] = field(default_factory=dict)
     _plans: Plans | None = None
     _of: Access | None = None
 
@@ -85,23 +109,33 @@ class Accounting:
         if blind:
             return Need()
         wrote = self.habits.usual(plan.grant.name, plan.model, most)
-        return Need(read, wrote, expected_cost(plan.price, Tokens(read, wrote)) if plan.purses else 0)
+        price = plan.price
+        if price is None or not plan.purses:
+            return Need(read, wrote)
+        return Need(read, wrote, ceil(read * price.input + wrote * price.output))
 
     async def begin(self, plan: Plan, need: Need) -> Charge:
         """Let a request in. Raises ``GatewayError``."""
-        shared, now = self.shared, self.now()
-        covered = False
+        shared = self.shared
         if shared is None:
-            taken = self.meter.reserve(plan, need, now)
-        else:
-            covered = await shared.cover(plan, need, now.wall)
-            part = shared.gateways
-            try:
-                taken = self.meter.reserve(plan, need, self.now(), part, covered=covered)
-            except BaseException:
-                if covered:
-                    shared.undo(plan, need, now.wall)
-                raise
+            return self.begin_here(plan, need)
+        now = self.now()
+        covered = await shared.cover(plan, need, now.wall)
+        part = shared.gateways
+        try:
+            taken = self.meter.reserve(plan, need, self.now(), part, covered=covered)
+        except BaseException:
+            if covered:
+                shared.undo(plan, need, now.wall)
+            raise
+        return self._begun(plan, need, taken, covered=covered)
+
+    def begin_here(self, plan: Plan, need: Need) -> Charge:
+        """The same where no other machine has to be asked."""
+        taken = self.meter.reserve(plan, need, self.now())
+        return Charge(plan, taken, need) if not taken.news else self._begun(plan, need, taken)
+
+    def _begun(self, plan: Plan, need: Need, taken: Reservation, *, covered: bool = False) -> Charge:
         for name, percent in taken.news:
             facts = {"budget": name, "percent": percent, "key": plan.grant.name}
             log.warning("a budget is running out", extra=facts)
@@ -115,13 +149,14 @@ class Accounting:
         wrote: int,
         *,
         sent: bool,
-        rival: bool = False,
+        lost: bool = False,
     ) -> None:
-        """One attempt is over. ``told``: by the vendor; else ``wrote`` tokens have come, and the request was ``sent``. ``rival``:
-        it was made beside the one that serves, and only costs."""
+        """One attempt is over. ``told``: by the vendor; else ``wrote`` tokens have come, and the request was ``sent``. ``lost``: it
+        was made beside another one, and in vain."""
         charge.attempts += 1
-        price = price_of(charge.plan.prices, deployment)
-        if not rival or charge.deployment is None:
+        plan = charge.plan
+        price = plan.price if deployment is plan.deployment else price_of(plan.prices, deployment)
+        if not lost or charge.deployment is None:
             charge.deployment, charge.price = deployment, price
         if told is not None:
             charge.told = charge.told.plus(told) if charge.told is not NONE else told
@@ -132,39 +167,63 @@ class Accounting:
             charge.micro_usd += cost(price, guess)
             charge.estimated = True
 
-    def close(self, charge: Charge, row: Callable[[], dict[str, Any]]) -> None:
-        """The request is over; ``row``: what else the ledger says of it, if it reached a model."""
+    def _compare(self, own: Sequence[BudgetAccount], now: Now) -> None:
+        for mine in own:
+            known = self.fullest.get(mine.budget.name)
+            if (
+                known is None
+                or known.budget != mine.budget
+                or self.meter.seen_purse(mine, now)[0] > self.meter.seen_purse(known, now)[0]
+            ):
+                self.fullest[mine.budget.name] = mine
+
+    def close(self, charge: Charge, told: Callable[[], Told]) -> None:
+        """The request is over; ``told``: what else the ledger says of it, if it reached a model."""
         now, tokens = self.now(), charge.tokens
         used = Need(tokens.input, tokens.output, charge.micro_usd)
         self.meter.settle(charge.taken, used, now)
+        if charge.plan.own:
+            self._compare(charge.plan.own, now)
         if charge.covered and self.shared is not None:
             self.shared.settle(charge.plan, charge.need, used, charge.taken.at.wall)
         if charge.told.output:
             self.habits.note(charge.plan.grant.name, charge.plan.model, charge.told.output)
         if charge.attempts and self.ledger is not None:
             price = _price_row(charge.price) if charge.price is not None else None
-            self.ledger.add(
-                {
-                    **row(),
-                    "time": now.wall,
-                    "key": charge.plan.grant.name,
-                    "team": charge.plan.grant.team_name or None,
-                    "input": tokens.input,
-                    "output": tokens.output,
-                    "cached": tokens.cached,
-                    "cache_write": tokens.cache_write,
-                    "reasoning": tokens.reasoning,
-                    "estimated": int(charge.estimated),
-                    "micro_usd": charge.micro_usd if charge.price is not None else None,
-                    "price": price[0] if price else None,
-                    "attempts": charge.attempts,
-                },
-                price,
+            grant = charge.plan.grant
+            of = told()
+            row = (
+                of[0],
+                now.wall,
+                grant.name,
+                grant.terms.team or None,
+                of[1],
+                of[2],
+                of[3],
+                of[4],
+                of[5],
+                of[6],
+                of[7],
+                of[8],
+                tokens[0],
+                tokens[1],
+                tokens[2],
+                tokens[3],
+                tokens[4],
+                1 if charge.estimated else 0,
+                charge.micro_usd if price is not None else None,
+                price[0] if price is not None else None,
+                of[9],
+                of[10],
+                charge.attempts,
+                of[11],
+                of[12],
             )
+            self.ledger.add(row, price)
 
 
 @lru_cache(maxsize=1024)
 def _price_row(price: Price) -> tuple[str, str]:
-    """Hash and text of a price, as the ledger keeps them."""
-    text = json.dumps(asdict(price), sort_keys=True)
+    """Hash and text of a price, as the ledger keeps them. Prices of a file are the same object as long as it holds."""
+    text = json.dumps(price._asdict(), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16], text

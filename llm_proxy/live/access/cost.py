@@ -48,19 +48,17 @@ NONE = Tokens()
 def tokens_in(usage: Mapping[str, Any]) -> Tokens | None:
     """What a ``usage`` says, in OpenAI's form or in Anthropic's; None if it says nothing."""
     read, wrote = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    inside = _mapping(usage.get("prompt_tokens_details"))
-    outside = _mapping(usage.get("completion_tokens_details"))
-    cached = _count(inside.get("cached_tokens"))
-    written = _count(inside.get("cache_creation_tokens") or usage.get("cache_creation_input_tokens"))
     if read is None and wrote is None:
         return None
-    return Tokens(
-        max(_count(read), cached + written),
-        _count(wrote),
-        cached,
-        written,
-        _count(outside.get("reasoning_tokens")),
-    )
+    cached = written = thought = 0
+    if inside := usage.get("prompt_tokens_details"):
+        inside = _mapping(inside)
+        cached, written = _count(inside.get("cached_tokens")), _count(inside.get("cache_creation_tokens"))
+    if outside := usage.get("completion_tokens_details"):
+        thought = _count(_mapping(outside).get("reasoning_tokens"))
+    if not written and "cache_creation_input_tokens" in usage:
+        written = _count(usage["cache_creation_input_tokens"])
+    return Tokens(max(_count(read), cached + written), _count(wrote), cached, written, thought)
 
 
 _PROMPT_TOKENS = re.compile(rb'"(?:prompt_tokens|prompt_eval_count|promptTokenCount)"\s*:\s*(\d{1,15})')
@@ -77,7 +75,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _count(value: Any) -> int:
-    return min(value, 1 << 40) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return min(value, 1 << 40) if type(value) is int and value > 0 else 0
 
 
 def cost(price: Price | None, used: Tokens) -> int:
@@ -91,6 +89,8 @@ def expected_cost(price: Price | None, used: Tokens) -> int:
 
 
 def _exactly(price: Price, used: Tokens) -> float:
+    if not (used.cached or used.cache_write):
+        return used.input * price.input + used.output * price.output
     plain = used.input - used.cached - used.cache_write
     read = price.input if price.cache_read is None else price.cache_read
     write = price.input if price.cache_write is None else price.cache_write
@@ -121,6 +121,8 @@ class Habits:
             if len(self._seen) >= _PAIRS:
                 self._expected.pop(self._seen.popitem(last=False)[0], None)
             found = self._seen[key, model] = deque(maxlen=_KEPT)
+        elif len(self._seen) >= _PAIRS:
+            self._seen.move_to_end((key, model))  # who is asked for goes last
         found.append(output)
         self._noted += 1
         if len(found) >= _ENOUGH and (len(found) < _KEPT or self._noted % 8 == 0):

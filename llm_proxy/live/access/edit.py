@@ -6,16 +6,13 @@ in one step, by one command at a time, and keeps its mode. Blocking: for the com
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from llm_proxy.live.access.loader import MAX_BYTES, load_access
-from llm_proxy.live.files import read_regular
+from llm_proxy.live.files import rewrite
 from llm_proxy.wire.json_scan import Scan, scan
 
 _KEYS = "keys"
@@ -72,35 +69,15 @@ def removed(text: str, name: str) -> str:
 
 def edit(path: Path, change: Callable[[str], str]) -> None:
     """Replace the file by what ``change`` makes of its text. Raises ``EditError``, ``ConfigError`` or ``OSError``."""
-    path = path.resolve()  # a link stays one
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        try:
-            before, mode = read_regular(path, MAX_BYTES), path.stat().st_mode & 0o7777
-        except FileNotFoundError:
-            before, mode = _NEW.encode(), 0o600
+
+    def changed(before: bytes | None) -> bytes:
+        before = _NEW.encode() if before is None else before
         load_access(before, path.name)
         after = change(before.decode()).encode()
         load_access(after, path.name)
-        _replace(path, after, mode, directory)
-    finally:
-        os.close(directory)
+        return after
 
-
-def _replace(path: Path, data: bytes, mode: int, directory: int) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-        os.fsync(directory)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    rewrite(path, MAX_BYTES, changed)
 
 
 def _scanned(text: str) -> Scan:

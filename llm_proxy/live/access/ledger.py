@@ -41,6 +41,7 @@ class Ledger:
     def __init__(self, directory: Path | None = None, days: int = 400, *, lasts: bool = True) -> None:
         self.path = directory / NAME if directory is not None else None
         self._lasts, self._days = lasts, days
+        #: As ``ledger_tables.COLUMNS`` names their values.
         self._rows: deque[Row] = deque()
         self._prices: dict[str, str] = {}
         self._known: set[str] = set()
@@ -52,6 +53,7 @@ class Ledger:
         self._thread: threading.Thread | None = None
         self._ended = False
         self._pruned_at = time.monotonic()
+        self._began = time.time() - time.monotonic()
         self.lost = 0
         #: Why nothing can be written, if so.
         self.problem = ""
@@ -141,8 +143,10 @@ class Ledger:
         if time.monotonic() - self._pruned_at < _PRUNE:
             return
         try:
+            # A clock that jumps ahead makes nothing old.
+            now = min(time.time(), self._began + time.monotonic() + tables.DAY)
             with self._base_lock:
-                gone = tables.prune(self._opened(), time.time() - self._days * tables.DAY)
+                gone = tables.prune(self._opened(), now - self._days * tables.DAY)
         except (sqlite3.Error, OSError) as error:
             self._judge(error)
             gone = 0

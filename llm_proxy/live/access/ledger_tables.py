@@ -8,8 +8,8 @@ prompt, no answer, no secret.
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 COLUMNS = (
@@ -46,15 +46,33 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS seen (name TEXT PRIMARY KEY, last_used REAL NOT NULL) WITHOUT ROWID",
 )
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
-_INSERT = f"INSERT INTO usage ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"
+#: How many rows one statement writes: the interpreter's lock is given away for each statement, and to get it again takes the
+#: loop's time too.
+_SIZES = (256, 32, 4, 1)
+_VALUES = f"({', '.join('?' * len(COLUMNS))})"
+_INSERTS = {size: f"INSERT INTO usage ({_NAMES}) VALUES {', '.join([_VALUES] * size)}" for size in _SIZES}
+_GROUPED = ", ".join(f"ifnull(\"{name}\", '')" for name in _GROUPS)
+_FIGURES = (
+    "count(*), sum(ifnull(input, 0)), sum(ifnull(output, 0)), sum(ifnull(cached, 0)), sum(ifnull(micro_usd, 0)), "
+    "sum(ifnull(estimated, 0) != 0), sum(ifnull(status, 0) >= 400)"
+)
 _ADD = (
-    "INSERT INTO {table} VALUES ("
-    + ", ".join("?" * (1 + len(_GROUPS) + len(_SUMMED)))
-    + ") ON CONFLICT DO UPDATE SET "
+    "INSERT INTO {table} SELECT CAST(time AS INTEGER) / {width} * {width} AS begun, "
+    f"{_GROUPED}, {_FIGURES} FROM usage WHERE rowid > ? GROUP BY begun, {_GROUPED} ON CONFLICT DO UPDATE SET "
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED)
 )
+_SEEN = (
+    "INSERT INTO seen SELECT ifnull(\"key\", ''), max(time) FROM usage WHERE rowid > ? GROUP BY 1 "
+    "ON CONFLICT DO UPDATE SET last_used = max(last_used, excluded.last_used)"
+)
 
-Row = Mapping[str, Any]
+#: The values of ``COLUMNS``.
+Row = tuple[Any, ...]
+
+
+def row_of(facts: Mapping[str, Any]) -> Row:
+    """A row of what is known by name."""
+    return tuple(facts.get(name) for name in COLUMNS)
 
 
 def create(base: sqlite3.Connection) -> None:
@@ -64,35 +82,21 @@ def create(base: sqlite3.Connection) -> None:
 
 
 def add(base: sqlite3.Connection, rows: Sequence[Row], prices: Mapping[str, str]) -> None:
-    """Write ``rows``, and the ``prices`` that they name by hash; in one transaction, or not at all."""
+    """Write ``rows``, and the ``prices`` that they name by hash; in one transaction, or not at all. Sums are made where the
+    interpreter is not needed."""
     with base:
         base.execute("BEGIN IMMEDIATE")
-        base.executemany(_INSERT, ([row.get(name) for name in COLUMNS] for row in rows))
+        (last,) = base.execute("SELECT ifnull(max(rowid), 0) FROM usage").fetchone()
+        at = 0
+        for size in _SIZES:
+            while len(rows) - at >= size:
+                base.execute(_INSERTS[size], [*chain.from_iterable(rows[at : at + size])])
+                at += size
         for table, width in (("hours", HOUR), ("days", DAY)):
-            base.executemany(_ADD.format(table=table), _sums(rows, width))
-        seen: dict[str, float] = {}
-        for row in rows:
-            seen[row["key"] or ""] = max(row["time"], seen.get(row["key"] or "", 0.0))
-        base.executemany(
-            "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET last_used = max(last_used, excluded.last_used)",
-            seen.items(),
-        )
-        base.executemany("INSERT OR IGNORE INTO prices VALUES (?, ?)", prices.items())
-
-
-def _sums(rows: Iterable[Row], width: int) -> Iterable[tuple[Any, ...]]:
-    found: dict[tuple[Any, ...], list[int]] = {}
-    for row in rows:
-        start = int(row["time"]) // width * width
-        group = (start, *(row[name] or "" for name in _GROUPS))
-        sums = found.setdefault(group, [0] * len(_SUMMED))
-        figures = (
-            *(1, row["input"] or 0, row["output"] or 0, row["cached"] or 0, row["micro_usd"] or 0),
-            *(int(bool(row["estimated"])), int((row["status"] or 0) >= 400)),
-        )
-        for at, figure in enumerate(figures):
-            sums[at] += figure
-    return ((*group, *sums) for group, sums in found.items())
+            base.execute(_ADD.format(table=table, width=width), (last,))
+        base.execute(_SEEN, (last,))
+        if prices:
+            base.executemany("INSERT OR IGNORE INTO prices VALUES (?, ?)", prices.items())
 
 
 def usage(
@@ -119,40 +123,103 @@ def usage(
     return [row for row in found if row["requests"]]
 
 
+#: Rows that are looked through for one page.
+_LOOK = 50_000
+Place = tuple[float, str]
+
+
+def rows_before(
+    base: sqlite3.Connection, before: Place, limit: int, wanted: Mapping[str, str], look: int = _LOOK
+) -> tuple[list[dict[str, Any]], Place | None]:
+    """The newest rows that ended before that time (of the same time: with a smaller id), newest first, and where to go on if
+    there may be more. ``wanted``: the values of some of ``model``, ``provider``, ``key``; and ``status``: ``ok``, ``error``,
+    ``cancelled``, or a number."""
+    place = "(time < :time OR (time = :time AND id < :id))"
+    given = {**wanted, "time": before[0], "id": before[1], "limit": limit + 1, "look": look}
+    order = "ORDER BY time DESC, id DESC LIMIT"
+    edge = base.execute(f"SELECT time, id FROM usage WHERE {place} {order} 1 OFFSET :look", given).fetchone()
+    terms = [place]
+    if edge is not None:  # not all of a large ledger for a name that nobody has used
+        terms.append("(time > :edge OR (time = :edge AND id >= :edge_id))")
+        given |= {"edge": edge[0], "edge_id": edge[1]}
+    terms += [f'"{name}" = :{name}' for name in ("model", "provider", "key") if name in wanted]
+    if "status" in wanted:
+        terms.append(_STATUSES.get(wanted["status"], "CAST(status AS TEXT) = :status"))
+    text = f"SELECT {_NAMES} FROM usage WHERE {' AND '.join(terms)} {order} :limit"
+    found = [dict(zip(COLUMNS, row, strict=True)) for row in base.execute(text, given)]
+    if len(found) > limit:
+        return found[:limit], (found[limit - 1]["time"], found[limit - 1]["id"])
+    return found, edge
+
+
+_STATUSES = {
+    "ok": "status < 400",
+    "error": "(status >= 400 AND status <> 499)",
+    "cancelled": "status = 499",
+}
+
+
+def row_named(base: sqlite3.Connection, name: str, most: int = 100_000) -> dict[str, Any] | None:
+    """The row of the request with that id, if it is among the newest."""
+    text = f"SELECT {_NAMES} FROM (SELECT * FROM usage ORDER BY time DESC LIMIT ?) WHERE id = ? LIMIT 1"
+    row = base.execute(text, (most, name)).fetchone()
+    return None if row is None else dict(zip(COLUMNS, row, strict=True))
+
+
 def last_used(base: sqlite3.Connection) -> dict[str, float]:
     """When each key was used last."""
     return dict(base.execute("SELECT name, last_used FROM seen"))
 
 
-def spent(base: sqlite3.Connection, since: float) -> list[tuple[float, str, str, int]]:
-    """What was spent since then: when (of a whole hour: its middle), by which key and team, how many micro-dollars. Rows for
-    the hour that is cut, sums for the others."""
-    first = -(-int(since) // HOUR) * HOUR
-    rows = base.execute(
-        'SELECT time, "key", team, micro_usd FROM usage WHERE time >= ? AND time < ? AND micro_usd > 0',
-        (since, first),
-    ).fetchall()
-    rows += base.execute(
-        'SELECT start + 1800.0, "key", team, sum(micro_usd) FROM hours WHERE start >= ? AND micro_usd > 0 '
-        'GROUP BY start, "key", team',
-        (first,),
-    ).fetchall()
-    return sorted((at, key or "", team or "", int(amount)) for at, key, team, amount in rows)
+def spent(
+    base: sqlite3.Connection, since: float, until: float, width: int = 0
+) -> list[tuple[float, str, str, int]]:
+    """What was spent in that time: when, by which key and team, how many micro-dollars. ``width``: seconds that count as one moment, 0:
+    all of it. From the sums of days and hours where they lie in it whole (as if all had been spent in their middle), else from rows."""
+    first, last = -(-int(since) // HOUR) * HOUR, int(until) // HOUR * HOUR
+    if width and width < HOUR:
+        last = max(first, last - 2 * HOUR)  # what is newest is told as exactly as it counts
+    if last < first:
+        first = last = int(until)
+    day, end = -(-first // DAY) * DAY, last // DAY * DAY
+    if width or end <= day:
+        day = end = last
+    at = f"CAST(at AS INTEGER) / {width} * {width} + {width} / 2.0" if width else ":since"
+    text = (
+        f'SELECT {at} AS moment, "key", team, sum(micro_usd) FROM ('
+        'SELECT time AS at, "key", team, micro_usd FROM usage WHERE time >= :since AND time < :first AND micro_usd > 0 UNION ALL '
+        'SELECT time, "key", team, micro_usd FROM usage WHERE time >= :last AND time < :until AND micro_usd > 0 UNION ALL '
+        'SELECT start + 1800.0, "key", team, micro_usd FROM hours WHERE start >= :first AND start < :day UNION ALL '
+        'SELECT start, "key", team, micro_usd FROM days WHERE start >= :day AND start < :end UNION ALL '
+        'SELECT start + 1800.0, "key", team, micro_usd FROM hours WHERE start >= :end AND start < :last) '
+        'WHERE micro_usd > 0 GROUP BY moment, "key", team ORDER BY moment'
+    )
+    given = {"since": since, "until": until, "first": first, "last": last, "day": day, "end": end}
+    return [(found, key or "", team or "", amount) for found, key, team, amount in base.execute(text, given)]
 
 
-def recent(base: sqlite3.Connection, since: float) -> list[tuple[float, str, str, str, int, int, int]]:
-    """Since then: when, key, team, model, requests, tokens read and written. The last hour by rows, what is older by the
-    sums of each hour, as if it had come at its end."""
-    now = time.time()
-    edge = int(now - HOUR) // HOUR * HOUR
-    rows = base.execute(
-        'SELECT start + 3600.0, "key", team, model, requests, input, output FROM hours WHERE start >= ? AND start < ?',
-        (since, edge),
-    ).fetchall()
-    rows += base.execute(
-        'SELECT time, "key", team, model, 1, input, output FROM usage WHERE time >= ?', (max(since, edge),)
-    ).fetchall()
-    return sorted((at, k or "", t or "", m or "", n, i or 0, o or 0) for at, k, t, m, n, i, o in rows)
+#: The last so many seconds are recalled by tenths, what is older within an hour or two by minutes.
+_FRESH = 130
+
+
+def recent(
+    base: sqlite3.Connection, since: float, now: float
+) -> Iterator[tuple[float, str, str, str, int, int, int]]:
+    """Since then: when, key, team, model, requests, tokens read and written, in the order of time. What came close together (the older,
+    the less close) is one, as if all of it had come at its end, so that no limit is wider for it."""
+    fresh, edge = now - _FRESH, int(now - HOUR) // HOUR * HOUR
+    text = (
+        'SELECT start + 3600.0 AS at, "key", team, model, sum(requests), sum(input), sum(output) FROM hours '
+        'WHERE start > :since - 3600 AND start < :edge GROUP BY at, "key", team, model UNION ALL '
+        'SELECT CAST(time / 60 AS INTEGER) * 60 + 60.0 AS at, "key", team, model, count(*), sum(input), sum(output) FROM usage '
+        'WHERE time >= :edge AND time < :fresh GROUP BY at, "key", team, model UNION ALL '
+        'SELECT CAST(time * 10 AS INTEGER) / 10.0 + 0.1 AS at, "key", team, model, count(*), sum(input), sum(output) FROM usage '
+        'WHERE time >= :fresh GROUP BY at, "key", team, model ORDER BY at'
+    )
+    for at, key, team, model, count, read, wrote in base.execute(
+        text, {"since": since, "edge": edge, "fresh": fresh}
+    ):
+        yield at, key or "", team or "", model or "", count, read or 0, wrote or 0
 
 
 def prune(base: sqlite3.Connection, before: float, most: int = 2000) -> int:

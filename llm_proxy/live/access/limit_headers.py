@@ -6,52 +6,61 @@ one with the smallest share left is told, and kinds that do not hold are not men
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from llm_proxy.live.access.plan import Bound
 from llm_proxy.live.access.rates import SECOND
 
 Standing = tuple[Bound, int, int]
-#: Which kinds a dialect's word means.
-_REQUESTS, _TOKENS = ("rpm", "rpd"), ("tpm", "tpd")
-_OPENAI = (("requests", _REQUESTS), ("tokens", (*_TOKENS, "input_tpm", "output_tpm")))
-_ANTHROPIC = (
-    ("requests", _REQUESTS),
-    ("tokens", _TOKENS),
-    ("input-tokens", ("input_tpm",)),
-    ("output-tokens", ("output_tpm",)),
-)
+#: Names as Tornado spells them, and values.
+Headers = dict[str, str]
+#: Which word of a dialect each kind is told by, as the place of its three names.
+_OPENAI = {"rpm": 0, "rpd": 0, **dict.fromkeys(("tpm", "tpd", "input_tpm", "output_tpm"), 1)}
+_OPENAI_NAMES = [
+    tuple(f"X-Ratelimit-{word}-{what}" for word in ("Limit", "Remaining", "Reset"))
+    for what in ("Requests", "Tokens")
+]
+_ANTHROPIC = {"rpm": 0, "rpd": 0, "tpm": 1, "tpd": 1, "input_tpm": 2, "output_tpm": 3}
+_ANTHROPIC_NAMES = [
+    tuple(f"Anthropic-Ratelimit-{what}-{word}" for word in ("Limit", "Remaining", "Reset"))
+    for what in ("Requests", "Tokens", "Input-Tokens", "Output-Tokens")
+]
 
 
-def openai_headers(standing: Sequence[Standing]) -> Iterator[tuple[str, str]]:
+def openai_headers(standing: Sequence[Standing]) -> Headers:
     """``x-ratelimit-*``."""
-    for word, kinds in _OPENAI:
-        if (found := _tightest(standing, kinds)) is not None:
-            bound, left, full = found
-            yield f"x-ratelimit-limit-{word}", str(bound.limit.limit)
-            yield f"x-ratelimit-remaining-{word}", str(left)
-            yield f"x-ratelimit-reset-{word}", duration(full)
+    found: Headers = {}
+    for place, tightest in _tightest(standing, _OPENAI).items():
+        limit, remaining, reset = _OPENAI_NAMES[place]
+        found[limit] = str(tightest[0].size)
+        found[remaining] = str(tightest[1])
+        found[reset] = duration(tightest[2])
+    return found
 
 
-def anthropic_headers(standing: Sequence[Standing], wall: float) -> Iterator[tuple[str, str]]:
+def anthropic_headers(standing: Sequence[Standing], wall: float) -> Headers:
     """``anthropic-ratelimit-*``; ``wall``: seconds since the epoch."""
-    for word, kinds in _ANTHROPIC:
-        if (found := _tightest(standing, kinds)) is not None:
-            bound, left, full = found
-            at = datetime.fromtimestamp(int(wall), UTC) + timedelta(seconds=-(-full // SECOND))
-            yield f"anthropic-ratelimit-{word}-limit", str(bound.limit.limit)
-            yield f"anthropic-ratelimit-{word}-remaining", str(left)
-            yield f"anthropic-ratelimit-{word}-reset", at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    found: Headers = {}
+    for place, tightest in _tightest(standing, _ANTHROPIC).items():
+        limit, remaining, reset = _ANTHROPIC_NAMES[place]
+        at = datetime.fromtimestamp(int(wall), UTC) + timedelta(seconds=-(-tightest[2] // SECOND))
+        found[limit] = str(tightest[0].size)
+        found[remaining] = str(tightest[1])
+        found[reset] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return found
 
 
-def _tightest(standing: Sequence[Standing], kinds: tuple[str, ...]) -> Standing | None:
-    tightest, least = None, 2.0
-    for found in standing:
-        bound = found[0]
-        if bound.kind in kinds and (share := found[1] / bound.limit.limit) < least:
-            tightest, least = found, share
-    return tightest
+def _tightest(standing: Sequence[Standing], places: Mapping[str, int]) -> dict[int, Standing]:
+    """By place the limit of which the smallest share is left."""
+    found: dict[int, Standing] = {}
+    for one in standing:
+        place = places.get(one[0].kind)
+        if place is not None:
+            other = found.get(place)
+            if other is None or one[1] * other[0].size < other[1] * one[0].size:
+                found[place] = one
+    return found
 
 
 def duration(nanoseconds: int) -> str:

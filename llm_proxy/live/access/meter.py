@@ -7,15 +7,27 @@ Times are handed in: nanoseconds of a steady clock for limits, seconds since the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
 from functools import lru_cache
-from typing import NamedTuple
+from math import inf
 
 from llm_proxy.errors import BudgetSpent, LimitReached, NotAllowed, RequestTooLarge
+from llm_proxy.live.access import at_once
+from llm_proxy.live.access.at_once import Ready, ready_purse
 from llm_proxy.live.access.periods import period, slice_width, slices, window_start, written
-from llm_proxy.live.access.plan import READ, REQUESTS, RUNNING, WRITTEN, Bound, BudgetAccount, Counts, Plan
+from llm_proxy.live.access.plan import (
+    READ,
+    REQUESTS,
+    RUNNING,
+    SHARE,
+    WRITTEN,
+    Bound,
+    BudgetAccount,
+    Counts,
+    Plan,
+)
 from llm_proxy.live.access.rates import SECOND
+from llm_proxy.live.access.reservation import CROSSED, Need, Now, Paid, Reservation, left
 from llm_proxy.live.access.shared_counters import (
     HELD,
     MARK,
@@ -29,50 +41,14 @@ from llm_proxy.live.access.shared_counters import (
 )
 from llm_proxy.live.access.values import Budget
 
-#: One reservation takes at most this part of a limit or a budget for what may be written.
-SHARE = 4
 #: Of so many budgets the period is remembered.
 _PERIODS = 10_000
-
-_Taken = tuple[Bound, int, Numbers]
-_Paid = tuple[BudgetAccount, int, Numbers]
-
-
-class Need(NamedTuple):
-    """What a request will take, as far as one can tell: tokens read and written, and what they cost."""
-
-    input: int = 0
-    output: int = 0
-    cost: int = 0
-
-
-class Now(NamedTuple):
-    """``steady``: nanoseconds; ``wall``: seconds since the epoch."""
-
-    steady: int
-    wall: float
-
-
-@dataclass(slots=True)
-class Reservation:
-    """What was taken for one request: of each limit and budget an amount."""
-
-    plan: Plan
-    at: Now
-    bounds: Sequence[_Taken] = ()
-    purses: Sequence[_Paid] = ()
-    settled: bool = False
-    #: How often each of it counts here, because other gateways count too.
-    weight: int = 1
-    #: The budget that is fullest above one of its shares, and how full, in percent.
-    warning: tuple[str, int] | None = None
-    #: Budgets of which that is to be told, for the first time in their period.
-    news: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def standing(self) -> list[tuple[Bound, int, int]]:
-        """Of each limit what was left afterwards, and in how many nanoseconds all of it is."""
-        return [(bound, *_left(bound, numbers, self.at)) for bound, _, numbers in self.bounds]
+#: A clock that is put back by less, in seconds, is being set right; what was spent in the period before is remembered for so long.
+_STEP, _REMEMBERED = 60, 7 * 86_400
+#: When a budget was counted for the first time is kept beside its warnings, in so many nanoseconds.
+_BORN = 1_000_000
+#: Of so many plans it is remembered where their counters are.
+_READY = 8192
 
 
 class Meter:
@@ -81,8 +57,11 @@ class Meter:
     def __init__(self, cells: SharedCounters | None = None, row: int = 0) -> None:
         self._cells = cells or LocalCounters()
         self._row = row
-        #: By budget, the period that it was in last: when it began and ends.
-        self._periods: dict[bytes, tuple[int, int]] = {}
+        self.workers = self._cells.rows
+        #: By name, a budget and the period that it was in last: when it began and ends.
+        self._periods: dict[str, tuple[Budget, int, int]] = {}
+        #: Where the counters of a plan are.
+        self._ready: OrderedDict[Plan, Ready] = OrderedDict()
 
     def reserve(
         self, plan: Plan, need: Need, now: Now, part: int = 1, *, covered: bool = False
@@ -90,6 +69,10 @@ class Meter:
         """Let the request in. ``part``: of how many gateways this one has its share; ``covered``: all of them together have let it
         in already, and here it is only counted. Raises ``LimitReached``, ``BudgetSpent``, ``RequestTooLarge`` or
         ``NotAllowed``."""
+        if self._cells.age >= 0 and part == 1 and not covered:
+            at_once_taken = at_once.take(self._counted(plan, now), plan, need, now)
+            if at_once_taken is not None:
+                return at_once_taken
         cells, steady = self._cells, now.steady
         taken = Reservation(plan, now, weight=part)
         with cells.alone():
@@ -109,7 +92,7 @@ class Meter:
                 bounds.append((bound, amount, numbers))
             if tightest is not None:
                 error = reached(tightest, longest)
-                error.standing = tuple((bound, *_left(bound, numbers, now)) for bound, _, numbers in bounds)
+                error.standing = tuple((bound, *left(bound, numbers, now)) for bound, _, numbers in bounds)
                 raise error
             for bound, amount, numbers in bounds:
                 if bound.counts == RUNNING:
@@ -122,12 +105,37 @@ class Meter:
                 numbers[HELD] += amount
                 cells.hold(purse.cell, self._row, amount)
                 if purse.budget.warn:
-                    _warn(taken, purse, numbers)
+                    taken.warn(purse, numbers)
                 cells.write(purse.cell, numbers)
         taken.bounds, taken.purses = bounds, purses
         return taken
 
-    def _paid(self, purse: BudgetAccount, plan: Plan, need: Need, now: Now, weight: int) -> _Paid:
+    def _counted(self, plan: Plan, now: Now) -> Ready:
+        """Where the counters of the plan are, in the periods of now."""
+        ready = self._ready.get(plan)
+        if ready is None or ready.age != self._cells.age or not ready.since <= now.wall < ready.until:
+            ready = self._look_for(plan, now)
+            while ready.age != self._cells.age:  # some were let go while others were looked for
+                ready = self._look_for(plan, now)
+            if len(self._ready) >= _READY:
+                self._ready.popitem(last=False)
+            self._ready[plan] = ready
+        return ready
+
+    def _look_for(self, plan: Plan, now: Now) -> Ready:
+        cells = self._cells
+        age = cells.age
+        bounds = tuple((bound, cells.numbers(bound.cell, now.steady)) for bound in plan.bounds)
+        purses, since, until = [], -inf, inf
+        for purse in plan.purses:
+            numbers = self._purse(purse, now)
+            start, end = self._period(purse.budget, now.wall)
+            since, until = max(since, start), min(until, end)
+            part = self._part(purse, start, end, now) if purse.budget.rolling else None
+            purses.append(ready_purse(purse, numbers, part))
+        return Ready(bounds, tuple(purses), since, until, age)
+
+    def _paid(self, purse: BudgetAccount, plan: Plan, need: Need, now: Now, weight: int) -> Paid:
         """What that budget reserves. Raises ``BudgetSpent`` or ``NotAllowed``."""
         budget, amount = purse.budget, need.cost
         if plan.price is None and budget.unpriced == "deny":
@@ -145,6 +153,9 @@ class Meter:
         if taken.settled:
             return
         taken.settled = True
+        if self._cells.age >= 0 and taken.weight == 1:
+            at_once.settle(self._counted(taken.plan, now), taken, used, now)
+            return
         cells, steady = self._cells, now.steady
         with cells.alone():
             for bound, amount, _ in taken.bounds:
@@ -171,14 +182,14 @@ class Meter:
         """Of each limit what is left, and in how many nanoseconds all of it is."""
         with self._cells.alone():
             return [
-                (bound, *_left(bound, self._cells.numbers(bound.cell, now.steady), now))
+                (bound, *left(bound, self._cells.numbers(bound.cell, now.steady), now))
                 for bound in plan.bounds
             ]
 
     def seen(self, bound: Bound, now: Now) -> tuple[int, int, int]:
         """What is left of a limit, in how many nanoseconds all of it is, what is held; for whoever looks on."""
         numbers = self._cells.peek(bound.cell)
-        return *_left(bound, numbers, now), numbers[HELD]
+        return *left(bound, numbers, now), numbers[HELD]
 
     def seen_purse(self, purse: BudgetAccount, now: Now) -> tuple[int, int]:
         """What of a budget is spent and reserved; for whoever looks on."""
@@ -192,9 +203,10 @@ class Meter:
             numbers = self._purse(purse, now)
         return numbers[VALUE], numbers[HELD]
 
-    def is_new(self, purse: BudgetAccount) -> bool:
-        """Whether nothing was ever counted for that budget."""
-        return not any(self._cells.peek(purse.cell))
+    def is_new(self, purse: BudgetAccount, since: int) -> bool:
+        """Whether nothing was counted for that budget before ``since`` (nanoseconds of the steady clock)."""
+        numbers = self._cells.peek(purse.cell)
+        return not any(numbers) or numbers[MARK] >> 8 >= since // _BORN
 
     def recall(self, purse: BudgetAccount, amount: int, at: float, now: Now) -> None:
         """What was spent before this process began."""
@@ -203,48 +215,86 @@ class Meter:
             if at >= window_start(purse.budget, max(now.wall, float(numbers[PERIOD]))):
                 self._spend(purse, numbers, amount, Now(now.steady, at))
 
-    def recall_bound(self, bound: Bound, amount: int, ago: float, now: Now) -> None:
-        """What a limit has let in ``ago`` seconds before; in the order of time."""
+    def recall_bound(self, bound: Bound, empty_at: int, now: Now) -> None:
+        """What a limit has let in before this process began: when it is empty, if nothing more comes."""
         with self._cells.alone():
             numbers = self._cells.numbers(bound.cell, now.steady)
-            at = now.steady - int(ago * SECOND)
-            numbers[VALUE] = numbers[UNTIL] = bound.rate.after(numbers[VALUE], at, amount)
+            numbers[VALUE] = numbers[UNTIL] = max(numbers[VALUE], empty_at)
             self._cells.write(bound.cell, numbers)
 
     def _purse(self, purse: BudgetAccount, now: Now) -> Numbers:
         """The budget's cell, as it is in the period of now."""
         budget = purse.budget
         numbers = self._cells.numbers(purse.cell, now.steady)
-        start, end = self._periods.get(purse.cell, (0, 0))
-        if not start <= now.wall < end:
-            if len(self._periods) > _PERIODS:
-                self._periods.clear()
-            start, end = self._periods[purse.cell] = period(budget, now.wall)
+        start, end = self._period(budget, now.wall)
+        if now.wall < numbers[PERIOD] - _STEP:
+            self._put_back(purse, numbers, start, now)
         if numbers[PERIOD] < start:  # a clock that is put back begins no period anew
+            if not numbers[PERIOD]:
+                numbers[MARK] = now.steady // _BORN << 8
             if budget.rolling:
                 numbers[VALUE] = self._window(purse, start, now)
             else:
-                numbers[VALUE] = numbers[MARK] = 0
+                self._remember(purse, numbers, now)
+                numbers[VALUE], numbers[MARK] = 0, numbers[MARK] & ~CROSSED
             numbers[PERIOD] = start
             numbers[UNTIL] = now.steady + int((end - now.wall + budget.rolling) * SECOND)
             self._cells.write(purse.cell, numbers)
         return numbers
+
+    def _period(self, budget: Budget, wall: float) -> tuple[int, int]:
+        """When the budget's period of then begins and ends."""
+        known, start, end = self._periods.get(budget.name, (None, 0, 0))
+        if known is not budget or not start <= wall < end:
+            if len(self._periods) > _PERIODS:
+                self._periods.clear()
+            start, end = period(budget, wall)
+            self._periods[budget.name] = budget, start, end
+        return start, end
+
+    def _remember(self, purse: BudgetAccount, numbers: Numbers, now: Now) -> None:
+        """Keep what was spent in the period that is over, for a clock that has jumped ahead."""
+        if numbers[PERIOD]:
+            name = _slice(purse.cell, -1)
+            before = self._cells.numbers(name, now.steady)
+            before[VALUE], before[PERIOD] = numbers[VALUE], numbers[PERIOD]
+            before[UNTIL] = now.steady + _REMEMBERED * SECOND
+            self._cells.write(name, before)
+
+    def _put_back(self, purse: BudgetAccount, numbers: Numbers, start: int, now: Now) -> None:
+        """The clock was put back into an earlier period: what had been spent in that counts again, with what was spent meanwhile."""
+        if purse.budget.rolling:
+            width, ahead = slice_width(purse.budget), 0
+            for number in range(min(slices(purse.budget), (numbers[PERIOD] - start) // width)):
+                begun = numbers[PERIOD] - number * width
+                part = self._cells.numbers(_slice(purse.cell, begun), now.steady)
+                ahead += part[VALUE] if part[PERIOD] == begun else 0
+            numbers[VALUE] = self._window(purse, start, now) + ahead
+        else:
+            before = self._cells.numbers(_slice(purse.cell, -1), now.steady)
+            if before[PERIOD] != start:
+                return  # nothing is known of it: what is counted stays, and so does its period
+            numbers[VALUE] += before[VALUE]
+        numbers[PERIOD] = start
+        self._cells.write(purse.cell, numbers)
 
     def _spend(self, purse: BudgetAccount, numbers: Numbers, amount: int, now: Now) -> None:
         budget = purse.budget
         numbers[VALUE] = max(0, numbers[VALUE] + amount)
         self._cells.write(purse.cell, numbers)
         if budget.rolling and amount:
-            start, end = self._periods.get(purse.cell, (0, 0))
-            if not start <= now.wall < end:
-                start, end = period(budget, now.wall)
-            part = _slice(purse.cell, start)
-            found = self._cells.numbers(part, now.steady)
-            if found[PERIOD] != start:
-                found[VALUE], found[PERIOD] = 0, start
+            start, end = self._period(budget, now.wall)
+            found = self._part(purse, start, end, now)
             found[VALUE] += amount
-            found[UNTIL] = now.steady + int((end - now.wall + budget.rolling) * SECOND)
-            self._cells.write(part, found)
+            self._cells.write(_slice(purse.cell, start), found)
+
+    def _part(self, purse: BudgetAccount, start: int, end: int, now: Now) -> Numbers:
+        """The slice of a rolling window that begins then; to be written by whoever changes it."""
+        found = self._cells.numbers(_slice(purse.cell, start), now.steady)
+        if found[PERIOD] != start:
+            found[VALUE], found[PERIOD] = 0, start
+        found[UNTIL] = now.steady + int((end - now.wall + purse.budget.rolling) * SECOND)
+        return found
 
     def _window(self, purse: BudgetAccount, start: int, now: Now) -> int:
         """What the slices of a rolling window hold together."""
@@ -316,12 +366,6 @@ def _wait(bound: Bound, amount: int, numbers: Numbers, steady: int) -> int:
     return bound.rate.wait(numbers[VALUE], steady, amount)
 
 
-def _left(bound: Bound, numbers: Numbers, now: Now) -> tuple[int, int]:
-    if bound.counts == RUNNING:
-        return max(0, bound.limit.limit - numbers[HELD]), 0
-    return bound.rate.left(numbers[VALUE], now.steady), max(0, numbers[VALUE] - now.steady)
-
-
 def reached(bound: Bound, wait: int) -> LimitReached:
     """The refusal; ``wait``: nanoseconds."""
     seconds = wait / SECOND
@@ -331,22 +375,3 @@ def reached(bound: Bound, wait: int) -> LimitReached:
         return error
     text = f"{bound.told} is reached ({bound.limit.limit:,}); there is room in {seconds:.3g} s"
     return LimitReached(text, seconds)
-
-
-def _warn(taken: Reservation, purse: BudgetAccount, numbers: Numbers) -> None:
-    """Whether the budget is above one of its shares, and whether that is new."""
-    budget: Budget = purse.budget
-    if not budget.limit:
-        return
-    full = (numbers[VALUE] + numbers[HELD]) / budget.limit
-    crossed = sum(full >= share for share in budget.warn)
-    if budget.rolling and crossed < numbers[MARK]:
-        numbers[MARK] = crossed
-    if not crossed:
-        return
-    percent = int(full * 100 + 1e-9)
-    if taken.warning is None or percent > taken.warning[1]:
-        taken.warning = budget.name, percent
-    if crossed > numbers[MARK]:
-        numbers[MARK] = crossed
-        taken.news = (*taken.news, (budget.name, percent))

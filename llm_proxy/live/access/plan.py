@@ -6,6 +6,7 @@ asks. Pure.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -26,6 +27,8 @@ _COUNTS: dict[str, Counts] = {
     "input_tpm": READ,
     "output_tpm": WRITTEN,
 }
+#: One reservation takes at most this part of a limit or a budget for what may be written.
+SHARE = 4
 #: How many plans are kept ready.
 _READY = 8192
 
@@ -42,6 +45,21 @@ class Bound:
     cell: bytes
     #: What of a request it counts.
     counts: Counts
+    #: How many there are of it, how many may come at once and as time (nanoseconds), how many one reservation may take for what
+    #: may be written.
+    size: int = field(init=False)
+    burst: int = field(init=False)
+    each: int = field(init=False)
+    most: int = field(init=False)
+    share: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        set_to = object.__setattr__  # it is frozen
+        set_to(self, "size", self.limit.limit)
+        set_to(self, "burst", self.rate.burst)
+        set_to(self, "each", self.rate.each)
+        set_to(self, "most", self.rate.burst * self.rate.each)
+        set_to(self, "share", max(1, self.limit.limit // SHARE))
 
     @property
     def told(self) -> str:
@@ -58,16 +76,21 @@ class BudgetAccount:
     cell: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """``price`` None: nobody knows it; ``prices``: those of the file, by public name."""
+    """``price`` None: nobody knows it; ``prices``: those of the file, by public name. Each is one of its own: compared by
+    identity."""
 
     grant: Grant
     model: str
     bounds: tuple[Bound, ...] = ()
     purses: tuple[BudgetAccount, ...] = ()
     price: Price | None = None
+    #: Who serves it, most probably.
+    deployment: Deployment | None = None
     prices: Mapping[str, Price] = field(default_factory=dict, repr=False)
+    #: Those of ``purses`` that the key has for itself.
+    own: tuple[BudgetAccount, ...] = ()
 
 
 def bounds_of(level: Level, owner: str, limits: tuple[Limit, ...]) -> tuple[Bound, ...]:
@@ -106,8 +129,16 @@ def make_plan(access: Access, grant: Grant, deployment: Deployment) -> Plan:
         *(bounds_of("team", grant.team_name, grant.team.limits) if grant.team_name else ()),
         *bounds_of("model", model, access.models.get(model, ())),
     )
+    purses = purses_of(access, grant)
     return Plan(
-        grant, model, bounds, purses_of(access, grant), price_of(access.prices, deployment), access.prices
+        grant,
+        model,
+        bounds,
+        purses,
+        price_of(access.prices, deployment),
+        deployment,
+        access.prices,
+        tuple(one for one in purses if one.budget.each),
     )
 
 
@@ -121,7 +152,7 @@ class Plans:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._ready: dict[tuple[str, str, str, str], Plan] = {}
+        self._ready: OrderedDict[tuple[str, str, str, str], Plan] = OrderedDict()
 
     def of(self, grant: Grant, deployment: Deployment) -> Plan:
         """What holds for that key and model."""
@@ -130,6 +161,6 @@ class Plans:
         if found is None:
             found = make_plan(self._access, grant, deployment)
             if len(self._ready) >= _READY:
-                self._ready.clear()
+                self._ready.popitem(last=False)
             self._ready[which] = found
         return found

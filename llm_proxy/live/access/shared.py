@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_proxy.errors import BudgetSpent, LimitReached
-from llm_proxy.live.access.meter import SHARE, Need, reached, really
+from llm_proxy.live.access.meter import reached, really
 from llm_proxy.live.access.periods import period, written
-from llm_proxy.live.access.plan import RUNNING, Bound, BudgetAccount, Plan
+from llm_proxy.live.access.plan import RUNNING, SHARE, Bound, BudgetAccount, Plan
 from llm_proxy.live.access.rates import SECOND
+from llm_proxy.live.access.reservation import Need
 
 log = logging.getLogger(__name__)
 

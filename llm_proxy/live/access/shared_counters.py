@@ -46,6 +46,9 @@ class SharedCounters:
         self._known: dict[bytes, int] = {}
         #: How often a cell that still said something had to make room.
         self.crowded = 0
+        #: Whether a cell's numbers are the cell: then how often some were let go, after which those that somebody has kept may
+        #: be cells no more. -1: they are a copy.
+        self.age = -1
 
     def alone(self) -> _Alone:
         """While nobody else reads or writes; what was found in it keeps its place."""
@@ -188,17 +191,20 @@ class LocalCounters(SharedCounters):
         self.rows = 1
         self._alone = _Alone(-1)
         self._cells: dict[bytes, Numbers] = {}
-        self.crowded = 0
+        self._most = _MANY
+        self.crowded = self.age = 0
 
     def numbers(self, name: bytes, now: int) -> Numbers:
         """What that cell says; what is changed in it is said."""
         found = self._cells.get(name)
         if found is None:
-            if len(self._cells) >= _MANY:
+            if len(self._cells) >= self._most:
                 live = {
                     name: found for name, found in self._cells.items() if found[HELD] or found[UNTIL] > now
                 }
                 self._cells = live
+                self._most = max(_MANY, 2 * len(live))  # not again for the next one
+                self.age += 1
             found = self._cells[name] = [0] * 5
         return found
 

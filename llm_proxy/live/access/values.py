@@ -7,11 +7,12 @@ Pure; how a request is judged by them stands in the modules beside it.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from llm_proxy.live.access.patterns import matcher
 
@@ -77,8 +78,7 @@ class Budget:
     unpriced: Literal["deny", "free"] = "deny"
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """Micro-dollars a token; what is read from a cache or written to one costs as much as any other, unless it is said."""
 
     input: float
@@ -132,19 +132,25 @@ class Access:
     models: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
-    _ready: dict[bytes, Grant] = field(default_factory=dict, repr=False, compare=False)
+    #: The newest grants that were asked for.
+    _ready: OrderedDict[bytes, Grant] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     def grant(self, digest: bytes) -> Grant | None:
         """Of the key with that digest, be it valid or not."""
         found = self._ready.get(digest)
         if found is None and (row := self.keys.get(digest)) is not None:
-            name, terms = row
-            team = self.teams.get(terms.team, _NOBODY)
-            found = Grant(name, terms, team, _both(terms.models, team.models))
+            found = self.grant_of(*row)
             if len(self._ready) >= _READY:
-                self._ready.clear()
+                self._ready.popitem(
+                    last=False
+                )  # not all of them, or many keys in turn would make each of them anew
             self._ready[digest] = found
         return found
+
+    def grant_of(self, name: str, terms: Terms) -> Grant:
+        """Of the key of that name, for whoever looks through all of them."""
+        team = self.teams.get(terms.team, _NOBODY)
+        return Grant(name, terms, team, _both(terms.models, team.models))
 
 
 @lru_cache(maxsize=1024)

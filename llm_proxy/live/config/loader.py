@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from llm_proxy.live.config.additions import NONE, with_additions
 from llm_proxy.live.config.models_section import read_names, split_reserved
 from llm_proxy.live.config.pem_files import FIELDS, read_pem_files
 from llm_proxy.live.config.placeholders import Placeholders, ReadFile, UnresolvedError
@@ -48,18 +49,21 @@ def load_config(
     read_file: ReadFile,
     max_total: float | None,
     previous: Config | None = None,
+    added: bytes = NONE,
 ) -> Config:
     """The configuration in ``data``. Raises ``ConfigError`` with its problems.
 
     ``source`` is the name of the file for messages. ``read_file`` takes an absolute path and returns its bytes or
     raises ``OSError``. ``max_total`` (seconds) is the upper bound of an upstream call, if there is one. ``previous`` saves work and
-    changes no result.
+    changes no result. ``added`` is what ``additions.written`` has made: providers that are served beside those of ``data``.
     """
     text, document, faults, positions = _read(data, source)
     placeholders = Placeholders(env, read_file)
     report, names = Report(), Names()
     if isinstance(document, dict):
-        if "$" in text or "\\u" in text:
+        if added:
+            document = with_additions(document, added)
+        if "$" in text or "\\u" in text or added:
             document = _Cleaner(placeholders, report).members(document, ())
         document, reserved = split_reserved(document, report)
         last = previous.built if previous else {}

@@ -23,13 +23,18 @@ _HEADER = struct.Struct("=Q")
 
 
 class Generations:
-    """Made before ``fork`` and inherited. States are named by their hash, 64 hexadecimal digits."""
+    """Made before ``fork`` and inherited. States are named by their hash, 64 hexadecimal digits. ``last``, ``identity``: where
+    a program was whose numbers these go on with."""
 
-    def __init__(self) -> None:
+    def __init__(self, last: int = 0, identity: str = "") -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         self._file.truncate(_HEADER.size + SLOTS * _HASH)
         self._page = mmap.mmap(self._file.fileno(), 0)
         self._lock = threading.Lock()
+        if last > 0 and len(identity) == 2 * _HASH:
+            place = self._place(last)
+            self._page[place : place + _HASH] = bytes.fromhex(identity)
+            _HEADER.pack_into(self._page, 0, last)
 
     def number(self, identity: str, after: int) -> int:
         """The number of a state that a process has arrived at from the one numbered ``after`` (0: it begins)."""

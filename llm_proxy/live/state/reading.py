@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from llm_proxy.live.config.additions import NONE
 from llm_proxy.live.files import half_written, read_regular, reason
 from llm_proxy.live.prompts.fence import Fence, identities
 from llm_proxy.live.prompts.library import PromptDirMissing, PromptProblem, PromptSet, load_prompts
@@ -51,6 +52,8 @@ class Sources:
     guarded: tuple[Path, ...] = ()
     access: Path | None = None
     access_required: bool = False
+    #: Asked at each look with what lies on disk: which providers are served beside it (``live.config.additions``).
+    added: Callable[[bytes | OSError], bytes] = lambda data: NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Mark:
     prompts: str = ""
     problems: tuple[PromptProblem, ...] = ()
     access: str = ""
+    added: bytes = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class Reading:
     #: The file of the keys; None: there is none, and nobody has asked for one.
     access: bytes | OSError | None = field(default=None, repr=False)
     access_torn: bool = False
+    #: Providers that are served beside those of the file.
+    added: bytes = field(default=NONE, repr=False)
 
     @property
     def file_hash(self) -> str:
@@ -104,9 +110,9 @@ def read(
     if last is None or "config" in parts:
         data = look(sources.models_config, MAX_CONFIG)
         secrets = {path: look(Path(path), MAX_SECRET) for path in (last.secrets if last else ())}
-        access = look_at_access(sources, last)
+        access, added = look_at_access(sources, last), sources.added(data)
     else:
-        data, secrets, access = last.data, last.secrets, last.access
+        data, secrets, access, added = last.data, last.secrets, last.access, last.added
     found = None
     if last is None or "prompts" in parts:
 
@@ -118,7 +124,7 @@ def read(
         reason = f"does not answer within {_PATIENCE:g} seconds"
         raise PromptDirMissing(f"prompt directory {sources.prompts_dir}: {reason}")
     prompts, digest = found or (last.prompts, last.prompts_digest)  # type: ignore[union-attr]  # just seen
-    return reading_of(data, secrets, prompts, digest, last, access)
+    return reading_of(data, secrets, prompts, digest, last, access, added)
 
 
 def look_at_access(sources: Sources, last: Reading | None) -> bytes | OSError | None:
@@ -161,6 +167,7 @@ def reading_of(
     digest: str,
     last: Reading | None = None,
     access: bytes | OSError | None = None,
+    added: bytes = NONE,
 ) -> Reading:
     """What was read, with its mark. What is as in ``last`` is not hashed again."""
     if last is not None and isinstance(access, bytes) and access == last.access:
@@ -172,8 +179,8 @@ def reading_of(
         config, torn = last.mark.config, last.torn
     else:
         config, torn = _short(data), isinstance(data, bytes) and half_written(data)
-    mark = Mark(config, _shortened(secrets), digest, prompts.problems, keys)
-    return Reading(data, secrets, prompts, digest, mark, torn, access, keys_torn)
+    mark = Mark(config, _shortened(secrets), digest, prompts.problems, keys, added)
+    return Reading(data, secrets, prompts, digest, mark, torn, access, keys_torn, added)
 
 
 def with_secrets(reading: Reading, secrets: Mapping[str, bytes | OSError]) -> Reading:

@@ -104,7 +104,7 @@ def load_snapshot(
     except PromptDirMissing as error:
         missing = error
         data, access = look(sources.models_config, MAX_CONFIG), look_at_access(sources, None)
-        reading = reading_of(data, {}, PromptSet(), "", None, access)
+        reading = reading_of(data, {}, PromptSet(), "", None, access, sources.added(data))
     verdict = judge(sources, reading, previous, generations)
     fault = verdict.error or missing
     if fault is not None:
@@ -133,7 +133,7 @@ def judge(
         config, catalog = previous.config, previous.catalog
     else:
         try:
-            config = _config(sources, reading.data, secrets, demo_host, previous)
+            config = _config(sources, reading, secrets, demo_host, previous)
         except ConfigError as error:
             if fault is not None:
                 error.add_note("\n".join(problem_lines(fault)))
@@ -179,20 +179,25 @@ def _number(identity: str, previous: Snapshot | None, generations: Generations |
 def _same_config(previous: Snapshot, reading: Reading, demo_host: str) -> bool:
     """Whether the configuration file would be judged as it was."""
     old, new = previous.reading.mark, reading.mark
-    return (old.config, old.secrets, previous.demo_host) == (new.config, new.secrets, demo_host)
+    return (old.config, old.added, old.secrets, previous.demo_host) == (
+        *(new.config, new.added, new.secrets),
+        demo_host,
+    )
 
 
 def _config(
-    sources: Sources, data: bytes, secrets: _Secrets, demo_host: str, previous: Snapshot | None
+    sources: Sources, reading: Reading, secrets: _Secrets, demo_host: str, previous: Snapshot | None
 ) -> Config:
+    assert isinstance(reading.data, bytes)
     return load_config(
-        data,
+        reading.data,
         source=sources.models_config.name,
         api_types=api_types(sources, demo_host),
         env=sources.env,
         read_file=secrets,
         max_total=sources.max_total,
         previous=previous.config if previous else None,
+        added=reading.added,
     )
 
 
@@ -250,6 +255,8 @@ def _identity(reading: Reading) -> str:
     digest.update(reading.prompts_digest.encode())
     if reading.access is not None:
         digest.update(f"\0access {reading.mark.access}".encode())
+    if reading.added:
+        digest.update(b"\0added " + reading.added)
     return digest.hexdigest()
 
 

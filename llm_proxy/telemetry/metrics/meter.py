@@ -51,11 +51,13 @@ class Histogram:
         values[at + 1] += value
         fine = bisect_left(self._fine, value)
         values[self._first + fine] += 1.0
-        bucket = self._bucket[fine]
-        if now >= self._due[bucket]:
-            self._due[bucket] = now + _FRESH
-            place = self._exemplars + EXEMPLAR.size * bucket
-            EXEMPLAR.pack_into(self._page, place, bytes.fromhex(trace), value, time.time())
+        if now >= self._due[bucket := self._bucket[fine]]:
+            self._exemplify(bucket, value, now, trace)
+
+    def _exemplify(self, bucket: int, value: float, now: float, trace: str) -> None:
+        self._due[bucket] = now + _FRESH
+        place = self._exemplars + EXEMPLAR.size * bucket
+        EXEMPLAR.pack_into(self._page, place, bytes.fromhex(trace), value, time.time())
 
 
 class _Nothing:
@@ -74,7 +76,7 @@ _NOTHING = _Nothing()
 class _Served:
     """The series of one model at one provider, each made when it is needed."""
 
-    __slots__ = ("first", "labels", "seconds", "token", "tokens")
+    __slots__ = ("first", "input", "labels", "output", "seconds", "token", "tokens")
 
     def __init__(self, model: str, provider: str) -> None:
         self.labels = (model, provider)
@@ -83,6 +85,8 @@ class _Served:
         self.token: Histogram | _Nothing | None = None
         #: For each type, where its counter lies, or (under the names of the conventions) its histogram.
         self.tokens: dict[str, Any] = {}
+        #: The two counters of nearly every answer, once they lie somewhere.
+        self.input = self.output = 0
 
 
 class Meter:
@@ -92,9 +96,11 @@ class Meter:
         self._writer = Writer(sheet, os.getpid())
         self._values = sheet.values
         self._otel = otel
-        self._requests: dict[tuple[str, str, str, int], int | None] = {}
+        #: Where each counter lies, and the rest of what such a request is counted in.
+        self._requests: dict[tuple[str, str, str, int], tuple[int | None, _Served]] = {}
         self._served: dict[tuple[str, str], _Served] = {}
         self._own: dict[str, Histogram | _Nothing] = {}
+        self._attempts: dict[tuple[str, str], int | None] = {}
         #: By the number of the family, since a family itself takes long to look up.
         self._others: dict[tuple[int, tuple[str, ...]], Any] = {}
         #: What counters of the process itself stood at when it took the sheet over.
@@ -108,16 +114,13 @@ class Meter:
         """A request has ended. ``now`` is monotonic, in seconds."""
         key = (face, model, provider, code)
         try:
-            at = self._requests[key]
+            at, served = self._requests[key]
         except KeyError:
-            at = self._requests[key] = self._place_of_requests(key)
+            at, served = self._requests[key] = self._of_requests(key)
+        values = self._values
         if at is not None:
-            values = self._values
             values[at] = now
             values[at + 1] += 1.0
-        served = self._served.get((model, provider))
-        if served is None:
-            served = self._served[model, provider] = _Served(model, provider)
         times = served.seconds
         if times is None:
             times = served.seconds = self._histogram(f.REQUEST_SECONDS, model, provider)
@@ -145,12 +148,21 @@ class Meter:
 
     def tokens(self, served: _Served, usage: Mapping[str, Any], now: float) -> None:
         """What its upstream has counted, in the canonical form."""
+        values = self._values
+        count, at = usage.get("prompt_tokens"), served.input
+        if at and type(count) is int and 0 <= count <= _MOST_TOKENS:
+            values[at] = now
+            values[at + 1] += count
+        else:
+            self._count(served, "input", count, now)
+        count, at = usage.get("completion_tokens"), served.output
+        if at and type(count) is int and 0 <= count <= _MOST_TOKENS:
+            values[at] = now
+            values[at + 1] += count
+        else:
+            self._count(served, "output", count, now)
         # Nothing changes a counter that is there; a histogram would count it.
         known: Collection[str] = () if self._otel else served.tokens
-        if (count := usage.get("prompt_tokens")) or "input" not in known:
-            self._count(served, "input", count, now)
-        if (count := usage.get("completion_tokens")) or "output" not in known:
-            self._count(served, "output", count, now)
         details = usage.get("prompt_tokens_details")
         if type(details) is dict and ((count := details.get("cached_tokens")) or "cached" not in known):
             self._count(served, "cached", count, now)
@@ -167,12 +179,23 @@ class Meter:
             labels = (*served.labels, kind)
             at = self._histogram(f.TOKEN_USAGE, *labels) if self._otel else self._place(f.TOKENS, *labels)
             served.tokens[kind] = at
+            if at is not None and not self._otel and kind in ("input", "output"):
+                setattr(served, kind, at)
         if self._otel:
             at.observe(count, now)
         elif at is not None:
             values = self._values
             values[at] = now
             values[at + 1] += count
+
+    def attempt(self, provider: str, outcome: str) -> None:
+        """A call of ``provider`` is over."""
+        try:
+            at = self._attempts[provider, outcome]
+        except KeyError:
+            at = self._attempts[provider, outcome] = self._place(f.ATTEMPTS, provider, outcome)
+        if at is not None:
+            self._values[at + 1] += 1.0
 
     def add(self, family: Family, amount: float, *labels: str) -> None:
         """Add to a counter that is not of every request."""
@@ -225,14 +248,16 @@ class Meter:
     def _place(self, family: Family, *labels: str) -> int | None:
         return self._writer.place(family, labelled(family, *labels))
 
-    def _place_of_requests(self, key: tuple[str, str, str, int]) -> int | None:
+    def _of_requests(self, key: tuple[str, str, str, int]) -> tuple[int | None, _Served]:
         face, model, provider, code = key
         at = self._place(f.REQUESTS, face, model, provider, str(code))
-        if at is not None:
-            return at
-        return self._writer.place(
-            f.REQUESTS, labelled(f.REQUESTS, face, "other", provider, str(code)), spare=True
-        )
+        if at is None:
+            others = labelled(f.REQUESTS, face, "other", provider, str(code))
+            at = self._writer.place(f.REQUESTS, others, spare=True)
+        served = self._served.get((model, provider))
+        if served is None:
+            served = self._served[model, provider] = _Served(model, provider)
+        return at, served
 
     def _histogram(self, family: Family, *labels: str) -> Histogram | _Nothing:
         at = self._place(family, *labels)

@@ -29,7 +29,7 @@ _PER_LINE, _NAME_PER_LINE = 8, 128
 #: Seconds after a reading in which there will be another.
 _READ = 180.0
 #: What each exemplar takes: 16 bytes of the trace's id, the value, the time.
-EXEMPLAR = struct.Struct("<16sdd")
+EXEMPLAR = struct.Struct("=16sdd")
 
 Key = tuple[int, str]
 
@@ -89,7 +89,7 @@ class ProcessValues:
     def exemplars(self, family: Family, numbers: list[float]) -> list[tuple[str, float, float] | None]:
         """Trace, value and time of each bucket's exemplar, as far as there is one."""
         assert family.ladder is not None
-        data = struct.pack(f"<{len(numbers)}d", *numbers)
+        data = struct.pack(f"={len(numbers)}d", *numbers)
         first = 8 * (2 + len(family.ladder.fine) + 1)
         found = EXEMPLAR.iter_unpack(data[first:])
         return [(trace.hex(), value, at) if at else None for trace, value, at in found]

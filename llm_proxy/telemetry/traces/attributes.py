@@ -110,8 +110,8 @@ def _asked(sent: Mapping[str, Any]) -> _Pairs:
         value = sent.get(name)
         if name == "max_tokens" and value is None:
             value = sent.get("max_completion_tokens")
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            yield f"gen_ai.request.{name}", kind(value)
+        if (number := _number(value)) is not None:
+            yield f"gen_ai.request.{name}", kind(number)
     stop = sent.get("stop")
     stops = (
         (stop,)
@@ -127,6 +127,13 @@ def _asked(sent: Mapping[str, Any]) -> _Pairs:
     form = sent.get("response_format")
     if isinstance(form, dict) and form.get("type") in ("json_object", "json_schema"):
         yield "gen_ai.output.type", "json"
+
+
+def _number(value: Any) -> int | float | None:
+    """``value``, if it is a number that a span can hold; a client may have sent any."""
+    if type(value) is int:
+        return value if abs(value) < 1 << 63 else None
+    return value if type(value) is float and math.isfinite(value) else None
 
 
 def _said(call: ModelCall) -> _Pairs:
@@ -155,7 +162,7 @@ def _openinference(call: ModelCall) -> _Pairs:
     name = "embedding.model_name" if call.operation == "embeddings" else "llm.model_name"
     yield name, call.upstream_model
     yield "llm.provider", call.system
-    given = {name: call.sent[name] for name in _PARAMETERS if type(call.sent.get(name)) in (int, float)}
+    given = {name: call.sent[name] for name in _PARAMETERS if _number(call.sent.get(name)) is not None}
     if given:
         yield "llm.invocation_parameters", json.dumps(given)
     numbers = dict(_tokens(call.usage))

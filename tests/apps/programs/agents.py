@@ -2,53 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.apps.places import KEY, App, Place, Start
 
 
 def claude(place: Place) -> Start:
-    """https://code.claude.com/docs/en/llm-gateway: a base URL and a token; a small model of its own is named too."""
+    """Its settings.json, as our command writes it: a base URL and a token; a small model of its own is named too."""
     command, arguments = place.server
     servers = {"pictures": {"command": command, "args": arguments}} if place.mcp else {}
     tools = "Write,Bash,mcp__pictures__draw_picture"
     return Start(
         (
-            *(place.binary("claude"), "-p", place.task, "--model", place.model, "--allowedTools", tools),
+            *(place.binary("claude"), "-p", place.task, "--allowedTools", tools),
             *("--strict-mcp-config", "--mcp-config", str(place.home / "mcp.json")),
         ),
         {
-            "ANTHROPIC_BASE_URL": place.url,
-            "ANTHROPIC_AUTH_TOKEN": KEY,
-            "ANTHROPIC_DEFAULT_HAIKU_MODEL": place.model,
             "CLAUDE_CONFIG_DIR": str(place.home / ".claude"),
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "DISABLE_AUTOUPDATER": "1",
             "MCP_TIMEOUT": "30000",
         },
         {"mcp.json": {"mcpServers": servers}},
+        client="claude-code",
     )
 
 
 def claude_budget(place: Place) -> Start:
     """The same with a budget for thinking: what it thought must come back to the model as it was signed."""
     start = claude(place)
-    return Start(start.command, {**start.env, "MAX_THINKING_TOKENS": "4000"}, start.files)
+    return replace(start, env={**start.env, "MAX_THINKING_TOKENS": "4000"})
 
 
 def claude_ollama(place: Place) -> Start:
     """https://docs.ollama.com/integrations/claude-code: the base URL is an Ollama's port."""
-    start = claude(place)
-    return Start(start.command, {**start.env, "ANTHROPIC_BASE_URL": place.ollama}, start.files)
+    return claude(replace(place, url=place.ollama))
 
 
 def codex(place: Place) -> Start:
-    """Codex' config.toml: a provider of one's own whose wire API is Responses."""
-    config = (
-        f'model = "{place.model}"\nmodel_provider = "gateway"\ncheck_for_update_on_startup = false\n'
-        f"[analytics]\nenabled = false\n"
-        f'[model_providers.gateway]\nname = "gateway"\nbase_url = "{place.v1}"\n'
-        'env_key = "GATEWAY_KEY"\nwire_api = "responses"\n'
-    )
-    return _codex(place, config, ())
+    """Codex' config.toml, into which our command writes a provider whose wire API is Responses."""
+    config = "# of the tests\ncheck_for_update_on_startup = false\n[analytics]\nenabled = false\n"
+    return replace(_codex(place, config, ()), client="codex")
 
 
 def codex_oss(place: Place) -> Start:
@@ -75,7 +68,7 @@ def _codex(place: Place, config: str, more: tuple[str, ...]) -> Start:
             ),
             *("-C", str(place.work), *more, place.task),
         ),
-        {"CODEX_HOME": str(place.home / ".codex"), "GATEWAY_KEY": KEY},
+        {"CODEX_HOME": str(place.home / ".codex"), "LLM_PROXY_API_KEY": KEY},
         {".codex/config.toml": config},
     )
 
@@ -83,9 +76,10 @@ def _codex(place: Place, config: str, more: tuple[str, ...]) -> Start:
 def gemini(place: Place) -> Start:
     """Gemini CLI with an API key; the base URL is a variable of its library."""
     return Start(
-        (place.binary("gemini"), "-m", place.model, "--yolo", "--skip-trust", "-p", place.task),
-        {"GEMINI_API_KEY": KEY, "GOOGLE_GEMINI_BASE_URL": place.url, "GEMINI_CLI_TRUST_WORKSPACE": "true"},
-        {".gemini/settings.json": _settings(place, {"auth": {"selectedType": "gemini-api-key"}})},
+        (place.binary("gemini"), "--yolo", "--skip-trust", "-p", place.task),
+        {"GEMINI_CLI_TRUST_WORKSPACE": "true"},
+        {".gemini/settings.json": _settings(place, {})},
+        client="gemini-cli",
     )
 
 
@@ -105,9 +99,13 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY
 
 
 def qwen_openai(place: Place) -> Start:
-    """Qwen Code's ``openai``."""
-    env = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": place.v1, "OPENAI_MODEL": place.model}
-    return _qwen(place, "openai", env)
+    """Qwen Code's ``openai``, as our command writes it into its settings."""
+    return Start(
+        (place.binary("qwen"), "--yolo", "-p", place.task),
+        dict.fromkeys(_PROXIES, ""),
+        {".qwen/settings.json": _settings(place, {})},
+        client="qwen-code",
+    )
 
 
 def qwen_anthropic(place: Place) -> Start:
@@ -125,13 +123,15 @@ def _qwen(place: Place, kind: str, env: dict[str, str]) -> Start:
 
 
 def copilot_openai(place: Place) -> Start:
-    """Copilot CLI with a provider of one's own."""
-    return _copilot(place, {"COPILOT_PROVIDER_BASE_URL": place.v1, "COPILOT_PROVIDER_TYPE": "openai"})
+    """Copilot CLI with a provider of one's own, by the variables that our command prints."""
+    return replace(_copilot(place, {}), client="copilot-cli")
 
 
 def copilot_anthropic(place: Place) -> Start:
     """The same by Anthropic's dialect."""
-    return _copilot(place, {"COPILOT_PROVIDER_BASE_URL": place.url, "COPILOT_PROVIDER_TYPE": "anthropic"})
+    env = {"COPILOT_PROVIDER_API_KEY": KEY, "COPILOT_MODEL": place.model, "COPILOT_OFFLINE": "true"}
+    address = {"COPILOT_PROVIDER_BASE_URL": place.url, "COPILOT_PROVIDER_TYPE": "anthropic"}
+    return _copilot(place, env | address)
 
 
 def _copilot(place: Place, env: dict[str, str]) -> Start:
@@ -152,9 +152,6 @@ def _copilot(place: Place, env: dict[str, str]) -> Start:
         ),
         {
             **env,
-            "COPILOT_PROVIDER_API_KEY": KEY,
-            "COPILOT_MODEL": place.model,
-            "COPILOT_OFFLINE": "true",
             "COPILOT_AUTO_UPDATE": "false",
             "COPILOT_HOME": str(place.home / ".copilot"),
         },

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tests.apps.places import KEY, App, Place, Start
 
 
 def llm(place: Place) -> Start:
-    """A model of ``extra-openai-models.yaml``."""
-    row = (
-        f"- model_id: gateway\n  model_name: {place.model}\n  api_base: {place.v1}\n  supports_tools: true\n"
-    )
-    return _llm(place, "gateway", {}, {"llm/extra-openai-models.yaml": row})
+    """A model of ``extra-openai-models.yaml``, into which our command writes it."""
+    row = "# of the tests\n- model_id: other\n  model_name: other\n  api_base: http://127.0.0.1:1/v1\n"
+    start = _llm(place, f"gateway-{place.model}", {}, {"llm/extra-openai-models.yaml": row})
+    return replace(start, client="llm")
 
 
 def llm_ollama(place: Place) -> Start:

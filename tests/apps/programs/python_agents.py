@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tests.apps.places import KEY, App, Place, Start
 
 
+def aider(place: Place) -> Start:
+    """By what our command writes into its configuration."""
+    return replace(_aider_with(place), client="aider")
+
+
 def _aider(prefix: str) -> Any:
     def start(place: Place) -> Start:
-        return Start(
-            (
-                *(
-                    place.binary("aider"),
-                    "--model",
-                    prefix + place.model,
-                    "--message",
-                    place.task,
-                    "--edit-format",
-                    "whole",
-                ),
-                *(
-                    "--yes-always",
-                    "--no-git",
-                    "--no-check-update",
-                    "--analytics-disable",
-                    "--no-show-model-warnings",
-                ),
-                *(
-                    "--no-detect-urls",
-                    "--no-pretty",
-                    "--no-show-release-notes",
-                    "--map-tokens",
-                    "0",
-                    "hello.txt",
-                ),
-            ),
-            {
-                "OPENAI_API_KEY": KEY,
-                "OPENAI_API_BASE": place.v1,
-                "ANTHROPIC_API_KEY": KEY,
-                "ANTHROPIC_API_BASE": place.url,
-                "OLLAMA_API_BASE": f"{place.url}/ollama",
-                "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            },
-        )
+        return _aider_with(place, "--model", prefix + place.model)
 
     return start
+
+
+def _aider_with(place: Place, *more: str) -> Start:
+    flags = "--yes-always --no-git --no-check-update --analytics-disable --no-show-model-warnings --no-detect-urls --no-pretty"
+    rest = (
+        *more,
+        *("--message", place.task, "--edit-format", "whole", "--no-show-release-notes"),
+        *("--map-tokens", "0"),
+    )
+    env = {
+        "ANTHROPIC_API_KEY": KEY,
+        "ANTHROPIC_API_BASE": place.url,
+        "OLLAMA_API_BASE": f"{place.url}/ollama",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
+    return Start((place.binary("aider"), *flags.split(), *rest, "hello.txt"), env)
 
 
 def gptme(place: Place) -> Start:
@@ -85,7 +72,7 @@ def mini(place: Place) -> Start:
 
 
 APPS = (
-    App("aider", "aider", "openai/", "chat", "file", _aider("openai/"), quick=("strict", "anthropic")),
+    App("aider", "aider", "openai/", "chat", "file", aider, quick=("strict", "anthropic")),
     App("aider", "aider", "ollama_chat/", "Ollama", "file", _aider("ollama_chat/")),
     App("aider", "aider", "anthropic/", "Anthropic", "file", _aider("anthropic/")),
     App("gptme", "gptme", "", "chat", "file", gptme),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 
 from llm_proxy.cli import check as checking
 from llm_proxy.cli.check import check
+from llm_proxy.cli.replicas import Replica, lagging, lines
 from tests.support.client import request
 from tests.support.gateway import RunningGateway
+from tests.support.loops import wait_until
 from tests.support.secrets import OTHER_UPSTREAM_KEY, UPSTREAM_KEY, assert_no_secret
 from tests.support.world import put
 
@@ -27,7 +30,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "environment", dict)
 
 
-def flags(folder: Path, config: Mapping[str, Any] | str, **more: str) -> dict[str, str]:
+def flags(folder: Path, config: Mapping[str, Any] | str, **more: Any) -> dict[str, Any]:
     """Files to be judged, and the flags that name them."""
     text = config if isinstance(config, str) else json.dumps(config)
     put(folder / "edit" / "models-config.json", text)
@@ -103,7 +106,7 @@ def test_bad_settings(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     assert "LLM_PROXY_API_PORT" in capsys.readouterr().err
 
 
-async def against(given: dict[str, str]) -> int:
+async def against(given: dict[str, Any]) -> int:
     """The command, while this loop serves."""
     return await asyncio.to_thread(check, given)
 
@@ -236,3 +239,43 @@ async def test_from_afar_it_is_said(
     assert status == 0
     assert lines[2].startswith("note: addresses, keys and texts")
     assert lines[3:] == ["would change: nothing that can be seen from here"]
+
+
+async def test_several_gateways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An edit that none has is no lag; once one has it the other lags (exit status 3), and the line says so; one that does not answer is 2."""
+    newer = {"demo": {"demo": {"weight": 2, "api_token": UPSTREAM_KEY}}}
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    one = RunningGateway(tmp_path / "a", DEMO, prompts={"en/a.prompt": "one"})
+    other = RunningGateway(tmp_path / "b", DEMO, prompts={"en/a.prompt": "one"})
+    async with one, other:
+        urls = [one.origin, other.origin]
+        assert await against(flags(tmp_path, newer, against=urls)) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[3].startswith("2 of 2 run ")
+        assert lines[5:] == ["  would change: model demo: weight 1 -> 2"]
+
+        one.write_config(newer)
+        await wait_until(lambda: one.service.registry.current.models["demo"][0].weight == 2)
+        assert await against(flags(tmp_path, newer, against=urls)) == 3
+        out = capsys.readouterr().out
+        assert re.search(rf"^{one.origin} +\S+  runs the files at hand$", out, re.MULTILINE)
+        assert re.search(rf"^{other.origin} +\S+  lags, for \d+ s$", out, re.MULTILINE)
+        assert "1 of 2 run " in out
+        assert ", 1 lags" in out
+        assert_no_secret(out)
+
+        assert await against(flags(tmp_path, newer, against=[*urls, "http://127.0.0.1:9"])) == 2
+        assert "--against http://127.0.0.1:9: no usable answer" in capsys.readouterr().err
+
+
+def test_which_one_lags() -> None:
+    """Without the files at hand, the newest is what was loaded last; a rejected edit is said."""
+    old = Replica("http://a", "aaaaaaaaaa", 3, 100.0, "rejected", "models-config.json: line 1")
+    new = Replica("http://bb", "bbbbbbbbbb", 7, 160.0, "applied")
+    assert lagging([old, new], "other") == [old]
+    assert lines([old, new], "other", now=200.0) == [
+        "http://a   3-aaaaaaaa  lags, for 40 s; its last edit was rejected: models-config.json: line 1",
+        "http://bb  7-bbbbbbbb  runs what the others run",
+        "1 of 2 run bbbbbbbb, 1 lags",
+    ]

@@ -12,7 +12,7 @@ import schemathesis
 from jsonschema import Draft202012Validator
 
 from handlers.base.handler import BaseHandler, NotFoundHandler
-from llm_proxy.openapi import anthropic, gemini, ollama, openai_shapes, own, service
+from llm_proxy.openapi import anthropic, console, gemini, ollama, openai_shapes, own, service
 from llm_proxy.openapi.document import paths_of
 from llm_proxy.openapi.operations import GROUPS, OPERATIONS, SHAPES, documents
 from llm_proxy.openapi.values import Operation
@@ -167,7 +167,7 @@ def test_nothing_of_python_is_told() -> None:
 
 def test_no_shape_hides_another() -> None:
     """Each group's shapes have names of their own: of two of one name only the last would be told."""
-    groups = (openai_shapes, own, anthropic, gemini, ollama, service)
+    groups = (openai_shapes, own, anthropic, gemini, ollama, service, console)
     names = [name for group in groups for name in group.SHAPES]
 
     assert len(names) == len(set(names)) == len(SHAPES)

@@ -99,7 +99,7 @@ def free_port() -> int:
 async def in_front(program: Program, folder: Path, template: Template, *command: str) -> AsyncIterator[str]:
     """The proxy, listening; its URL."""
     port = free_port()
-    there = program.url.removeprefix("http://").partition("/")[0]
+    there = program.url.partition("://")[2].partition("/")[0]
     config = folder / "proxy.conf"
     config.write_text(template.substitute(folder=folder, there=there, port=port))
     process = await asyncio.create_subprocess_exec(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from pathlib import Path
@@ -89,7 +90,8 @@ async def test_then_it_drains(workers: int, tmp_path: Path) -> None:
 async def test_workers_are_replaced_without_it(tmp_path: Path) -> None:
     """It is for the end of the whole service: the others accept, and nobody is to turn away from them."""
     async with Program(tmp_path, config(), lame_duck_seconds=600, workers=2) as program:
-        program.signal(signal.SIGUSR2)
+        for pid in program.children():
+            os.kill(pid, signal.SIGTERM)
         ended = await program.logged("worker ended", 2)
         ping = await request(program.url, "GET", "/ping")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.telemetry import log as logs
-from llm_proxy.telemetry.log_lines import MAX_FIELD, formatter
+from llm_proxy.telemetry.log_lines import MAX_FIELD, JsonLines, formatter
 from llm_proxy.telemetry.log_writer import Writer
 from llm_proxy.wire.calls import Secret
 
@@ -79,6 +79,13 @@ def test_an_access_line_is_a_line_as_any_other(odd: dict[str, Any], processes: b
 
     form = formatter("json", processes)
     assert form.format(access) == form.format(usual)
+    assert isinstance(form, JsonLines)
+    at_once = form.access_line(fields)
+    assert at_once is not None or odd
+    if at_once is not None:
+        found, expected = json.loads(at_once), json.loads(form.format(usual))
+        assert list(found) == list(expected)
+        assert {**found, "time": ""} == {**expected, "time": ""}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

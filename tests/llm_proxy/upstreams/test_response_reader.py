@@ -113,7 +113,7 @@ def test_the_head_of_an_answer() -> None:
     head = reader.head
     assert head is not None
     assert (head.code, head.reason, head.framing) == (404, "Not  Here", Framing.UNTIL_CLOSE)
-    assert head.pairs() == [("A", "b"), ("Set-Cookie", "one"), ("set-cookie", "two"), ("E", "")]
+    assert head.pairs() == (("A", "b"), ("Set-Cookie", "one"), ("set-cookie", "two"), ("E", ""))
 
 
 @settings(deadline=None, max_examples=300)

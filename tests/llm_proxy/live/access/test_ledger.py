@@ -23,9 +23,8 @@ from tests.support.logs import expect_log
 NOW = 1_795_000_000.0
 
 
-def row(**fields: Any) -> dict[str, Any]:
-    base: dict[str, Any] = dict.fromkeys(tables.COLUMNS)
-    return base | {
+def row(**fields: Any) -> tables.Row:
+    facts = {
         "id": "r",
         "time": NOW,
         "key": "alice",
@@ -41,6 +40,7 @@ def row(**fields: Any) -> dict[str, Any]:
         "micro_usd": 7,
         **fields,
     }
+    return tables.row_of(facts)
 
 
 @pytest.fixture

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llm_proxy.errors import BudgetSpent, LimitReached, RequestTooLarge
+from llm_proxy.errors import BudgetSpent, GatewayError, LimitReached, RequestTooLarge
+from llm_proxy.live.access import shared_counters
 from llm_proxy.live.access.cost import Habits, Tokens, cost, expected_cost, tokens_in, tokens_of
 from llm_proxy.live.access.limit_headers import duration
-from llm_proxy.live.access.meter import Meter, Need, Now, Reservation
+from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.periods import period, slice_width, slices, written
 from llm_proxy.live.access.plan import Plan, bounds_of, purse
 from llm_proxy.live.access.rates import SECOND, Rate
+from llm_proxy.live.access.reservation import Need, Now, Reservation
 from llm_proxy.live.access.shared_counters import HELD, VALUE, SharedCounters, name_of
 from llm_proxy.live.access.values import Budget, Grant, Limit, Price, Team, Terms
 
@@ -240,12 +242,11 @@ def test_a_new_period_begins_with_nothing_spent() -> None:
         meter.reserve(plan, Need(cost=1), at(2))
     later = meter.reserve(plan, Need(cost=25), at(3600))
     assert meter.purse(plan.purses[0], at(3600)) == (0, 25)
-    for _ in range(3):
-        meter.reserve(plan, Need(cost=25), at(0))
     with pytest.raises(BudgetSpent):  # a clock that is put back gives nothing back
         meter.reserve(plan, Need(cost=1), at(0))
     meter.settle(later, Need(cost=30), at(0))
-    assert meter.purse(plan.purses[0], at(3600))[0] == 30
+    assert meter.purse(plan.purses[0], at(0)) == (130, 0)
+    assert meter.purse(plan.purses[0], at(3600)) == (0, 0)
 
 
 def test_a_rolling_window() -> None:
@@ -362,3 +363,109 @@ def test_habits() -> None:
 def test_durations(nanoseconds: int, text: str) -> None:
     """As Go writes them, which OpenAI's clients read."""
     assert duration(nanoseconds) == text
+
+
+@settings(max_examples=60)
+@given(st.randoms(use_true_random=False))
+def test_counters_of_one_process_and_of_several(chance: random.Random) -> None:
+    """The short way, which requests take where nobody shares the counters, lets in, counts, warns and tells exactly what the long one does."""
+    warned = Budget("a", 2_000, "hour", warn=(0.5, 0.9))
+    budgets = (
+        warned,
+        Budget("b", 5_000, "1h", rolling=3600),
+        Budget("c", 900, "day", each=True, unpriced="free"),
+    )
+    kinds = ("rpm", "concurrent", "tpm", "input_tpm", "output_tpm", "rpd", "tpd")
+    limits = [Limit(kind, size := chance.randrange(1, 60), chance.randrange(1, size + 1)) for kind in kinds]  # type: ignore[arg-type]
+    plans = [
+        plan_of(
+            *chance.sample(limits, chance.randrange(1, 4)),
+            budgets=tuple(chance.sample(budgets, chance.randrange(4))),
+            price=chance.choice((Price(1, 1), Price(1, 1), None)),
+        )
+        for _ in range(3)
+    ]
+    short, long = Meter(), Meter(SharedCounters(1, 2048))
+    running: list[tuple[Plan, Reservation, Reservation]] = []
+    steady = wall = 0.0
+    for _ in range(100):
+        steady += (step := chance.choice((0, 0.1, 5, 90, 2000)))
+        wall += chance.choice((step, step, -500))  # clocks are put back too; the steady one is not
+        now = Now(at(steady).steady, START + wall)
+        if running and chance.random() < 0.45:
+            plan, *pair = running.pop(chance.randrange(len(running)))
+            used = Need(chance.randrange(50), chance.randrange(50), chance.randrange(700))
+            for meter, taken in zip((short, long), pair, strict=True):
+                meter.settle(taken, used, now)
+        else:
+            plan = chance.choice(plans)
+            need = Need(chance.randrange(70), chance.randrange(70), chance.randrange(700))
+            found: list[Any] = []
+            for meter in (short, long):
+                try:
+                    found.append(meter.reserve(plan, need, now))
+                except GatewayError as error:
+                    found.append((type(error), error.message, error.headers))
+            if isinstance(found[0], Reservation):
+                assert (found[0].warning, found[0].news) == (found[1].warning, found[1].news)
+                running.append((plan, *found))
+            else:
+                assert found[0] == found[1]
+        assert short.standing(plan, now) == long.standing(plan, now)
+        for purse_ in plan.purses:
+            assert short.purse(purse_, now) == long.purse(purse_, now)
+
+
+def test_counters_that_were_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room is made for others between a reservation and its end: nothing is lost of either."""
+    monkeypatch.setattr(shared_counters, "_MANY", 8)
+    cells = shared_counters.LocalCounters()
+    meter, plan = (
+        Meter(cells),
+        plan_of(Limit("tpm", 1000, 1000), budgets=(Budget("a", 100, "day"),), price=Price(1, 1)),
+    )
+    taken = meter.reserve(plan, Need(100, 0, 10), at(0))
+    for number in range(50):
+        meter.reserve(
+            Plan(GRANT, "m", bounds_of("key", f"k{number}", (Limit("rpm", 60, 60),))), Need(), at(number * 3)
+        )
+    assert cells.age > 0
+    meter.settle(taken, Need(600, 0, 30), at(150))
+    assert meter.purse(plan.purses[0], at(150)) == (30, 0)
+    assert meter.standing(plan, at(150))[0][1] == 500
+
+
+@pytest.mark.parametrize("cells", [None, SharedCounters(2, 512)], ids=["alone", "shared"])
+def test_clocks_that_jump(cells: SharedCounters | None) -> None:
+    """The wall clock goes weeks ahead, or back, and is set right again: no limit notices, and what budgets have paid is neither forgotten
+    nor paid twice."""
+    for jump in (40 * 86_400, -20 * 86_400, 2 * 3600):
+        budgets = (
+            Budget(f"month {jump}", 100, "month"),
+            Budget(f"hour {jump}", 100, "hour"),
+            Budget(f"rolling {jump}", 100, "30d", rolling=30 * 86_400),
+            Budget(f"short {jump}", 100, "1h", rolling=3600),
+        )
+        meter = Meter(cells)
+        for budget in budgets:
+            plan = plan_of(budgets=(budget,), price=Price(1, 1))
+
+            def pay(seconds: float, wall: float, cost: int, meter: Meter = meter, plan: Plan = plan) -> None:
+                now = Now(at(seconds).steady, START + wall)
+                meter.settle(meter.reserve(plan, Need(cost=0), now), Need(cost=cost), now)
+
+            pay(0, 0, 60)
+            pay(1, 1 + jump, 5)
+            pay(2, 2, 7)
+            spent, _ = meter.purse(plan.purses[0], Now(at(3).steady, START + 3))
+            past = 5 if 0 < budget.rolling < -jump else 0  # it left the window with its time
+            assert spent == 72 - past, budget
+    plan = plan_of(Limit("rpm", 2, 2))
+    meter = Meter(cells)
+    for wall in (0, 10**6):
+        meter.reserve(plan, Need(), Now(at(0).steady, START + wall))
+    for wall in (0, 10**7, -(10**7)):
+        with pytest.raises(LimitReached) as caught:
+            meter.reserve(plan, Need(), Now(at(10).steady, START + wall))
+        assert caught.value.retry_after == "20"
+    meter.reserve(plan, Need(), Now(at(30).steady, START - 10**7))

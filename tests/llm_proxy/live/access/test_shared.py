@@ -17,9 +17,10 @@ import pytest
 
 from llm_proxy.errors import BudgetSpent, LimitReached
 from llm_proxy.live.access import shared as limits
-from llm_proxy.live.access.accounting import Accounting
-from llm_proxy.live.access.meter import Meter, Need
+from llm_proxy.live.access.accounting import Accounting, Told
+from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.plan import Plan, bounds_of, purse
+from llm_proxy.live.access.reservation import Need
 from llm_proxy.live.access.shared import PATIENCE, Shared
 from llm_proxy.live.access.shared_counters import SharedCounters
 from llm_proxy.live.access.values import Budget, Grant, Limit, Price, Team, Terms
@@ -111,7 +112,7 @@ async def let_in(books: Accounting, plan: Plan, need: Need = Need(), *, settle: 
         assert time.monotonic() - began < max(SOON, limits.PATIENCE)
     if settle:
         charge.micro_usd = need.cost
-        books.close(charge, dict)
+        books.close(charge, lambda: Told("x", "m"))
     return True
 
 

@@ -12,6 +12,7 @@ import pytest
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.config.presets import PRESETS
 from llm_proxy.live.config.schema import json_schema, render
+from llm_proxy.live.config.shipped import is_shipped
 from tests.llm_proxy.live.config.test_problems import model
 from tests.support.config_kit import API_TYPES, CONTRACT, load
 
@@ -54,6 +55,19 @@ def test_the_shipped_configuration_is_just_the_demo() -> None:
 
     assert [(d.provider, d.name, d.api_type) for d in config.deployments] == [("demo", "demo", "demo")]
     assert (config.uses_demo, config.warnings, config.secret_files) == (True, (), ())
+
+
+def test_the_shipped_configuration_is_recognised_by_what_it_says() -> None:
+    """The file that we ship is the one that discovery takes for it, however its lines end; any edit of it is not."""
+    data = (CONFIGS / "models-config.json").read_bytes()
+
+    assert is_shipped(data)
+    assert is_shipped(data.replace(b"\n", b"\r\n"))
+    assert not is_shipped(data.replace(b'"pl"', b'"de"'))
+    assert not is_shipped(b'{"demo": {"demo": {}}}')
+    assert not is_shipped(data[:-9])
+    assert not is_shipped(b" " * 5000 + data)
+    assert not is_shipped(OSError())
 
 
 def test_the_example_shows_every_provider_and_loads() -> None:

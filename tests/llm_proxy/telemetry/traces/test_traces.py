@@ -167,6 +167,28 @@ async def test_both_tables_and_content_on_demand(tmp_path: Path) -> None:
     assert found["true"]["llm.output_messages.0.message.content"] == "one two"
 
 
+@pytest.mark.parametrize("path", ["/chat", "/anthropic/v1/messages"])
+async def test_what_a_stream_says_is_told_on_demand(path: str, tmp_path: Path) -> None:
+    """Its text, whole, whoever asked in whatever dialect; the client's bytes are the same as without."""
+    bodies = []
+    body = {**CHAT, "stream": True, "max_tokens": 9}
+    for content in ("true", ""):
+        async with Peer(answer_json({})) as collector, Peer(stream(*sse(*EVENTS))) as peer:
+            env = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": collector.url + "/x", **FAST}
+            env["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = content
+            folder = tmp_path / f"c{content}"
+            folder.mkdir()
+            async with RunningGateway(folder, config(peer.url), env=env) as proxy:
+                got = await proxy.request("POST", path, body)
+        bodies.append(re.sub(rb"msg_[0-9a-zA-Z]+", b"", got.body))
+        found = told(spans_of(collector)[1])
+        assert ("gen_ai.output.messages" in found) is bool(content)
+        if content:
+            (message,) = json.loads(found["gen_ai.output.messages"])
+            assert message["parts"][0]["content"] == "one two"
+    assert bodies[0] == bodies[1]
+
+
 STATES: dict[str, Script] = {
     "refuses": answer_json({}, 503),
     "says never": answer_json({}, 400),
@@ -323,6 +345,7 @@ def test_what_a_client_sends_is_told_in_bounds() -> None:
         "temperature": float("nan"),
         "top_p": "x",
         "seed": 1 << 80,
+        "frequency_penalty": 10**400,
         "stop": ["y" * 10_000, 3],
         "n": True,
         "response_format": {"type": ["z"]},
@@ -334,3 +357,4 @@ def test_what_a_client_sends_is_told_in_bounds() -> None:
 
     assert size < 4_000_000
     assert "gen_ai.request.temperature" not in found
+    assert "gen_ai.request.frequency_penalty" not in found

@@ -1,0 +1,105 @@
+"""The requests of this process that run now, as rows for the console, and how one of them is stopped.
+
+Laws: nothing is kept for it: what there is to see is read off the handlers when somebody looks. A stopped request gives its
+upstream back at once, and its client is told who has ended it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from time import perf_counter
+from typing import Any
+
+from handlers.base.charging import face_of
+from handlers.base.delivering import DeliveringHandler
+from handlers.base.gateway import Gateway
+from llm_proxy.console.console import CLOCK
+from llm_proxy.errors import StoppedByOperator
+from llm_proxy.live.access.secrets import redacted
+
+#: Characters of what a client says of itself.
+_SHOWN = 200
+#: How long a stopped request may take to end, and how often it is looked at, in seconds.
+_PATIENCE, _LOOK = 2.0, 0.002
+
+
+def running(gateway: Gateway) -> list[dict[str, Any]]:
+    """All of them."""
+    return [_row(gateway, handler) for handler in gateway.running if isinstance(handler, DeliveringHandler)]
+
+
+def _uid(gateway: Gateway, handler: DeliveringHandler) -> str:
+    """A client may choose the same id for several requests, but not this."""
+    console = gateway.console
+    return f"{console.row if console is not None else 0}-{id(handler):x}"
+
+
+def _row(gateway: Gateway, handler: DeliveringHandler) -> dict[str, Any]:
+    facts, progress, now = handler.facts, handler.progress, perf_counter()
+    tokens = first = speed = None
+    if progress is not None:
+        tokens = progress.events
+        if progress.first_event_at is not None:
+            first = round((progress.first_event_at - handler.started) * 1000, 2)
+            last = progress.last_event_at
+            if tokens > 1 and last is not None and last > progress.first_event_at:
+                speed = round((tokens - 1) / (last - progress.first_event_at), 2)
+    exchange = handler.exchange
+    if handler in gateway.drained:
+        state = "drained"
+    elif tokens:
+        state = "streaming"
+    else:
+        state = "waiting" if exchange is None or exchange.over else "asked"
+    agent = handler.request.headers.get("User-Agent")
+    return {
+        "uid": _uid(gateway, handler),
+        "id": handler.request_id,
+        "started_at": round(CLOCK + handler.started, 3),
+        "age_ms": round((now - handler.started) * 1000),
+        "model": _text(facts.get("model")),
+        "provider": facts.get("provider"),
+        "upstream_model": facts.get("upstream_model"),
+        "face": face_of(handler.endpoint),
+        "endpoint": handler.endpoint,
+        "stream": handler.streams,
+        "state": state,
+        "tokens": tokens,
+        "first_token_ms": first,
+        "tokens_per_second": speed,
+        "client": handler.verdict.asked.client if handler.verdict else handler.request.remote_ip,
+        "user_agent": _text(agent),
+        "key": facts.get("key"),
+        "team": facts.get("team") or None,
+        "attempts": handler.calls + (exchange is not None and not exchange.over),
+        "worker": os.getpid(),
+    }
+
+
+def _text(text: str | None) -> str | None:
+    return redacted(text[:_SHOWN]) if text else None
+
+
+async def stop(gateway: Gateway, wanted: str) -> list[dict[str, Any]]:
+    """End the requests of this process with that id; what became of each."""
+    found = [
+        handler
+        for handler in gateway.running
+        if isinstance(handler, DeliveringHandler) and wanted in (handler.request_id, _uid(gateway, handler))
+    ]
+    return list(await asyncio.gather(*(_stop(gateway, handler) for handler in found)))
+
+
+async def _stop(gateway: Gateway, handler: DeliveringHandler) -> dict[str, Any]:
+    began = perf_counter()
+    exchange = handler.exchange
+    if exchange is None or not exchange.over:
+        handler.facts["ended_by"] = "operator"
+    told = {"id": handler.request_id, "uid": _uid(gateway, handler), "worker": os.getpid()}
+    handler.abort(StoppedByOperator("an operator of the gateway has stopped this request"))
+    while handler in gateway.running and perf_counter() - began < _PATIENCE:
+        if exchange is not None and exchange.over:
+            break
+        await asyncio.sleep(_LOOK)
+    return told | {"released_ms": round((perf_counter() - began) * 1000, 3)}

@@ -1,0 +1,3 @@
+"""``llm-proxy doctor``: what of this machine, its configuration and its upstreams would keep the gateway from working, each with its remedy.
+The command is ``command``.
+"""

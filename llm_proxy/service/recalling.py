@@ -1,0 +1,150 @@
+"""What was used before: limits and budgets go on where they were, at a start and after an edit.
+
+Laws: at a start before anybody is served, from sums, so that it takes a second where there were hundreds of thousands of requests. After an
+edit beside the loop: what a budget that is new has paid since then stays, and what its keys had spent before is added, once. A ledger that
+cannot be read ends neither: its keeper will tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from typing import Any
+
+from llm_proxy.live.access import ledger_tables as tables
+from llm_proxy.live.access.accounting import Accounting
+from llm_proxy.live.access.ledger import Ledger
+from llm_proxy.live.access.meter import Meter, really
+from llm_proxy.live.access.periods import slice_width, window_start
+from llm_proxy.live.access.plan import REQUESTS, RUNNING, Bound, BudgetAccount, bounds_of, purse
+from llm_proxy.live.access.rates import SECOND
+from llm_proxy.live.access.reservation import Need, Now
+from llm_proxy.live.access.values import Access, Budget, Terms
+
+log = logging.getLogger(__name__)
+
+#: Workers write their rows within this time, and take up an edit within that, in seconds.
+_WRITTEN, _TAKEN_UP = 0.6, 1.0
+
+
+def recall(access: Access, ledger: Ledger, meter: Meter) -> None:
+    """Count once more what the ledger has. Blocking."""
+    now = Now(time.monotonic_ns(), time.time())
+    terms = dict(access.keys.values())
+    try:
+        for budget in access.budgets.values():
+            for found, at, amount in _paid(access, terms, ledger, budget, now.wall, now.wall + tables.DAY):
+                meter.recall(found, amount, min(at, now.wall), now)
+        if _limits(access):
+            for bound, empty_at in _filled(access, terms, ledger, now):
+                meter.recall_bound(bound, empty_at, now)
+    except (sqlite3.Error, OSError) as error:
+        log.warning("what was used before cannot be read", extra={"problem": str(error)[:200]})
+    finally:
+        ledger.close()
+
+
+def follow_edit(before: Access | None, access: Access | None, books: Accounting) -> Coroutine[Any, Any, None]:
+    """Budgets that an edit has made new under their name, period or scope, or for a key, go on with what the ledger knows of the time
+    before it. To be called in the moment of the edit, and awaited any time."""
+    return _follow(before, access, books, books.now())
+
+
+async def _follow(before: Access | None, access: Access | None, books: Accounting, now: Now) -> None:
+    if access is None or books.ledger is None or before is access:
+        return
+    old = before.budgets if before is not None else {}
+    known = dict(before.keys.values()) if before is not None else {}
+    several = books.meter.workers > 1
+    if several:
+        await asyncio.sleep(_WRITTEN)
+    since = now.steady - (int(_TAKEN_UP * SECOND) if several else 0)
+    ledger, terms = books.ledger, dict(access.keys.values())
+    loop = asyncio.get_running_loop()
+    for budget in access.budgets.values():
+        same = budget.name in old and _counted_as(old[budget.name]) == _counted_as(budget)
+        if same and not budget.each:
+            continue
+
+        def ask(budget: Budget = budget, same: bool = same) -> list[_Paid]:
+            found = list(_paid(access, terms, ledger, budget, now.wall, now.wall))
+            if same and before is not None:
+                held = known.get
+                found = [one for one in found if budget.name not in _budgets_of(before, held(one[0].owner))]
+            return [one for one in found if books.meter.is_new(one[0], since)]
+
+        try:
+            money = await loop.run_in_executor(None, ask)
+        except (sqlite3.Error, OSError):
+            return  # its keeper tells
+        for found, at, amount in money:
+            books.meter.recall(found, amount, at, now)
+
+
+#: A budget, when it paid, and how many micro-dollars.
+_Paid = tuple[BudgetAccount, float, int]
+
+
+def _paid(
+    access: Access, terms: Mapping[str, Terms], ledger: Ledger, budget: Budget, now: float, until: float
+) -> Iterator[_Paid]:
+    """What that budget has paid, and when, in the window of ``now``: one sum for all its keys at one time. Raises as ``Ledger.ask``."""
+    since, width = window_start(budget, now), slice_width(budget) if budget.rolling else 0
+    sums: dict[tuple[str, float], int] = {}
+    for at, key, team, amount in ledger.ask(lambda base: tables.spent(base, since, until, width)):
+        if budget.name in _budgets(access, terms.get(key), team):
+            which = key if budget.each else "", at
+            sums[which] = sums.get(which, 0) + amount
+    for (owner, at), amount in sums.items():
+        yield purse(budget, owner), at, amount
+
+
+def _filled(
+    access: Access, terms: Mapping[str, Terms], ledger: Ledger, now: Now
+) -> Iterable[tuple[Bound, int]]:
+    """Each limit of which something was taken, and when it is empty. Raises as ``Ledger.ask``."""
+    of_key: dict[str, tuple[Bound, ...]] = {}
+    of_team: dict[str, tuple[Bound, ...]] = {}
+    of_model: dict[str, tuple[Bound, ...]] = {}
+    full: dict[bytes, int] = {}
+    which: dict[bytes, Bound] = {}
+    for at, key, team, model, count, read, wrote in ledger.ask(
+        lambda base: list(tables.recent(base, now.wall - tables.DAY, now.wall))
+    ):
+        if key not in of_key:
+            of_key[key] = bounds_of("key", key, terms[key].limits) if key in terms else ()
+        if team not in of_team:
+            of_team[team] = bounds_of("team", team, access.teams[team].limits) if team in access.teams else ()
+        if model not in of_model:
+            of_model[model] = bounds_of("model", model, access.models.get(model, ()))
+        ago = max(0, int((now.wall - at) * SECOND))
+        for bound in (*of_key[key], *of_team[team], *of_model[model]):
+            if bound.counts != RUNNING and ago < 2 * bound.rate.span:
+                amount = count if bound.counts == REQUESTS else really(bound.counts, Need(read, wrote))
+                full[bound.cell] = bound.rate.after(full.get(bound.cell, 0), now.steady - ago, amount)
+                which[bound.cell] = bound
+    return [(which[cell], empty_at) for cell, empty_at in full.items()]
+
+
+def _limits(access: Access) -> bool:
+    teams = any(team.limits for team in access.teams.values())
+    return teams or bool(access.models) or any(terms.limits for _, terms in access.keys.values())
+
+
+def _counted_as(budget: Budget) -> tuple[object, ...]:
+    """What a budget is counted under, beside its owner."""
+    return budget.name, budget.per, budget.zone, budget.each
+
+
+def _budgets_of(access: Access, terms: Terms | None) -> tuple[str, ...]:
+    """The names of those that pay for a key."""
+    return _budgets(access, terms, terms.team) if terms is not None else ()
+
+
+def _budgets(access: Access, terms: Terms | None, team: str) -> tuple[str, ...]:
+    """The names of those that pay for that key in that team."""
+    found = access.teams.get(team)
+    return (*(terms.budgets if terms else ()), *(found.budgets if found else ()))

@@ -1,0 +1,152 @@
+"""``docs/performance.md`` and its picture, from what ``python -m benchmarks --write`` measured. Pure, but for reading ``benchmarks/RESULTS.md``."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.reference.tables import generated, table
+
+RESULTS = Path(__file__).resolve().parent.parent.parent / "benchmarks" / "RESULTS.md"
+
+_INTRO = """
+What the gateway costs, beside a direct call and beside `vllm-router`, a router in Rust. Everything is measured by one command
+(`make bench`) on the machine that runs it; a part or two may be asked for alone. [How it is measured](../benchmarks/README.md); [every figure](../benchmarks/RESULTS.md).
+
+The short of it: a token costs a quarter more CPU than in the Rust router, an open stream less than a third of its memory, a request that is not streamed about three times its CPU. To the seconds
+that a model takes, the gateway adds less than a millisecond.
+"""
+_READ = """
+## How to read it
+
+* Compare CPU, not throughput: load, upstream and proxy share the cores of one machine. The gateway, the router and the direct call take turns, so that whatever else the machine does meets all alike.
+* A figure is the median of five runs; the least and the greatest stand in [the full table](../benchmarks/RESULTS.md#figures), and so does the machine.
+* The gateway runs as shipped: one process, validation on, one line of the log for each request.
+
+## Sizing
+
+* **One process** relays some thousand streams of fifty tokens a second on one core. `LLM_PROXY_API_WORKERS` adds processes on the same port; they share limits, budgets and what they know of upstreams.
+* **Memory**: some 50 MiB for a process, and what an idle stream takes for each open stream. The bodies of requests in flight are bounded together by `LLM_PROXY_API_MAX_MEMORY`.
+* **Descriptors**: two for each open stream. `LLM_PROXY_API_MAX_CONNECTIONS` bounds clients, `LLM_PROXY_API_UPSTREAM_CONNECTIONS` connections to one host.
+* Watch `llm_proxy_loop_lag_seconds`: overload shows there first ([metrics](telemetry.md#metrics)).
+
+## An hour with faults and attackers
+
+`make soak` mixes loads, edits, failing upstreams and hostile clients for an hour: [what came of it](../benchmarks/SOAK.md).
+
+## Routing
+
+How the choice of an upstream fares beside round robin, random and least connections, when upstreams are slow, fail, hang or limit us, is simulated with the very functions that choose in the gateway:
+[the figures](../benchmarks/ROUTING.md).
+
+![Time to the first token by policy and scenario](../benchmarks/plots/policies.png)
+
+![The same over time, while upstreams fail and come back](../benchmarks/plots/over-time.png)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """``load``: how the row of the table begins; ``told``: in plain words."""
+
+    load: str
+    told: str
+
+
+_BARS = (
+    _Bar("CPU of a request that is not streamed", "CPU of a request that is not streamed"),
+    _Bar("CPU of a token, 200 streams", "CPU of a token, 200 streams at 50 tokens a second"),
+    _Bar("added latency, median, 1 connection", "added latency, median, one connection"),
+    _Bar("added time to the first token", "added time to the first token, median, 200 streams"),
+    _Bar("memory of an idle stream, 5,000", "memory of an open stream, 5,000 of them"),
+    _Bar("start to the first answer", "start to the first answer"),
+    _Bar("memory after the start", "memory after the start"),
+)
+_ALONE = (
+    _Bar("requests a second, 32", "requests a second, one process, 32 connections"),
+    _Bar("reload with 200 models", "an edit of 200 models: from rename to effect"),
+    _Bar("growth of memory from", "growth of memory from 100,000 to 1,000,000 requests"),
+)
+
+
+def _rows() -> dict[str, tuple[str, str, str]]:
+    """Unit, gateway and router of each row of the table of figures, by its load."""
+    found = {}
+    for line in RESULTS.read_text("utf-8").partition("## Figures")[2].partition("<!-- end")[0].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and len(cells) >= 4:
+            found[cells[0]] = (cells[1], cells[2].partition(" (")[0], cells[3].partition(" (")[0])
+    return found
+
+
+def _of(bar: _Bar) -> tuple[str, str, str]:
+    for load, row in _rows().items():
+        if load.startswith(bar.load):
+            return row
+    raise ValueError(f"benchmarks/RESULTS.md has no row that begins with {bar.load!r}")
+
+
+def page() -> str:
+    """The text of the page."""
+    rows = [(bar.told, *(f"{value} {unit}" if value else "" for value in values))
+            for bar in (*_BARS, *_ALONE) for unit, *values in [_of(bar)]]  # fmt: skip
+    measured = re.search(r"^`python -m benchmarks.*$", RESULTS.read_text("utf-8"), re.MULTILINE)
+    later = "What later features cost, and what was won back, is told step by step in [what each change gave](../benchmarks/RESULTS.md#what-each-step-gave)."
+    when = f"\nMeasured by {measured[0]} {later}\n" if measured else ""
+    return (
+        generated("Performance", "benchmarks/RESULTS.md", _INTRO)
+        + when
+        + "\n![Each figure beside vllm-router's](images/performance.svg)\n\n"
+        + table(("what", "llm-proxy-api", "vllm-router"), rows)
+        + _READ
+    )
+
+
+_STYLE = """
+    .ground { fill: #f6f8fc; stroke: #d5dcea; }
+    .ours { fill: #4a5fc1; }
+    .theirs { fill: #a9b4cc; }
+    text { font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", Roboto, sans-serif; font-size: 13px; fill: #1c2434; }
+    .small { font-size: 12px; fill: #51607c; }
+    @media (prefers-color-scheme: dark) {
+      .ground { fill: #151b28; stroke: #2c374d; }
+      .ours { fill: #8196f0; }
+      .theirs { fill: #56658a; }
+      text { fill: #e6ebf5; }
+      .small { fill: #a9b6ce; }
+    }
+"""
+_WIDTH, _LEFT, _LONGEST, _STEP = 960, 385, 430, 58
+
+
+def picture() -> str:
+    """Two bars for each figure, the longer one of full length: shorter is cheaper."""
+    height = 66 + _STEP * len(_BARS)
+    drawn = []
+    for number, bar in enumerate(_BARS):
+        unit, *values = _of(bar)
+        top = 58 + _STEP * number
+        amounts = [float(value.replace(",", "")) for value in values]
+        drawn.append(f'  <text x="30" y="{top + 22}">{html.escape(bar.told)}</text>')
+        for row, (amount, value, kind) in enumerate(zip(amounts, values, ("ours", "theirs"), strict=True)):
+            length = max(2, round(_LONGEST * amount / max(amounts)))
+            drawn.append(
+                f'  <rect class="{kind}" x="{_LEFT}" y="{top + row * 20}" width="{length}" height="16" rx="3"/>'
+            )
+            drawn.append(
+                f'  <text class="small" x="{_LEFT + length + 8}" y="{top + row * 20 + 12}">{value} {unit}</text>'
+            )
+    legend = (
+        f'  <rect class="ours" x="{_LEFT}" y="24" width="14" height="14" rx="3"/><text x="{_LEFT + 22}" y="36">llm-proxy-api</text>\n'
+        f'  <rect class="theirs" x="{_LEFT + 130}" y="24" width="14" height="14" rx="3"/>'
+        f'<text x="{_LEFT + 152}" y="36">vllm-router (Rust)</text><text class="small" x="{_LEFT + 300}" y="36">shorter is cheaper</text>'
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="img" aria-labelledby="t">\n'
+        f'  <title id="t">What the gateway costs beside vllm-router</title>\n  <style>{_STYLE}  </style>\n'
+        f'  <rect class="ground" x="0.5" y="0.5" width="{_WIDTH - 1}" height="{height - 1}" rx="14"/>\n{legend}\n'
+        + "\n".join(drawn)
+        + "\n</svg>\n"
+    )
