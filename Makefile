@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors reference docs build zipapp test-packages newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps test-console screenshots torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors reference docs build zipapp test-packages newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -48,6 +48,14 @@ test-deploy: ## deploy/ judged by Helm's library, Kubernetes' schemas, hadolint 
 
 test-apps: environment ## real programs (Claude Code, Codex, Gemini CLI, aider ...) in front of the gateway; APPS=--quick is what CI runs
 	$(BIN)/python -m tests.apps $(APPS)
+
+test-console: environment ## the console in a real browser; skipped where there is none; arguments for pytest in TESTS
+	scripts/test-console.sh $(TESTS)
+
+screenshots: environment ## a PNG of each page of the console, light and dark, wide and narrow, in the folder SHOTS (screenshots)
+	scripts/test-console.sh --screenshots $(SHOTS)
+
+SHOTS := screenshots
 
 torture: environment ## a thousand edits under two hundred streams in two workers (some minutes)
 	$(BIN)/python -m tests.torture --edits 1000 --streams 200 --workers 2

@@ -1,14 +1,16 @@
-"""``GET /openapi.json``: what every endpoint takes and gives. ``GET /docs``: the same as a page, which fetches nothing."""
+"""``GET /openapi.json``: what every endpoint takes and gives. ``GET /docs``: the same as a page, in the console's look."""
 
 from __future__ import annotations
 
 import asyncio
+import gzip
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from handlers.base.gateway import Document
+from handlers.base.gateway import PAGE_ROOT, Document
 from handlers.base.handler import BaseHandler
+from llm_proxy.console.static_files import takes_gzip
 
 
 class OpenAPIHandler(BaseHandler):
@@ -22,18 +24,24 @@ class OpenAPIHandler(BaseHandler):
     async def get(self) -> None:
         found = await asyncio.get_running_loop().run_in_executor(None, self.gateway.documents)
         document = self.seen(found[self.which])
+        packed = None
+        if takes_gzip(self.request.headers.get("Accept-Encoding", "")):
+            packed = await asyncio.get_running_loop().run_in_executor(None, _packed, document)
+            self.set_header("Content-Encoding", "gzip")
         self.set_header("Content-Type", document.kind)
         self.set_header("Cache-Control", "no-cache")
-        self.set_header("ETag", document.tag)
+        self.set_header("Vary", "Accept-Encoding")
+        self.set_header("ETag", document.tag if packed is None else f'{document.tag[:-1]}-gz"')
         self.set_header("X-Content-Type-Options", "nosniff")
         if document.policy:
             self.set_header("Content-Security-Policy", document.policy)
         if self.check_etag_header():
             self.set_status(304)
             self.clear_header("Content-Type")
+            self.clear_header("Content-Encoding")
             await self.finish()
         else:
-            await self.finish(document.body)
+            await self.finish(document.body if packed is None else packed)
 
     head = get
 
@@ -46,6 +54,18 @@ class OpenAPIHandler(BaseHandler):
         # Without a word of a proxy, relative to the document itself (OpenAPI 3.1, section 4.8.5): each place has its tag.
         seen = _with_server(document, "/".join([".."] * (self.request.path.count("/") - 1)) or ".")
         return replace(seen, tag=document.tag)
+
+
+@lru_cache(maxsize=8)
+def _packed(document: Document) -> bytes:
+    return gzip.compress(document.body, 9, mtime=0)
+
+
+@lru_cache(maxsize=8)
+def _with_root(document: Document, root: str) -> Document:
+    return Document.of(
+        document.body.replace(PAGE_ROOT.encode(), root.encode()), document.kind, document.policy
+    )
 
 
 @lru_cache(maxsize=16)
@@ -74,7 +94,9 @@ class PageHandler(OpenAPIHandler):
     head = get
 
     def seen(self, document: Document) -> Document:
-        return document
+        """As it is right where it was asked for: relative to its own place."""
+        seen = _with_root(document, "../" * (self.request.path.count("/") - 1))
+        return replace(seen, tag=document.tag)
 
 
 routes: list[tuple[str, Any]] = [("/openapi.json", OpenAPIHandler), ("/docs", PageHandler)]

@@ -36,6 +36,7 @@ from llm_proxy.live.state.registry import problem_lines
 from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service import surroundings
 from llm_proxy.service.certificate_watch import Certificate
+from llm_proxy.service.core_files import no_core_files
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.manager_reports import ParentReports
 from llm_proxy.service.scoreboard import Scoreboard
@@ -85,6 +86,7 @@ def run(flags: dict[str, str]) -> int:
 
 def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None) -> int:
     """``start``: how this process was started; ``before``: the program in whose place it comes."""
+    no_core_files()
     env = dict(environment())
     try:
         settings = Settings.read(env, flags)

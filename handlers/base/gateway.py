@@ -50,6 +50,10 @@ class Running(Protocol):
         """End it now: its upstream is closed, its client is told ``reason``."""
 
 
+#: What stands in a page for the way from it to the root, which is another at each of its places.
+PAGE_ROOT = "{{root}}"
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A body that never changes while the process lives. ``kind``: its media type; ``tag``: its ETag; ``policy``: its

@@ -277,7 +277,8 @@ def _written(sources: Sources, current: Snapshot, edit: Edit, base: str) -> Judg
         judged = _judged(sources, current, edit, before)
         if judged.problems:
             refusal = InvalidRequest("the loader does not take this file", code="invalid_config")
-            refusal.beside = {"problems": [told(line) for line in judged.problems[:_LINES]]}
+            placed = [told(line) for line in judged.problems[:_LINES]]
+            refusal.beside = {"problems": [{**one, "path": one["path"] or ""} for one in placed]}
             raise refusal
         return judged.text.encode()
 

@@ -16,6 +16,9 @@ from llm_proxy.relay.upstream_report import standing_of
 from llm_proxy.wire.calls import Deployment
 
 _LIMIT, _MOST = 200, 1000
+_NAMES, _MOST_NAMES = 1000, 50_000
+#: What somebody has to look at: it can be asked for in one word.
+_TROUBLE = ("ejected", "asleep", "full")
 _PATIENCE = 1.0
 #: Characters of a search.
 _LONGEST = 200
@@ -31,8 +34,10 @@ class ModelsHandler(ConsoleHandler):
         state = self.get_query_argument("state", "")
         limit = _number("limit", self.get_query_argument("limit", str(_LIMIT)), 1, _MOST)
         after = _number("after", self.get_query_argument("after", "0"), 0, 1_000_000)
-        if state and state not in STATES:
-            raise InvalidRequest.of([Problem("state", f"must be one of {', '.join(STATES)}")])
+        names = _number("names", self.get_query_argument("names", str(_NAMES)), 0, _MOST_NAMES)
+        if state and state not in (*STATES, "trouble"):
+            raise InvalidRequest.of([Problem("state", f"must be one of {', '.join(STATES)}, trouble")])
+        wanted = _TROUBLE if state == "trouble" else (state,) if state else STATES
         gateway, snapshot = self.gateway, self.gateway.registry.current
         remembered = newest(await self.console.everywhere("recent", None, _PATIENCE), KEPT)
         flights = Counter[str]()
@@ -44,7 +49,7 @@ class ModelsHandler(ConsoleHandler):
         for row in snapshot.config.deployments:
             standing = standing_of(row, states, now, wall)
             counts[standing["state"]] += 1
-            if (not state or standing["state"] == state) and (not search or found_in(search, row)):
+            if standing["state"] in wanted and (not search or found_in(search, row)):
                 matching.append((row, standing))
         page = matching[after : after + limit]
         console = self.console
@@ -71,7 +76,7 @@ class ModelsHandler(ConsoleHandler):
                 "next": str(after + limit) if more else None,
                 "total": len(snapshot.config.deployments),
                 "matching": len(matching),
-                "names": names_of(snapshot, search, _MOST),
+                "names": names_of(snapshot, search, names) if names else [],
                 "states": counts,
             }
         )

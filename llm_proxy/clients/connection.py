@@ -164,6 +164,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             room.exception()  # nobody may be waiting, which is no fault
         self._tell()
         self._owner.forget(self)
+        self._reader.known = (
+            None  # a head has a key, and who keeps the connection for a moment need not keep that
+        )
 
     def pause_writing(self) -> None:
         self._room = self.loop.create_future()

@@ -301,9 +301,21 @@ OPERATIONS: tuple[Operation, ...] = (
             }
         ),
         _query("search", "A part of a name.", "llama"),
-        _query("state", "`ok`, `ejected`, `asleep`, `full` or `out`.", "ok"),
+        _query(
+            "state",
+            "`ok`, `ejected`, `asleep`, `full`, `out`, or `trouble`: ejected, asleep or full.",
+            "ok",
+        ),
+        _query("names", "How many of the names at most; 0: none. Default 1000.", "50"),
         _query("after", "The `next` of the page before.", "0"),
         _query("limit", "From 1 to 1000. Default 200.", "200"),
+    ),
+    _get(
+        "/console/api/clients",
+        "What to paste into each client program",
+        record({"clients": many(OBJECT), "key": STRING, "model": STRING}),
+        _query("url", "The gateway's address, as its clients reach it.", "http://127.0.0.1:8080"),
+        _query("model", "A public name. Default: the first.", "demo"),
     ),
     _get("/console/api/config", "The configuration file and its state", ref("ConsoleConfig")),
     Operation(

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-from handlers.base.gateway import Document
+from handlers.base.gateway import PAGE_ROOT, Document
 from llm_proxy import __version__
 from llm_proxy.openapi import (
     anthropic,
@@ -76,7 +76,7 @@ def documents(prefix: str, *, with_console: bool = True) -> tuple[Document, Docu
         groups = {name: text for name, text in groups.items() if name not in console.GROUPS}
         shapes = {name: shape for name, shape in shapes.items() if name not in console.SHAPES}
     found = document(operations, groups, shapes, prefix, __version__)
-    shown = page(found)
+    shown = page(found, PAGE_ROOT if with_console else None)
     return (
         Document.of(dumps(found), "application/json"),
         Document.of(shown.body, "text/html; charset=utf-8", shown.policy),

@@ -1,7 +1,9 @@
 """An OpenAPI document as a page for people.
 
-Laws: the page fetches nothing and runs nothing: it is written here, whole, and its policy forbids the browser everything
-but the style that stands in it. Every text of the document is escaped. Pure.
+Laws: it begins with what this is and how it is asked; what every endpoint of an API answers alike (its errors) stands once. Every
+text of the document is escaped. Beside a console it has that one's style sheet, and a script by which it is filtered and tells the
+address by which it was reached; without one it fetches nothing and runs nothing, and its policy forbids everything but the style
+that stands in it. Pure.
 """
 
 from __future__ import annotations
@@ -18,18 +20,35 @@ _Json = dict[str, Any]
 
 _STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 22%, transparent); }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 nav a { margin-right: 1rem; } p { margin: .4rem 0; }
-code, pre { font: 14px/1.5 ui-monospace, monospace; }
+code, pre { font: 13px/1.5 ui-monospace, monospace; }
 pre { overflow-x: auto; border: 1px solid var(--line); border-radius: 4px; padding: .6rem; }
 details { border: 1px solid var(--line); border-radius: 4px; margin: .4rem 0; padding: .3rem .8rem; }
-summary { cursor: pointer; } summary b { display: inline-block; min-width: 4.2rem; } summary i { opacity: .75; }
-table { border-collapse: collapse; width: 100%; margin: .4rem 0 1rem; }
-td, th { text-align: left; vertical-align: top; border-top: 1px solid var(--line); padding: .25rem .6rem .25rem 0; }
+summary b { display: inline-block; min-width: 4.2rem; } .bar { display: none; }
+table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; }
 """
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_CLOSED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_ALONE = f"default-src 'none'; style-src 'sha256-{_HASH}'; {_CLOSED}"
+_BESIDE = f"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {_CLOSED}"
+#: How the gateway is reached if nobody says so; the script puts in what the browser knows.
+_ADDRESS = "http://127.0.0.1:8080"
+#: For whose clients, and what is put behind the address.
+_BASES = (
+    ("OpenAI", "/v1"),
+    ("Anthropic", ""),
+    ("Ollama", "/ollama"),
+    ("Gemini", "/gemini"),
+)
+_TRY = '{"model": "demo", "messages": [{"role": "user", "content": "Hello!"}]}'
+_FAMILIES = {
+    "openai": "OpenAI, and this gateway's own endpoints",
+    "anthropic": "Anthropic",
+    "gemini": "Gemini",
+    "ollama": "Ollama",
+    "either": "Lists of models: in the form of whoever asks",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,41 +56,84 @@ class Page:
     """``policy`` is the Content-Security-Policy to send with it."""
 
     body: bytes
-    policy: str = _POLICY
+    policy: str
 
 
-def page(document: _Json) -> Page:
-    """The page of ``document``, which is one of ours: errors and headers are references, groups are tags."""
-    return Page("\n".join(_page(document)).encode())
+def page(document: _Json, root: str | None = None) -> Page:
+    """The page of ``document``, which is one of ours: errors and headers are references, groups are tags. ``root``: the way to
+    where the console stands; None: there is no console."""
+    return Page("\n".join(_page(document, root)).encode(), _ALONE if root is None else _BESIDE)
 
 
-def _page(document: _Json) -> Iterator[str]:
+def _page(document: _Json, root: str | None) -> Iterator[str]:
     title = escape(f"{document['info']['title']} {document['info']['version']}")
     yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>"
-    yield _text(document["info"]["description"])
-    yield '<p>For programs: <a href="openapi.json">openapi.json</a></p>'
-    names = [tag["name"] for tag in document["tags"]]
-    yield "<nav>" + "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name in names)
-    yield '<a href="#schemas">Schemas</a></nav>'
+    yield f"<title>{title}</title>"
+    if root is not None:
+        yield f'<link rel="icon" href="{root}console/icon.svg" type="image/svg+xml">'
+        yield f'<link rel="stylesheet" href="{root}console/console.css">'
+        yield f'<script src="{root}console/theme.js"></script>'
+        yield f'<script src="{root}console/docs.js" type="module"></script>'
+    else:
+        yield f"<style>{_STYLE}</style>"
+    yield '</head>\n<body class="docs">\n<main>'
+    yield from _beginning(document, title, "" if root is None else f'<a href="{root}console">Console</a>')
     for tag in document["tags"]:
-        yield f'<h2 id="{_anchor(tag["name"])}">{escape(tag["name"])}</h2>\n{_text(tag["description"])}'
+        yield f'<section>\n<h2 id="{_anchor(tag["name"])}">{escape(tag["name"])}</h2>\n{_text(tag["description"])}'
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
                 if operation["tags"] == [tag["name"]] and "x-same-as" not in operation:
                     yield from _operation(document, path, method, operation)
-    yield '<h2 id="schemas">Schemas</h2>'
+        yield "</section>"
+    yield from _errors(document)
+    yield '<section>\n<h2 id="schemas">Schemas</h2>'
     for name, schema in document["components"]["schemas"].items():
         yield f'<details id="{_anchor("schema " + name)}"><summary><code>{escape(name)}</code></summary>'
         yield from _schema(schema)
         yield "</details>"
-    yield "</body>\n</html>"
+    yield "</section>\n</main>\n</body>\n</html>"
+
+
+def _beginning(document: _Json, title: str, console: str) -> Iterator[str]:
+    """What this is, how it is asked, and where the parts are."""
+    yield f"<h1>{title}</h1>"
+    yield _text("One address in front of every model server. " + document["info"]["description"])
+    yield '<table class="bases"><tr><th>Clients of</th><th>Base URL</th></tr>'
+    for name, behind in _BASES:
+        yield _row((name, f'<code><span class="address">{_ADDRESS}</span>{behind}</code>'))
+    yield "</table>"
+    yield f'<pre tabindex="0">curl <span class="address">{_ADDRESS}</span>/v1/chat/completions \\\n  -d \'{escape(_TRY, quote=False)}\'</pre>'
+    yield f'<p>For programs: <a href="openapi.json">openapi.json</a> {console}</p>'
+    names = [tag["name"] for tag in document["tags"]]
+    yield '<nav aria-label="Parts">' + " ".join(
+        f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name in [*names, "Errors", "Schemas"]
+    )
+    yield "</nav>"
+    yield '<p class="bar"><input type="search" id="filter" placeholder="path or word" aria-label="Filter" hidden></p>'
+
+
+def _errors(document: _Json) -> Iterator[str]:
+    """What endpoints answer alike, once for each API."""
+    responses = document["components"]["responses"]
+    yield '<section>\n<h2 id="errors">Errors</h2>'
+    for family, what in _FAMILIES.items():
+        rows = {
+            name.removeprefix(f"{family}-"): answer
+            for name, answer in responses.items()
+            if name.startswith(f"{family}-") and not name.endswith("-relayed")
+        }
+        if rows:
+            yield f'<details id="errors-{family}"><summary>{escape(what)}</summary><table>'
+            for status, answer in rows.items():
+                yield from _answer(status, answer)
+            yield "</table></details>"
+    yield "</section>"
 
 
 def _operation(document: _Json, path: str, method: str, operation: _Json) -> Iterator[str]:
-    yield f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code>"
-    yield f"<i>{escape(operation['summary'])}</i></summary>"
+    yield f'<details class="operation"><summary><b>{method.upper()}</b> <code>{escape(path)}</code> '
+    yield f"<span>{escape(operation['summary'])}</span></summary>"
     if "description" in operation:
         yield _text(operation["description"])
     same = [
@@ -93,22 +155,28 @@ def _operation(document: _Json, path: str, method: str, operation: _Json) -> Ite
             yield _row(cells)
         yield "</table>"
     if "requestBody" in operation:
-        yield "<h4>Request</h4>"
+        yield "<h3>Request</h3>"
         for kind, media in operation["requestBody"]["content"].items():
             yield f"<p><code>{escape(kind)}</code>: {_type(media['schema'])}</p>"
             if "$ref" not in media["schema"]:
                 yield from _schema(media["schema"])
             if "example" in media:
-                yield f"<pre>{escape(json.dumps(media['example'], indent=2))}</pre>"
-    yield "<h4>Answers</h4><table>"
+                yield f'<pre tabindex="0">{escape(json.dumps(media["example"], indent=2))}</pre>'
+    yield "<h3>Answers</h3><table>"
+    common: dict[str, list[str]] = {}
     for status, answer in operation["responses"].items():
-        yield from _answer(document, status, answer)
+        if "$ref" in answer:
+            family = answer["$ref"].rpartition("/")[2].partition("-")[0]
+            common.setdefault(family, []).append(status)
+        else:
+            yield from _answer(status, answer)
+    for family, statuses in common.items():
+        link = f'<a href="#errors-{family}">errors</a>'
+        yield _row((f"<b>{' '.join(statuses)}</b>", f"{link} as everywhere in this API", ""))
     yield "</table></details>"
 
 
-def _answer(document: _Json, status: str, answer: _Json) -> Iterator[str]:
-    if "$ref" in answer:
-        answer = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+def _answer(status: str, answer: _Json) -> Iterator[str]:
     kinds = [
         f"<code>{escape(kind)}</code>: {_type(media['schema'])}"
         for kind, media in answer.get("content", {}).items()

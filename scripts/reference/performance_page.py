@@ -13,8 +13,7 @@ RESULTS = Path(__file__).resolve().parent.parent.parent / "benchmarks" / "RESULT
 
 _INTRO = """
 What the gateway costs, beside a direct call and beside `vllm-router`, a router in Rust. Everything is measured by one command
-(`make bench`) on the machine that runs it; a part or two may be asked for alone. [How it is measured](../benchmarks/README.md), [every figure](../benchmarks/RESULTS.md), and
-[what each change gave](../benchmarks/RESULTS.md#what-each-step-gave).
+(`make bench`) on the machine that runs it; a part or two may be asked for alone. [How it is measured](../benchmarks/README.md); [every figure](../benchmarks/RESULTS.md).
 
 The short of it: a token costs a quarter more CPU than in the Rust router, an open stream less than a third of its memory, a request that is not streamed about three times its CPU. To the seconds
 that a model takes, the gateway adds less than a millisecond.
@@ -94,7 +93,8 @@ def page() -> str:
     rows = [(bar.told, *(f"{value} {unit}" if value else "" for value in values))
             for bar in (*_BARS, *_ALONE) for unit, *values in [_of(bar)]]  # fmt: skip
     measured = re.search(r"^`python -m benchmarks.*$", RESULTS.read_text("utf-8"), re.MULTILINE)
-    when = f"\nMeasured by {measured[0]}\n" if measured else ""
+    later = "What later features cost, and what was won back, is told step by step in [what each change gave](../benchmarks/RESULTS.md#what-each-step-gave)."
+    when = f"\nMeasured by {measured[0]} {later}\n" if measured else ""
     return (
         generated("Performance", "benchmarks/RESULTS.md", _INTRO)
         + when

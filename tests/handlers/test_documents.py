@@ -1,13 +1,15 @@
-"""``/openapi.json`` and ``/docs``: served everywhere, made once, and the page fetches nothing."""
+"""``/openapi.json`` and ``/docs``: served everywhere, made once."""
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -73,7 +75,7 @@ class _Page(HTMLParser):
         self.attributes |= found.keys()
         self.targets += [str(found[name]) for name in ("href", "src", "action") if name in found]
         self.names += [str(found["id"])] if "id" in found else []
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "input", "link"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -81,10 +83,36 @@ class _Page(HTMLParser):
 
 
 @PLACES
-async def test_the_page_fetches_nothing(place: str, tmp_path: Path) -> None:
+async def test_the_page_has_the_look_of_the_console(place: str, tmp_path: Path) -> None:
+    """It begins with base URLs and a curl line, has the console's style sheet and script from where they really are, and no
+    other; it is compressed for whoever takes that; what all endpoints answer alike stands once."""
+    async with RunningGateway(tmp_path, DEMO) as proxy:
+        answer = await request(proxy.origin, "GET", place + "/docs")
+        packed = await request(proxy.origin, "GET", place + "/docs", headers={"Accept-Encoding": "gzip"})
+        page = _Page()
+        page.feed(text := answer.body.decode())
+        beside = {target for target in page.targets if "console/" in target}
+        files = [await request(proxy.origin, "GET", urljoin(f"{place}/docs", target)) for target in beside]
+
+    assert gzip.decompress(packed.body) == answer.body
+    assert len(packed.body) < len(answer.body) / 5
+    assert [file.status for file in files] == [200] * 4
+    assert not {name for name in page.attributes if name == "style" or name.startswith("on")}
+    assert {target.removeprefix("../") for target in page.targets if target[0] != "#"} == {
+        "openapi.json",
+        "console",
+        *(f"console/{name}" for name in ("icon.svg", "console.css", "theme.js", "docs.js")),
+    }
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert text.index("/v1/chat/completions") < text.index("<details")
+    assert text.count(">rate_limit_exceeded") < 10
+
+
+@PLACES
+async def test_without_a_console_the_page_fetches_nothing(place: str, tmp_path: Path) -> None:
     """It shows every operation once; its links lead into it, or to the document beside it; there is no script, no image,
     no inline style but the one that the policy names."""
-    async with RunningGateway(tmp_path, DEMO) as proxy:
+    async with RunningGateway(tmp_path, DEMO, console=False) as proxy:
         answer = await request(proxy.origin, "GET", place + "/docs")
         document = (await request(proxy.origin, "GET", "/openapi.json")).json()
     text = answer.body.decode()

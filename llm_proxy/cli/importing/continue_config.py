@@ -9,7 +9,7 @@ from typing import Any
 from llm_proxy.cli.importing.draft import Draft, Place, is_name
 from llm_proxy.cli.importing.options import count, option, seconds
 from llm_proxy.cli.importing.secrets import headers_of, reference
-from llm_proxy.cli.importing.upstreams import Upstream, host_of, kind_at, same_host, variable_of
+from llm_proxy.cli.importing.upstreams import Upstream, host_of, is_address, kind_at, same_host, variable_of
 
 #: What ``provider`` says, and what it is here.
 _KINDS = {
@@ -39,6 +39,8 @@ _FOREIGN = (
     "cloudflare",
     "function-network",
 )
+#: Where Continue looks for a server whose address is not said.
+_USUAL = {"llamacpp": "http://127.0.0.1:8080", "vllm": "http://127.0.0.1:8000"}
 _EDITOR = "this belongs to the editor, and goes on there"
 _SAMPLING = {"keepAlive": "keep_alive"}
 
@@ -80,11 +82,13 @@ def _model(row: Any, place: Place, shared: Any, draft: Draft) -> None:
     base = str(row.get("apiBase") or "").strip().rstrip("/")
     kind = _KINDS.get(provider) or ("openai" if base else "")
     if not kind:
-        return draft.lost("its provider is not known here, and it has no apiBase", *place)
+        return draft.lost(f"the provider {provider[:40]} is not known here, and it has no apiBase", *place)
     if not is_name(model):
         return draft.lost("it names no model", *place)
     draft.taken(*place, "provider")
-    host = _host(kind, base, row, place, draft)
+    if base and not is_address(base):
+        return draft.lost("is no address", *place, "apiBase")
+    host = _host(kind, base or _USUAL.get(kind, ""), row, place, draft)
     if host is None and host_of(kind) is None:
         return draft.lost(f"{kind} has no usual address: give apiBase", *place)
     kind = kind_at(host, kind) if host and kind == "openai" else kind
@@ -114,9 +118,6 @@ def _host(kind: str, base: str, row: Mapping[str, Any], place: Place, draft: Dra
     if not base:
         return None
     here = (*place, "apiBase")
-    if not re.match(r"https?://[^/@?#]+", base):
-        draft.lost("is no address", *here)
-        return None
     if kind == "azure":
         draft.changed("Azure's v1 API is asked, at /openai/v1", *here)
         for key in ("apiVersion", "apiType"):

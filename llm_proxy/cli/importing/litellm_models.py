@@ -10,7 +10,7 @@ from llm_proxy.cli.importing.draft import Draft, Place, is_name
 from llm_proxy.cli.importing.litellm_kinds import FOREIGN, FOREIGN_NAMES, KEYLESS, KINDS, NAMES, VARIABLES
 from llm_proxy.cli.importing.litellm_params import Fields
 from llm_proxy.cli.importing.secrets import reference
-from llm_proxy.cli.importing.upstreams import Upstream, host_of, kind_at, same_host, variable_of
+from llm_proxy.cli.importing.upstreams import Upstream, host_of, is_address, kind_at, same_host, variable_of
 
 
 def read_models(rows: Any, credentials: Mapping[str, Mapping[str, Any]], draft: Draft) -> None:
@@ -58,6 +58,8 @@ class _Row:
         draft.taken(*self.place, "model_name")
         draft.taken(*self.at, "model")
         host, kind = self.host(kind)
+        if not kind:
+            return None
         if host is None and host_of(kind) is None:
             return draft.lost(f"{kind} has no usual address: give api_base", *self.at, "model")
         token = self.token(kind, host)
@@ -98,26 +100,30 @@ class _Row:
                 return kind, model, ""
         if self.params.get("api_base") or self.params.get("base_url"):
             return "openai", model, ""  # whatever it is, it has an address of its own
-        return "", "", "its provider is not known here, and it has no api_base"
+        if model == "*":
+            return "", "", "name each provider's wildcard, such as openai/* and anthropic/*"
+        whose = f"the provider {prefix[:40]}" if prefix else "its provider"
+        return "", "", f"{whose} is not known here, and it has no api_base"
 
     def host(self, kind: str) -> tuple[str | None, str]:
-        """Where it is; None: where that kind always is. The kind may be told better by the address."""
+        """Where it is; None: where that kind always is. The kind may be told better by the address; it is empty where that is none: what was meant
+        for a server of one's own must not go to a vendor."""
         key = "api_base" if "api_base" in self.params else "base_url"
         given = self.params.pop(key, None)
-        if given is None:
-            return None, kind
-        text = str(given).strip().rstrip("/")
         here = (*self.at, key)
+        if given is None and kind != "azure":
+            return None, kind
+        text = "os.environ/AZURE_API_BASE" if given is None else str(given).strip().rstrip("/")
         variable = reference(text, self.draft, here, "") if text.startswith("os.environ/") else None
+        if variable and kind == "azure":
+            words = f"set it without a slash at its end: {variable}/openai/v1 is asked, which wants no api_version"
+            self.draft.changed(words, *here)
+            return f"{variable}/openai/v1", kind
         if variable:
             return variable, kind
-        if (
-            not re.match(r"https?://[^/@?#]+", text)
-            or "?" in text
-            or "@" in text.partition("//")[2].partition("/")[0]
-        ):
+        if not is_address(text):
             self.draft.lost("is no address that can be taken here: http or https, no user, no query", *here)
-            return None, kind
+            return None, ""
         kind = kind_at(text, kind) if kind == "openai" else kind
         if kind == "azure":
             root = re.sub(r"/openai(/.*)?$", "", text)

@@ -11,7 +11,7 @@ from typing import Any
 from llm_proxy.cli.importing.draft import Draft, Place, is_name
 from llm_proxy.cli.importing.options import count, options_of, seconds
 from llm_proxy.cli.importing.secrets import own_key, reference
-from llm_proxy.cli.importing.upstreams import Upstream, kind_at, same_host, variable_of
+from llm_proxy.cli.importing.upstreams import Upstream, is_address, kind_at, same_host, variable_of
 
 #: Where it listens unless its command line says otherwise.
 USUAL = "http://127.0.0.1:8080"
@@ -173,7 +173,7 @@ class _Reader:
             "${MODEL_ID}", name
         )
         text = text.replace("${PORT}", str(port)) if port else text
-        if not re.match(r"https?://[^/]+", text) or "${PORT}" in text:
+        if not is_address(text) or "${PORT}" in text:
             self.draft.lost("its address is not in the file", "models", name)
             return None
         if "proxy" in model:

@@ -11,7 +11,7 @@ from typing import Any
 
 from llm_proxy.cli.importing.draft import Draft, Place, is_name
 from llm_proxy.cli.importing.secrets import headers_of, reference
-from llm_proxy.cli.importing.upstreams import Upstream, kind_at, same_host, variable_of
+from llm_proxy.cli.importing.upstreams import Upstream, is_address, kind_at, same_host, variable_of
 
 _PAGE = "a setting of Open WebUI's own, which goes on there"
 
@@ -81,7 +81,7 @@ class _Connection:
     def read(self, url: Place, key: Place, config: Place, off: bool) -> None:
         """Put its models into the draft."""
         draft = self.draft
-        if not re.match(r"https?://[^/@?#]+", self.url):
+        if not is_address(self.url):
             return draft.lost("is no address", *url)
         kind, host = self.kind(url)
         called = Upstream(kind, host).name

@@ -9,7 +9,7 @@ from typing import Any
 from llm_proxy.cli.importing.draft import Draft, Place, is_name
 from llm_proxy.cli.importing.options import count, options_of, seconds
 from llm_proxy.cli.importing.secrets import headers_of, reference
-from llm_proxy.cli.importing.upstreams import Upstream, host_of, kind_at, same_host, variable_of
+from llm_proxy.cli.importing.upstreams import Upstream, host_of, is_address, kind_at, same_host, variable_of
 
 #: Packages of the AI SDK, and names that opencode has by itself.
 _KINDS = {
@@ -83,6 +83,8 @@ def _provider(name: str, provider: Mapping[str, Any], draft: Draft) -> None:
     if base:
         address = (*place, "options", "baseURL") if "baseURL" in options else (*place, "api")
         host = _host(kind, base, address, draft)
+        if host is None:
+            return None
         kind = kind_at(base, kind) if kind == "openai" else kind
         host = same_host(host, kind)
     if host is None and host_of(kind) is None:
@@ -124,8 +126,8 @@ def _kind(name: str, package: str, base: str) -> tuple[str, str]:
 def _host(kind: str, base: str, here: Place, draft: Draft) -> str | None:
     if base.startswith("{env:"):
         return reference(base, draft, here, "")
-    if not re.match(r"https?://[^/@?#]+", base):
-        draft.lost("is no address", *here)
+    if not is_address(base):
+        draft.lost("is no address", *here)  # what was meant for a server of one's own must not go to a vendor
         return None
     bare = re.sub(r"/(v1|v1beta|api)$", "", base) if kind in ("anthropic", "gemini", "ollama") else base
     if bare == base:

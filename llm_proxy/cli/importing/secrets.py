@@ -11,6 +11,7 @@ from typing import Any
 
 from llm_proxy.cli.importing.draft import Draft, Place
 from llm_proxy.live.access.secrets import digest_of, hash_text
+from llm_proxy.live.config import checks
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 #: LiteLLM, llama-swap, opencode, Continue, shells, Node, Python.
@@ -74,8 +75,8 @@ def headers_of(given: Any, draft: Draft, place: Place, variable: str) -> dict[st
         return found
     for name, value in given.items():
         here = (*place, str(name))
-        if not isinstance(value, str):
-            draft.lost("is no text", *here)
+        if not isinstance(value, str) or not _is_header(str(name), value):
+            draft.lost("is no header that can be sent", *here)
         elif (
             not looks_secret(str(name))
             and "{" not in value
@@ -96,6 +97,15 @@ def headers_of(given: Any, draft: Draft, place: Place, variable: str) -> dict[st
             if text is not None:
                 found[str(name)] = f"{scheme} {text}" if bearer else text
     return found
+
+
+def _is_header(name: str, value: str) -> bool:
+    try:
+        checks.header_name(name)
+        checks.header_value(value)
+    except ValueError:
+        return False
+    return True
 
 
 def own_key(text: Any, name: str, draft: Draft, place: Place, **fields: Any) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from llm_proxy.live.config import checks
 from llm_proxy.live.config.implied import Kind, kind_of
 from llm_proxy.live.config.presets import PRESETS
 from llm_proxy.live.config.report import ApiType
@@ -43,6 +44,15 @@ class Upstream:
         if self.host is None or self.kind not in ("openai", "vllm", "anthropic", "gemini"):
             return self.kind
         return name_of_host(self.host) or self.kind
+
+
+def is_address(text: str) -> bool:
+    """Whether the configuration takes it as the base URL of a server; with a variable of the environment in it, which is filled later, too."""
+    try:
+        checks.api_host(re.sub(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", "variable", text))
+    except ValueError:
+        return False
+    return re.match(r"https?://", text) is not None
 
 
 @cache

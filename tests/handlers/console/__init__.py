@@ -1,0 +1,1 @@
+"""The console: its endpoints and its files."""

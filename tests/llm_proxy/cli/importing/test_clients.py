@@ -258,3 +258,21 @@ def test_what_is_no_source(word: str, text: str, words: str) -> None:
     """One line, without anything of the text; nothing of YAML's that runs or grows."""
     with pytest.raises(SourceError, match=words.replace("(", r"\(").replace(")", r"\)")):
         imported(word, text)
+
+
+def test_no_address_is_no_vendor() -> None:
+    """Nor do these send to a vendor what was meant for a server of one's own."""
+    assert not imported(
+        "continue", "models: [{name: a, provider: openai, model: m, apiBase: '<here>', apiKey: pl4nted}]"
+    ).draft.models
+    text = '{"provider": {"openai": {"options": {"baseURL": "nowhere"}, "models": {"m": {}}}}}'
+    assert not imported("opencode", text).draft.models
+
+
+def test_where_continue_looks_by_itself() -> None:
+    """A llama.cpp or a vLLM whose address is not said is at its usual port."""
+    found = imported(
+        "continue", "models: [{name: a, provider: llama.cpp, model: m}, {name: b, provider: vllm, model: n}]"
+    )
+    hosts = {rows["defaults"]["api_host"] for name, rows in found.config.items() if name[0] != "$"}
+    assert hosts == {"http://127.0.0.1:8080/v1", "http://127.0.0.1:8000/v1"}

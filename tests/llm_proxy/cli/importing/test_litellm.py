@@ -301,10 +301,9 @@ def test_an_address_of_the_environment() -> None:
         ("sagemaker/x", "signed by AWS"),
         ("vertex_ai/gemini-pro", "service accounts"),
         ("cohere_chat/command-r", "compatibility"),
-        ("nobody/knows", "not known here"),
+        ("nobody/knows", "the provider nobody is not known here"),
         ("some-model", "not known here"),
         ("hosted_vllm/x", "no usual address"),
-        ("azure/x", "no usual address"),
         ("''", "names no model"),
         ("azure/", "names no model"),
     ],
@@ -333,3 +332,19 @@ a_section_of_next_year: {deep: {deeper: [1, 2]}}
     assert "answers are not kept" in found.report
     assert found.fate("a_section_of_next_year.deep.deeper[1]")[0] == "not supported"
     assert found.fate("environment_variables.REDIS_PASSWORD")[0] == "changed"
+
+
+def test_azure_by_its_variable() -> None:
+    """Where LiteLLM reads the address from the environment, ours does too, with the path of the v1 API behind it."""
+    for more in ({}, {"api_base": "os.environ/AZURE_API_BASE"}):
+        found = imported("litellm", row("azure/dep", api_key="os.environ/AZURE_API_KEY", **more))
+        assert found.config["azure"]["defaults"]["api_host"] == "${AZURE_API_BASE}/openai/v1"
+        assert "AZURE_API_BASE" in found.draft.variables
+
+
+def test_no_address_is_no_vendor() -> None:
+    """What was meant for a server of one's own is not sent to the vendor whose name it has."""
+    found = imported("litellm", row("openai/mine", api_base="'<your endpoint>'", api_key="os.environ/K"))
+    assert not found.draft.models
+    assert found.fate("model_list[0].litellm_params.api_base")[0] == "not supported"
+    assert "name each provider's wildcard" in imported("litellm", row("'*'", name="'*'")).report

@@ -1,0 +1,159 @@
+"""What happens while somebody looks: edits, a lost connection, a request that is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+from tests.browser.conftest import Visit
+from tests.browser.kit import PAGES, open_page, until
+from tests.browser.world import World
+from tests.support.client import Connection
+
+DEMO: dict[str, Any] = {"demo": {"demo": {}}}
+
+
+def test_a_rejected_edit(tmp_path: Path, visit: Visit) -> None:
+    """A file that is wrong is a banner on every page, with its line on the page Configuration; mended, the banner goes."""
+    with World(tmp_path, DEMO) as world:
+        page = visit(world.url)
+        world.edit('{\n  "demo": {\n    "demo": {"wieght": 3}\n  }\n}')
+        banner = page.locator("#banners .bad")
+        banner.get_by_text("rejected").wait_for()
+        for name in PAGES:
+            open_page(page, name)
+
+            assert banner.is_visible()
+            assert "wieght" in banner.inner_text()
+
+        open_page(page, "configuration")
+        hit = page.locator(".lines .hit")
+        hit.wait_for()
+
+        assert hit.inner_text().startswith("3")
+        assert page.locator("#nav .bad").inner_text() == "rejected"
+
+        world.edit(DEMO)
+        banner.wait_for(state="detached")
+
+
+def test_an_edit_from_the_page(tmp_path: Path, visit: Visit) -> None:
+    """What an edit would do is told in words and written then; back to a generation as well; without the right nothing is written."""
+    with World(tmp_path, DEMO, console_write=1) as world:
+        page = visit(world.url, "configuration/edit")
+        page.sights.expected = ("409",)
+        text = page.get_by_label("models-config.json")
+        text.fill('{"demo": {"demo": {}, "second": {"weight": "many"}}}')
+        page.get_by_role("button", name="What would this do?").click()
+        page.get_by_text("It would be rejected").wait_for()
+        wanted = '{\n  "demo": {"demo": {},\n           "second": {}}\n}\n'
+        text.fill(wanted)
+        page.get_by_role("button", name="What would this do?").click()
+        page.locator(".changes", has_text="second").wait_for()
+
+        assert world.program.config_file.read_text() == json.dumps(DEMO)
+
+        page.get_by_role("button", name="Write it").click()
+        page.get_by_text("Written.").wait_for()
+
+        assert world.program.config_file.read_text() == wanted
+
+        page.get_by_role("button", name="Generations").click()
+        page.get_by_role("button", name="Back to this one").click()
+        page.get_by_role("button", name="Back to generation 1").click()
+        until(page, "document.querySelector('#nav a[href=\"#/models\"] span').textContent == '1'")
+
+        assert json.loads(world.program.config_file.read_text()) == DEMO
+
+
+def test_somebody_was_faster(tmp_path: Path, visit: Visit) -> None:
+    """If the file has changed since its edit was judged nothing is written, and both are shown."""
+    with World(tmp_path, DEMO, console_write=1) as world:
+        page = visit(world.url, "configuration/edit")
+        page.sights.expected = ("409",)
+        page.get_by_label("models-config.json").fill('{"demo": {"mine": {}}}')
+        page.get_by_role("button", name="What would this do?").click()
+        page.get_by_role("button", name="Write it").wait_for()
+        theirs = '{"demo": {"theirs": {}}}'
+        world.edit(theirs)
+        page.get_by_role("button", name="Write it").click()
+        page.get_by_text("Somebody was faster").wait_for()
+
+        assert world.program.config_file.read_text() == theirs
+        assert "theirs" in page.locator("main pre").last.inner_text()
+        assert "mine" in page.get_by_label("models-config.json").input_value()
+
+
+def test_drain(tmp_path: Path, visit: Visit) -> None:
+    """An upstream is drained from its row: the weight is the only thing that changes in the file."""
+    config = '{\n  "demo": {\n    "$comment": "kept",\n    "demo": {}\n  }\n}\n'
+    with World(tmp_path, config, console_write=1) as world:
+        page = visit(world.url, "models")
+        page.locator("button.open", has_text="demo").click()
+        page.get_by_role("button", name="Drain: no new requests").click()
+        page.get_by_role("button", name="Drain it").click()
+        page.get_by_text("Written.").wait_for()
+        page.keyboard.press("Escape")
+        page.locator(".dot", has_text="out of use").wait_for()
+
+        written = world.program.config_file.read_text()
+        assert json.loads(written)["demo"]["demo"] == {"weight": 0}
+        assert '"$comment": "kept",\n' in written
+
+
+def test_read_only_as_it_is_delivered(world: World, visit: Visit) -> None:
+    """Without LLM_PROXY_API_CONSOLE_WRITE the page says what an edit would do, and how it could be written."""
+    page = visit(world.url, "configuration/edit")
+    page.get_by_label("models-config.json").fill('{"demo": {"other": {}}}')
+    page.get_by_role("button", name="What would this do?").click()
+    page.get_by_text("LLM_PROXY_API_CONSOLE_WRITE=1").wait_for()
+
+    assert page.get_by_role("button", name="Write it").count() == 0
+
+
+def test_a_lost_connection(tmp_path: Path, visit: Visit) -> None:
+    """When the gateway is gone the page says so and goes on asking; when it is there again it says that too, and shows it."""
+    with World(tmp_path, DEMO) as world:
+        page = visit(world.url, "models")
+        page.sights.expected = ("ERR_", "Failed to load")
+        port = int(world.url.rsplit(":", 1)[1])
+        world.program.signal(signal.SIGKILL)
+        page.get_by_text("The connection is lost.").wait_for()
+        world.program.process.wait()
+        world.program.settings["port"] = port
+        world.edit({"demo": {"demo": {}, "new": {}}})
+        world.run(world.program.__aenter__())
+        page.get_by_text("Connected again.").wait_for()
+        page.locator("button.open", has_text="new").wait_for()
+        page.locator("#banners .note").wait_for(state="detached")
+
+
+def test_stop(world: World, visit: Visit) -> None:
+    """The stop button ends a request: the upstream is let go, the page says after how many ms, the client is told."""
+    page = visit(world.url)
+    body = {"model": "slow", "stream": True, "messages": [{"role": "user", "content": "Hello!"}]}
+    before = len(world.slow._closings())
+
+    async def ask() -> tuple[Connection, asyncio.Task[bytes]]:
+        connection = await Connection(world.url).__aenter__()
+        await connection.send("POST", "/v1/chat/completions", body)
+        return connection, asyncio.create_task(connection.reader.read())
+
+    connection, rest = world.run(ask())
+    page.locator(".rows .tr", has_text="slow").get_by_role("button", name="Stop").click()
+    page.get_by_text("its upstream was released after").wait_for()
+    world.run(world.slow.closed_by_client(before + 1))
+
+    async def told() -> bytes:
+        read = await asyncio.wait_for(rest, 20)
+        await connection.close()
+        return read
+
+    assert b"stopped_by_operator" in world.run(told())
+
+    page.get_by_text("Nothing runs at the moment").wait_for()
+    open_page(page, "requests")
+    page.locator(".rows .tr", has_text="slow").first.wait_for()
