@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps test-console screenshots torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors reference docs build zipapp test-packages newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps test-console screenshots torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors reference docs build zipapp image test-packages newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -114,6 +114,9 @@ build: ## wheel and sdist in dist/, with a bill of materials (CycloneDX) and SHA
 
 zipapp: ## the same, and the program as a single file for this kind of machine and this Python
 	scripts/package.sh zipapp
+
+image: environment ## deploy/Dockerfile built by buildah from a Debian root, and run; needs root, buildah and debootstrap
+	scripts/image.sh
 
 test-packages: zipapp ## what was built: installed by pip, pipx and uv on the Pythons of this machine, and run
 	scripts/test-packages.sh

@@ -26,7 +26,7 @@ COMMANDS = (
         "llm_proxy.cli.importer",
         "run",
         _RUN,
-        "make a configuration of LiteLLM's, llama-swap's, Continue's, opencode's, Ollama's or Open WebUI's",
+        "take over the configuration of LiteLLM, llama-swap, Ollama, ...",
         "Make models-config.json, and access.json, of another program's configuration, and report every field of it.",
     ),
     Command(
@@ -83,9 +83,10 @@ COMMANDS = (
     ),
 )
 _EXAMPLES = {
-    "llm-proxy serve": "run what resources/configs/models-config.json says",
+    "llm-proxy serve --local": "try it: with a small real model of its own",
     "llm-proxy doctor": "why does it not work?",
-    "llm-proxy top": "see what the gateway does",
+    "llm-proxy client codex --write": "let Codex ask the gateway that runs here",
+    "llm-proxy top": "see what it does",
 }
 
 

@@ -12,6 +12,7 @@ import asyncio
 from asyncio import Future
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
 from tornado.iostream import StreamClosedError
 
@@ -31,6 +32,8 @@ def _not_yet(data: bytes) -> bool:
 class DeliveringHandler(TellingHandler):
     """A ``Sink`` of the relay."""
 
+    #: What the console shows of it, once somebody has looked.
+    shown: dict[str, Any] | None = None
     _begun = False
     #: How long the upstream may go on without a client, in seconds; 0: not at all.
     _drain_seconds = 0.0

@@ -1,6 +1,6 @@
 """The requests of this process that run now, as rows for the console, and how one of them is stopped.
 
-Laws: nothing is kept for it: what there is to see is read off the handlers when somebody looks. A stopped request gives its
+Laws: nothing is done for it while nobody looks: what there is to see is then read off the handlers. A stopped request gives its
 upstream back at once, and its client is told who has ended it.
 """
 
@@ -36,43 +36,61 @@ def _uid(gateway: Gateway, handler: DeliveringHandler) -> str:
 
 
 def _row(gateway: Gateway, handler: DeliveringHandler) -> dict[str, Any]:
+    """What is to be seen of one: what never changes is written once, and kept with the request."""
+    row = handler.shown
+    if row is None:
+        row = handler.shown = _first(gateway, handler)
     facts, progress, now = handler.facts, handler.progress, perf_counter()
-    tokens = first = speed = None
+    tokens = None
     if progress is not None:
         tokens = progress.events
-        if progress.first_event_at is not None:
-            first = round((progress.first_event_at - handler.started) * 1000, 2)
+        first = progress.first_event_at
+        if first is not None:
+            if row["first_token_ms"] is None or tokens <= 1:
+                row["first_token_ms"] = round((first - handler.started) * 1000, 2)
             last = progress.last_event_at
-            if tokens > 1 and last is not None and last > progress.first_event_at:
-                speed = round((tokens - 1) / (last - progress.first_event_at), 2)
+            if tokens > 1 and last is not None and last > first and tokens != row["tokens"]:
+                row["tokens_per_second"] = round((tokens - 1) / (last - first), 2)
+    row["tokens"] = tokens
     exchange = handler.exchange
+    asked = exchange is not None and not exchange.over
     if handler in gateway.drained:
-        state = "drained"
+        row["state"] = "drained"
     elif tokens:
-        state = "streaming"
+        row["state"] = "streaming"
     else:
-        state = "waiting" if exchange is None or exchange.over else "asked"
-    agent = handler.request.headers.get("User-Agent")
+        row["state"] = "asked" if asked else "waiting"
+    row["attempts"] = handler.calls + asked
+    row["age_ms"] = round((now - handler.started) * 1000)
+    if row["provider"] != facts.get("provider"):
+        row["provider"] = facts.get("provider")
+        row["upstream_model"] = facts.get("upstream_model")
+    row["stream"] = bool(facts.get("stream"))
+    return row
+
+
+def _first(gateway: Gateway, handler: DeliveringHandler) -> dict[str, Any]:
+    facts = handler.facts
     return {
         "uid": _uid(gateway, handler),
         "id": handler.request_id,
         "started_at": round(CLOCK + handler.started, 3),
-        "age_ms": round((now - handler.started) * 1000),
+        "age_ms": 0,
         "model": _text(facts.get("model")),
         "provider": facts.get("provider"),
         "upstream_model": facts.get("upstream_model"),
         "face": face_of(handler.endpoint),
         "endpoint": handler.endpoint,
-        "stream": handler.streams,
-        "state": state,
-        "tokens": tokens,
-        "first_token_ms": first,
-        "tokens_per_second": speed,
+        "stream": False,
+        "state": "waiting",
+        "tokens": None,
+        "first_token_ms": None,
+        "tokens_per_second": None,
         "client": handler.verdict.asked.client if handler.verdict else handler.request.remote_ip,
-        "user_agent": _text(agent),
+        "user_agent": _text(handler.request.headers.get("User-Agent")),
         "key": facts.get("key"),
         "team": facts.get("team") or None,
-        "attempts": handler.calls + (exchange is not None and not exchange.over),
+        "attempts": 0,
         "worker": os.getpid(),
     }
 

@@ -5,14 +5,16 @@ Laws: pure. Rows are told whole when they are new or anything but their counts h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 #: Rows that are told at most.
 MOST = 500
-#: What grows while a request runs; ``age_ms`` a page knows by itself.
+#: What grows while a request runs; and what else may change. ``age_ms`` a page knows by itself.
 COUNTS = ("tokens", "first_token_ms", "tokens_per_second")
-_GROWS = frozenset((*COUNTS, "age_ms"))
+_counts = itemgetter(*COUNTS)
+_others = itemgetter("state", "provider", "upstream_model", "attempts", "stream")
 
 Row = dict[str, Any]
 
@@ -23,24 +25,32 @@ class Changes:
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
         self.total = 0
+        #: Of each row what had been told of it: rows themselves may be the same objects the next time.
+        self._told: dict[str, tuple[Any, Any]] = {}
 
     def next(self, rows: Iterable[Row], now: float) -> dict[str, Any] | None:
         """What is to be told of ``rows``, those that run at ``now``; None: nothing has changed."""
         several = list(rows)
-        several.sort(key=lambda row: (row["started_at"], row["uid"]))
-        current = {row["uid"]: row for row in several[:MOST]}
-        before, self.rows = self.rows, current
+        if len(several) > MOST:
+            several.sort(key=itemgetter("started_at", "uid"))
         total, self.total = self.total, len(several)
-        gone = [uid for uid in before if uid not in current]
+        before, told = self._told, {}
+        self.rows = {}
         new, progress = [], []
-        for uid, row in current.items():
+        for row in several[:MOST]:
+            uid = row["uid"]
+            self.rows[uid] = row
+            told[uid] = current = _others(row), _counts(row)
             old = before.get(uid)
-            if old is None or _differ(old, row):
+            if old is None or old[0] != current[0]:
                 new.append(row)
-            elif any(old[name] != row[name] for name in COUNTS):
-                progress.append([uid, *(row[name] for name in COUNTS)])
+            elif old[1] != current[1]:
+                progress.append([uid, *current[1]])
+        gone = [uid for uid in before if uid not in told]
+        self._told = told
         if not (new or progress or gone or total != self.total):
             return None
+        new.sort(key=itemgetter("started_at", "uid"))
         return {
             "at": round(now, 3),
             "whole": False,
@@ -55,12 +65,8 @@ class Changes:
         return {
             "at": round(now, 3),
             "whole": True,
-            "rows": [*self.rows.values()],
+            "rows": sorted(self.rows.values(), key=itemgetter("started_at", "uid")),
             "progress": [],
             "gone": [],
             "total": self.total,
         }
-
-
-def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    return any(value != old[name] for name, value in new.items() if name not in _GROWS)

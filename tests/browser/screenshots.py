@@ -148,7 +148,8 @@ def main(folder: Path, *, readme: bool) -> None:
                     if file:
                         _prepare(page, name, world)
                         page.screenshot(path=folder / file)
-                        print(folder / file)
+                        print(folder / file, flush=True)
+                        page.keyboard.press("Escape")  # what is open at the side
                 page.context.close()
         world.run(running.aclose())
         browser.close()

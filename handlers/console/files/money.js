@@ -21,6 +21,7 @@ export function show(main, { signal }) {
     const found = await told(place, signal, api(`money?since=${since.value}`, { signal }));
     if (!found) return;
     usageBox.classList.toggle("no-keys", !found.has_keys);
+    write(usageBox.querySelector("h2"), found.has_keys ? "By key and model" : "By model");
     put(place, h("div.two", together(found), h("div.panel", bars(found))), found.budgets.length > 0 && h("div.two", found.budgets.map(budget)), found.has_keys ? keyBox : begin(), usageBox);
     keys.show(found.keys);
     usage.show(found.usage.rows.sort((a, b) => b.micro_usd - a.micro_usd || b.output - a.output));

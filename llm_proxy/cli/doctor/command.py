@@ -65,6 +65,13 @@ def look(given: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Finding]:
         )
         for problem in snapshot.config.warnings:
             yield note("configuration", str(problem), "mend it; llm-proxy check shows it again")
+        if all(row.api_type == "demo" for row in snapshot.config.deployments):
+            yield note(
+                "upstreams",
+                "none yet: only the demo model answers, with an echo",
+                "llm-proxy init writes down what runs on this machine, which the shipped configuration finds by itself; "
+                "llm-proxy import takes over another program's configuration",
+            )
         yield from upstreams.look(snapshot, env)
 
 

@@ -108,15 +108,9 @@ def test_pieces_of_processes_add_up() -> None:
 
 def row(uid: str, **more: Any) -> dict[str, Any]:
     """One that runs."""
-    return {
-        "uid": uid,
-        "started_at": 1.0,
-        "age_ms": 1,
-        "model": "m",
-        "tokens": 0,
-        "first_token_ms": None,
-        "tokens_per_second": None,
-    } | more
+    grown = {"tokens": 0, "first_token_ms": None, "tokens_per_second": None, "age_ms": 1}
+    other = {"state": "asked", "provider": "p", "upstream_model": "u", "attempts": 1, "stream": True}
+    return {"uid": uid, "started_at": 1.0, **grown, **other, **more}
 
 
 def test_only_what_has_changed_is_told() -> None:
@@ -125,7 +119,7 @@ def test_only_what_has_changed_is_told() -> None:
     first = changes.next([row("a"), row("b")], 1.0)
     again = changes.next([row("a", age_ms=5), row("b", age_ms=5)], 2.0)
     then = changes.next([row("a", tokens=3), row("c")], 3.0)
-    other = changes.next([row("a", tokens=3, model="n"), row("c")], 4.0)
+    other = changes.next([row("a", tokens=3, state="drained"), row("c")], 4.0)
 
     assert first is not None
     assert [one["uid"] for one in first["rows"]] == ["a", "b"]
@@ -139,7 +133,7 @@ def test_only_what_has_changed_is_told() -> None:
         "total": 2,
     }
     assert other is not None
-    assert other["rows"] == [row("a", tokens=3, model="n")]
+    assert other["rows"] == [row("a", tokens=3, state="drained")]
     assert [one["uid"] for one in changes.whole(5.0)["rows"]] == ["a", "c"]
 
 
