@@ -31,6 +31,8 @@ def merge(text: str | None, file: File, keep_secrets: bool) -> str:
         assert isinstance(file.content, Mapping)
         return env_text.edited(text, file.content, {str(path[0]) for path in keep})
     old = read(file.form, text)
+    if isinstance(old, list) != isinstance(file.content, list):
+        raise MergeError("what stands in it is not what the program reads: mend it first")
     wanted = merged_value(old, file.content, file.same, keep)
     if wanted == old:
         return text
