@@ -55,7 +55,8 @@ def read(form: str, text: str) -> Any:
             found = tomllib.loads(text)
         else:
             found = yaml_text.read(text)
-    except ValueError as error:
+            json.dumps(found, default=str)  # an alias of YAML may hold itself, which no setting does
+    except (ValueError, RecursionError) as error:
         raise MergeError(f"it is not {form.upper()}: mend it first") from error
     if not isinstance(found, (dict, list)):
         raise MergeError(f"it is not {form.upper()} with settings in it: mend it first")

@@ -116,6 +116,7 @@ BROKEN = [
     ("continue", "models: [{name: a, model: b}]\n"),
     ("continue", "a: [\n"),
     ("continue", "- a\n"),
+    ("continue", "models: &all\n  - name: a\n    more: *all\n"),
     ("llm", "a: b\n"),
     ("continue", "just words\n"),
     ("continue", "models: &all\n  - name: a\n    model: b\nmore: *all\nmodels2: |\n  models:\n"),
