@@ -10,8 +10,9 @@ import http.client
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from benchmarks.building import HERE, Missing, smg_program
 from benchmarks.loads import Bench
 from benchmarks.measure import Outcome, load
 from benchmarks.processes import Target, free_port, gateway_log, running, upstream, wait_for
-from benchmarks.questions import question
+from benchmarks.questions import Question, question
 from benchmarks.table import ROUTER, SMG, Row
 
 #: What the fourth upstream does.
@@ -33,20 +34,73 @@ FAULTS = {
 }
 
 
+#: How often each is measured at most: thirty programs are started each time.
+_RUNS = 3
+
+
 def routing(bench: Bench) -> list[Row]:
-    """For each fault: failed requests, the slowest, and CPU."""
-    rows: list[Row] = []
+    """For each fault: failed requests, the slowest, and CPU; and what it costs to have several upstreams."""
+    rows = [_cost(bench)]
     for fault, words in FAULTS.items():
         failed = Row(f"routing.{fault}.failed", f"{words}: failed requests", "%")
         late = Row(f"routing.{fault}.p99", f"{words}: 99th percentile, 16 connections", "ms")
         cpu = Row(f"routing.{fault}.cpu", f"{words}: CPU of a request", "us")
-        for _ in range(bench.runs):
+        for _ in range(min(bench.runs, _RUNS)):
             for target, outcome in _all(bench, fault):
                 failed.add(target.name, outcome.bad / outcome.requests * 100, outcome.bad)
                 late.add(target.name, outcome.whole["p99"] * 1e3)
                 cpu.add(target.name, outcome.cpu / outcome.requests * 1e6)
         rows += [failed, late, cpu]
     return rows
+
+
+def _cost(bench: Bench) -> Row:
+    """CPU of a request for a model with eight upstreams, beyond one for a model with a single one: the same server, with eight
+    keys. Measured in turns."""
+    row = Row("routing.eight", "CPU of a request with eight upstreams beyond one with a single one", "us")
+    with upstream("fast", bench.place) as at:
+        host = f"http://127.0.0.1:{at}/v1"
+        rows: dict[str, dict[str, dict[str, str]]] = {
+            f"gpu-{number}": {
+                "eight": {
+                    "api_type": "openai",
+                    "api_host": host,
+                    "api_token": f"key-{number}",
+                    "model": "fast",
+                }
+            }
+            for number in range(8)
+        }
+        rows["gpu-0"]["single"] = {**rows["gpu-0"]["eight"]}
+        port, log = free_port(), gateway_log(bench.place)
+        command, env = _gateway(bench.place, port, rows)
+        with running(command, log, env) as pid:
+            wait_for(f"http://127.0.0.1:{port}/api/ping", log)
+            target = Target("gateway", port, "/v1/chat/completions", pid)
+            asked = {
+                name: _named(question(bench.place, "fast", stream=False), name)
+                for name in ("single", "eight")
+            }
+            for each in asked.values():
+                load(target, each, 8, bench.times(50))
+            for _ in range(bench.runs):
+                cpu = dict.fromkeys(asked, 0.0)
+                bad = 0
+                for _ in range(20):  # short ones, so that whatever else the machine does meets both alike
+                    for name, each in asked.items():
+                        outcome = load(target, each, 8, bench.times(25))
+                        cpu[name] += outcome.cpu / outcome.requests * 1e6 / 20
+                        bad += outcome.bad
+                row.add(target.name, cpu["eight"] - cpu["single"], bad)
+    bench.forget_log()
+    return row
+
+
+def _named(asked: Question, model: str) -> Question:
+    """The same question to another model."""
+    body = asked.body.with_name(f"{model}.json")
+    body.write_text(asked.body.read_text().replace('"fast"', f'"{model}"'))
+    return replace(asked, body=body)
 
 
 def _all(bench: Bench, fault: str) -> Iterator[tuple[Target, Outcome]]:
@@ -97,7 +151,11 @@ def _target(place: Path, name: str, program: Path | None, ports: list[int]) -> I
     env: dict[str, str] = {}
     if program is None:
         log = gateway_log(place)
-        command, env, health = *_gateway(place, port, urls), "/api/ping"
+        rows = {
+            f"gpu-{at}": {"fast": {"api_type": "openai", "api_host": url + "/v1"}}
+            for at, url in enumerate(urls)
+        }
+        command, env, health = *_gateway(place, port, rows), "/api/ping"
     else:
         command, health = peer_command(program, port, urls), "/health"
     with running(command, log, env) as pid:
@@ -105,10 +163,9 @@ def _target(place: Path, name: str, program: Path | None, ports: list[int]) -> I
         yield Target(name, port, "/v1/chat/completions", pid)
 
 
-def _gateway(place: Path, port: int, urls: list[str]) -> tuple[list[str | Path], dict[str, str]]:
-    rows = {
-        f"gpu-{at}": {"fast": {"api_type": "openai", "api_host": url + "/v1"}} for at, url in enumerate(urls)
-    }
+def _gateway(
+    place: Path, port: int, rows: Mapping[str, Mapping[str, Mapping[str, str]]]
+) -> tuple[list[str | Path], dict[str, str]]:
     folder = place / "routing"
     folder.mkdir(exist_ok=True)
     (folder / "models-config.json").write_text(json.dumps(rows))

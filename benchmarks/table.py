@@ -154,6 +154,7 @@ GOALS = (
     Goal("memory of an open, idle stream (the worse of 1,000 and 5,000)", 40, 20, "KiB", _of("memory.1000", "memory.5000")),
     Goal("growth of resident memory over 1 million requests", 5, None, "%", _of("flat.million")),
     Goal("start to the first answer", 1, 0.5, "s", _of("start")),
+    Goal("eight upstreams, beyond one: CPU of a request", 10, None, "us", _of("routing.eight")),
     Goal("counting a request", 4, 2, "us", _of("telemetry.request")),
     Goal("a scrape of 5,000 lines holds the loop", 5, 2, "ms", _of("telemetry.scrape")),
     Goal("all that the gateway tells of itself", 8, 4, "% of a request's CPU", _of("telemetry.all")),

@@ -24,7 +24,7 @@ from llm_proxy.clients.tornado_internals import implements
 from llm_proxy.errors import InvalidRequest, NotFound, Problem, RequestError
 from llm_proxy.live.access import vendor_prices
 from llm_proxy.live.config.catalog import Resolved
-from llm_proxy.relay.choosing import Wish
+from llm_proxy.relay.first_attempt import Wish
 from llm_proxy.routing.able import Able, Needs, needs_of
 from llm_proxy.routing.outlook import Asked, Outlook, outlook
 from llm_proxy.wire.calls import Deployment
@@ -55,7 +55,7 @@ class ExplainHandler(BaseHandler):
         form = await self.beside(validated, ExplainRequest, body)
         inner, arguments = self._endpoint(form)
         await cast(Any, inner).post(*arguments)
-        if inner.prepared_by is None or inner.meant is None:
+        if (inner.prepared_by is None and inner.relayed_by is None) or inner.meant is None:
             raise _no_endpoint()
         self.facts["model"] = inner.meant.asked[:200]
         needs = await self.beside(needs_of, form.body)
@@ -65,7 +65,8 @@ class ExplainHandler(BaseHandler):
 
     def _endpoint(self, form: ExplainRequest) -> tuple[Explaining, list[str]]:
         """The endpoint that would serve the request. Raises ``NotFound`` or ``InvalidRequest``."""
-        path, _, query = form.path.partition("?")
+        path_and_query = form.path
+        path, _, query = path_and_query.partition("?")
         wrong = [name for name in form.headers if not _NAME.fullmatch(name)]
         if wrong or not path.startswith("/"):
             problem = Problem("headers", "must have names that HTTP allows") if wrong else _PATH
@@ -73,13 +74,14 @@ class ExplainHandler(BaseHandler):
         request = copy.copy(self.request)
         request.__dict__.pop("query_arguments", None)
         given = {"Content-Type": "application/json", **form.headers}
-        request.method, request.query, request.path_asked, request.uri = "POST", query, path, form.path
+        request.method, request.query, request.path_asked = "POST", query, path
         request.headers = RequestHeaders(list(given.items()))
         request.body_future = asyncio.get_running_loop().create_future()
         request.body_future.set_result(None)
         application = cast(GatewayApplication, self.application)
         # Without the prefix it is as plain what is meant.
         for request.path in (path, self.gateway.settings.ep_prefix + path):
+            request.uri = request.path + path_and_query[len(path) :]
             endpoint, arguments, found = application.serving(request)
             kind = explaining(endpoint)  # type: ignore[arg-type]  # Tornado's classes can be hashed like any
             if kind is not None and implements(endpoint, "POST"):
@@ -134,6 +136,10 @@ class ExplainHandler(BaseHandler):
 
     async def _call(self, inner: Explaining, deployment: Deployment) -> dict[str, Any]:
         """What would be sent to ``deployment``. Raises ``RequestError``."""
+        if inner.relayed_by is not None:
+            call = await inner.relayed_by(deployment)
+            shown = await self.beside(shown_call, call, deployment)
+            return {"call": shown, "dropped": inner.facts.get("dropped") or [], "relay": "bytes"}
         assert inner.prepared_by is not None
         prepared = await inner.prepared_by(deployment)
         if isinstance(prepared, Own):

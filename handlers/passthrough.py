@@ -33,7 +33,7 @@ from llm_proxy.live.access.secrets import PREFIX as KEY_PREFIX
 from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.upstream import Head
 from llm_proxy.routing.choice import unknown_model
-from llm_proxy.routing.outcomes import judge
+from llm_proxy.routing.outcomes import SERVED, Outcome, judge
 from llm_proxy.wire.calls import Deployment, HttpCall
 from llm_proxy.wire.large_json import encoded
 from llm_proxy.wire.schema import Open, validated
@@ -53,6 +53,8 @@ _CALLERS_OWN = frozenset(
 #: What describes the upstream's own connection or host to somebody who never talks to it.
 _UPSTREAMS_OWN = frozenset("set-cookie server alt-svc strict-transport-security date".split())
 
+#: Statuses that tell of the upstream itself, whatever was asked.
+_TELLING = frozenset({429, 500, 502, 503, 504, 529})
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]+")
 #: RFC 3986 path and query characters; everything else must come percent-encoded.
 _TARGET = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*(\?[A-Za-z0-9\-._~!$&'()*+,;=:@%/?\[\]|]*)?")
@@ -88,10 +90,18 @@ class PassthroughHandler(RelayingHandler):
 
     def prepare(self) -> None:
         super().prepare()
-        if self.grant is not None and not (self.answered or self._cut or self.gone or self.grant.may_pass):
+        if not (self.answered or self._cut or self.gone):
+            try:
+                self._check_grant()
+            except NotAllowed as error:
+                self.refuse(error)
+
+    def _check_grant(self) -> None:
+        """Raises ``NotAllowed``: not every key may pass."""
+        if self.grant is not None and not self.grant.may_pass:
             error = NotAllowed('this endpoint is for keys with "passthrough"')
             self.gateway.gate.refused(self.grant.name, error)
-            self.refuse(error)
+            raise error
 
     async def post(self) -> None:
         form = await self.beside(validated, PassthroughRequest, await self.json_body())
@@ -144,6 +154,7 @@ class PassthroughHandler(RelayingHandler):
         body: bytes | None,
     ) -> None:
         """Send and relay. ``target`` has been checked."""
+        self._check_grant()
         own = self.snapshot.adapter(deployment).auth_headers(deployment)
         taken = {name.lower() for name, _ in own}
         kept = [pair for pair in forwarded(headers) if pair[0].lower() not in taken]
@@ -151,7 +162,7 @@ class PassthroughHandler(RelayingHandler):
             if KEY_PREFIX in target:
                 raise InvalidRequest.of([Problem("path", "must not hold a key of this gateway")])
             kept = [(name, value) for name, value in kept if KEY_PREFIX not in value]
-        call = HttpCall(
+        made = HttpCall(
             method,
             deployment.api_host + target,
             (*kept, *own),
@@ -161,18 +172,22 @@ class PassthroughHandler(RelayingHandler):
             once=True,
         )
         self.facts.update(provider=deployment.provider, model=deployment.name or None)
-        await self.relay_from(deployment, lambda _: self._counted(call, deployment))
 
-    async def _counted(self, call: HttpCall, deployment: Deployment) -> None:
+        async def make(_: Deployment) -> HttpCall:
+            return made
+
+        await self.relay_from(deployment, make)
+
+    async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
         """One attempt, by which the upstream's state is as well informed as by any other. Raises ``GatewayError``."""
         router = self.gateway.router
-        running = router.states.begin(deployment, self.now())
+        running = router.states.begin(self._counted_for(deployment), self.now())
         if running is None:  # as many are there as may be; but this is asked of nobody else
-            await self.relay_call(call, deployment)
+            await super().relay_call(call, deployment)
             return
         try:
-            await self.relay_call(call, deployment)
-            router.note(deployment, running.ended(self.now()))
+            await super().relay_call(call, deployment)
+            router.note(deployment, running.ended(self.now(), self._outcome(deployment)))
         except GatewayError as error:
             if not isinstance(error, ClientGone):
                 router.note(deployment, running.ended(self.now(), judge(error)))
@@ -180,6 +195,21 @@ class PassthroughHandler(RelayingHandler):
         finally:
             running.left(self.now())
             router.freed(self.now())
+
+    def _counted_for(self, deployment: Deployment) -> Deployment:
+        """Whose state is informed: where a provider was named, and no model, the first of its upstreams that is in use."""
+        if deployment.name:
+            return deployment
+        rows = self.snapshot.config.deployments
+        return next((row for row in rows if row.active and row.provider == deployment.provider), deployment)
+
+    def _outcome(self, deployment: Deployment) -> Outcome:
+        """What an answer that was relayed says of its upstream: who fails there fails everywhere. What a path that only the
+        client knows was refused with says nothing."""
+        head = self.exchange.head if self.exchange is not None else None
+        if head is None or head.status not in _TELLING:
+            return SERVED
+        return judge(self.snapshot.adapter(deployment).error(head.status, head.headers, b""))
 
     async def take_head(self, head: Head, clock: Clock, deployment: Deployment) -> None:
         status = head.status

@@ -198,7 +198,9 @@ def _serve_with_workers(
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             logs.setup(settings.log_level, str(settings.log_format), settings.log_filename, turn=turn)
-            _run(_work(settings, env, shared, row, listeners, alive, certificate))
+            _run(
+                _work(settings, env, shared, row, listeners, alive, certificate, replaces=before is not None)
+            )
         except Exception:  # the parent sees the exit status; why stands in the log
             log.exception("the worker failed")
             return 1
@@ -243,10 +245,14 @@ async def _work(
     listeners: Listeners,
     parent: int,
     certificate: Certificate | None,
+    *,
+    replaces: bool,
 ) -> None:
     service = Service(settings, env, shared, row, certificate)
     board = shared.board
-    await serve_as_worker(service, listeners, parent, lambda: board.stopping, lambda: board.replaced)
+    await serve_as_worker(
+        *(service, listeners, parent, lambda: board.stopping, lambda: board.replaced), replaces=replaces
+    )
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:

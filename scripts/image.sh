@@ -38,7 +38,13 @@ assert "org.opencontainers.image.licenses" in found["Labels"], found
 '
 made=$(buildah from --pull-never llm-proxy-api)
 place=$(buildah mount "$made")
-trap 'kill "$server" 2>/dev/null; buildah rm "$made" >/dev/null' EXIT
+last_child() { # of a process, and of its children's
+    local pid=$1 next
+    while next=$(pgrep -P "$pid" | tail -1) && [ "$next" ]; do pid=$next; done
+    echo "$pid"
+}
+server=
+trap '[ -z "$server" ] || kill "$(last_child "$server")" 2>/dev/null; buildah rm "$made" >/dev/null' EXIT
 [ -z "$(find "$place/gateway" -name 'pip' -o -name '*.whl')" ] || fail 'pip or a wheel is left in the image'
 printf 'image: %s, of which the gateway %s\n' "$(du -sh "$place" | cut -f1)" "$(du -sh "$place/gateway" | cut -f1)"
 # As its user, with a root that cannot be written to but /state and /tmp; chroot has no more of a container's walls than that.
@@ -57,4 +63,7 @@ print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request,
 PY
 )
 [ "$answer" = 200 ] || fail 'the image does not answer'
-echo 'the image serves'
+kill -TERM "$(last_child "$server")"
+wait "$server" || fail 'the image does not stop as it should'
+server=
+echo 'the image serves, and stops'

@@ -135,6 +135,22 @@ def serving(installed: Path, tmp_path: Path) -> Iterator[str]:
             process.kill()
 
 
+def test_wheel_holds_all_files_of_the_packages(built: Built) -> None:
+    """Pages, pictures, schemas and licences that lie in the packages are in the wheel; and our own licence is."""
+    files = {
+        str(path.relative_to(ROOT))
+        for name in PACKAGES
+        for path in (ROOT / name).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.name != ".DS_Store"
+    }
+    vendored = {name for name in files if "vendor" in name.split("/") and not name.endswith("license.txt")}
+    licensed = {name.removesuffix(".license.txt") for name in files if name.endswith(".license.txt")}
+
+    assert not files - built.in_wheel
+    assert {name.rsplit("/", 1)[0] + "/" + Path(name).name.partition(".")[0] for name in vendored} == licensed
+    assert f"llm_proxy_api-{__version__}.dist-info/licenses/LICENSE" in built.in_wheel
+
+
 def test_wheel_holds_the_three_packages(built: Built) -> None:
     """The wheel holds the three packages, each with its mark for type checkers, and no other Python."""
     assert sources() == {name for name in built.in_wheel if name.endswith(".py")}
@@ -168,7 +184,7 @@ def test_sdist_is_a_checkout(built: Built) -> None:
     """The sdist holds the sources, the tests, the benchmarks and the scripts, which keep their run bits."""
     tests = {
         str(p.relative_to(ROOT))
-        for folder in ("tests", "benchmarks")
+        for folder in ("tests", "benchmarks", "deploy")
         for p in (ROOT / folder).rglob("*")
         if p.is_file() and p.suffix != ".pyc" and "node_modules" not in p.parts
     }
@@ -294,7 +310,7 @@ def test_every_endpoint_is_kept_apart() -> None:
     endpoints = {
         ".".join(p.relative_to(ROOT).with_suffix("").parts)
         for p in (ROOT / "handlers").rglob("*.py")
-        if re.search(r"^routes\b", p.read_text("utf-8"), re.MULTILINE)
+        if re.search(r"^(root_)?routes\b", p.read_text("utf-8"), re.MULTILINE)
     }
 
     assert endpoints

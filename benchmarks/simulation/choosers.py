@@ -1,7 +1,7 @@
 """Who chooses the server: the functions of production, and three that others use.
 
 Laws: all may try three times, and none may repeat what has begun to answer. ``Ours`` is the loop of the relay in virtual time:
-``pick``, ``States.begin``, ``judge``, the budget of retries and the queue are the very functions that production uses.
+``usual``, ``pick``, ``States.begin``, ``judge``, the budget of retries and the queue are the very functions that production uses.
 """
 
 from __future__ import annotations
@@ -13,14 +13,20 @@ from typing import Protocol
 from benchmarks.simulation.load import Request
 from benchmarks.simulation.servers import Server
 from llm_proxy.errors import GatewayError
+from llm_proxy.routing.affinity import Prompt
+from llm_proxy.routing.drawing import Able
 from llm_proxy.routing.outcomes import SERVED, judge
 from llm_proxy.routing.pick import Choice, Wait, pick
+from llm_proxy.routing.pool import Pool, kept, pool_of, usual
 from llm_proxy.routing.signals import Signal
 from llm_proxy.routing.states import Running, States
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.policies import ModelPolicy
 
 RETRIES = 2
+#: With more servers the usual choice is made at once, as production always does. With fewer ``pick`` makes it, which comes to the
+#: same but for the chances that it is given: so the figures of ROUTING.md, made before, stay what they are.
+_FEW = 64
 
 
 class Ask:
@@ -110,12 +116,20 @@ class Ours:
         self._policy = policy
         self._polls = polls
         self._chance = random.Random(seed).random
+        self._pool: Pool | None = None
 
     def choose(self, ask: Ask, now: float) -> int | float | None:
         model = self._states.model("m", now)
         if ask.left == RETRIES and not ask.tried and ask.waiting_since is None:
             model.budget.request(now)
         prompt = ask.request.prompt if self._policy.affinity != "off" and ask.request.prompt.blocks else None
+        if (
+            len(self._rows) > _FEW
+            and not ask.tried
+            and ask.waiting_since is None
+            and (number := self._at_once(ask, prompt, now)) is not None
+        ):
+            return number
         waited = 0.0 if ask.waiting_since is None else now - ask.waiting_since
         found = pick(
             self._rows,
@@ -135,6 +149,21 @@ class Ours:
             return None
         ask.running = self._states.begin(found.deployment, now, prompt=prompt, probe=found.probe)
         return self._numbers[found.deployment.provider]
+
+    def _at_once(self, ask: Ask, prompt: Prompt | None, now: float) -> int | None:
+        """The usual choice, as ``relay.first_attempt`` makes it."""
+        if self._pool is None:
+            self._pool = pool_of(self._rows, self._states, now)
+        assert self._pool is not None
+        found: Able | Choice | None
+        if prompt is None:
+            found = usual(self._pool, now, self._chance, self._policy)
+        else:
+            found = kept(self._pool, self._states, now, self._chance, self._policy, prompt)
+        if found is None:
+            return None
+        ask.running = self._states.begin_at(found[1], found[0], now, 0, prompt)
+        return self._numbers[found[0].provider]
 
     def first_token(self, ask: Ask, number: int, now: float) -> None:
         assert ask.running is not None

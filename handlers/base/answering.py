@@ -19,19 +19,20 @@ from handlers.base.joining import join
 from handlers.base.measuring import measure_refusal
 from handlers.base.prepared import Begun, Made, Prepare, Prepared
 from handlers.base.redaction import without_addresses
-from handlers.base.routed import carry_out, wanted_prompt
+from handlers.base.routed import carry_on, close, wanted_prompt
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.live.access.cost import usage_at_end
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
-from llm_proxy.relay.choosing import Wish
 from llm_proxy.relay.continuity import Continuity, may_be_continued
+from llm_proxy.relay.first_attempt import Wish
 from llm_proxy.relay.memory import COST
 from llm_proxy.relay.reading import read_answer
 from llm_proxy.relay.relay import Relay, Tally, expressed
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.able import needs_of
+from llm_proxy.routing.affinity import BLOCK, SESSION_FIELDS, SESSION_HEADER, Prompt
 from llm_proxy.routing.choice import choose
 from llm_proxy.routing.queueing import Priority
 from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall, NativeRequest
@@ -84,45 +85,52 @@ class AnsweringHandler(DeliveringHandler):
         able: Callable[[Deployment], bool] | None = None,
         first: Deployment | None = None,
     ) -> Attempts:
-        """The attempts at the upstreams of a model that has several, or more to be said about."""
-        return self.tries_of(resolved, self.wish(resolved, body, able, first), stream=stream)
-
-    def tries_of(self, resolved: Resolved, wish: Wish, *, stream: bool) -> Attempts:
-        """The same for a request of which is known what it wants."""
-        tries = Attempts(self.gateway.router, resolved, self.snapshot.catalog.resolve, wish)
+        """The attempts at the upstreams of a model that has several, or more to be said about; ``first``: whom it should
+        go to rather than to others."""
+        tries = Attempts(self.gateway.router, resolved, self, body, able, first)
         if stream:
-            tries.streams()
+            tries.streams = True
             tries.silent_until = tries.started + self.gateway.keep_alive.after
-            tries.break_silence = self._while_nothing_is_heard
         return tries
+
+    def prompt(self, resolved: Resolved, body: Mapping[str, Any]) -> Prompt | None:
+        """What is to be kept together with earlier requests (``Asker``)."""
+        size, headers = self._size, self.request.headers
+        if size < BLOCK and SESSION_FIELDS.isdisjoint(body) and SESSION_HEADER not in headers.by_name():
+            return None
+        return wanted_prompt(resolved, headers, body, size)
 
     def wish(
         self,
-        resolved: Resolved,
         body: Mapping[str, Any],
         able: Callable[[Deployment], bool] | None,
         first: Deployment | None,
+        prompt: Prompt | None,
     ) -> Wish:
-        """What the request wants of an upstream."""
-        prompt, grant = wanted_prompt(resolved, self.request.headers, body, self._size), self.grant
+        """What the request wants of an upstream (``Asker``)."""
+        grant = self.grant
         priority: Priority = "default" if grant is None else grant.priority
         key = "" if grant is None else grant.name
         tokens = self._size // _BYTES_A_TOKEN
         if not body:
             return Wish(able, first, prompt, tokens, priority, key)
         needs = partial(self.beside, needs_of, body)
-        return Wish(able, first, prompt, tokens, priority, key, self._about, self._bounded, needs)
+        return Wish(able, first, prompt, tokens, priority, key, self._about, self.bounded, needs)
 
-    def _bounded(self, resolved: Resolved) -> bool:
-        """Whether one of its upstreams is known not to be able to take just any request."""
+    def bounded(self, resolved: Resolved) -> bool:
+        """Whether one of its upstreams is known not to be able to take just any request (``Asker``)."""
         return self.gateway.abilities.bounded(resolved, self.snapshot.adapter)
 
     def _about(self, deployment: Deployment) -> About:
         """What is known of that upstream's model."""
         return self.gateway.abilities.of(deployment, self.snapshot.adapter(deployment))
 
-    async def _while_nothing_is_heard(self) -> float:
-        """Tell a client that waits for an upstream that we are still here; when to do so again."""
+    def another_model(self, name: str) -> Resolved | None:
+        """What may answer instead (``Asker``)."""
+        return self.snapshot.catalog.resolve(name)
+
+    async def tell_waiting(self) -> float:
+        """Tell a client that waits for an upstream that we are still here; when to do so again (``Asker``)."""
         await self.send(self.face.keep_alive())
         return self.now() + self.gateway.keep_alive.interval
 
@@ -140,10 +148,21 @@ class AnsweringHandler(DeliveringHandler):
     async def answer(self, where: Deployment | Attempts, prepare: Prepare) -> None:
         """Answer from there what ``prepare`` makes of the request, and finish."""
         try:
-            if type(where) is Deployment:
+            if isinstance(where, Deployment):
                 await self.attempt(where, prepare)
             else:
-                await carry_out(self, where, lambda deployment: self.attempt(deployment, prepare), prepare)  # type: ignore[arg-type]
+                self.tries = tries = where
+                failed = None
+                try:
+                    if (first := tries.first()) is not None:
+                        try:
+                            await self.attempt(first, prepare)
+                        except GatewayError as error:
+                            failed = error
+                    if first is None or failed is not None:
+                        await carry_on(self, tries, lambda row: self.attempt(row, prepare), failed, prepare)
+                finally:
+                    close(self, tries)
         except GatewayError as error:
             await self._ended_badly(error)
         except Exception as error:
@@ -255,7 +274,7 @@ class AnsweringHandler(DeliveringHandler):
                     self.facts["drained"] = True
             finally:
                 self._count(tally)
-                self._count_call(exchange)
+                self._count_call(exchange, deployment)
                 if self.account is not None:
                     self.account.note(deployment, exchange, tally.usage, tally.events)
             if not request.stream:
@@ -310,7 +329,7 @@ class AnsweringHandler(DeliveringHandler):
             await relay.stream(self)
             tries.answered(tally.usage)
         finally:
-            self.count(tally, exchange, answer.continuity.told)
+            self.count(tally, exchange, deployment, answer.continuity.told)
             self.gateway.running.discard(self)
 
     async def made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:
@@ -398,7 +417,7 @@ class AnsweringHandler(DeliveringHandler):
                 if usage:
                     tally.usage = {"prompt_tokens": usage["prompt_tokens"]}
                 self._count(tally)
-                self._count_call(exchange)
+                self._count_call(exchange, deployment)
                 if self.account is not None:
                     self.account.note(deployment, exchange, usage, 0)
             began = perf_counter()

@@ -6,18 +6,17 @@ is mixed in here only keeps what it would have answered by.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from handlers.base.answering import AnsweringHandler
 from handlers.base.prepared import Prepare, Prepared
 from handlers.base.redaction import without_addresses
-from handlers.base.relaying import RelayingHandler
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
-from llm_proxy.relay.choosing import Wish
-from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.relay.first_attempt import Wish
+from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall
 from llm_proxy.wire.schema import EmbeddingsRequest
 from providers.base import StreamDecoder
 
@@ -28,6 +27,8 @@ class Explaining(AnsweringHandler):
     meant: Resolved | None = None
     wanted: Wish | None = None
     prepared_by: Prepare | None = None
+    #: The call that would be relayed, of an endpoint that reads neither request nor answer.
+    relayed_by: Callable[[Deployment], Awaitable[HttpCall]] | None = None
     #: Whom alone it may go to.
     only: Deployment | None = None
 
@@ -36,14 +37,30 @@ class Explaining(AnsweringHandler):
         self.meant = self.meant or found
         return found
 
-    def tries_of(  # type: ignore[override]  # what it gives is only handed to ``answer``
-        self, resolved: Resolved, wish: Wish, *, stream: bool
+    def attempts(  # type: ignore[override]  # what it gives is only handed to ``answer``
+        self,
+        resolved: Resolved,
+        body: Mapping[str, Any] = NOTHING,
+        *,
+        stream: bool = False,
+        able: Callable[[Deployment], bool] | None = None,
+        first: Deployment | None = None,
     ) -> None:
-        self.meant, self.wanted = resolved, wish
+        self.meant = resolved
+        self.wanted = self.wish(body, able, first, self.prompt(resolved, body))
 
     async def answer(self, where: Deployment | Attempts | None, prepare: Prepare) -> None:
         self.prepared_by = prepare
         self.only = where if isinstance(where, Deployment) else None
+
+    async def relay_from(
+        self, where: Deployment | Attempts | None, make: Callable[[Deployment], Awaitable[HttpCall]]
+    ) -> None:
+        """As a ``RelayingHandler`` does."""
+        self.relayed_by = make
+        self.only = where if isinstance(where, Deployment) else None
+        if self.meant is None and self.only is not None:  # a provider was named, and no model
+            self.meant = Resolved(self.only.provider, self.only.provider, (self.only,), pinned=True)
 
     async def would_send(
         self, prepared: Prepared, deployment: Deployment
@@ -66,10 +83,6 @@ class Explaining(AnsweringHandler):
 @lru_cache(maxsize=100)
 def explaining(endpoint: Hashable) -> type[Explaining] | None:
     """``endpoint`` as one that explains; None if it is none that asks an upstream for an answer."""
-    if (
-        not isinstance(endpoint, type)
-        or not issubclass(endpoint, AnsweringHandler)
-        or issubclass(endpoint, RelayingHandler)
-    ):
+    if not isinstance(endpoint, type) or not issubclass(endpoint, AnsweringHandler):
         return None
     return type(f"Explaining{endpoint.__name__}", (Explaining, endpoint), {})

@@ -1,7 +1,7 @@
 """A second upstream is asked for the same stream because the first takes unusually long to begin: the faster one answers.
 
 Laws: whoever has a token first is the only one of whom the client hears; the other is aborted in the same moment and counts as
-``aborted``, which is nobody's fault. The head says who answers. If one fails, the other is the next attempt. Nothing of
+``aborted``, which is nobody's fault: in metrics, spans and books each is an attempt at its own upstream. The head says who answers. If one fails, the other is the next attempt. Nothing of
 either is left when the request ends.
 """
 
@@ -12,13 +12,14 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
 
+from handlers.base.joining import join
 from handlers.base.prepared import Prepare, Prepared
 from llm_proxy.errors import GatewayError
 from llm_proxy.relay.attempts import Attempts, Lost
-from llm_proxy.relay.choosing import Attempt
+from llm_proxy.relay.first_attempt import Attempt
 from llm_proxy.relay.relay import KeepAlive, Relay, Tally
 from llm_proxy.relay.upstream import Exchange
-from llm_proxy.wire.calls import NativeRequest
+from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.schema import ChatRequest
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Race:
         self._task: asyncio.Task[None] | None = None
         self._second: Attempt | None = None
         self._failed: GatewayError | None = None
-        self._figures: tuple[Tally, Exchange] | None = None
+        #: What is to be counted of the second call, once it was made, as long as that was not done.
+        self._figures: tuple[Tally, Exchange, Deployment] | None = None
         #: Whether the first has failed.
         self._alone = False
         #: Whether the second upstream answers.
@@ -62,10 +64,9 @@ class Race:
             if not (self.won or self._alone):
                 self._tries.second_failed(second, error)
         finally:
-            account = self._handler.account
-            if account is not None and self._figures is not None and not self.won:
-                tally, exchange = self._figures  # it has read the request, or some of it, for nothing
-                account.note(second.deployment, exchange, tally.usage, tally.events, lost=True)
+            if self._figures is not None and not (self.won or self._alone):
+                self._handler.count_rival(*self._figures)
+                self._figures = None
 
     async def _ask(self, second: Attempt) -> None:
         handler = self._handler
@@ -76,6 +77,9 @@ class Race:
         assert isinstance(request, ChatRequest | NativeRequest)
         made = await handler.made(prepared, request, second.deployment)
         exchange = handler.gateway.upstream.exchange(made.call, made.deployment)
+        if handler.span is not None:
+            handler.span.sent = made.request.sent
+        join(handler, exchange, made.deployment)
         second.exchange = exchange
         exchange.started_at = self._tries.started
         if self._alone:
@@ -105,7 +109,7 @@ class Race:
             handler.worked_out,
             first_token,
         )
-        self._figures = tally, exchange
+        self._figures = tally, exchange, made.deployment
         await relay.stream(handler)
         self._tries.answered(tally.usage)
 
@@ -113,9 +117,14 @@ class Race:
         """Wait for the second upstream; what it ended in, if it failed."""
         assert self._task is not None
         await self._task
-        if self.won and self._figures is not None:
-            self._handler.count(*self._figures)  # instead of those of the first
+        self._count()
         return self._failed
+
+    def _count(self) -> None:
+        """The second has ended as the one that answers: its figures stand instead of those of the first."""
+        if self._figures is not None:
+            self._handler.count(*self._figures)
+            self._figures = None
 
     def take_over(self) -> None:
         """The first has failed: the second is the attempt that goes on."""
@@ -145,3 +154,4 @@ class Race:
                 task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
+            self._count()

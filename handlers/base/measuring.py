@@ -18,6 +18,7 @@ from llm_proxy.errors import (
     UpstreamUnreachable,
 )
 from llm_proxy.live.state.snapshot import Snapshot
+from llm_proxy.relay.attempts import Lost
 from llm_proxy.relay.relay import Tally
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.telemetry.metrics import families
@@ -54,7 +55,7 @@ def outcome_of(exchange: Exchange) -> str:
     failure, head = exchange.failure, exchange.head
     if failure is None and head is not None and 200 <= head.status < 400:
         return "ok"
-    if isinstance(failure, ClientGone):
+    if isinstance(failure, ClientGone | Lost):
         return "aborted"
     if isinstance(failure, UpstreamTimeout):
         return "timeout"

@@ -66,7 +66,10 @@ class MediaHandler(RelayingHandler):
 
     def one_of(self, resolved: Resolved, able: list[Deployment]) -> Deployment | Attempts:
         """Where the request goes, if ``able`` of the model's deployments may take it."""
-        return able[0] if resolved.plain else self.attempts(resolved, able=self.able)
+        if resolved.plain:
+            return able[0]
+        all_are = len(able) == len(resolved.deployments)
+        return self.attempts(resolved, able=None if all_are else self.able)
 
     def able(self, row: Deployment) -> bool:
         """Whether that upstream may have such endpoints."""
@@ -104,14 +107,14 @@ class MediaHandler(RelayingHandler):
         """Send the request there and relay its answer. ``named``: the upstream's name for the model stands in the body
         then; else one that stands in it is taken out."""
 
-        async def once(deployment: Deployment) -> None:
-            await self._send_to(deployment, method, target, body, deployment.model if named else None)
+        async def make(deployment: Deployment) -> HttpCall:
+            return await self._call_of(deployment, method, target, body, deployment.model if named else None)
 
-        await self.relay_from(where, once)
+        await self.relay_from(where, make)
 
-    async def _send_to(
+    async def _call_of(
         self, deployment: Deployment, method: str, target: str, body: MediaBody | None, model: str | None
-    ) -> None:
+    ) -> HttpCall:
         headers = [("Accept", self._accept())]
         data: bytes | None = None
         removed: list[str] = []
@@ -123,8 +126,7 @@ class MediaHandler(RelayingHandler):
         self.say_who(deployment, tuple(removed), None)
         own = self.snapshot.adapter(deployment).auth_headers(deployment)
         url = deployment.api_host + target
-        call = HttpCall(method, url, (*headers, *own), data, deployment.timeouts, once=True)
-        await self.relay_call(call, deployment)
+        return HttpCall(method, url, (*headers, *own), data, deployment.timeouts, once=True)
 
     def _accept(self) -> str:
         given = self.request.headers.get("Accept", "*/*")

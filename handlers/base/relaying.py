@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from handlers.base.answering import AnsweringHandler
 from handlers.base.joining import join
-from handlers.base.routed import carry_out
+from handlers.base.routed import carry_on, close
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.relay.attempts import Attempts
 from llm_proxy.relay.clock import Clock
@@ -35,17 +35,33 @@ class RelayingHandler(AnsweringHandler):
     _silent_until = math.inf
 
     async def relay_from(
-        self, where: Deployment | Attempts, once: Callable[[Deployment], Awaitable[None]]
+        self, where: Deployment | Attempts, make: Callable[[Deployment], Awaitable[HttpCall]]
     ) -> None:
-        """Relay the answer that ``once`` gets, and finish."""
+        """Relay the answer to the call that ``make`` makes for each upstream that is asked, and finish."""
+
+        async def once(deployment: Deployment) -> None:
+            await self.relay_call(await make(deployment), deployment)
+
         try:
-            if type(where) is Deployment:
+            if isinstance(where, Deployment):
                 await once(where)
             else:
-                await carry_out(self, where, once)  # type: ignore[arg-type]
+                self.tries = tries = where
+                failed = None
+                try:
+                    if (first := tries.first()) is not None:
+                        try:
+                            await once(first)
+                        except GatewayError as error:
+                            failed = error
+                    if first is None or failed is not None:
+                        await carry_on(self, tries, once, failed)
+                finally:
+                    close(self, tries)
         except GatewayError as error:
             await self.relay_failed(error)
         finally:
+            self.tries = None  # they hold this handler: no ring
             if self.account is not None:
                 self.account.close()
 
@@ -72,7 +88,7 @@ class RelayingHandler(AnsweringHandler):
                     if self.tries is not None:
                         self.tries.answered()
             finally:
-                self._count_call(exchange)
+                self._count_call(exchange, deployment)
                 if self.account is not None:
                     self.account.note(deployment, exchange, None, 0)
             self.finish()

@@ -21,24 +21,26 @@ if TYPE_CHECKING:
     from handlers.base.answering import AnsweringHandler
 
 
-async def carry_out(
+async def carry_on(
     handler: AnsweringHandler,
     tries: Attempts,
     once: Callable[[Deployment], Awaitable[None]],
+    failed: GatewayError | None = None,
     prepare: Prepare | None = None,
 ) -> None:
-    """Ask ``once`` after ``once`` until an answer is on its way; ``prepare`` is what it asks, where two may be asked at a
-    time. Raises the ``GatewayError`` that is to be told."""
-    handler.tries = tries
+    """Ask ``once`` after ``once`` until an answer is on its way. ``failed``: what the first attempt ended in, if there was one;
+    ``prepare``: what ``once`` asks, where two may be asked at a time. Raises the ``GatewayError`` that is to be told."""
     running = handler.gateway.running
     race: Race | None = None
     try:
         while True:
-            running.add(handler)  # so that whoever stops the process ends the waiting too
-            deployment = await tries.next()
-            if prepare is not None and (after := tries.hedge_after()) is not None:
-                race = tries.race = Race(handler, tries, prepare, after)
-            error = await _tried(once, deployment)
+            error, failed = failed, None
+            if error is None:
+                running.add(handler)  # so that whoever stops the process ends the waiting too
+                deployment = await tries.next()
+                if prepare is not None and (after := tries.hedge_after()) is not None:
+                    race = tries.race = Race(handler, tries, prepare, after)
+                error = await _tried(once, deployment)
             if error is not None and race is not None and race.runs:
                 if not race.won:
                     conceal(error, deployment)
@@ -49,7 +51,8 @@ async def carry_out(
                 error = await race.outcome()
             if error is None:
                 return
-            conceal(error, tries.upstream or deployment)
+            if tries.upstream is not None:
+                conceal(error, tries.upstream)
             if handler.gone or not tries.failed(error):
                 broken = await _gone_on(handler, tries, error)
                 if broken is None:
@@ -62,8 +65,13 @@ async def carry_out(
     finally:
         if race is not None:
             await race.end()
-        tries.close()
         running.discard(handler)
+
+
+def close(handler: AnsweringHandler, tries: Attempts) -> None:
+    """The request is over, however it ended."""
+    tries.close()
+    if tries.queued is not None or tries.affinity is not None:
         handler.facts |= tries.facts()
 
 

@@ -71,7 +71,8 @@ class TellingHandler(BaseHandler):
         exchange, upstream = self.exchange, self.upstream
         if self.tries is not None:
             text = header_text.__wrapped__(self.tries.told())
-            self.facts |= self.tries.facts()
+            if self.tries.queued is not None or self.tries.affinity is not None:
+                self.facts |= self.tries.facts()
             if self.tries.fallback:
                 self.answer_headers.put(
                     "X-Llm-Fallback", header_text.__wrapped__(self.tries.fallback[:_NAMES])
@@ -114,13 +115,25 @@ class TellingHandler(BaseHandler):
     def measured(self, status: int, ended: float, seconds: float) -> None:
         measure(self, self.tally, status, ended, seconds)
 
-    def count(self, tally: Tally, exchange: Exchange, usage: Mapping[str, Any] | None = None) -> None:
+    def count(
+        self,
+        tally: Tally,
+        exchange: Exchange,
+        deployment: Deployment,
+        usage: Mapping[str, Any] | None = None,
+    ) -> None:
         """The figures of an answer that came from another upstream than was asked first. ``usage``: what that upstream itself has
         told, where its client hears of more."""
         self._count(tally)
-        self._count_call(exchange)
-        if self.account is not None and self.upstream is not None:
-            self.account.note(self.upstream, exchange, usage or tally.usage, tally.events)
+        self._count_call(exchange, deployment)
+        if self.account is not None:
+            self.account.note(deployment, exchange, usage or tally.usage, tally.events)
+
+    def count_rival(self, tally: Tally, exchange: Exchange, deployment: Deployment) -> None:
+        """A call beside the one that answers is over: it is an attempt of its own, and is paid for."""
+        self._count_attempt(exchange, deployment)
+        if self.account is not None:
+            self.account.note(deployment, exchange, tally.usage, tally.events, lost=True)
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""
@@ -146,19 +159,22 @@ class TellingHandler(BaseHandler):
         """Whether this request's provider has a trouble that only the operator can mend, not told lately."""
         return self.gateway.upstream.worth_a_line(str(self.facts.get("provider")), trouble)
 
-    def _count_call(self, exchange: Exchange) -> None:
+    def _count_attempt(self, exchange: Exchange, deployment: Deployment) -> None:
+        """A call of ``deployment`` is over."""
+        measure_call(self, exchange, deployment.provider)
+        if self.span is not None:
+            call_ends(self.span, exchange)
+        self.calls += 1
+        self.facts["attempts"] = self.calls
+
+    def _count_call(self, exchange: Exchange, deployment: Deployment) -> None:
         """The figures of the upstream call, which is over."""
         if self._drain_timer is not None:
             self._drain_timer.cancel()
             self.gateway.drained.discard(self)
         if self._left_at is not None:
             self.facts["abort_ms"] = ms(perf_counter() - self._left_at)
-        if self.upstream is not None:
-            measure_call(self, exchange, self.upstream.provider)
-        if self.span is not None:
-            call_ends(self.span, exchange)
-        self.calls += 1
-        self.facts["attempts"] = self.calls
+        self._count_attempt(exchange, deployment)
         self.facts["upstream_bytes"] = exchange.received
         if exchange.retried:
             self.facts["retried"] = True

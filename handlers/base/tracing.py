@@ -54,6 +54,8 @@ class CallSpan:
     ended: int = 0
     status: int | None = None
     outcome: str = "aborted"
+    #: Whether it is the one of whose answer the client has heard.
+    answers: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -126,9 +128,12 @@ def _last_call(handler: Any, span: RequestSpan, content: bool) -> ModelCall:
     """What is known of the call that was answered."""
     answering: AnsweringHandler = handler
     tally, facts = answering.tally, answering.facts
-    for call in span.calls:
-        call.sent = told_of(call.sent, content)
-        del call.exchange
+    for each in span.calls:
+        each.sent = told_of(each.sent, content)
+    call = next((each for each in span.calls if each.exchange is answering.exchange), span.calls[-1])
+    call.answers = True
+    for each in span.calls:
+        del each.exchange
     asked = facts.get("model")
     parts = urlsplit(call.deployment.api_host)
     answer = span.answer if content else None
@@ -168,7 +173,7 @@ def _spans(own: Span, span: RequestSpan, last: ModelCall | None, tables: tuple[T
         assert last is not None
         row, parts = call.deployment, urlsplit(call.deployment.api_host)
         model = last
-        if call is not span.calls[-1]:
+        if not call.answers:
             model = ModelCall(
                 last.operation,
                 _system(row),

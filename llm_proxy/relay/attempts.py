@@ -7,7 +7,7 @@ at the same time (hedging), and one that goes on with what broke off.
 from __future__ import annotations
 
 from llm_proxy.errors import GatewayError
-from llm_proxy.relay.choosing import Attempt
+from llm_proxy.relay.first_attempt import Attempt
 from llm_proxy.relay.trying import Trying
 from llm_proxy.routing.outcomes import judge
 from llm_proxy.routing.pick import Choice, pick
@@ -48,16 +48,10 @@ class Attempts(Trying):
 
     # -- two at a time
 
-    def streams(self) -> None:
-        """The answer is to be a stream."""
-        self._streams = True
-        if self.model.policy.hedge is not None:
-            self.state.hedging.request()
-
     def hedge_after(self) -> float | None:
         """How long the first attempt has before another upstream is asked too, in seconds; None: none is."""
         policy, attempt = self.model.policy.hedge, self._current
-        if policy is None or not self._streams or self._told or attempt is None:
+        if policy is None or not self.streams or self._told or attempt is None:
             return None
         # An answer that is read to its end without a client would be paid for twice.
         return None if attempt.deployment.on_client_gone == "drain" else self.state.hedging.after(policy)
@@ -65,9 +59,10 @@ class Attempts(Trying):
     def second(self) -> Attempt | None:
         """An attempt at another upstream of the same tier, which counts as asked; None if there is none, or not now."""
         policy, first = self.model.policy.hedge, self._current
-        if policy is None or first is None or self.committed or self.waiting.left is not None:
+        if policy is None or first is None or self.committed or self.left is not None:
             return None
         now, tier, key = self._loop.time(), first.deployment.order, first.deployment.upstream_key
+        wish = self._think()
         others = [row for row in self._candidates if row.order == tier and row.upstream_key != key]
         found = pick(
             others,
@@ -80,7 +75,7 @@ class Attempts(Trying):
         if not isinstance(found, Choice) or not self.state.hedging.take(policy):
             return None
         running = self._router.states.begin(
-            found.deployment, now, tokens=self._wish.tokens, prompt=self._wish.prompt, probe=found.probe
+            found.deployment, now, tokens=wish.tokens, prompt=wish.prompt, probe=found.probe
         )
         if running is not None:
             self._second = Attempt(found.deployment, running, now)
@@ -108,7 +103,7 @@ class Attempts(Trying):
     def _given_up(self, attempt: Attempt, error: GatewayError) -> None:
         now = self._loop.time()
         if attempt.exchange is not None:
-            self._told.append(self._words(attempt, error))
+            self._told = (*self._told, self._words(attempt, error))
         attempt.exchange = None
         if error.phase:
             self._router.note(attempt.deployment, attempt.running.ended(now, judge(error)))

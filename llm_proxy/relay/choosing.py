@@ -7,68 +7,31 @@ waited for only where it is asked again. All waiting ends at once when the clien
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Collection
 from math import inf
 from typing import Protocol
 
 from llm_proxy.errors import ClientGone, GatewayError, NoUpstream, RateLimited
 from llm_proxy.live.config.catalog import Resolved
+from llm_proxy.relay.first_attempt import Attempt, FirstAttempt, Wish
 from llm_proxy.relay.refusals import nobody, queue_full, queue_timeout
-from llm_proxy.relay.router import Line, Router
-from llm_proxy.relay.upstream import Exchange
+from llm_proxy.relay.router import Line
+from llm_proxy.relay.view import log, tell_why
 from llm_proxy.relay.waiting import Waiting
 from llm_proxy.routing.able import Able, Needs
-from llm_proxy.routing.affinity import Prompt
 from llm_proxy.routing.pick import Choice, Nobody, Wait, pick
-from llm_proxy.routing.queueing import Priority, Ticket
-from llm_proxy.routing.standing import asleep, standing
-from llm_proxy.routing.states import Running
+from llm_proxy.routing.queueing import Ticket
+from llm_proxy.routing.standing import asleep
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.policies import Condition, Fallback
-from providers.common.about import About
-
-log = logging.getLogger(__name__)
 
 #: Seconds before an upstream is asked a second time: up to the first, doubled each time, up to the last.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _UNAVAILABLE: tuple[Condition, ...] = ("unavailable",)
 
 Found = Choice | Wait | Nobody | NoUpstream
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What one request wants of an upstream. ``able``: which may take it at all; ``first``: whom it would rather have;
-    ``tokens``: an estimate of what it will use; ``priority`` and ``key``: its place in the queue."""
-
-    able: Callable[[Deployment], bool] | None = None
-    first: Deployment | None = None
-    prompt: Prompt | None = None
-    tokens: int = 0
-    priority: Priority = "default"
-    key: str = ""
-    #: What is known of an upstream's model, and what the request needs of it, which is only found out if it matters.
-    about: Callable[[Deployment], About] | None = None
-    bounded: Callable[[Resolved], bool] | None = None
-    needs: Callable[[], Awaitable[Needs]] | None = None
-
-
-class Attempt:
-    """One of them."""
-
-    __slots__ = ("began", "deployment", "exchange", "running", "seconds")
-
-    def __init__(self, deployment: Deployment, running: Running, began: float) -> None:
-        self.deployment = deployment
-        self.running = running
-        self.began = began
-        self.exchange: Exchange | None = None
-        #: How long its first byte took.
-        self.seconds: float | None = None
 
 
 class Rival(Protocol):
@@ -78,75 +41,71 @@ class Rival(Protocol):
         """The first has a token."""
 
 
-class Choosing:
-    """Of one request. ``started``: when it came (loop time): its ``total`` runs from there."""
+class Choosing(FirstAttempt):
+    """Of one request."""
 
-    def __init__(
-        self, router: Router, resolved: Resolved, resolve: Callable[[str], Resolved | None], wish: Wish
-    ) -> None:
-        self._router = router
-        self._resolve = resolve
-        self._wish = wish
-        self._loop = asyncio.get_running_loop()
-        self.asked = resolved.asked
-        self.started = self._loop.time()
-        self.waiting = Waiting(self._loop)
-        #: Whether a token is on its way to the client.
-        self.committed = False
-        #: Seconds in the queue, and whether the first choice was where the prompt's beginning lies in a cache.
-        self.queued: float | None = None
-        self.affinity: str | None = None
-        #: When a client that has heard nothing should hear something, and what tells it; gives the next such time.
-        self.silent_until = inf
-        self.break_silence: Callable[[], Awaitable[float]] | None = None
-        self.race: Rival | None = None
-        self._streams = False
-        self._second: Attempt | None = None
-        self._total = inf
-        self._told: list[str] = []
-        self._current: Attempt | None = None
-        #: What the last attempt failed of, and the last that failed of anything but a rate limit.
-        self._last: GatewayError | None = None
-        self._other: GatewayError | None = None
-        self._standby: list[Fallback] = []
-        self._fallen = False
-        self._needs: Needs | None = None
-        self._seen: set[str] = set()
-        self._enter(resolved)
+    race: Rival | None = None
+    _second: Attempt | None = None
+    _total = inf
+    #: What the last attempt failed of, and the last that failed of anything but a rate limit.
+    _last: GatewayError | None = None
+    _other: GatewayError | None = None
+    _standby: tuple[Fallback, ...] = ()
+    #: Who was asked and who serves, if it is another.
+    fallback = ""
+    _needs: Needs | None = None
+    #: What it wants; None as long as nobody had to know.
+    _wish: Wish | None = None
+    _seen: set[str]
 
-    def _enter(self, resolved: Resolved) -> None:
-        """That model's upstreams are asked from now on."""
-        able, router, now = self._wish.able, self._router, self._loop.time()
+    @property
+    def waiting(self) -> Waiting:
+        """Its waits, one at a time."""
+        if self._waiting is None:
+            self._waiting = Waiting(self._loop)
+            self._waiting.left = self.left
+        return self._waiting
+
+    def _think(self) -> Wish:
+        """What the request wants: from now on it is known."""
+        wish = self._wish
+        if wish is None:
+            model, first = self._asked, self._current
+            prompt = self._prompt or self._asker.prompt(model, self._body)
+            wish = self._wish = self._asker.wish(self._body, self._able, self._favourite, prompt)
+            self._seen = set()
+            if first is not None:
+                self._total = _or_inf(first.deployment.timeouts.total)
+            self._enter(model, counted=first is not None)
+            if self.streams and model.policy.hedge is not None:
+                self.state.hedging.request()
+        return wish
+
+    def _enter(self, resolved: Resolved, *, counted: bool = False) -> None:
+        """That model's upstreams are asked from now on. ``counted``: the request was counted there."""
+        wish = self._think()
+        able, router, now = wish.able, self._router, self._loop.time()
         self.model = resolved
         view = router.view(resolved)
-        self.state = router.states.model(resolved.name, now)
-        self.state.budget.request(now)
-        router.asked(resolved.name, view.polled, now)
+        if not counted:
+            self.state = router.states.model(resolved.name, now)
+            self.state.budget.request(now)
+            router.asked(resolved.name, view.polled, now)
         self._seen.add(resolved.way)
         #: Never changed where it lies: it may be everybody's.
         self._candidates = view.rows if able is None else [row for row in view.rows if able(row)]
-        bounded = self._wish.bounded
-        self._unweighed = bounded is not None and bounded(resolved)
+        self._unweighed = wish.bounded is not None and wish.bounded(resolved)
         #: Those that have failed here, by their keys: they may be asked again when all have.
         self._tried: set[str] = set()
         self._retries = view.retries
         self._pauses = 0
         self._rested = False
         if resolved.policy.fallbacks:
-            self._standby = [*resolved.policy.fallbacks, *self._standby]
-
-    @property
-    def fallback(self) -> str:
-        """Who was asked and who serves, if it is another."""
-        return f"{self.asked}->{self.model.asked}" if self._fallen else ""
-
-    @property
-    def upstream(self) -> Deployment | None:
-        """Whom the newest attempt is at."""
-        return self._current.deployment if self._current is not None else None
+            self._standby = (*resolved.policy.fallbacks, *self._standby)
 
     async def next(self) -> Deployment:
         """The upstream that is to be asked now; it counts as asked. Raises ``GatewayError`` if there is none."""
+        self._think()
         while True:
             self.waiting.check()
             while self._unweighed:
@@ -171,7 +130,8 @@ class Choosing:
         """Leave out whoever is known not to be able to take this request. If nobody is left, another model is asked, or
         ``RequestError`` is raised."""
         self._unweighed = False
-        about, needs, pinned = self._wish.about, self._wish.needs, self.model.pinned
+        wish, pinned = self._think(), self.model.pinned
+        about, needs = wish.about, wish.needs
         if about is None or needs is None:
             return
         rows = [row for row in self._candidates if row.weight > 0 or pinned]
@@ -189,7 +149,8 @@ class Choosing:
             self._candidates = kept
 
     def _pick(self, wait: float | None = None) -> Choice | Wait | Nobody:
-        first, model = self._wish.first, self.model
+        wish, model = self._think(), self.model
+        first = wish.first
         return pick(
             [first]
             if first is not None and not self._told and first in self._candidates
@@ -199,10 +160,10 @@ class Choosing:
             chance=self._router.chance,
             policy=model.policy,
             tried=self._tried,
-            prompt=self._wish.prompt,
+            prompt=wish.prompt,
             last_resort=self._is_last(),
             pinned=model.pinned,
-            tokens=self._wish.tokens,
+            tokens=wish.tokens,
             wait=wait,
         )
 
@@ -230,8 +191,8 @@ class Choosing:
         name, policy, now = self.model.name, self.model.policy.queue, self._loop.time()
         if policy is None:  # ``pick`` lets nobody wait then
             return NoUpstream(f"every upstream of '{name}' is busy", retry_after="1")
-        line = self._router.line(name, now)
-        ticket = line.join(self.waiting, self._wish.key, self._wish.priority, now, policy)
+        line, wish = self._router.line(name, now), self._think()
+        ticket = line.join(self.waiting, wish.key, wish.priority, now, policy)
         if ticket is None:
             return queue_full(name, len(line.queue), line.queue.retry_after(now))
         found: Choice | Nobody | None = None
@@ -264,47 +225,39 @@ class Choosing:
         while True:
             if await self.waiting.until(min(until, self.silent_until)):
                 return True
-            if self._loop.time() >= until or self.break_silence is None:
+            if self._loop.time() >= until or not self.streams:
                 return False
-            self.silent_until = await self.break_silence()
+            self.silent_until = await self._asker.tell_waiting()
 
     def _begin(self, choice: Choice) -> bool:
         """It is asked; false if it has no room any more."""
-        deployment, now = choice.deployment, self._loop.time()
+        deployment, now, wish = choice.deployment, self._loop.time(), self._think()
         running = self._router.states.begin(
-            deployment, now, tokens=self._wish.tokens, prompt=self._wish.prompt, probe=choice.probe
+            deployment, now, tokens=wish.tokens, prompt=wish.prompt, probe=choice.probe
         )
         if running is None:
             return False
         if self._current is None:
             self.affinity = choice.affinity
-            total = deployment.timeouts.total
-            self._total = inf if total is None else total
+            self._total = _or_inf(deployment.timeouts.total)
         self._current = Attempt(deployment, running, now)
         self._rested = False
         if log.isEnabledFor(logging.DEBUG):
-            self._tell_why(choice, now)
+            tell_why(deployment, choice.why, self._candidates, self._router.states, now)
         return True
-
-    def _tell_why(self, choice: Choice, now: float) -> None:
-        """For whoever looks at the log: why this one, and why not the others."""
-        stand = [standing(row, self._router.states.known(row, now), now) for row in self._candidates]
-        skipped = [f"{one.provider}: {one.state} ({one.why})" for one in stand if one.state != "ok"]
-        fields = {"provider": choice.deployment.provider, "why": choice.why, "skipped": skipped}
-        log.debug("upstream chosen", extra=fields)
 
     def _fall_back(self, kinds: Collection[Condition]) -> bool:
         """Go on with another model that may answer for one of these reasons; false if there is none."""
         for at, one in enumerate(self._standby):
             if one.on.isdisjoint(kinds) or one.model in self._seen:
                 continue
-            found = self._resolve(one.model)
+            found = self._asker.another_model(one.model)
             if found is None or found.way in self._seen:
                 continue
-            del self._standby[at]
+            self._standby = (*self._standby[:at], *self._standby[at + 1 :])
             self._seen.add(one.model)
-            self._fallen = True
             self._enter(found)
+            self.fallback = f"{self._asked.asked}->{found.asked}"
             return True
         return False
 
@@ -327,6 +280,6 @@ class Choosing:
         ]
         return str(math.ceil(min(waits))) if waits else ""
 
-    def leave(self, reason: GatewayError) -> None:
-        """Nobody waits for the outcome any more."""
-        self.waiting.leave(reason)
+
+def _or_inf(seconds: float | None) -> float:
+    return inf if seconds is None else seconds

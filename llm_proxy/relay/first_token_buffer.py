@@ -38,7 +38,7 @@ def is_token(event: Chunk | Comment) -> bool:
         return True
     choices = value.get("choices")
     if isinstance(choices, list):
-        return any(map(_tells, choices))
+        return any(_tells(choice) for choice in choices)
     if value.get("done") is False:
         message = value.get("message")
         said = message if isinstance(message, dict) else {"content": value.get("response")}
@@ -58,9 +58,11 @@ def _value_of(raw: bytes) -> Any:
 def _tells(choice: Any) -> bool:
     if not isinstance(choice, dict):
         return True
+    delta = choice.get("delta")
+    if isinstance(delta, dict) and delta.get("content"):
+        return True
     if choice.get("finish_reason") or choice.get("text"):
         return True
-    delta = choice.get("delta")
     if not isinstance(delta, dict):
         return False
     return any(value not in _EMPTY for name, value in delta.items() if name not in _FORMAL)
@@ -79,7 +81,9 @@ class FirstTokenBuffer:
         """Keep what was ``written`` for ``events``; whether all of it is to be sent now."""
         self._kept.append(written)
         self._size += len(written)
-        return self._size > _MOST or any(map(is_token, events))
+        if self._size > _MOST:
+            return True
+        return any(is_token(event) for event in reversed(events))
 
     def rest(self) -> bytes:
         """All that was kept."""

@@ -8,6 +8,7 @@ is not asked again for five minutes. What an answer means is known in ``routing.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from llm_proxy.errors import GatewayError
@@ -18,6 +19,8 @@ from llm_proxy.routing.signals import Source, sources
 from llm_proxy.routing.states import States
 from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
 from providers.common.headers import bearer_headers
+
+log = logging.getLogger(__name__)
 
 #: Seconds between two polls, and for how long they go on after the last request.
 EVERY, WHILE = 1.0, 10.0
@@ -87,7 +90,12 @@ class LoadPolls:
 
         async def one(source: Source, served: list[Deployment]) -> None:
             async with places:
-                await self._ask(source, served)
+                try:
+                    await self._ask(source, served)
+                except Exception as error:  # noqa: BLE001 - a fault of ours must not end the polls of all others
+                    self._leave_alone(source.url, asyncio.get_running_loop().time())
+                    fields = {"provider": served[0].provider, "exception": type(error).__name__}
+                    log.error("an upstream could not be asked how busy it is", extra=fields)
 
         async with asyncio.TaskGroup() as group:
             for source, served in together.values():

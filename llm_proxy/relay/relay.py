@@ -270,6 +270,10 @@ class _Stream:
             raise self.fault
         if data := exchange.take(PORTION):
             began = perf_counter()
+            if self.canonical and (count := self.decoder.ordinary(data)):
+                plain = data if self.retold is None else self.retold(data, count)
+                if plain:
+                    return await self._relay((_CHUNK,) * count, began, plain)
             return await self._relay(self._read(self.decoder.feed(data)), began)
         if exchange.failure is not None:
             raise exchange.failure

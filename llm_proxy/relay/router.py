@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from llm_proxy.live.config.catalog import Resolved
+from llm_proxy.relay.view import Told, View
 from llm_proxy.relay.waiting import Waiting
 from llm_proxy.routing.queueing import Priority, Queue, Ticket
 from llm_proxy.routing.states import Event, States
@@ -22,9 +23,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two lines about the same trouble, and how many troubles are remembered.
 _TELL_EVERY, _MOST = 60.0, 1000
-
-#: Retries where a model has several upstreams and nobody has said how many.
-_RETRIES = 2
 
 _NOBODY: frozenset[Ticket] = frozenset()
 
@@ -73,29 +71,15 @@ class Line:
             first.wake.wake()
 
 
-class View:
-    """What all requests for one name have in common, while it means the same: made once, not for each of them."""
-
-    __slots__ = ("polled", "resolved", "retries", "rows")
-
-    def __init__(self, resolved: Resolved) -> None:
-        self.resolved = resolved
-        self.rows = list(resolved.deployments)
-        #: Those that may be asked how busy they are.
-        self.polled = [row for row in self.rows if row.weight > 0]
-        given = resolved.policy.retries
-        self.retries = given if given is not None else _RETRIES * (len(self.rows) > 1)
-
-
 class Router:
     """See the module. ``chance``: from 0 to below 1."""
 
     def __init__(self, states: States | None = None, chance: Callable[[], float] = random.random) -> None:
         self.states = States() if states is None else states
         self.chance = chance
-        #: Told of each request for a name: who may serve it, and when that was.
-        self.asked: Callable[[str, Sequence[Deployment], float], None] = lambda name, rows, now: None
-        self._lines: dict[str, Line] = {}
+        self.asked: Told = lambda name, rows, now: None
+        #: By public name, the queues in which anybody waits.
+        self.lines: dict[str, Line] = {}
         self._views: dict[str, View] = {}
         #: When it was last told of an upstream that it does not know its model.
         self._misnamed: dict[str, float] = {}
@@ -112,29 +96,30 @@ class Router:
 
     def line(self, name: str, now: float) -> Line:
         """The queue of a public name."""
-        found = self._lines.get(name)
+        found = self.lines.get(name)
         if found is None:
-            found = self._lines[name] = Line(self.states.model(name, now).queue)
+            found = self.lines[name] = Line(self.states.model(name, now).queue)
         return found
 
     def waiting(self, name: str) -> Line | None:
         """The same, if anybody waits there."""
-        return self._lines.get(name)
+        return self.lines.get(name)
 
     def lengths(self) -> dict[str, int]:
         """How many wait for each public name, where anybody does."""
-        return {name: len(line.queue) for name, line in self._lines.items()}
+        return {name: len(line.queue) for name, line in self.lines.items()}
 
     def left(self, name: str) -> None:
         """One has left that queue."""
-        line = self._lines.get(name)
+        line = self.lines.get(name)
         if line is not None and not len(line.queue):
-            del self._lines[name]
+            del self.lines[name]
 
     def freed(self, now: float) -> None:
         """A request has ended somewhere."""
-        for line in tuple(self._lines.values()):
-            line.look(now)
+        if self.lines:
+            for line in tuple(self.lines.values()):
+                line.look(now)
 
     def note(self, deployment: Deployment, event: Event | None) -> None:
         """Tell the operator what has happened to an upstream."""

@@ -12,9 +12,10 @@ from typing import Any
 
 from llm_proxy.errors import ClientGone, GatewayError, RateLimited, RequestError
 from llm_proxy.relay.attempt_words import words
-from llm_proxy.relay.choosing import Attempt, Choosing
+from llm_proxy.relay.choosing import Choosing
+from llm_proxy.relay.first_attempt import Attempt
 from llm_proxy.relay.upstream import Exchange
-from llm_proxy.routing.outcomes import SERVED, Outcome, judge
+from llm_proxy.routing.outcomes import Outcome, judge
 from llm_proxy.wire.calls import NOTHING, Deployment
 
 
@@ -31,29 +32,32 @@ class Trying(Choosing):
         """The first token, or byte, is about to be sent to the client: nothing can be hidden any more."""
         if not self.committed and self._current is not None:
             self.committed = True
-            now = self._loop.time()
+            attempt, now = self._current, self._loop.time()
+            attempt.seconds = now - attempt.began
             if self.race is not None:
                 self.race.lose()
-            if self._streams and self.model.policy.hedge is not None:
-                self.state.hedging.first_tokens.add(now - self._current.began)
-            self._current.seconds = now - self._current.began
-            self._router.note(self._current.deployment, self._current.running.first_token(now))
+            if self.streams and self.model.policy.hedge is not None:
+                self.state.hedging.first_tokens.add(attempt.seconds)
+            if (event := attempt.running.first_token(now)) is not None:
+                self._router.note(attempt.deployment, event)
 
     def answered(self, usage: Mapping[str, Any] = NOTHING) -> None:
         """The upstream has given its whole answer."""
         self.committed = True
-        if self._current is not None:
+        attempt = self._current
+        if attempt is not None:
             now = self._loop.time()
-            if self._current.seconds is None:
-                self._current.seconds = now - self._current.began
-            event = self._current.running.ended(now, SERVED, **_counts(usage))
-            self._router.note(self._current.deployment, event)
-            self._router.freed(now)
+            if attempt.seconds is None:
+                attempt.seconds = now - attempt.began
+            if (event := attempt.running.served(now, usage)) is not None:
+                self._router.note(attempt.deployment, event)
+            if self._router.lines:
+                self._router.freed(now)
 
     def again(self, error: GatewayError) -> None:
         """The same upstream is asked in another way, because of ``error``."""
         if self._current is not None:
-            self._told.append(self._words(self._current, error))
+            self._told = (*self._told, self._words(self._current, error))
             self._current.began = self._loop.time()
             self._current.exchange = None
 
@@ -61,14 +65,15 @@ class Trying(Choosing):
         """The attempt has ended in ``error``; whether there may be another. ``spare``: there is one already."""
         attempt, now = self._current, self._loop.time()
         assert attempt is not None
-        if isinstance(error, ClientGone) or self.waiting.left is not None:
+        self._think()
+        if isinstance(error, ClientGone) or self.left is not None:
             self.close()
             return False
         if attempt.exchange is None:
             attempt.running.left(now)
             self._router.freed(now)
             return self._unable(attempt.deployment, error)
-        self._told.append(self._words(attempt, error))
+        self._told = (*self._told, self._words(attempt, error))
         attempt.exchange = None
         outcome = judge(error)
         self._router.note(attempt.deployment, attempt.running.ended(now, outcome))
@@ -113,12 +118,17 @@ class Trying(Choosing):
         attempt = self._current
         if attempt is None or attempt.exchange is None or attempt.exchange.head is None:
             return ", ".join(self._told)
-        return ", ".join([*self._told, self._words(attempt, None)])
+        newest = self._words(attempt, None)
+        return ", ".join((*self._told, newest)) if self._told else newest
 
     def facts(self) -> dict[str, Any]:
         """What the access line says of them."""
-        queued = None if self.queued is None else round(self.queued * 1000, 2)
-        return {"queued_ms": queued, "affinity": self.affinity}
+        found: dict[str, Any] = {}
+        if self.queued is not None:
+            found["queued_ms"] = round(self.queued * 1000, 2)
+        if self.affinity is not None:
+            found["affinity"] = self.affinity
+        return found
 
     def _words(self, attempt: Attempt, error: GatewayError | None) -> str:
         head = attempt.exchange.head if attempt.exchange is not None else None
@@ -128,19 +138,8 @@ class Trying(Choosing):
 
     def close(self) -> None:
         """It is over, however it ended."""
-        now = self._loop.time()
         for attempt in (self._current, self._second):
-            if attempt is not None:
+            if attempt is not None and not attempt.running.over:
+                now = self._loop.time()
                 attempt.running.left(now)
                 self._router.freed(now)
-
-
-def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
-    """What an answer's usage says, as far as it says it in whole numbers."""
-    details = usage.get("prompt_tokens_details")
-    found = {
-        "prompt_tokens": usage.get("prompt_tokens"),
-        "output_tokens": usage.get("completion_tokens"),
-        "cached_tokens": details.get("cached_tokens") if isinstance(details, dict) else None,
-    }
-    return {name: value for name, value in found.items() if type(value) is int and value > 0}

@@ -27,6 +27,9 @@ _EACH, _LEAST, _MOST, _HOLDERS = 4096, 32_768, 262_144, 8
 #: What names a session in a body, in this order; ``metadata.user_id`` is Anthropic's.
 _SESSIONS = ("prompt_cache_key", "session_id", "conversation")
 _LONGEST_ID = 1000
+#: Where a session may be named: fields of a body, and a header (in lower case).
+SESSION_FIELDS = frozenset({*_SESSIONS, "metadata", "user"})
+SESSION_HEADER = "x-session-id"
 
 
 class Prompt(NamedTuple):

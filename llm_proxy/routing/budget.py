@@ -12,19 +12,22 @@ SHARE, EACH_SECOND, SAVED, SPAN = 0.2, 3.0, 30.0, 10.0
 class RetryBudget:
     """Of one public name. The requests of the last ten seconds are counted in two halves."""
 
-    __slots__ = ("_at", "_half", "_newer", "_older", "tokens")
+    __slots__ = ("_at", "_half", "_newer", "_older", "_turns", "tokens")
 
     def __init__(self, now: float) -> None:
         self.tokens = SAVED
         self._at = now
         self._half = int(now / (SPAN / 2))
+        #: When the next half begins.
+        self._turns = (self._half + 1) * (SPAN / 2)
         self._newer = self._older = 0
 
     def request(self, now: float) -> None:
         """A request has come."""
-        self._turn(now)
+        if now >= self._turns:
+            self._turn(now)
         self._newer += 1
-        self.tokens = min(self.tokens + SHARE, self.most)
+        self.tokens = min(self.tokens + SHARE, SAVED + SHARE * (self._newer + self._older))
 
     def take(self, now: float) -> bool:
         """One retry, if there is one left."""
@@ -45,5 +48,6 @@ class RetryBudget:
             self._older = self._newer if half == self._half + 1 else 0
             self._newer = 0
             self._half = half
+            self._turns = (half + 1) * (SPAN / 2)
         self.tokens = min(self.tokens + EACH_SECOND * max(0.0, now - self._at), self.most)
         self._at = max(now, self._at)

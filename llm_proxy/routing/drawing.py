@@ -22,6 +22,8 @@ Able = tuple[Deployment, UpstreamState]
 
 #: Costs within this factor of each other are equal.
 EQUAL = 1.2
+#: A conversation stays where its beginning lies, unless that is busier than the others by more requests than this, or by half.
+SLACK = 4.0
 #: An upstream that was slower is given another chance when its measurement is that old (e-folding, in seconds).
 FORGIVING = 120.0
 
@@ -57,14 +59,14 @@ def among(
             pool = [pair for pair in able if pair[0].order == tier]
             break
     if len(pool) == 1:
-        return _choice(pool[0], "the only one" if alone else "the only one left", now)
+        return choice_of(pool[0], "the only one" if alone else "the only one left", now)
     affinity: Affinity | None = None
     if prompt is not None and policy.affinity != "off":
         holders = states.prefixes.holders(prompt)
         if holders:
             held = _holder(pool, holders, now)
             if held is not None:
-                return _choice(held, "it holds the conversation", now, "hit")
+                return choice_of(held, "it holds the conversation", now, "hit")
             affinity = "broken"
         else:
             affinity = "miss"
@@ -72,17 +74,17 @@ def among(
                 :2
             ]
             if policy.policy == "weighted":
-                return _choice(pool[0], "by the conversation's hash", now, affinity)
-            return _cheaper(pool[0], pool[1], now, "by the conversation's hash", affinity)
-    first = _draw(pool, chance())
+                return choice_of(pool[0], "by the conversation's hash", now, affinity)
+            return cheaper(pool[0], pool[1], now, "by the conversation's hash", affinity)
+    first = draw(pool, chance())
     if policy.policy == "weighted":
-        return _choice(first, "by weight", now, affinity)
+        return choice_of(first, "by weight", now, affinity)
     others = [pair for pair in pool if pair is not first]
-    second = others[0] if len(others) == 1 else _draw(others, chance())
-    return _cheaper(first, second, now, "by weight", affinity)
+    second = others[0] if len(others) == 1 else draw(others, chance())
+    return cheaper(first, second, now, "by weight", affinity)
 
 
-def _draw(pool: list[Able], point: float) -> Able:
+def draw(pool: list[Able], point: float) -> Able:
     """The one at ``point`` of the weights laid end to end."""
     rest = point * sum([row.weight for row, _ in pool])
     for pair in pool:
@@ -93,9 +95,8 @@ def _draw(pool: list[Able], point: float) -> Able:
     return next((pair for pair in reversed(pool) if pair[0].weight > 0), pool[-1])
 
 
-def _cheaper(first: Able, second: Able, now: float, why: str, affinity: Affinity | None) -> Choice:
-    """The first, unless the second costs clearly less: requests there, and this one, times the time to the first token."""
-    a, b = first[1], second[1]
+def costs(a: UpstreamState, b: UpstreamState, now: float) -> tuple[float, float]:
+    """What one more request costs at each: requests there, and this one, times the time to the first token."""
     slow, fast = a.first_seconds, b.first_seconds
     at_a, at_b = a.first_at, b.first_at
     if not (slow and fast):
@@ -106,15 +107,24 @@ def _cheaper(first: Able, second: Able, now: float, why: str, affinity: Affinity
         slow = fast + (slow - fast) * exp((at_a - now) / FORGIVING)
     else:
         fast = slow + (fast - slow) * exp((at_b - now) / FORGIVING)
-    cost, other = (a.load(now) + 1.0) * slow, (b.load(now) + 1.0) * fast
+    # As ``load`` says, without a call where nobody else tells of it.
+    at_first = a.in_flight if a.slot is None and not a.busy else a.load(now)
+    at_second = b.in_flight if b.slot is None and not b.busy else b.load(now)
+    return (at_first + 1.0) * slow, (at_second + 1.0) * fast
+
+
+def cheaper(first: Able, second: Able, now: float, why: str, affinity: Affinity | None) -> Choice:
+    """The first, unless the second costs clearly less."""
+    cost, other = costs(first[1], second[1], now)
     if other * EQUAL < cost:
-        return _choice(second, "costs less", now, affinity, other)
-    return _choice(first, why if other < cost * EQUAL else "costs less", now, affinity, cost)
+        return choice_of(second, "costs less", now, affinity, other)
+    return choice_of(first, why if other < cost * EQUAL else "costs less", now, affinity, cost)
 
 
-def _choice(
+def choice_of(
     pair: Able, why: str, now: float, affinity: Affinity | None = None, cost: float | None = None
 ) -> Choice:
+    """``pair`` is chosen; ``cost`` None: what it costs, on its own."""
     row, state = pair
     if cost is None:
         cost = (state.load(now) + 1.0) * (state.first_seconds or state.whole_seconds or 1.0)
@@ -129,7 +139,7 @@ def _holder(pool: list[Able], holders: tuple[int, ...], now: float) -> Able | No
     if not held:
         return None
     best = min(held, key=lambda pair: pair[1].load(now))
-    return best if best[1].load(now) - least <= max(4.0, 0.5 * least) else None
+    return best if best[1].load(now) - least <= max(SLACK, 0.5 * least) else None
 
 
 def _weight(row: Deployment) -> float:

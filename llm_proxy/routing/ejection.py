@@ -53,7 +53,10 @@ class Health:
     def served(self, now: float, began: float) -> bool:
         """A request was answered. Whether that brings it back."""
         self.in_a_row = 0
-        self._good[self._bucket(now)] += 1
+        at = int(now / _WIDTH)
+        if at != self._at:
+            self._turn(at)
+        self._good[at % _BUCKETS] += 1
         if not self.until or began < self.since:
             return False
         self.until = self.probe_at = 0.0
@@ -64,7 +67,10 @@ class Health:
     def failed(self, now: float, began: float, reason: str) -> bool:
         """A request failed. Whether it is ejected for that."""
         self.in_a_row += 1
-        self._bad[self._bucket(now)] += 1
+        at = int(now / _WIDTH)
+        if at != self._at:
+            self._turn(at)
+        self._bad[at % _BUCKETS] += 1
         if self.until:
             if began < self.since or now < self.until:
                 return False
@@ -95,11 +101,8 @@ class Health:
         """Whether its time is over, and nobody tries it at the moment."""
         return now >= self.until and (not self.probe_at or now >= self.probe_at + PROBE)
 
-    def _bucket(self, now: float) -> int:
-        """Where what happens now is counted; what is older than the window is forgotten."""
-        at = int(now / _WIDTH)
-        if at != self._at:
-            for old in range(max(self._at + 1, at - _BUCKETS + 1), at + 1):
-                self._good[old % _BUCKETS] = self._bad[old % _BUCKETS] = 0
-            self._at = at
-        return at % _BUCKETS
+    def _turn(self, at: int) -> None:
+        """What happens now is counted in another bucket; what is older than the window is forgotten."""
+        for old in range(max(self._at + 1, at - _BUCKETS + 1), at + 1):
+            self._good[old % _BUCKETS] = self._bad[old % _BUCKETS] = 0
+        self._at = at

@@ -6,8 +6,9 @@ upstream was ejected, fell asleep or refused our key says nothing new of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import exp
-from typing import Literal
+from typing import Any, Literal
 
 from llm_proxy.routing.limits import charged
 from llm_proxy.routing.outcomes import SERVED, Outcome
@@ -26,21 +27,22 @@ _FADE = 0.98
 class Running:
     """One request at an upstream, from ``States.begin`` to its end."""
 
-    __slots__ = ("_limits", "_over", "_tokens", "began", "first_at", "probe", "state")
+    __slots__ = ("_limits", "_tokens", "began", "first_at", "over", "probe", "state")
 
     def __init__(self, state: UpstreamState, deployment: Deployment, now: float, tokens: int) -> None:
         self.state = state
         self.began = now
         self.first_at = 0.0
         self.probe = False
-        self._over = False
+        #: Whether it has ended.
+        self.over = False
         self._limits = deployment.limits
         self._tokens = tokens
 
     def first_token(self, now: float) -> Event | None:
         """A stream has begun to say something: it is well, and we know how long that took."""
         state = self.state
-        if self.first_at or self._over:
+        if self.first_at or self.over:
             return None
         self.first_at = now
         seconds = now - self.began
@@ -57,6 +59,21 @@ class Running:
             state.push(now)
         return event
 
+    def served(self, now: float, usage: Mapping[str, Any]) -> Event | None:
+        """It was answered; ``usage`` as its upstream tells it, which may be anything."""
+        if self.over:
+            return None
+        prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        details = usage.get("prompt_tokens_details")
+        cached = details.get("cached_tokens") if type(details) is dict else None
+        prompt = prompt if type(prompt) is int and prompt > 0 else 0
+        output = output if type(output) is int and output > 0 else 0
+        cached = cached if type(cached) is int and cached >= 0 else None
+        if self.state.slot is None and self._limits is None:
+            self._let_go(now)
+            return self._served(now, prompt, cached, output)
+        return self.ended(now, SERVED, prompt_tokens=prompt, cached_tokens=cached, output_tokens=output)
+
     def ended(
         self,
         now: float,
@@ -68,7 +85,7 @@ class Running:
     ) -> Event | None:
         """It is over: served, or with what ``judge`` has said of its error. Later calls change nothing. ``cached_tokens`` is None
         where the upstream does not tell."""
-        if self._over:
+        if self.over:
             return None
         self._let_go(now)
         state = self.state
@@ -82,7 +99,7 @@ class Running:
 
     def left(self, now: float) -> None:
         """It is over, and nobody is to blame: the client left, or another upstream was faster."""
-        if not self._over:
+        if not self.over:
             self._let_go(now)
 
     def _learn(
@@ -108,7 +125,7 @@ class Running:
         return self._returned(now) if outcome.answered else None
 
     def _let_go(self, now: float) -> None:
-        self._over = True
+        self.over = True
         state = self.state
         state.in_flight -= 1
         state.used_at = now
@@ -135,13 +152,14 @@ class Running:
         if prompt and cached is not None:
             state.prompt_tokens = state.prompt_tokens * _FADE + prompt
             state.cached_tokens = state.cached_tokens * _FADE + min(cached, prompt)
-        return self._returned(now)
+        back = state.health.served(now, self.began)  # both are told, whatever the first says
+        return "returned" if state.server.health.served(now, self.began) or back else None
 
     def _returned(self, now: float) -> Event | None:
         mine, servers = self.state.health, self.state.server.health
         # Both are told, whatever the first says.
-        back = [mine.served(now, self.began), servers.served(now, self.began)]
-        return "returned" if any(back) else None
+        back = mine.served(now, self.began)
+        return "returned" if servers.served(now, self.began) or back else None
 
     def _failed(self, now: float, outcome: Outcome) -> Event | None:
         state = self.state
@@ -158,4 +176,4 @@ class Running:
 
 def _newness(seconds: float) -> float:
     """How much a measurement counts, so long after the one before."""
-    return 1.0 - exp(-max(seconds, 0.05) / _TAU)
+    return 1.0 - exp(max(seconds, 0.05) / -_TAU)

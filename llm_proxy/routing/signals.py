@@ -2,7 +2,7 @@
 
 Laws: pure; of a page of metrics only the lines with these names are read, whatever else stands there; what cannot be read says
 nothing. The names are those of the servers' own sources: vLLM (``vllm/v1/metrics/loggers.py``), SGLang
-(``srt/metrics/collector.py``), llama.cpp (``tools/server``, ``/metrics`` only with ``--metrics``), TensorRT-LLM; Ollama tells
+(``srt/metrics/collector.py``), llama.cpp (``tools/server``, ``/metrics`` only with ``--metrics``); Ollama tells
 no queue, only which models are loaded (``/api/ps``).
 """
 
@@ -37,9 +37,8 @@ _WAITING = (
     "vllm:num_requests_waiting",
     "sglang:num_queue_reqs",
     "llamacpp:requests_deferred",
-    "trtllm_num_requests_waiting",
 )
-_COUNTERS = ("vllm:prompt_tokens_total", "sglang:prompt_tokens_total", "llamacpp:prompt_tokens_total", "trtllm_request_success_total")  # fmt: skip
+_COUNTERS = ("vllm:prompt_tokens_total", "sglang:prompt_tokens_total", "llamacpp:prompt_tokens_total")  # fmt: skip
 #: Ollama adds it to a name that has none.
 _LATEST = ":latest"
 
@@ -62,7 +61,7 @@ def sources(deployment: Deployment) -> tuple[Source, ...]:
 
 
 def read_metrics(page: bytes, model: str) -> Signal | None:
-    """vLLM, SGLang, llama.cpp or TensorRT-LLM: all engines of a server together."""
+    """vLLM, SGLang or llama.cpp: all engines of a server together."""
     waiting = _sum(page, _WAITING)
     if waiting is None:
         return None

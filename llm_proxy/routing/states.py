@@ -37,7 +37,7 @@ class ModelState:
 class States:
     """Of one process. ``shared`` is what the worker processes of the service share, if there are several."""
 
-    __slots__ = ("_models", "_most", "_servers", "_shared", "_stamp", "_upstreams", "prefixes")
+    __slots__ = ("_models", "_most", "_servers", "_shared", "_stamp", "_upstreams", "forgotten", "prefixes")
 
     def __init__(self, shared: SharedStates | None = None, most: int = _MOST) -> None:
         self._shared = shared
@@ -47,6 +47,13 @@ class States:
         self._servers: dict[str, ServerState] = {}
         self._models: dict[str, ModelState] = {}
         self.prefixes = Prefixes()
+        #: How often upstreams were forgotten: whoever keeps a state for longer than a request looks whether it is still this one.
+        self.forgotten = 0
+
+    @property
+    def shared(self) -> bool:
+        """Whether other workers know of the same upstreams."""
+        return self._shared is not None
 
     def __len__(self) -> int:
         return len(self._upstreams)
@@ -102,9 +109,7 @@ class States:
         if state.slot is not None and not state.slot.enter(state, deployment.max_concurrent, now, probe):
             state.pull(now)  # so that whoever picks again sees why
             return None
-        state.in_flight += 1
-        state.used_at = now
-        running = Running(state, deployment, now, tokens)
+        running = self.begin_at(state, deployment, now, tokens, prompt)
         limits = deployment.limits
         if limits is not None:
             if state.slot is not None:
@@ -118,11 +123,24 @@ class States:
             for health in (state.health, state.server.health):
                 if health.until:
                     health.probe_at = now
-        if prompt is not None:
-            self.prefixes.note(prompt, state.tag)
         if state.slot is not None and (probe or limits is not None):
             state.push(now)
         return running
+
+    def begin_at(
+        self,
+        state: UpstreamState,
+        deployment: Deployment,
+        now: float,
+        tokens: int = 0,
+        prompt: Prompt | None = None,
+    ) -> Running:
+        """The same at an upstream that has no limits, is in no trouble and is known to nobody else."""
+        state.in_flight += 1
+        state.used_at = now
+        if prompt is not None:
+            self.prefixes.note(prompt, state.tag)
+        return Running(state, deployment, now, tokens)
 
     def _new(self, deployment: Deployment, now: float) -> UpstreamState:
         if len(self._upstreams) >= self._most:
@@ -142,6 +160,7 @@ class States:
         """A quarter of those that are idle and not in trouble, the longest unused first; all that are idle, if need be."""
         idle = [state for state in self._upstreams.values() if not state.in_flight]
         idle.sort(key=lambda s: (bool(s.health.until or s.asleep_until > s.used_at), s.used_at))
+        self.forgotten += 1
         for state in idle[: max(1, self._most // 4)]:
             del self._upstreams[state.key]
         held = {state.server.key for state in self._upstreams.values()}

@@ -19,6 +19,8 @@ from llm_proxy.service.shared_page import SharedPage
 
 #: How often a process that follows looks, in seconds.
 _LOOK = 0.25
+#: The same while a start waits for it.
+_SOON = 0.02
 
 
 class Beside:
@@ -71,6 +73,16 @@ class Beside:
         """Learn what another process finds, from now on."""
         if self._page is not None:
             self._following = asyncio.get_running_loop().create_task(self._keep_following(self._page))
+
+    async def heard(self, seconds: float) -> None:
+        """Wait until another process has found something, at most so long."""
+        end = asyncio.get_running_loop().time() + seconds
+        while self._page is not None and not self._page.version():
+            if asyncio.get_running_loop().time() > end:
+                return
+            await asyncio.sleep(_SOON)
+        if self._page is not None:
+            self._read(self._page)
 
     def stop(self) -> None:
         """Follow no more."""

@@ -102,6 +102,8 @@ log = logging.getLogger(__name__)
 _LAST_CALL = 0.25
 #: After a stream was ended by the drain, its error event should reach the client before the process is gone.
 _FAREWELL = 0.5
+#: How long a worker of a program that takes another's place waits for what the first one finds on this machine, in seconds.
+_FIRST_LOOK = 5.0
 #: How often a drain looks around, in seconds.
 _LOOK = 0.02
 
@@ -278,15 +280,29 @@ class Service:
         self.heartbeat = Heartbeat(self.gateway, shared.board if shared else Scoreboard(), row)
         self.gateway.reports = self.heartbeat.reports
 
+    async def look_first(self, listeners: Listeners) -> None:
+        """For a program that takes another's place, before it starts: that one serves what it has found on this machine, and
+        so must we from our first request on."""
+        if self.row == 0:
+            await self.look_around(listeners)
+        elif self._looks() or self.settings.local:
+            await self.beside.heard(_FIRST_LOOK)
+            await asyncio.shield(self.registry.touch("discovery", frozenset({"config"})))
+
     def look_around(self, listeners: Listeners) -> asyncio.Task[None]:
         """Look for model servers on this machine, where nobody has configured any, and run the local model, if that was asked
         for. The task ends when what was found first is served."""
         self._looking = asyncio.get_running_loop().create_task(self._look_around(listeners))
         return self._looking
 
+    def _looks(self) -> bool:
+        """Whether model servers are looked for."""
+        if self.settings.discover is False or self.registry.on_last_good:
+            return False
+        return is_shipped(self.registry.current.reading.data)
+
     async def _look_around(self, listeners: Listeners) -> None:
-        looks = self.settings.discover is not False and not self.registry.on_last_good
-        looks = looks and is_shipped(self.registry.current.reading.data)
+        looks = self._looks()
         if self.settings.with_cloud and not looks:
             log.warning("with_cloud means nothing beside a configuration of your own")
         if looks or self.settings.local:

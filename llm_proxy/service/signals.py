@@ -90,8 +90,8 @@ async def serve_alone(
     loop.add_signal_handler(signal.SIGHUP, reports.reread)
     loop.add_signal_handler(signal.SIGUSR2, on_upgrade)
     urls = listeners.urls(service.settings.ep_prefix)
-    if before is not None:  # which serves what it has found: so do we, from our first request on
-        await service.look_around(listeners)
+    if before is not None:
+        await service.look_first(listeners)
     service.start(listeners)
     freeze_garbage_collector()
     current = service.registry.current
@@ -119,11 +119,13 @@ async def serve_as_worker(
     parent: int,
     is_stopping: Callable[[], bool],
     is_replaced: Callable[[], bool],
+    *,
+    replaces: bool = False,
 ) -> None:
     """Run until told to stop, or until the pipe ``parent`` says that there is no parent any more.
 
     ``is_stopping`` says whether the whole service stops, ``is_replaced`` whether another program serves in its place: otherwise
-    other workers go on. Only a service that stops refuses what is asked.
+    other workers go on. Only a service that stops refuses what is asked. ``replaces``: whether this one takes another's place.
     """
     loop = asyncio.get_running_loop()
     orders = _StopRequests()
@@ -162,6 +164,8 @@ async def serve_as_worker(
     )
     watch.start()
     service.heartbeat.obeyed(service.heartbeat.order)
+    if replaces:
+        await service.look_first(listeners)
     service.start(listeners)
     freeze_garbage_collector()
     await orders.any.wait()

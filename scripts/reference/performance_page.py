@@ -27,10 +27,7 @@ _READ = """
 
 ## Sizing
 
-* **One process** relays some thousand streams of fifty tokens a second on one core. `LLM_PROXY_API_WORKERS` adds processes on the same port; they share limits, budgets and what they know of upstreams.
-* **Memory**: some 50 MiB for a process, and what an idle stream takes for each open stream. The bodies of requests in flight are bounded together by `LLM_PROXY_API_MAX_MEMORY`.
-* **Descriptors**: two for each open stream. `LLM_PROXY_API_MAX_CONNECTIONS` bounds clients, `LLM_PROXY_API_UPSTREAM_CONNECTIONS` connections to one host.
-* Watch `llm_proxy_loop_lag_seconds`: overload shows there first ([metrics](telemetry.md#metrics)).
+How large a machine, how many workers, how much memory: [into production](deployment.md#sizing). Watch `llm_proxy_loop_lag_seconds`: overload shows there first ([metrics](telemetry.md#metrics)).
 
 ## An hour with faults and attackers
 

@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 _HEAD = """# Programs that were tried
 
 Real programs, unmodified and in the versions named, each with a HOME of its own, a dummy key and no way out of the machine,
-pointed at the gateway by their documented settings (see [faces.md](faces.md)). Behind the gateway stands a scripted model
+pointed at the gateway by their documented settings (see [faces.md](faces.md)): those that `llm-proxy client` knows by what it writes for them. Behind the gateway stands a scripted model
 that speaks as each vendor does, judges each request by the vendor's own type definitions, and refuses what that vendor
 refuses. `make test-apps` (`tests/apps`) installs them, runs them, and writes this page; none of it is written by hand.
 

@@ -43,6 +43,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def targets(bench: Bench, kind: str) -> AbstractContextManager[list[Target]]:
         return nullcontext(list(found))
 
+    eight = Row("routing.eight", "eight upstreams", "us")
+    eight.add(GATEWAY, 8.0)
     sizes: dict[int | None, int] = {11: 2**20, 22: 2**20}
     for room in (loads, endurance):
         monkeypatch.setattr(room, "targets", targets)
@@ -55,6 +57,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("_answers", "wait_for"):
         monkeypatch.setattr(routing, name, lambda *what: None)
     monkeypatch.setattr(routing, "load", load)
+    monkeypatch.setattr(routing, "_cost", lambda bench: eight)
     monkeypatch.setattr(routing, "_smg", lambda: None)
     monkeypatch.setattr(routing, "_upstreams", lambda place: nullcontext(([1, 2, 3], 4)))
     monkeypatch.setattr(routing, "_target", lambda place, name, program, ports: nullcontext(by_name[name]))

@@ -100,3 +100,27 @@ def test_hostile_names(world: World, visit: Visit) -> None:
 
     assert page.evaluate("window.pwned") is None
     assert page.locator("main img[src=x]").count() == 0
+
+
+def test_in_memory(world: World, visit: Visit) -> None:
+    """What an Ollama has loaded is told, with its size."""
+    world.chat("qwen")
+    page = visit(world.url, "models")
+    page.get_by_role("button", name="In memory").click()
+    page.locator(".memory .tr", has_text="qwen").get_by_text("GB").first.wait_for()
+
+
+def test_one_request(world: World, visit: Visit) -> None:
+    """A request is found by its outcome and its model; it tells where its time went, where it would go now, and how to do it again."""
+    world.chat("error-429")
+    page = visit(world.url, "requests")
+    page.get_by_label("Outcome").select_option("error")
+    page.get_by_label("model", exact=True).fill("error-429")
+    page.keyboard.press("Enter")
+    row = page.locator(".rows .tr", has_text="429")
+    row.first.locator("button.open").click()
+    page.locator("#drawer .track i.fail").first.wait_for()
+    page.get_by_role("button", name="As curl").click()
+    page.locator("#drawer pre", has_text="/v1/chat/completions").wait_for()
+    page.get_by_role("button", name="Explain").click()
+    page.locator("#drawer .note", has_text="openai-double").wait_for()

@@ -157,3 +157,20 @@ def test_stop(world: World, visit: Visit) -> None:
     page.get_by_text("Nothing runs at the moment").wait_for()
     open_page(page, "requests")
     page.locator(".rows .tr", has_text="slow").first.wait_for()
+
+
+def test_versions_of_a_prompt(tmp_path: Path, visit: Visit) -> None:
+    """A prompt's versions are compared line by line; with values it says what a model would be told."""
+    with World(tmp_path, DEMO) as world:
+        file = world.program.prompts_dir / "en" / "greeting.prompt"
+        file.write_text("Be kind to {{ name }}.\nAlways.\n")
+        world.run(world.program.logged("configuration applied"))
+        file.write_text("Be kind to {{ name }}.\nNever rude.\n")
+        world.run(world.program.logged("configuration applied", 2))
+        page = visit(world.url, "prompts/greeting")
+        page.get_by_label("Compared with").select_option(index=2)
+        page.locator(".lines .minus", has_text="Always.").wait_for()
+        page.locator(".lines .plus", has_text="Never rude.").wait_for()
+        page.get_by_label("name", exact=True).fill("Ada")
+        page.get_by_role("button", name="Render").click()
+        page.locator("form pre", has_text="Be kind to Ada.").wait_for()

@@ -72,7 +72,7 @@ async def answers(program: Program) -> None:
 
 
 @pytest.mark.usefixtures("there")
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(seconds=120)
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGKILL"])
 async def test_it_streams_beside_the_demo_and_ends_with_the_program(end: str, tmp_path: Path) -> None:
     """The model answers a streamed request on the program's own port, is told with a line to copy, listens on loopback in a
@@ -91,7 +91,7 @@ async def test_it_streams_beside_the_demo_and_ends_with_the_program(end: str, tm
 
 
 @pytest.mark.usefixtures("there")
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(seconds=180)
 async def test_workers_share_one_and_it_comes_back(tmp_path: Path) -> None:
     """Several workers serve the one model. Killed, it is started again; so it is when its worker is killed; and when the
     parent of all is killed it is gone with them."""
@@ -114,7 +114,7 @@ async def test_workers_share_one_and_it_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("there")
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(seconds=120)
 async def test_beside_a_configuration_of_ones_own(tmp_path: Path) -> None:
     """The model is added for this run to whatever the file says, under another name where ``local`` is taken; edits of the
     file keep it, and the file is not touched."""

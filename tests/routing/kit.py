@@ -121,7 +121,7 @@ class Fleet:
             lambda: (
                 not gateway.running
                 and (pool.taken, pool.waiting, self.in_flight()) == (0, 0, 0)
-                and not self.router._lines
+                and not self.router.lines
             )
         )
 

@@ -39,6 +39,10 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "embeddings": ("/v1/embeddings", {"input": ["hello"]}),
     "embed": ("/ollama/api/embed", {"input": "hello"}),
+    "speech": ("/v1/audio/speech", {"input": "hello", "voice": "alto", "stream_format": "sse"}),
+    "images": ("/v1/images/generations", {"prompt": "a house"}),
+    "moderations": ("/v1/moderations", {"input": "hello"}),
+    "passthrough": ("/passthrough", {"path": "/some/where?x=1", "headers": {"X-A": "b"}, "body": {"a": [1]}}),
 }
 KINDS = ("openai", "vllm", "ollama", "anthropic", "gemini")
 
@@ -79,7 +83,7 @@ async def test_it_is_what_would_be_sent(tmp_path: Path) -> None:
                 before = len(peer.requests)
                 shown = await explain(proxy, path, body)
                 assert len(peer.requests) == before
-                url = proxy.url if path.startswith(("/chat", "/conv")) else proxy.origin
+                url = proxy.url if path.startswith(("/chat", "/conv", "/pass")) else proxy.origin
                 with access_lines() as lines:
                     made = await request(url, "POST", path, body)
                 if len(peer.requests) == before:
@@ -100,6 +104,23 @@ async def test_it_is_what_would_be_sent(tmp_path: Path) -> None:
                 assert peer.url.removeprefix("http://") not in shown.body.decode()
                 compared += 1
     assert compared > 45
+
+
+async def test_a_provider_is_named(tmp_path: Path) -> None:
+    """Passthrough by a provider's name, with and without the prefix: the one call that there can be; no key without
+    ``passthrough`` is told."""
+    keys = {"alice": row("alice"), "bob": row("bob", passthrough=True)}
+    (tmp_path / "keys").mkdir()
+    access = write_access(tmp_path / "keys", {"keys": keys})
+    async with Fleet(tmp_path, serves, access=access) as fleet:
+        for path in ("/passthrough/gpu-1/a/b?c=d", "/api/passthrough/gpu-1/a/b?c=d"):
+            form = {"path": path, "body": {"x": 1}}
+            told = (await fleet.proxy.request("POST", "/explain", form, headers=bearer("bob"))).json()
+            refused = await fleet.proxy.request("POST", "/explain", form, headers=bearer("alice"))
+            assert (told["model"], [one["provider"] for one in told["candidates"]]) == ("gpu-1", ["gpu-1"])
+            assert (told["call"]["url"], told["call"]["body"]) == ("***/a/b?c=d", {"x": 1})
+            assert refused.status == 403
+        assert fleet.asked() == [0]
 
 
 async def test_the_whole_answer(tmp_path: Path) -> None:
@@ -213,8 +234,9 @@ async def test_who_would_wait(tmp_path: Path) -> None:
         ({"path": "/nothing", "body": {}}, 404, "nothing at this path asks a model"),
         ({"path": "/api/tags", "body": {}}, 404, "nothing at this path asks a model"),
         ({"path": "/api/explain", "body": {}}, 404, "nothing at this path asks a model"),
-        ({"path": "/v1/audio/speech", "body": {"model": "m"}}, 404, "nothing at this path asks a model"),
-        ({"path": "/api/passthrough/gpu-1/x", "body": {}}, 404, "nothing at this path asks a model"),
+        ({"path": "/v1/audio/speech", "body": {"input": "hi"}}, 400, "model"),
+        ({"path": "/api/passthrough/gpu-9/x", "body": {}}, 404, "'gpu-9' does not exist"),
+        ({"path": "/passthrough", "body": {"model": "m", "path": "/../x"}}, 400, "'..'"),
         ({"path": "/chat", "body": {"model": "n", "messages": MESSAGES}}, 404, "'n' does not exist"),
         ({"path": "/chat", "body": {"model": "m", "messages": 3}}, 400, "messages"),
         ({"path": "/chat", "body": {"model": "m"}, "headers": {"a b": "c"}}, 400, "headers"),

@@ -36,7 +36,7 @@ class Gate:
 
 def waiting(fleet: Fleet) -> int:
     """How many requests wait."""
-    return sum(len(line.queue) for line in fleet.router._lines.values())
+    return sum(len(line.queue) for line in fleet.router.lines.values())
 
 
 async def test_no_more_than_fit(tmp_path: Path) -> None:

@@ -80,6 +80,19 @@ async def test_an_edit_heals_nobody(tmp_path: Path) -> None:
         assert (await fleet.ask(WHOLE)).headers["x-llm-attempts"].startswith("gpu-1:429:")
 
 
+async def test_a_failure_that_is_relayed_counts(tmp_path: Path) -> None:
+    """A 500 that is sent on as it is is a failure of its upstream, and a 429 lets it sleep; what a path was refused with is not."""
+    scripts = status(500), status(429, {"Retry-After": "90"}), status(404), status(403)
+    async with Fleet(tmp_path, *scripts) as fleet:
+        for at, code in enumerate((500, 429, 404, 403), 1):
+            for _ in range(5):
+                assert (await fleet.ask({}, f"/passthrough/gpu-{at}/some/where")).status == code
+        rows = await standing(fleet)
+
+    assert [rows[f"gpu-{at}"]["state"] for at in range(1, 5)] == ["ejected", "asleep", "ok", "ok"]
+    assert rows["gpu-1"]["reason"] == "it fails"
+
+
 async def test_passthrough_counts(tmp_path: Path) -> None:
     """A request that is sent on as it is is one attempt, counts as being there, and shows that nobody is at that address."""
     gate = Gate()

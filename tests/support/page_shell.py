@@ -22,8 +22,8 @@ from typing import Self
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: The address that the pages tell.
 TOLD = "http://127.0.0.1:8080"
-#: A machine with two busy cores needs a second or two for any of them.
-_PATIENCE = 60
+#: A page's commands take a second or two; on a machine that does much else, a minute. Only what hangs takes so long.
+_PATIENCE = 300
 
 _TOOLS = {
     "llm-proxy": f'exec "{sys.executable}" -m llm_proxy "$@"',

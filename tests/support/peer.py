@@ -132,17 +132,25 @@ class Peer:
     With ``read_body=False`` the script begins after the head, and no more is read from the socket.
     """
 
-    def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None, read_body: bool = True) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        tls: ssl.SSLContext | None = None,
+        read_body: bool = True,
+        at: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
         self.script, self.tls, self._read_body = script, tls, read_body
+        self._at = at
         self.requests: list[Received] = []
         self.links: list[Link] = []
         self.errors: list[Exception] = []
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Link(self), "127.0.0.1", 0, ssl=self.tls)
+        self._server = await loop.create_server(lambda: Link(self), *self._at, ssl=self.tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
-        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if self.tls else ''}://{self._at[0]}:{self.port}"
         return self
 
     async def __aexit__(

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.cli.importing.draft import Draft, Place, is_name
-from llm_proxy.cli.importing.options import count, option, seconds
+from llm_proxy.cli.importing.draft import Draft, Place, is_name, stars_fit
+from llm_proxy.cli.importing.options import count, is_keep_alive, option, seconds
 from llm_proxy.cli.importing.secrets import headers_of, reference
 from llm_proxy.cli.importing.upstreams import Upstream, host_of, is_address, kind_at, same_host, variable_of
 
@@ -101,6 +101,8 @@ def _model(row: Any, place: Place, shared: Any, draft: Draft) -> None:
         if kind == "azure" and isinstance(row.get("env"), Mapping) and is_name(row["env"].get("deployment")):
             fields["model"] = row["env"]["deployment"]
             draft.changed("is model, the name of the deployment", *place, "env", "deployment")
+    if not stars_fit(name, str(fields.get("model", name))):
+        return draft.lost("its wildcards do not fit each other", *place)
     token = None
     if "apiKey" in row:
         token = reference(row["apiKey"], draft, (*place, "apiKey"), variable_of(Upstream(kind, host).name))
@@ -167,7 +169,7 @@ def _completion(given: Mapping[str, Any], fields: dict[str, Any], at: Place, kin
             else:
                 draft.changed("is input_size", *here)
             fields["input_size"] = count(value)
-        elif key == "keepAlive" and isinstance(value, int) and kind == "ollama":
+        elif key == "keepAlive" and kind == "ollama" and is_keep_alive(value):
             draft.changed("is keep_alive", *here)
             fields["keep_alive"] = value
         elif (found := option(key, value, draft, here)) is not None:

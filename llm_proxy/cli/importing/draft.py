@@ -85,6 +85,8 @@ class Draft:
 
     def alias(self, name: str, model: str) -> str:
         """Another name for a model; why that cannot be, if it cannot."""
+        if not is_name(name) or not is_name(model) or name == "*":
+            return "is no name that a model can have here"
         if name in self.models:
             return "a model has that name already, and is asked for by it"
         if not self.serves(model):
@@ -135,6 +137,21 @@ def leaves(value: Any, place: Place = ()) -> Iterator[Place]:
         yield from leaves(member, (*place, key))
     if not found and place:
         yield place
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value if it is one, else an empty one: sources hold anything."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def items(value: Any) -> list[Any]:
+    """The same for lists."""
+    return value if isinstance(value, list) else []
+
+
+def stars_fit(public: str, model: str) -> bool:
+    """Whether an upstream can be asked for ``model`` where a client asks for ``public``: each star stands for the same text."""
+    return "*" not in model or model.count("*") == public.count("*")
 
 
 def is_name(text: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_proxy.cli.importing.draft import Draft
+from llm_proxy.cli.importing.draft import Draft, is_name
 
 #: By which of our reasons a model answers for another; nothing: the two that hold where none is said.
 UNSAID: tuple[str, ...] = ()
@@ -19,6 +19,8 @@ class Fallbacks:
 
     def add(self, model: str, other: str, reasons: tuple[str, ...]) -> str:
         """``other`` answers for ``model``; why that cannot be, if it cannot."""
+        if not is_name(model) or not is_name(other):
+            return "is no name that a model can have here"
         for name in (model, other):
             if not self._draft.serves(name):
                 return f"nothing that was imported serves {name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.cli.importing.draft import Draft, Place
+from llm_proxy.cli.importing.draft import Draft, Place, is_name, mapping
 from llm_proxy.cli.importing.fallbacks import UNSAID, Fallbacks
 from llm_proxy.cli.importing.litellm_models import read_models
 from llm_proxy.cli.importing.options import seconds
@@ -83,7 +83,7 @@ def read(source: Any, draft: Draft) -> None:
     both = [
         (section, key, value)
         for section in ("litellm_settings", "router_settings")  # what the second says holds, as there
-        for key, value in (_mapping(sections.get(section)) or {}).items()
+        for key, value in (mapping(sections.get(section))).items()
     ]
     for section, key, value in both:
         if key in ("model_group_alias", "model_alias_map"):
@@ -101,7 +101,7 @@ def read(source: Any, draft: Draft) -> None:
     fallbacks.finish()
     _budget(sections.get("litellm_settings"), draft)
     _general(sections.get("general_settings"), draft)
-    for name in sections.get("environment_variables") or {}:
+    for name in mapping(sections.get("environment_variables")):
         draft.changed("set it in the environment of the service", "environment_variables", str(name))
     for name in (
         "include",
@@ -114,10 +114,6 @@ def read(source: Any, draft: Draft) -> None:
     ):
         if name in sections:
             draft.lost(_SECTIONS.get(name, "nothing here does this"), name)
-
-
-def _mapping(value: Any) -> Mapping[str, Any] | None:
-    return value if isinstance(value, Mapping) else None
 
 
 _SECTIONS = {
@@ -175,7 +171,7 @@ def _fallbacks(
 def _fallback(
     model: str, other: Any, place: Place, reasons: tuple[str, ...], fallbacks: Fallbacks, draft: Draft
 ) -> None:
-    if not isinstance(other, str):
+    if not is_name(other):
         return draft.lost("a fallback is the name of a model here", *place)
     why = fallbacks.add(model, other, reasons)
     if why:

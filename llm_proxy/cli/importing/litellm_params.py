@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_proxy.cli.importing.draft import Draft, Place
-from llm_proxy.cli.importing.options import count, option, seconds
+from llm_proxy.cli.importing.options import count, is_keep_alive, option, seconds
 from llm_proxy.cli.importing.secrets import headers_of, reference
 from llm_proxy.cli.importing.upstreams import variable_of
 
@@ -110,7 +110,7 @@ class Fields:
             else:
                 draft.changed("is the header OpenAI-Organization", *here)
             self.fields.setdefault("headers", {})["OpenAI-Organization"] = text
-        elif key == "keep_alive" and self.kind == "ollama" and isinstance(value, (str, int)):
+        elif key == "keep_alive" and self.kind == "ollama" and is_keep_alive(value):
             draft.taken(*here)
             self.fields["keep_alive"] = value
         elif key == "api_version":

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.cli.importing.draft import Draft, Place, is_name
+from llm_proxy.cli.importing.draft import Draft, Place, is_name, items, mapping, stars_fit
 from llm_proxy.cli.importing.options import count, options_of, seconds
 from llm_proxy.cli.importing.secrets import own_key, reference
 from llm_proxy.cli.importing.upstreams import Upstream, is_address, kind_at, same_host, variable_of
@@ -59,9 +59,7 @@ class _Reader:
         self.peers()
         self.selectors()
         for name, model in models.items():
-            for number, alias in enumerate(
-                (model.get("aliases") if isinstance(model, Mapping) else None) or ()
-            ):
+            for number, alias in enumerate(items(mapping(model).get("aliases"))):
                 self.alias(str(alias), str(name), ("models", str(name), "aliases", number))
         for key in self.config:
             if key not in ("models", "peers", "selectors", "apiKeys"):
@@ -72,7 +70,7 @@ class _Reader:
     def keys(self) -> None:
         """Keys of llama-swap's clients: they are keys here, and the first is what llama-swap itself is asked with."""
         token = None
-        for number, text in enumerate(self.config.get("apiKeys") or ()):
+        for number, text in enumerate(items(self.config.get("apiKeys"))):
             place: Place = ("apiKeys", number)
             if _ENV.fullmatch(str(text)):
                 name = _ENV.fullmatch(str(text))[1]  # type: ignore[index]
@@ -101,7 +99,7 @@ class _Reader:
 
     def filled(self, text: str, model: Mapping[str, Any]) -> str:
         """With its macros; those of the environment stay references, in our form."""
-        macros = {**(self.config.get("macros") or {}), **(model.get("macros") or {})}
+        macros = {**mapping(self.config.get("macros")), **mapping(model.get("macros"))}
         for _ in range(10):
             after = _MACRO.sub(lambda found: str(macros.get(found[1], found[0])), text)
             if after == text:
@@ -118,7 +116,7 @@ class _Reader:
             upstream = self.address(name, model, port)
             if upstream is None:
                 return
-            if is_name(model.get("useModelName")):
+            if is_name(model.get("useModelName")) and stars_fit(name, model["useModelName"]):
                 fields["model"] = model["useModelName"]
                 draft.changed("is model", *place, "useModelName")
         for key, value in model.items():
@@ -245,24 +243,16 @@ class _Reader:
             if not isinstance(peer, Mapping):
                 self.draft.lost("is no peer", *place)
                 continue
-            upstream, fields = self.swap, dict[str, Any]()
-            if self.direct:
-                host = self.filled(str(peer.get("proxy", "")), {}).rstrip("/").removesuffix("/v1") + "/v1"
-                kind = kind_at(host)
-                token = None
-                if peer.get("apiKey"):
-                    token = reference(peer["apiKey"], self.draft, (*place, "apiKey"), variable_of(str(name)))
-                label = (
-                    kind if same_host(host, kind) is None else re.sub(r"[^\w.-]+", "-", str(name)).strip("-")
-                )
-                upstream = Upstream(kind, same_host(host, kind), token, called=label)
-                self.draft.taken(*place, "proxy")
+            upstream = self.peer(str(name), peer, place) if self.direct else self.swap
+            if upstream is None:
+                continue
+            fields: dict[str, Any] = {}
             for key, value in peer.items():
                 if key not in ("models", "proxy", "apiKey"):
                     self.field(key, value, fields, (*place, key))
                 elif key != "models" and not self.direct:
                     self.draft.changed(_GOES_ON, *place, key)
-            for number, model in enumerate(peer.get("models") or ()):
+            for number, model in enumerate(items(peer.get("models"))):
                 here = (*place, "models", number)
                 if not is_name(model):
                     self.draft.lost("is no name that a model can have here", *here)
@@ -271,6 +261,20 @@ class _Reader:
                 self.draft.row(upstream, model, fields)
                 self.targets.setdefault(model, (upstream, model))
                 self.targets[f"{name}/{model}"] = (upstream, model)
+
+    def peer(self, name: str, peer: Mapping[str, Any], place: Place) -> Upstream | None:
+        """Where one is, when it is asked without llama-swap."""
+        host = self.filled(str(peer.get("proxy", "")), {}).rstrip("/").removesuffix("/v1") + "/v1"
+        if not is_address(host):
+            self.draft.lost("its proxy is no address", *place)
+            return None
+        self.draft.taken(*place, "proxy")
+        kind = kind_at(host)
+        token = None
+        if peer.get("apiKey"):
+            token = reference(peer["apiKey"], self.draft, (*place, "apiKey"), variable_of(name))
+        label = kind if same_host(host, kind) is None else re.sub(r"[^\w.-]+", "-", name).strip("-")
+        return Upstream(kind, same_host(host, kind), token, called=label)
 
     def selectors(self) -> None:
         """Names that stand for one of several models."""
@@ -288,7 +292,7 @@ class _Reader:
             spill = count(settings.get("spillover")) if isinstance(settings, Mapping) else None
             if spill:
                 self.draft.changed("is max_concurrent of each target", *place, "settings", "spillover")
-            targets = list(selector.get("targets") or ())
+            targets = items(selector.get("targets"))
             for order, target in enumerate(targets[:1] if selector.get("strategy") == "pin" else targets):
                 known = self.targets.get(str(target))
                 if known is None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.cli.importing.draft import Draft, is_name
+from llm_proxy.cli.importing.draft import Draft, is_name, items
 from llm_proxy.cli.importing.reading import SourceError
 from llm_proxy.cli.importing.upstreams import Upstream, same_host
 
@@ -37,7 +37,7 @@ def names_of(text: str) -> Any:
 def read(source: Any, draft: Draft, *, at: str) -> None:
     """All of its models; ``at``: where the Ollama is."""
     upstream = Upstream("ollama", same_host(at.rstrip("/"), "ollama"))
-    for number, model in enumerate(source["models"]):
+    for number, model in enumerate(items(source["models"])):
         place = ("models", number)
         name = model.get("name") if isinstance(model, Mapping) else None
         if not is_name(name):

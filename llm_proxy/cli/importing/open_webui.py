@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.cli.importing.draft import Draft, Place, is_name
+from llm_proxy.cli.importing.draft import Draft, Place, is_name, stars_fit
 from llm_proxy.cli.importing.secrets import headers_of, reference
 from llm_proxy.cli.importing.upstreams import Upstream, is_address, kind_at, same_host, variable_of
 
@@ -101,11 +101,19 @@ class _Connection:
             draft.changed("is api responses", *config, "api_type")
         upstream = Upstream(kind, host, token, tuple(more.items()))
         prefix = self.config.get("prefix_id")
-        prefix = f"{prefix}." if isinstance(prefix, str) and prefix else ""
+        prefix = (
+            f"{prefix}."
+            if isinstance(prefix, str) and prefix and is_name(f"{prefix}.*") and "*" not in prefix
+            else ""
+        )
         models = self.config.get("model_ids")
         if isinstance(models, list) and models:
             for at, model in enumerate(models):
-                if is_name(prefix + str(model)):
+                if not is_name(model) or not is_name(prefix + model):
+                    draft.lost("is no name that a model can have here", *config, "model_ids", at)
+                elif not stars_fit(prefix + model, model):
+                    draft.lost("its wildcards do not fit each other", *config, "model_ids", at)
+                else:
                     draft.taken(*config, "model_ids", at)
                     draft.row(upstream, prefix + model, {"model": model} if prefix else {})
         else:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.cli.importing.draft import Draft, Place, is_name
+from llm_proxy.cli.importing.draft import Draft, Place, is_name, stars_fit
 from llm_proxy.cli.importing.options import count, options_of, seconds
 from llm_proxy.cli.importing.secrets import headers_of, reference
 from llm_proxy.cli.importing.upstreams import Upstream, host_of, is_address, kind_at, same_host, variable_of
@@ -189,7 +189,7 @@ def _model(name: str, facts: Any, upstream: Upstream, place: Place, draft: Draft
         facts = {}
     for key, value in facts.items():
         here = (*place, key)
-        if key == "id" and is_name(value):
+        if key == "id" and is_name(value) and stars_fit(name, value):
             draft.changed("is model", *here)
             if value != name:
                 fields["model"] = value

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_proxy.cli.importing.draft import Draft, Place
+from llm_proxy.live.config import checks
 
 #: Taken as they are, if their value is of this type.
 _SAME: dict[str, tuple[type, ...]] = {
@@ -79,6 +80,15 @@ def options_of(given: Any, draft: Draft, place: Place, words: str = "") -> dict[
             else:
                 found |= one
     return found
+
+
+def is_keep_alive(value: Any) -> bool:
+    """Whether Ollama takes it as a time for which a model stays."""
+    try:
+        checks.keep_alive(value)
+    except ValueError:
+        return False
+    return True
 
 
 def seconds(value: Any) -> float | None:

@@ -119,7 +119,12 @@ def own_key(text: Any, name: str, draft: Draft, place: Place, **fields: Any) -> 
             *place,
         )
         return
-    draft.access.setdefault("keys", {})[name] = {"hash": hash_text(digest_of(text)), **fields}
+    found = hash_text(digest_of(text))
+    keys = draft.access.setdefault("keys", {})
+    if any(row["hash"] == found for row in keys.values()):
+        draft.changed("the same key again", *place)
+        return
+    keys[name] = {"hash": found, **fields}
     draft.changed(f"its hash is kept in access.json, as {name}: clients go on with the same key", *place)
 
 

@@ -30,8 +30,12 @@ from llm_proxy.wire.calls import Deployment
 log = logging.getLogger("llm_proxy.audit")
 
 
+#: Makes a named tuple without the call of a Python function that its own name is.
+_new = tuple.__new__
+
+
 def _now() -> Now:
-    return Now(time.monotonic_ns(), time.time())
+    return _new(Now, (time.monotonic_ns(), time.time()))
 
 
 class Told(NamedTuple):
@@ -112,7 +116,7 @@ class Accounting:
         price = plan.price
         if price is None or not plan.purses:
             return Need(read, wrote)
-        return Need(read, wrote, ceil(read * price.input + wrote * price.output))
+        return _new(Need, (read, wrote, ceil(read * price.input + wrote * price.output)))
 
     async def begin(self, plan: Plan, need: Need) -> Charge:
         """Let a request in. Raises ``GatewayError``."""
@@ -180,7 +184,7 @@ class Accounting:
     def close(self, charge: Charge, told: Callable[[], Told]) -> None:
         """The request is over; ``told``: what else the ledger says of it, if it reached a model."""
         now, tokens = self.now(), charge.tokens
-        used = Need(tokens.input, tokens.output, charge.micro_usd)
+        used = _new(Need, (tokens[0], tokens[1], charge.micro_usd))
         self.meter.settle(charge.taken, used, now)
         if charge.plan.own:
             self._compare(charge.plan.own, now)

@@ -14,6 +14,7 @@ from llm_proxy.live.access.values import Access, Grant, Team, Terms
 
 #: In small letters. OpenAI's and Ollama's clients, Anthropic's, Azure's, Google's.
 HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+_OTHERS = HEADERS[1:]
 _BEARER = "bearer "
 _HOW = "send it as 'Authorization: Bearer KEY', or in x-api-key, api-key or x-goog-api-key"
 
@@ -24,22 +25,17 @@ _NOBODY = Grant("", Terms(active=False), Team(), None)
 def presented(headers: Mapping[str, str]) -> list[str]:
     """The keys among ``headers`` (names in small letters)."""
     found = []
-    for name in HEADERS:
-        if name in headers:
-            value = headers[name]
-            if name == "authorization":
-                if value[: len(_BEARER)].lower() != _BEARER:
-                    continue
-                value = value[len(_BEARER) :].strip()
-            if value:
-                found.append(value)
+    value = headers.get("authorization", "")
+    if value[:7].lower() == _BEARER and (value := value[7:].strip()):
+        found.append(value)
+    found += [other for name in _OTHERS if (other := headers.get(name))]
     return found
 
 
 def identify(access: Access, given: Iterable[str], now: float) -> Grant:
     """Who has presented the keys ``given``; ``now``: seconds since the epoch. Raises ``KeyRefused``, or
     ``InvalidRequest`` if there are two of them."""
-    given = list(given)
+    given = given if type(given) is list else list(given)
     grant = access.grant(digest_of(given[0])) if len(given) == 1 else None
     if grant is not None and grant.terms.active and now < grant.terms.expires:
         return grant  # as nearly always

@@ -53,12 +53,12 @@ class Reservation:
         """Of each limit what was left afterwards, and in how many nanoseconds all of it is."""
         steady, found = self.at.steady, []
         for bound, _, numbers in self.bounds:  # as ``left`` says it
-            if bound.counts == RUNNING or numbers[VALUE] <= steady:
-                found.append((bound, *left(bound, numbers, self.at)))
+            if bound.counts == RUNNING:
+                found.append((bound, max(0, bound.size - numbers[HELD]), 0))
+            elif (over := numbers[VALUE] - steady) <= 0:
+                found.append((bound, bound.burst, 0))
             else:
-                over = numbers[VALUE] - steady
-                here = (bound.most - over) // bound.each
-                found.append((bound, max(0, here), over))
+                found.append((bound, max(0, (bound.most - over) // bound.each), over))
         return found
 
     def warn(self, purse: BudgetAccount, numbers: Numbers) -> None:

@@ -12,8 +12,9 @@ import pytest
 from llm_proxy.relay import load_polls
 from llm_proxy.relay.load_polls import LoadPolls
 from llm_proxy.relay.upstream import UpstreamClient
-from llm_proxy.routing.states import States
+from llm_proxy.routing.states import States, UpstreamState
 from llm_proxy.wire.calls import Deployment, Secret
+from tests.support.logs import expect_log
 from tests.support.loops import wait_until
 from tests.support.peer import Exchange, Peer
 from tests.support.raw_peer import Client
@@ -73,6 +74,26 @@ async def test_what_servers_say_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         assert peer.connections == 1
         polls.asked("m", rows, now())
         await peer.received(len(peer.requests) + 1)
+
+
+async def test_a_fault_of_ours_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one answer makes of us is told, and its server left alone; the others are asked on, round after round."""
+    states = States()
+    polled = states.of
+
+    def fails(deployment: Deployment, now: float) -> UpstreamState:
+        if deployment.provider == "bad":
+            raise RuntimeError("?")
+        return polled(deployment, now)
+
+    monkeypatch.setattr(States, "of", lambda self, deployment, now: fails(deployment, now))
+    async with Peer(tells) as bad, Peer(tells) as good, polling(monkeypatch, states) as polls:
+        with expect_log("llm_proxy.relay.load_polls", "could not be asked how busy it is"):
+            polls.asked("m", [replace(row(bad), provider="bad"), row(good)], now())
+            await good.received(3)
+        assert len(bad.requests) == 1
+        assert polls._task is not None
+        assert polled(row(good), now()).load(now()) == 7
 
 
 async def test_one_upstream_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

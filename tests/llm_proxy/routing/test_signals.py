@@ -50,7 +50,6 @@ llamacpp:requests_deferred 6"""
         (OLD_VLLM, Signal(0.0)),
         (SGLANG, Signal(5.0, None, 8128902.0)),
         (LLAMACPP, Signal(6.0, None, 104.0)),
-        (b"trtllm_num_requests_waiting 2\ntrtllm_kv_cache_utilization 0.1\n", Signal(2.0)),
         (b"vllm:num_requests_waiting NaN\n", None),
         (b"vllm:num_requests_waiting{a=\n", None),
         (b"vllm:num_requests_waiting -1 1700000000\n", None),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 from pathlib import Path
+
+import pytest
 
 from llm_proxy.live.config.shipped import SHIPPED
 from llm_proxy.service.beside import Beside
 from llm_proxy.service.shared_page import SharedPage
-from tests.support.known_servers import OLLAMA, KnownServerPeer
+from tests.support.client import request
+from tests.support.known_servers import OLLAMA, VLLM, KnownServerPeer
 from tests.support.loops import wait_until
-from tests.support.program import Program
+from tests.support.program import Program, is_alive
 
 FILE = json.dumps(SHIPPED).encode()
 OWN = b'{"demo": {"demo": {}}}'
@@ -89,3 +94,31 @@ async def test_people_read_plain_lines(tmp_path: Path) -> None:
     assert f"  curl -N {place}/chat -H 'Content-Type: application/json' \\" in lines
     assert f"  found  Ollama  127.0.0.1:{ollama.port}  1 model: qwen3:8b" in lines
     assert "Try it (qwen3:8b):" in lines
+
+
+@pytest.mark.timeout(seconds=120)
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_new_version_serves_what_the_old_one_has_found(workers: int, tmp_path: Path) -> None:
+    """A program that takes another's place knows a server that was found from its first request on: none is refused."""
+    async with (
+        KnownServerPeer(VLLM) as vllm,
+        Program(tmp_path, SHIPPED, workers=workers, discover=f"{vllm.port},9") as program,
+    ):
+        await program.logged("configuration applied", workers)
+        body = {"model": "tiny", "stream": False, "messages": [{"role": "user", "content": "hi"}]}
+        statuses = []
+
+        async def ask() -> None:
+            while is_alive(program.pid):
+                try:
+                    statuses.append((await request(program.url, "POST", "/chat", body)).status)
+                except OSError:
+                    statuses.append(0)
+
+        asking = asyncio.create_task(ask())
+        await wait_until(lambda: len(statuses) > 5, 30.0)
+        os.kill(program.pid, signal.SIGUSR2)
+        await wait_until(lambda: not is_alive(program.pid), 60.0)
+        await asking
+
+    assert set(statuses) == {200}

@@ -1,0 +1,80 @@
+"""What all requests for one name have in common, while it means the same: made once, not for each of them.
+
+Laws: what passes by itself (a pool, what is known of the upstreams' abilities, whom to ask how busy it is) is looked at again once a
+second; what a request must see at once (failures, what is in flight) stands in the states and is read there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from llm_proxy.live.config.catalog import Resolved
+from llm_proxy.routing.pool import Pool, pool_of
+from llm_proxy.routing.standing import standing
+from llm_proxy.routing.states import ModelState, States
+from llm_proxy.wire.calls import Deployment
+
+#: Retries where a model has several upstreams and nobody has said how many.
+_RETRIES = 2
+#: Seconds until it is looked at again.
+_FRESH = 1.0
+#: And until a pool is made anew, because it does not know of those that have restarted.
+_OLD = 30.0
+
+#: Told of each name that is asked for: who may serve it, and when that was.
+Told = Callable[[str, Sequence[Deployment], float], None]
+log = logging.getLogger("llm_proxy.relay.choosing")
+
+
+class View:
+    """``pool``: of whom a request can be served that needs no thought; None if each does. ``state``: the model's."""
+
+    __slots__ = (
+        "_due",
+        "_forgotten",
+        "_old",
+        "polled",
+        "pool",
+        "resolved",
+        "retries",
+        "rows",
+        "state",
+        "tells",
+    )
+
+    state: ModelState
+
+    def __init__(self, resolved: Resolved) -> None:
+        self.resolved = resolved
+        self.rows = list(resolved.deployments)
+        #: Those that may be asked how busy they are.
+        self.polled = [row for row in self.rows if row.weight > 0]
+        given = resolved.policy.retries
+        self.retries = given if given is not None else _RETRIES * (len(self.rows) > 1)
+        self.pool: Pool | None = None
+        #: Whether anybody wants to hear why each upstream was chosen.
+        self.tells = False
+        self._due = self._old = 0.0
+        self._forgotten = -1
+
+    def look(self, states: States, asked: Told, now: float, bounded: Callable[[Resolved], bool]) -> None:
+        """Each request does. ``bounded``: whether one of the upstreams may not be able to take just any request."""
+        if now < self._due and self._forgotten == states.forgotten:
+            return
+        resolved = self.resolved
+        self.state = states.model(resolved.name, now)
+        asked(resolved.name, self.polled, now)
+        self.tells = log.isEnabledFor(logging.DEBUG)
+        if resolved.policy.hedge is not None or bounded(resolved):
+            self.pool, self._old = None, 0.0
+        elif now >= self._old or self._forgotten != states.forgotten:
+            self.pool, self._old = pool_of(self.rows, states, now, pinned=resolved.pinned), now + _OLD
+        self._due, self._forgotten = now + _FRESH, states.forgotten
+
+
+def tell_why(chosen: Deployment, why: str, rows: Sequence[Deployment], states: States, now: float) -> None:
+    """For whoever looks at the log: why this one, and why not the others."""
+    stand = [standing(row, states.known(row, now), now) for row in rows]
+    skipped = [f"{one.provider}: {one.state} ({one.why})" for one in stand if one.state != "ok"]
+    log.debug("upstream chosen", extra={"provider": chosen.provider, "why": why, "skipped": skipped})
