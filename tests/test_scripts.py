@@ -17,6 +17,7 @@ SCRIPTS = [
     "run-tests.sh",
     "scripts/test-others.sh",
     "scripts/newcomer.sh",
+    "scripts/test-console.sh",
     "scripts/test-deploy.sh",
     ".ci/run",
 ]

@@ -434,9 +434,11 @@ class Service:
         we are told to stop: then ``stop`` goes on with its limits."""
         self.server.retire()
         self.heartbeat.leave()
-        if self.console is not None:
-            await self.console.end_pages()
         while self.server.open and not told_to_stop.is_set():
+            if self.console is not None:
+                await (
+                    self.console.end_pages()
+                )  # again and again: a page comes back on the connection that it has
             await _event_or(told_to_stop, _LOOK)
 
     async def _be_lame_duck(self, at_once: asyncio.Event) -> None:

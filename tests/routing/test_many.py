@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.handlers.kit import COMPLETION, chunk
 from tests.routing.kit import ROLE, Fleet, status
 from tests.support.client import Answer
@@ -40,7 +42,7 @@ HIDDEN: list[Script] = [
     stream(half_chunk(ROLE[0]), end="reset"),
 ]
 #: A healthy server is never so slow, however busy the machine is.
-TIMEOUTS = {"connect": 10, "first_byte": 3, "idle": 3, "total": 60}
+TIMEOUTS = {"connect": 10, "first_byte": 1.5, "idle": 1.5, "total": 60}
 
 
 def newer(registry: Any, generation: int) -> bool:
@@ -98,6 +100,7 @@ def judged(got: Answer, asked: str, broken: list[str]) -> int:
     return len(attempts) - 1
 
 
+@pytest.mark.timeout(600 if REQUESTS > 1000 else 120)
 async def test_many_requests(tmp_path: Path) -> None:
     """See the module."""
     broken: list[str] = []

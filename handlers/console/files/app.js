@@ -51,6 +51,7 @@ function who() {
   if (role) return true;
   hush();
   leaving?.abort();
+  write(document.getElementById("link"), access === "closed" ? "closed" : "not signed in");
   if (access === "closed") put(main, h("h1", "This console is closed"), h("div.panel", h("p", reason)));
   else signIn();
   return false;

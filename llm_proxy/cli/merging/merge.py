@@ -31,6 +31,8 @@ def merge(text: str | None, file: File, keep_secrets: bool) -> str:
         assert isinstance(file.content, Mapping)
         return env_text.edited(text, file.content, {str(path[0]) for path in keep})
     old = read(file.form, text)
+    if isinstance(old, list) != isinstance(file.content, list):
+        raise MergeError("what stands in it is not what the program reads: mend it first")
     wanted = merged_value(old, file.content, file.same, keep)
     if wanted == old:
         return text
@@ -53,7 +55,8 @@ def read(form: str, text: str) -> Any:
             found = tomllib.loads(text)
         else:
             found = yaml_text.read(text)
-    except ValueError as error:
+            json.dumps(found, default=str)  # an alias of YAML may hold itself, which no setting does
+    except (ValueError, RecursionError) as error:
         raise MergeError(f"it is not {form.upper()}: mend it first") from error
     if not isinstance(found, (dict, list)):
         raise MergeError(f"it is not {form.upper()} with settings in it: mend it first")

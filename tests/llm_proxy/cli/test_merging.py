@@ -115,6 +115,9 @@ BROKEN = [
     ("codex", 'model_providers = { llm-proxy = { name = "x" } }\n'),
     ("continue", "models: [{name: a, model: b}]\n"),
     ("continue", "a: [\n"),
+    ("continue", "- a\n"),
+    ("continue", "models: &all\n  - name: a\n    more: *all\n"),
+    ("llm", "a: b\n"),
     ("continue", "just words\n"),
     ("continue", "models: &all\n  - name: a\n    model: b\nmore: *all\nmodels2: |\n  models:\n"),
 ]

@@ -202,6 +202,26 @@ async def test_what_was_promised_is_kept(workers: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(seconds=120)
+async def test_a_page_that_looks_moves_over(tmp_path: Path) -> None:
+    """The console's events are endless: they end with the change, also for a page that comes back on the connection that it has, and
+    hold nobody up."""
+    async with (
+        Program(tmp_path, DEMO) as program,
+        Connection(program.url.removesuffix("/api")) as page,
+    ):
+        await page.send("GET", "/console/events")
+        head = await page.head()
+        program.signal(signal.SIGUSR2)
+        first = await page.rest(head)
+        second = await page.request("GET", "/console/events")
+        end = await page.reader.read()
+        code = await program.ended()
+
+    assert (first.status, first.complete, "connection" in first.headers) == (200, True, False)
+    assert (second.complete, second.headers["connection"], end, code) == (True, "close", b"", 0)
+
+
+@pytest.mark.timeout(seconds=120)
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_service_manager_follows(
     workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
