@@ -71,8 +71,8 @@ class ConsoleParts:
 
         def text(generation: int) -> str | None:
             found = states.find(generation)
-            data = found.reading.data if found is not None else None
-            return data.decode(errors="replace") if isinstance(data, bytes) else None
+            data = found.data if found is not None else None
+            return data.decode(errors="replace") if data is not None else None
 
         console.colleagues.answers.update(
             {

@@ -110,6 +110,7 @@ async def test_every_endpoint_but_probes_asks_for_a_key(tmp_path: Path) -> None:
             "/api/ping",
             *health,
             "/",
+            "/console",
             "/console/session",
             "/docs",
             "/openapi.json",
