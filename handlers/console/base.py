@@ -91,7 +91,7 @@ def is_open_to(handler: BaseHandler) -> bool:
         return _is_loopback(handler.verdict.asked.client)
     if request.headers.has_any(_FORWARDED):
         return False
-    if handler.gateway.local:
+    if handler.gateway.local or not handler.connection.local_ip:  # the latter: a Unix socket
         return True
     # Elsewhere a page of a stranger may have a name of its own that leads here.
     return _is_loopback(request.remote_ip) and _is_loopback(request.host_name)
