@@ -97,7 +97,7 @@ def queries() -> Iterator[tuple[str, str]]:
             yield panel["title"], expression
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(seconds=90)
 async def test_each_panel_has_data(tmp_path: Path) -> None:
     """After some mixed load every query of the board returns something, every rule is evaluated, exemplars are there, and
     ``promtool`` has nothing against the page."""

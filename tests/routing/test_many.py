@@ -100,7 +100,7 @@ def judged(got: Answer, asked: str, broken: list[str]) -> int:
     return len(attempts) - 1
 
 
-@pytest.mark.timeout(600 if REQUESTS > 1000 else 120)
+@pytest.mark.timeout(seconds=600 if REQUESTS > 1000 else 120)
 async def test_many_requests(tmp_path: Path) -> None:
     """See the module."""
     broken: list[str] = []

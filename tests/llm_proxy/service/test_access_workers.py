@@ -33,7 +33,7 @@ async def ask(program: Program) -> Answer:
     return await request(origin, "POST", "/v1/chat/completions", CHAT, headers=bearer("alice"))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(seconds=120)
 async def test_four_workers_hold_one_limit(tmp_path: Path) -> None:
     """64 clients at once, a limit of 20: 20 are let in, by four workers together."""
     path = write_access(tmp_path, {"keys": {"alice": row("alice", limits={"rpm": 20})}})
@@ -44,7 +44,7 @@ async def test_four_workers_hold_one_limit(tmp_path: Path) -> None:
         assert len(peer.requests) == 20
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(seconds=180)
 async def test_killed_at_any_moment(tmp_path: Path) -> None:
     """No more than a second of rows is lost, and limits and budgets go on where they were."""
     document = {
@@ -86,7 +86,7 @@ def rows(state: Path) -> int:
         base.close()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(seconds=120)
 async def test_a_spent_budget_stays_spent(tmp_path: Path) -> None:
     """Over a kill and a start."""
     document = {

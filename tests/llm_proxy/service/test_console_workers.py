@@ -21,7 +21,7 @@ from tests.support.scripts import answer_json, silent
 REQUESTS = 8
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(seconds=120)
 async def test_all_workers_are_one(tmp_path: Path) -> None:
     """Requests of both are seen by a page and stopped by any; a session holds in both, also in one that comes later; the last
     requests of both are one list, and an edit by one is served by both."""
@@ -88,7 +88,7 @@ async def test_all_workers_are_one(tmp_path: Path) -> None:
     assert not [line for line in program.lines() if line["level"] in ("ERROR", "CRITICAL")]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(seconds=60)
 async def test_a_restart_signs_everybody_out(tmp_path: Path) -> None:
     """What was known of sessions ends with the service."""
     access = write_access(tmp_path, {"keys": {"root": row("root", admin="read")}})

@@ -27,7 +27,7 @@ pytestmark = [
         shutil.which("redis-server") is None,
         reason="redis-server is not installed (apt-get install redis-server)",
     ),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(seconds=120),
 ]
 
 

@@ -32,7 +32,7 @@ pytestmark = [
         shutil.which("redis-server") is None,
         reason="redis-server is not installed (apt-get install redis-server)",
     ),
-    pytest.mark.timeout(90),
+    pytest.mark.timeout(seconds=90),
 ]
 GRANT = Grant("alice", Terms(), Team(), None)
 #: Nobody is waited for longer than this, on a busy machine.
