@@ -6,10 +6,11 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import time
+from collections import Counter
 from typing import Any
 
 from handlers.base.handler import BaseHandler
-from handlers.base.measuring import known_models
+from handlers.base.measuring import known_models, label_of
 from llm_proxy import __version__
 from llm_proxy.live.state.dry_run import tell
 from llm_proxy.live.state.registry import Snapshot
@@ -108,10 +109,17 @@ class RunningHandler(BaseHandler):
             for row in snapshot.catalog.asked_for_lists()
         }
 
+        running = Counter(
+            (row.provider, row.name) for one in self.gateway.running if (row := one.upstream) is not None
+        )
+        metering = self.gateway.metering
+
         def make() -> dict[str, Any]:
-            told = tell(snapshot, salt)
+            told, speeds = tell(snapshot, salt), metering.speeds(known_models(snapshot))
             for row, deployment in zip(told["models"], snapshot.config.deployments, strict=True):
-                row |= standing_of(deployment, states, now, wall)
+                who = deployment.provider, deployment.name
+                speed = speeds(label_of(snapshot, deployment.name), deployment.provider)
+                row |= standing_of(deployment, states, now, wall, running=running[who], speed=speed)
                 if (heard := lists.get((deployment.provider, deployment.name))) is not None:
                     row["list"] = heard
             return told

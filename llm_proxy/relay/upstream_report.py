@@ -12,18 +12,36 @@ from typing import Any
 
 from llm_proxy.routing.standing import seen
 from llm_proxy.routing.states import States
+from llm_proxy.telemetry.metrics.measured import Speed
 from llm_proxy.wire.calls import Deployment
 
+_UNKNOWN = Speed(None, None, None)
 
-def standing_of(deployment: Deployment, states: States, now: float, wall: float) -> dict[str, Any]:
-    """The live fields of a deployment; ``now`` is monotonic, ``wall`` the same moment in Unix seconds."""
+
+def standing_of(
+    deployment: Deployment,
+    states: States,
+    now: float,
+    wall: float,
+    *,
+    running: int = 0,
+    speed: Speed = _UNKNOWN,
+) -> dict[str, Any]:
+    """The live fields of a deployment; ``now`` is monotonic, ``wall`` the same moment in Unix seconds. ``running`` requests,
+    and the ``speed``, of an upstream of which routing keeps nothing: there is no choice to make."""
     found = seen(deployment, states.known(deployment, now), now)
     stand = found.standing
+    if found.first_token_p50 is None:
+        found = found._replace(
+            first_token_p50=speed.first_token_p50,
+            first_token_p95=speed.first_token_p95,
+            tokens_per_second=found.tokens_per_second or speed.tokens_per_second,
+        )
     return {
         "state": stand.state,
         "until": round(wall + stand.until - now, 3) if now < stand.until < inf else None,
         "reason": stand.why or None,
-        "in_flight": found.in_flight,
+        "in_flight": max(found.in_flight, running),
         "waiting": found.waiting,
         "first_token_ms": {"p50": _ms(found.first_token_p50), "p95": _ms(found.first_token_p95)},
         "tokens_per_second": _rounded(found.tokens_per_second),

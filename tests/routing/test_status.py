@@ -111,3 +111,23 @@ async def test_passthrough_counts(tmp_path: Path) -> None:
         row = (await standing(fleet))["gpu-2"]
 
     assert (row["state"], row["reason"]) == ("ejected", "it cannot be reached")
+
+
+async def test_one_upstream_alone_is_told_too(tmp_path: Path) -> None:
+    """Where there is no choice routing measures nothing: what runs there is counted, and its times are those of the metrics."""
+    gate, other = Gate(), tmp_path / "other"
+    other.mkdir()
+    async with Fleet(tmp_path, gate) as fleet:
+        first = asyncio.create_task(fleet.ask(WHOLE))
+        await wait_until(lambda: gate.now == 1)
+        running = (await standing(fleet))["gpu-1"]
+        gate.release()
+        assert (await first).status == 200
+    async with Fleet(other, serves) as fleet:
+        assert (await fleet.ask(STREAM)).status == 200
+        told = (await standing(fleet))["gpu-1"]
+
+    assert running["in_flight"] == 1
+    assert told["in_flight"] == 0
+    assert told["first_token_ms"]["p50"] > 0
+    assert told["first_token_ms"]["p95"] >= told["first_token_ms"]["p50"]

@@ -13,6 +13,7 @@ from typing import Any
 
 from llm_proxy.telemetry.metrics.families import STARTED, Names, escaped
 from llm_proxy.telemetry.metrics.inside import inside
+from llm_proxy.telemetry.metrics.measured import Speed, speed_of
 from llm_proxy.telemetry.metrics.merged import Told, Totals, merged
 from llm_proxy.telemetry.metrics.meter import Meter, gone
 from llm_proxy.telemetry.metrics.page import page
@@ -57,6 +58,11 @@ class Metering:
     def inside(self, models: Iterable[str]) -> Mapping[str, Any]:
         """Where the time goes, in percentiles."""
         return inside(self._totals(models, (), ()))
+
+    def speeds(self, models: Iterable[str]) -> Callable[[str, str], Speed]:
+        """How fast a model (by its label) was at a provider."""
+        totals = self._totals(models, (), ())
+        return lambda model, provider: speed_of(totals, model, provider)
 
     def forget(self, models: Iterable[str]) -> None:
         """Make room: look at some more series, and drop those that are told no more. Called once in a while, since it takes
