@@ -96,12 +96,12 @@ class LeanRequestHandler(RequestHandler):
     # As each instance begins.
     _headers_written = _finished = False
     _auto_finish = True
-    _prepared_future = None
     _status_code, _reason = 200, "OK"
 
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
         self.application = application
         self.request = request
+        self._prepared_future = None
         self.clear()
         self.initialize(**kwargs)
         connection: Any = request.connection
