@@ -25,6 +25,8 @@ NEVER_OK = (
     "/requests/{request}",
     "POST /console/api/config",
     "/console/api/config/diff",
+    "/console/api/clients",  # for an address, which random texts are not
+    "/console/api/prompts/{prompt}",  # by its name
     *(f"{method} /api/passthrough/" for method in ("POST", "PUT", "PATCH", "DELETE")),
 )
 

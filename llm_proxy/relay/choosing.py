@@ -227,7 +227,10 @@ class Choosing(FirstAttempt):
                 return True
             if self._loop.time() >= until or not self.streams:
                 return False
+            before = self.waiting.wakes
             self.silent_until = await self._asker.tell_waiting()
+            if self.waiting.wakes != before:
+                return True
 
     def _begin(self, choice: Choice) -> bool:
         """It is asked; false if it has no room any more."""

@@ -14,11 +14,13 @@ from llm_proxy.errors import GatewayError
 class Waiting:
     """The waits of one request, one at a time."""
 
-    __slots__ = ("_future", "_loop", "left")
+    __slots__ = ("_future", "_loop", "left", "wakes")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._future: asyncio.Future[bool] | None = None
+        #: How often it was woken: also while it did not sleep, but did something else for a moment.
+        self.wakes = 0
         #: Why nobody waits any more.
         self.left: GatewayError | None = None
 
@@ -42,6 +44,7 @@ class Waiting:
 
     def wake(self) -> None:
         """Something has changed that the sleeper should look at."""
+        self.wakes += 1
         if self._future is not None:
             self._wake_up(self._future, True)
 

@@ -6,6 +6,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from handlers.base.answering import AnsweringHandler
 from tests.handlers.kit import COMPLETION, access_lines
 from tests.routing.kit import STREAM, TEXT, WHOLE, Fleet, serves
 from tests.support.loops import wait_until
@@ -104,6 +107,28 @@ async def test_a_stream_that_waits_is_kept_alive(tmp_path: Path) -> None:
 
     assert (got.status, got.complete, got.text()) == (200, True, TEXT)
     assert got.body.startswith(b": keep-alive\n\n")
+
+
+async def test_room_that_comes_while_a_keep_alive_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not missed: who sends one does not sleep, and is woken all the same."""
+    gate, told = Gate(), AnsweringHandler.tell_waiting
+
+    async def meanwhile(handler: AnsweringHandler) -> float:
+        await told(handler)
+        gate.release(2)
+        await asyncio.wait({first})
+        return handler.now() + 3600
+
+    monkeypatch.setattr(AnsweringHandler, "tell_waiting", meanwhile)
+    async with Fleet(tmp_path, gate, fields=ONE, **HASTY) as fleet:
+        first = asyncio.create_task(fleet.ask(WHOLE))
+        await wait_until(lambda: gate.now == 1)
+        got = await fleet.ask(STREAM)
+        assert (await first).status == 200
+
+    assert (got.status, got.complete, got.text()) == (200, True, TEXT)
 
 
 async def test_a_stream_that_has_waited_too_long(tmp_path: Path) -> None:
