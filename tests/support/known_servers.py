@@ -48,11 +48,11 @@ class KnownServerPeer(Peer):
 
     def __init__(self, server: KnownServer, at: int = 0, host: str = "127.0.0.1") -> None:
         super().__init__(self._answer)
-        self.server, self._at, self._host = server, at, host
+        self.server, self._wanted, self._host = server, at, host
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Link(self), self._host, self._at)
+        self._server = await loop.create_server(lambda: Link(self), self._host, self._wanted)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
