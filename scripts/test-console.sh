@@ -23,4 +23,4 @@ export LLM_PROXY_BROWSER=1 AXE_CORE=$PWD/$place/node_modules/axe-core/axe.min.js
 if [ "$1" = --screenshots ]; then
     exec "$place/bin/python" -m tests.browser.screenshots "${@:2}"
 fi
-exec "$place/bin/python" -m pytest -q -n "${CONSOLE_PROCESSES:-2}" --dist loadfile "${@:-tests/browser}"
+exec scripts/twice.sh "$place/bin/python" -m pytest -q -n "${CONSOLE_PROCESSES:-2}" --dist loadfile "${@:-tests/browser}"

@@ -61,6 +61,8 @@ def test_an_edit_from_the_page(tmp_path: Path, visit: Visit) -> None:
 
         assert world.program.config_file.read_text() == wanted
 
+        # The page is made anew once it hears of the edit.
+        until(page, "document.querySelector('#nav a[href=\"#/models\"] span').textContent == '2'")
         page.get_by_role("button", name="Generations").click()
         page.get_by_role("button", name="Back to this one").click()
         page.get_by_role("button", name="Back to generation 1").click()
