@@ -61,14 +61,33 @@ def test_an_edit_from_the_page(tmp_path: Path, visit: Visit) -> None:
 
         assert world.program.config_file.read_text() == wanted
 
-        # The page is made anew once it hears of the edit.
-        until(page, "document.querySelector('#nav a[href=\"#/models\"] span').textContent == '2'")
         page.get_by_role("button", name="Generations").click()
         page.get_by_role("button", name="Back to this one").click()
         page.get_by_role("button", name="Back to generation 1").click()
         until(page, "document.querySelector('#nav a[href=\"#/models\"] span').textContent == '1'")
 
         assert json.loads(world.program.config_file.read_text()) == DEMO
+
+
+def test_what_was_begun_stays(tmp_path: Path, visit: Visit) -> None:
+    """An edit of somebody else takes away neither what is typed nor what would be written next."""
+    with World(tmp_path, DEMO, console_write=1) as world:
+        page = visit(world.url, "configuration/edit")
+        typed = '{"demo": {"mine": {}}}'
+        page.get_by_label("models-config.json").fill(typed)
+        page.get_by_role("button", name="Generations").click()
+        world.edit({"demo": {"demo": {}, "second": {}}})
+        page.get_by_role("button", name="Back to this one").click()
+        back = page.get_by_role("button", name="Back to generation 1")
+        back.wait_for()
+        world.edit({"demo": {"demo": {}, "third": {}}})
+        page.get_by_role("heading", name="Generation 3").wait_for()
+
+        assert back.is_visible()
+
+        page.get_by_role("button", name="Try an edit").click()
+
+        assert page.get_by_label("models-config.json").input_value() == typed
 
 
 def test_somebody_was_faster(tmp_path: Path, visit: Visit) -> None:

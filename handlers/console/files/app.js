@@ -1,5 +1,5 @@
 /** The frame: which page is shown, what is said on every page, who may see it, light and dark. */
-import { empty, field, h, link, name, put, set, write } from "./dom.js";
+import { empty, field, h, link, name, put, say, set, write } from "./dom.js";
 import { ask, hush, listen, on, state } from "./live.js";
 
 const main = document.getElementById("main");
@@ -89,9 +89,9 @@ const banners = document.getElementById("banners");
 function banner(id, kind, ...inside) {
   const old = banners.querySelector(`[data-id="${id}"]`);
   if (!kind) return old?.remove();
-  const said = h(`div.note.${kind}`, { "data-id": id }, h("div", inside));
-  if (!old) banners.append(said);
-  else if (old.textContent !== said.textContent || old.className !== said.className) old.replaceWith(said);
+  const said = old ?? banners.appendChild(h("div", { "data-id": id }));
+  said.className = `note ${kind}`;
+  say(said, h("div", inside));
 }
 
 function problems() {

@@ -1,5 +1,5 @@
 /** Configuration: what runs and how it came, what is wrong with the file, the last generations, what an edit would do. */
-import { button, choice, empty, facts, fill, h, name, pre, put, select, told } from "./dom.js";
+import { button, choice, empty, facts, fill, h, keyed, name, pre, put, select, told, write } from "./dom.js";
 import { changes, list, preview } from "./edit.js";
 import { ago, moment, plural } from "./format.js";
 import { api, now, on, state } from "./live.js";
@@ -11,22 +11,25 @@ export function show(main, { signal, rest }) {
   const summary = h("div.panel");
   const place = h("div.stack");
   let found = null;
-  let view = rest[0] ?? "file";
-  const views = { file, generations, edit };
-  const tabs = choice([["file", "The file"], ["generations", "Generations"], ["edit", "Try an edit"]], view, (key) => {
-    view = key;
-    draw();
-  });
-  fill(main, h("div.head", h("h1", "Configuration"), h("p.muted", "Models and prompts are one state with one number.")), summary, h("div.bar", tabs), place);
-  const draw = () => found && views[view](place, found, signal, load);
   const load = async () => {
     const got = await told(summary, signal, api("config", { signal }));
     if (!got) return;
     found = got;
     about(summary, found);
-    // What somebody types must not be taken away.
-    if (view !== "edit" || !place.firstChild) draw();
+    view.show(found);
   };
+  // Each has an element of its own: what somebody has begun in it stays, whatever becomes of the configuration meanwhile.
+  const views = { file: file(), generations: generations(signal, load), edit: edit(load) };
+  let view = null;
+  const choose = (key) => {
+    view = views[key];
+    put(place, view.element);
+    if (found) view.show(found);
+  };
+  const first = views[rest[0]] ? rest[0] : "file";
+  const tabs = choice([["file", "The file"], ["generations", "Generations"], ["edit", "Try an edit"]], first, choose);
+  fill(main, h("div.head", h("h1", "Configuration"), h("p.muted", "Models and prompts are one state with one number.")), summary, h("div.bar", tabs), place);
+  choose(first);
   let seen = "";
   const look = () => {
     const { generation, state: is, file_hash: hash, problems } = state.status;
@@ -70,40 +73,77 @@ function lines(text, problems) {
   return box;
 }
 
-function file(place, { readable, text, masked, problems, running_text: running }) {
-  if (!readable || text === null) return put(place, h("div.panel", empty("The file cannot be read")));
-  put(place,
-    h("div.panel.flush", h("div.head", h("h2", "models-config.json"), h("p.small.muted", plural(text.split("\n").length, "line"), masked ? `, ${plural(masked, "secret")} shown as ***` : "")), lines(text, problems)),
-    running && h("details", h("summary", "The text of what runs, which is another"), lines(running, [])));
+function file() {
+  const element = h("div.stack");
+  const show = ({ readable, text, masked, problems, running_text: running }) => {
+    if (!readable || text === null) return put(element, h("div.panel", empty("The file cannot be read")));
+    put(element,
+      h("div.panel.flush", h("div.head", h("h2", "models-config.json"), h("p.small.muted", plural(text.split("\n").length, "line"), masked ? `, ${plural(masked, "secret")} shown as ***` : "")), lines(text, problems)),
+      running && h("details", h("summary", "The text of what runs, which is another"), lines(running, [])));
+  };
+  return { element, show };
 }
 
-async function generations(place, _, signal, reload) {
-  const got = await told(place, signal, api("config/generations", { signal }));
-  if (!got) return;
-  const all = got.generations;
-  const options = all.map((one) => [String(one.generation), `${one.generation}, ${moment(one.loaded_at)}`]);
+function generations(signal, reload) {
+  const wrong = h("div.stack");
+  const comparing = h("div.stack");
+  const all = h("div.stack");
+  const picked = {};
+  let known = "";
+  const show = async () => {
+    const got = await told(wrong, signal, api("config/generations", { signal }));
+    if (!got) return;
+    put(wrong);
+    const rows = got.generations;
+    const news = rows.map(keyOf).join();
+    if (news !== known && rows.length > 1) put(comparing, comparison(rows, picked, signal));
+    known = news;
+    keyed(all, rows, keyOf, (one) => generation(one, reload), (element, { current }) => {
+      element.querySelector(".chip").hidden = !current;
+      element.querySelector("button").hidden = current;
+    });
+  };
+  return { element: h("div.stack", wrong, comparing, all), show };
+}
+const keyOf = (one) => `${one.generation} ${one.hash} ${one.loaded_at}`;
+
+/** `picked`: what somebody has chosen; else the oldest and the newest are compared. */
+function comparison(rows, picked, signal) {
+  const options = rows.map((one) => [String(one.generation), `${one.generation}, ${moment(one.loaded_at)}`]);
   const out = h("div");
   const compare = async () => {
     if (from.value === to.value) return put(out, h("p.muted", "Choose two different ones."));
     const diff = await told(out, signal, api(`config/diff?from=${from.value}&to=${to.value}`, { signal }));
     if (diff) put(out, changes(diff.changes));
   };
-  const from = select(options, options.at(-1)?.[0], compare, "From");
-  const to = select(options, options[0]?.[0], compare, "To");
-  const panel = (one) => {
-    const outcome = h("div.stack");
-    const back = () => preview({ generation: one.generation }, outcome, { done: reload, what: `Back to generation ${one.generation}` });
-    return h("div.panel", h("div.head", h("h2", `Generation ${one.generation}`), h("p.small.muted", `${moment(one.loaded_at)}, ${plural(one.models, "model")}`), one.current ? h("span.chip", "runs") : button("Back to this one", back)),
-      one.changes ? changes(one.changes) : h("p.muted", "The oldest that is remembered."), outcome);
-  };
-  put(place, all.length > 1 && h("div.panel", h("div.head", h("h2", "What changed between two"), h("div.bar", from, "and", to)), out), all.map(panel));
-  if (all.length > 1) compare();
+  const pick = (label, usual) => select(options, options.some(([key]) => key === picked[label]) ? picked[label] : usual, (key) => ((picked[label] = key), compare()), label);
+  const from = pick("From", options.at(-1)[0]);
+  const to = pick("To", options[0][0]);
+  compare();
+  return h("div.panel", h("div.head", h("h2", "What changed between two"), h("div.bar", from, "and", to)), out);
 }
 
-function edit(place, found, _, reload) {
-  const text = h("textarea.mono", { rows: 20, spellcheck: "false", wrap: "off", value: found.text ?? "", label: "models-config.json" });
+function generation(one, reload) {
   const outcome = h("div.stack");
-  put(place, h("div.panel", h("p.muted", "Change it, or paste another: the loader itself says what would become of it. Nothing is written", found.writing ? " before you have seen that." : "."), text,
+  const back = () => preview({ generation: one.generation }, outcome, { done: reload, what: `Back to generation ${one.generation}` });
+  return h("div.panel", h("div.head", h("h2", `Generation ${one.generation}`), h("p.small.muted", `${moment(one.loaded_at)}, ${plural(one.models, "model")}`), h("span.chip", "runs"), button("Back to this one", back)),
+    one.changes ? changes(one.changes) : h("p.muted", "The oldest that is remembered."), outcome);
+}
+
+function edit(reload) {
+  const text = h("textarea.mono", { rows: 20, spellcheck: "false", wrap: "off", label: "models-config.json" });
+  const outcome = h("div.stack");
+  const about = h("p.muted");
+  const element = h("div.panel", about, text,
     h("div.bar", button("What would this do?", () => preview({ text: text.value }, outcome, { done: reload }), "button.first"),
-      button("As the file is", () => ((text.value = found.text ?? ""), put(outcome)), "button")), outcome));
+      button("As the file is", () => ((text.value = newest), put(outcome)), "button")), outcome);
+  let newest = "";
+  const show = (found) => {
+    // What somebody types is not taken away.
+    const untouched = text.value === newest;
+    newest = found.text ?? "";
+    if (untouched && text.value !== newest) text.value = newest;
+    write(about, `Change it, or paste another: the loader itself says what would become of it. Nothing is written${found.writing ? " before you have seen that" : ""}.`);
+  };
+  return { element, show };
 }

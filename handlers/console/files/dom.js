@@ -46,6 +46,12 @@ export function write(element, text) {
   return element;
 }
 
+/** The same for texts with links in them, which would lose their focus. */
+export function say(element, ...inside) {
+  const made = fill(document.createElement("div"), ...inside);
+  if (element.textContent !== made.textContent) element.replaceChildren(...made.childNodes);
+}
+
 // What turns the direction of a line, or is not seen, must not hide in a name (Unicode, annex 9).
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 const code = (mark) => `\u27e8U+${mark.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
@@ -132,12 +138,19 @@ export function choice(options, now, chosen, what = "div.tabs") {
   return row;
 }
 
-/** What was asked for; null, and the reason said in `place`, if it was refused and the page is still there. */
+const asking = new WeakMap();
+/**
+ * What was asked for; null, and the reason said in `place`, if it was refused and the page is still there. Null too if something
+ * else has been asked for the same place meanwhile: of several the last counts, in whatever order they are answered.
+ */
 export async function told(place, signal, asked) {
+  asking.set(place, asked);
+  const counts = () => asking.get(place) === asked;
   try {
-    return await asked;
+    const got = await asked;
+    return counts() ? got : null;
   } catch (error) {
-    if (!signal?.aborted) put(place, h("div.note.bad", error.message));
+    if (counts() && !signal?.aborted) put(place, h("div.note.bad", error.message));
     return null;
   }
 }

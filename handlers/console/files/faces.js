@@ -183,6 +183,8 @@ export const FACES = {
   api: { short: "own", long: "this gateway's own chat", path: (_, prefix) => `${prefix}/chat`.replace(/^\//, ""), body: chatBody, read: readChat, python: chat("/P") },
 };
 
+export const faceOf = (name) => FACES[name]?.short ?? name;
+
 // the same outside of this page
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;

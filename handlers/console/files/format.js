@@ -2,7 +2,7 @@
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 export const NONE = "\u2013";
-const missing = (value) => value === null || value === undefined || Number.isNaN(value);
+export const missing = (value) => value === null || value === undefined || Number.isNaN(value);
 
 export const count = (value) => (missing(value) ? NONE : whole.format(value));
 
@@ -49,7 +49,6 @@ export function moment(unix) {
   const date = new Date(unix * 1000);
   return date.toDateString() === new Date().toDateString() ? clock.format(date) : `${day.format(date)}, ${clock.format(date)}`;
 }
-export const date = (unix) => (missing(unix) ? NONE : day.format(unix * 1000));
 
 /** US dollars; sums below ten cents keep two digits that say something. */
 export function money(value) {

@@ -6,12 +6,11 @@
  * downwards first), act (`show(cell, row)` fills the cell). The columns' widths stand in the style sheet (--cols of the list's class).
  */
 import { button, fill, h, keyed, name, set, write } from "./dom.js";
-import { NONE } from "./format.js";
+import { NONE, missing } from "./format.js";
 
 const OVER = 8;
 
 const valueOf = ([, , key], row) => (typeof key === "string" ? row[key] : key(row));
-const gone = (value) => value === null || value === undefined;
 
 export class List {
   constructor({ columns, key, label, kind, open, none }) {
@@ -60,7 +59,7 @@ export class List {
   #inOrder(rows) {
     if (!this.sorted) return rows;
     const { column, way } = this.sorted;
-    const order = (a, b) => (a === b ? 0 : gone(a) ? 1 : gone(b) ? -1 : a < b ? -way : way);
+    const order = (a, b) => (a === b ? 0 : missing(a) ? 1 : missing(b) ? -1 : a < b ? -way : way);
     return [...rows].sort((a, b) => order(valueOf(column, a), valueOf(column, b)));
   }
 
@@ -90,7 +89,7 @@ export class List {
     if (flags.includes("act")) return show(cell, row);
     const value = valueOf(column, row);
     const place = cell.firstElementChild ?? cell;
-    write(place, gone(value) ? NONE : name(show(value, row)));
+    write(place, missing(value) ? NONE : name(show(value, row)));
     if (kind) cell.className = `${flags} ${kind(row)}`;
   }
 }

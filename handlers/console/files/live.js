@@ -23,7 +23,7 @@ const tell = (name) => bus.dispatchEvent(new Event(name));
 /** The gateway's time now, in Unix seconds. */
 export const now = () => Date.now() / 1000 + state.skew;
 
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, error, text) {
     super(error?.message || text || `status ${status}`);
     Object.assign(this, { status, error: error ?? {} });

@@ -9,20 +9,28 @@ const SPANS = [["24h", "the last 24 hours"], ["7d", "the last 7 days"], ["30d", 
 export function show(main, { signal }) {
   const since = select(SPANS, "30d", () => load(), "Since");
   const csv = h("a", { download: "usage.csv" }, "CSV");
-  const place = h("div.stack");
+  const wrong = h("div.stack");
+  const sums = h("div.stack");
   const usage = usageList();
   const keys = keyList();
   const panel = (title, list) => h("div.panel.flush", h("div.head", h("h2", title)), list.element);
   const usageBox = panel("By model", usage);
   const keyBox = panel("Keys", keys);
-  fill(main, h("div.head", h("h1", "Keys and money"), h("div.bar", since, csv)), place);
+  const noKeys = begin();
+  // What is looked at stays where it is: lists keep their focus, and all of it stays while the gateway is not reached.
+  const place = h("div.stack", { hidden: true }, sums, keyBox, noKeys, usageBox);
+  fill(main, h("div.head", h("h1", "Keys and money"), h("div.bar", since, csv)), wrong, place);
   const load = async () => {
     csv.href = `console/api/usage.csv?since=${since.value}&by=day,key,team,model`;
-    const found = await told(place, signal, api(`money?since=${since.value}`, { signal }));
+    const found = await told(wrong, signal, api(`money?since=${since.value}`, { signal }));
     if (!found) return;
+    put(wrong);
+    place.hidden = false;
+    keyBox.hidden = !found.has_keys;
+    noKeys.hidden = found.has_keys;
     usageBox.classList.toggle("no-keys", !found.has_keys);
     write(usageBox.querySelector("h2"), found.has_keys ? "By key and model" : "By model");
-    put(place, h("div.two", together(found), h("div.panel", bars(found))), found.budgets.length > 0 && h("div.two", found.budgets.map(budget)), found.has_keys ? keyBox : begin(), usageBox);
+    put(sums, h("div.two", together(found), h("div.panel", bars(found))), found.budgets.length > 0 && h("div.two", found.budgets.map(budget)));
     keys.show(found.keys);
     usage.show(found.usage.rows.sort((a, b) => b.micro_usd - a.micro_usd || b.output - a.output));
   };

@@ -1,7 +1,7 @@
 /** Now: what is wrong, the last 15 minutes, what runs and can be stopped. */
 import { chart } from "./chart.js";
-import { button, codeBox, drawer, empty, enc, facts, fill, h, link, name, named, put, write } from "./dom.js";
-import { FACES, hello } from "./faces.js";
+import { button, codeBox, drawer, empty, enc, facts, fill, h, link, name, named, say, write } from "./dom.js";
+import { faceOf, hello } from "./faces.js";
 import { ahead, count, ms, percent, plural, rate, seconds, span, time } from "./format.js";
 import { List } from "./list.js";
 import { api, ask, mayWrite, now, on, own, past, state } from "./live.js";
@@ -65,9 +65,9 @@ function verdict(note, head, trouble) {
   if (failed > 2 && errors > 0.05) wrong.push([`${percent(errors)} of the requests of the last minute failed. `, link("#/requests?status=error", "Which")]);
   const kind = !wrong.length ? "good" : rejected || trouble.some((row) => row.state === "ejected") ? "bad" : "warn";
   note.className = `note health ${kind}`;
-  if (wrong.length) return put(note, h("strong", wrong.length === 1 ? "One thing is wrong" : `${wrong.length} things are wrong`), h("ul", wrong.map((one) => h("li", one))));
-  if (!status.models) return put(note, h("strong", "No model yet."), " Put one into models-config.json and save: it is served a moment later. ", link("#/models", "How"));
-  return put(note, h("strong", "All is well."), ` ${plural(status.models, "model")} ${status.models === 1 ? "is" : "are"} served. `, link("#/models", "Look at them"), ", ", link("#/playground", "ask one"), ", ", link("#/clients", "connect a program"), ".");
+  if (wrong.length) return say(note, h("strong", wrong.length === 1 ? "One thing is wrong" : `${wrong.length} things are wrong`), h("ul", wrong.map((one) => h("li", one))));
+  if (!status.models) return say(note, h("strong", "No model yet."), " Put one into models-config.json and save: it is served a moment later. ", link("#/models", "How"));
+  return say(note, h("strong", "All is well."), ` ${plural(status.models, "model")} ${status.models === 1 ? "is" : "are"} served. `, link("#/models", "Look at them"), ", ", link("#/playground", "ask one"), ", ", link("#/clients", "connect a program"), ".");
 }
 
 function middle(points, of) {
@@ -105,7 +105,6 @@ const four = [
 
 const STATES = { waiting: "waits for a place", asked: "waits for a token", streaming: "streams", drained: "last bytes go out" };
 const stateOf = (value) => STATES[value] ?? value;
-const faceOf = (value) => FACES[value]?.short ?? value;
 
 /** `said` is where the outcome of a stop is told. */
 function running(said) {

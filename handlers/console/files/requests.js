@@ -1,6 +1,6 @@
 /** Requests: the last ones and, with a usage database, those before; each as a waterfall, to be done again or explained. */
 import { button, codeBox, drawer, empty, enc, facts, fill, h, name, named, pre, put, section, select, told, write } from "./dom.js";
-import { FACES, curl, hello } from "./faces.js";
+import { FACES, curl, faceOf, hello } from "./faces.js";
 import { count, moment, ms, plural, rate, time, usd } from "./format.js";
 import { List } from "./list.js";
 import { api, ask, on, own, state } from "./live.js";
@@ -62,7 +62,6 @@ export function show(main, { signal, rest, query }) {
 const failed = (row) => row.status >= 400 && row.status !== 499;
 const outcome = (row) => (row.status === 499 ? "left" : row.status < 400 && row.code ? `${row.status}, cut` : failed(row) && row.code ? `${row.status} ${row.code}` : row.status);
 const kindOf = (row) => (row.status === 499 ? "muted" : failed(row) || row.code ? "bad" : "good");
-const faceOf = (face) => FACES[face]?.short ?? face;
 
 const rows = () => new List({
   kind: "requests",
