@@ -20,6 +20,8 @@ from llm_proxy.live.access.secrets import redacted
 
 #: Characters of what a client says of itself.
 _SHOWN = 200
+#: Seconds from the first token to the last below which a speed says nothing: several tokens may come in one piece.
+_APART = 0.05
 #: How long a stopped request may take to end, and how often it is looked at, in seconds.
 _PATIENCE, _LOOK = 2.0, 0.002
 
@@ -49,7 +51,7 @@ def _row(gateway: Gateway, handler: DeliveringHandler) -> dict[str, Any]:
             if row["first_token_ms"] is None or tokens <= 1:
                 row["first_token_ms"] = round((first - handler.started) * 1000, 2)
             last = progress.last_event_at
-            if tokens > 1 and last is not None and last > first and tokens != row["tokens"]:
+            if tokens > 1 and last is not None and last - first > _APART and tokens != row["tokens"]:
                 row["tokens_per_second"] = round((tokens - 1) / (last - first), 2)
     row["tokens"] = tokens
     exchange = handler.exchange

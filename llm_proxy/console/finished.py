@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 Request = dict[str, Any]
@@ -52,9 +53,7 @@ def kept(ended: Ended, face: str) -> Request:
     for name, value in fields.items():
         if name in found:
             found[name] = _small(value)
-    headers = {
-        name: value[:_LONGEST] for name, value in ended.headers.items() if _HEADS.fullmatch(name) is not None
-    }
+    headers = {name: value[:_LONGEST] for name, value in ended.headers.items() if _is_ours(name)}
     found.update(
         source="memory",
         dropped=found["dropped"] or [],
@@ -69,6 +68,11 @@ def kept(ended: Ended, face: str) -> Request:
         headers=headers,
     )
     return found
+
+
+@lru_cache(maxsize=256)  # every request that ends has the same few
+def _is_ours(name: str) -> bool:
+    return _HEADS.fullmatch(name) is not None
 
 
 def _small(value: Any) -> Any:
