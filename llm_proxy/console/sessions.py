@@ -7,17 +7,15 @@ worker that is replaced nobody. Of a session's text only its SHA-256 is kept, of
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import mmap
 import re
 import secrets
 import struct
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
+
+from llm_proxy.live.state.record_lock import RecordLock
 
 #: Seconds that a session lasts.
 LASTS = 12 * 3600
@@ -44,12 +42,12 @@ class Sessions:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         self._file.truncate(SLOTS * _ROW.size)
         self._page = mmap.mmap(self._file.fileno(), 0)
-        self._lock = threading.Lock()
+        self._lock = RecordLock(self._file)
 
     def open(self, digest: bytes, now: float) -> str:
         """A new session of that key; its text, which is kept nowhere."""
         text = secrets.token_urlsafe(32)
-        with self._alone():
+        with self._lock.held():
             ends = [row[2] for row in _ROW.iter_unpack(self._page)]
             at = ends.index(min(ends))
             _ROW.pack_into(self._page, at * _ROW.size, _hashed(text), digest, now + LASTS)
@@ -65,7 +63,7 @@ class Sessions:
 
     def close(self, text: str) -> None:
         """End it, if there is one."""
-        with self._alone():
+        with self._lock.held():
             at = self._place(text)
             if at is not None:
                 self._page[at : at + _ROW.size] = bytes(_ROW.size)
@@ -83,16 +81,6 @@ class Sessions:
             if row[0] == hashed:
                 return number * _ROW.size
         return None
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """A record lock: it belongs to the process, so the system frees it when a worker is killed."""
-        with self._lock:
-            fcntl.lockf(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
 
 
 def _hashed(text: str) -> bytes:

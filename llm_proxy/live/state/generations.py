@@ -8,13 +8,11 @@ its hash: numbers are for people.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import struct
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+
+from llm_proxy.live.state.record_lock import RecordLock
 
 #: The last so many changes are remembered; a worker that is further behind than that gets a new number.
 SLOTS = 4096
@@ -30,7 +28,7 @@ class Generations:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         self._file.truncate(_HEADER.size + SLOTS * _HASH)
         self._page = mmap.mmap(self._file.fileno(), 0)
-        self._lock = threading.Lock()
+        self._lock = RecordLock(self._file)
         if last > 0 and len(identity) == 2 * _HASH:
             place = self._place(last)
             self._page[place : place + _HASH] = bytes.fromhex(identity)
@@ -38,7 +36,7 @@ class Generations:
 
     def number(self, identity: str, after: int) -> int:
         """The number of a state that a process has arrived at from the one numbered ``after`` (0: it begins)."""
-        with self._alone():
+        with self._lock.held():
             newest = self._newest()
             known = self._find(identity, newest, after)
             if known:
@@ -52,7 +50,7 @@ class Generations:
 
     def newer(self, identity: str, after: int) -> int:
         """The number now of a state that had ``after``: others may have seen it go and come back."""
-        with self._alone():
+        with self._lock.held():
             return self._find(identity, self._newest(), after) or after
 
     def _newest(self) -> int:
@@ -70,16 +68,6 @@ class Generations:
         """Let go of this process's view."""
         self._page.close()
         self._file.close()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """A record lock: it belongs to the process, so the system frees it when a worker is killed."""
-        with self._lock:
-            fcntl.lockf(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
 
     def _at(self, number: int) -> bytes:
         place = self._place(number)
