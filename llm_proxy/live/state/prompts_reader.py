@@ -78,7 +78,9 @@ class PromptsReader:
                 if not self._busy or self._gives_up():
                     self._begin(load, served)
                 else:
-                    self._again = True
+                    # Whoever only comes for what was late asks for nothing new: looks would follow each other without end.
+                    self._again |= fresh
+                    self._alone = False
                 self._wait(patience)
             ready, self._ready = self._ready, None
             if ready is None:

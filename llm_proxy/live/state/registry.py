@@ -117,7 +117,7 @@ class Registry:
 
         Who asks by another cause than the watcher's (``signal``, say) waits for no quiet moment.
         """
-        self.prompts.asked(parts)
+        self.prompts.asked(parts, hurry=cause != "sweep")
         return self._touch(cause, parts)
 
     def _touch(self, cause: str, parts: frozenset[Part]) -> asyncio.Task[None]:
@@ -234,10 +234,11 @@ class Registry:
 
     async def _judge(self) -> None:
         """Read everything once more; if it is what was seen before, the verdict falls."""
-        asked = "prompts" in self._hints.parts
-        self._hints.drop()
         change, urgent = self._change, self._hints.urgent
         assert change is not None
+        # Where only sweeps look, nobody tells that prompts have changed as well.
+        asked = "prompts" in self._hints.parts or change.cause == "sweep"
+        self._hints.drop()
         began = _now()
         waits = Waits(began < change.first + self.debounce.storm, began < change.first + self.debounce.doubt)
         found = await self._in_thread(self._looker.verdict, self._known(), waits, asked)

@@ -39,12 +39,12 @@ class LatePrompts:
         """What is to be said of prompts that do not come; empty if nothing is."""
         return _HANGING if self.reader.running_for() > HANGS else ""
 
-    def asked(self, parts: frozenset[Part]) -> None:
-        """Somebody says that ``parts`` may have changed."""
+    def asked(self, parts: frozenset[Part], *, hurry: bool) -> None:
+        """Somebody says that ``parts`` may have changed; ``hurry``: something has, and a sweep does not just come round."""
         self._loop = self._loop or asyncio.get_running_loop()
         if "prompts" in parts:
             self._fresh = True
-        elif self.reader.pending:
+        elif hurry and self.reader.pending:
             self.reader.hurry()
 
     def take(self, parts: frozenset[Part]) -> bool:

@@ -176,6 +176,37 @@ async def test_an_edit_of_both_is_one_snapshot(world: World) -> None:
     world.registry.close()
 
 
+async def test_an_edit_of_both_that_only_a_sweep_sees(world: World) -> None:
+    """Nobody tells that the prompts have changed as well, and a sweep goes over a large directory less often: they are looked
+    at all the same before the verdict falls."""
+    world.open()
+    world.registry.prompts.reader.seconds = 2 * reload_steps._BESIDE
+    replace(world.config, document(2))
+    replace(world.prompt("en/a"), "two")
+    await world.registry.touch("sweep", frozenset({"config"}))
+    world.registry.close()
+
+    assert (world.weight, world.text(), world.generation) == (2, "two", 2)
+
+
+async def test_a_sweep_is_in_no_hurry(world: World, hang: Hang) -> None:
+    """Prompts that are waited for are let go when something else has changed, but not because a sweep comes round."""
+    world.open()
+    reader = world.registry.prompts.reader
+    hang.begins()
+    looking = world.registry.touch("inotify")
+    await wait_until(lambda: hang.held)
+    world.registry.touch("sweep", frozenset({"config"}))
+    after_sweep = reader._hurried
+    world.registry.touch("inotify", frozenset({"config"}))
+    after_change = reader._hurried
+    hang.ends()
+    await looking
+    world.registry.close()
+
+    assert (after_sweep, after_change) == (False, True)
+
+
 async def test_prompts_that_take_long(world: World, hang: Hang) -> None:
     """They are applied when they are read, with the versions of what they replace."""
     world.open()

@@ -92,6 +92,22 @@ def test_an_ask_between_the_end_and_the_taking(disk: Disk) -> None:
     assert read(reader, disk, 10, fresh=False) == "2"
 
 
+def test_what_was_late_is_waited_for(disk: Disk) -> None:
+    """Who comes for it while another look runs takes the result of that one: nothing follows, and nobody is told."""
+    reader = PromptsReader(disk.told.set)
+    assert read(reader, disk, 0.01) is None
+    found: list[str | None] = []
+    waiting = threading.Thread(target=lambda: found.append(read(reader, disk, 3600, fresh=False)))
+    waiting.start()
+    while reader._alone:
+        pass
+    disk.answers.set()
+    waiting.join(10)
+
+    assert found == ["1"]
+    assert (disk.looks, reader.pending, disk.told.is_set()) == (1, False, False)
+
+
 def test_somebody_in_a_hurry(disk: Disk) -> None:
     """Who waits goes on without the prompts."""
     reader = PromptsReader(disk.told.set)
