@@ -15,7 +15,7 @@ from handlers.base.gate import Needs
 from handlers.base.handler import BaseHandler
 from handlers.base.signed_in import from_our_page
 from llm_proxy.console.console import Console
-from llm_proxy.errors import GatewayError, NotAllowed
+from llm_proxy.errors import GatewayError, InvalidRequest, NotAllowed, Problem
 from llm_proxy.live.background_thread import yielding_gil
 from llm_proxy.wire.forwarded import Proxies
 
@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 Role = Literal["read", "write"]
 
+#: Python takes thousands of digits for a mistake, in words of its own.
+_DIGITS = 18
 #: A proxy on this machine speaks for somebody elsewhere, and usually says so.
 _FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 CLOSED = (
@@ -82,6 +84,13 @@ class ConsoleHandler(BaseHandler):
 def _yielding(work: Callable[..., T], arguments: tuple[object, ...]) -> T:
     with yielding_gil():
         return work(*arguments)
+
+
+def whole_number(name: str, text: str, least: int, most: int) -> int:
+    """What the query says of ``name``. Raises ``InvalidRequest``."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and least <= int(text) <= most):
+        raise InvalidRequest.of([Problem(name, f"must be a whole number from {least} to {most}")])
+    return int(text)
 
 
 def is_open_to(handler: BaseHandler) -> bool:

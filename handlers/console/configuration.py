@@ -14,11 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from handlers.console.base import ConsoleHandler, may_write
+from handlers.console.base import ConsoleHandler, may_write, whole_number
 from llm_proxy.console.edits import Edit, typed, weighed
 from llm_proxy.console.masking import masked
 from llm_proxy.console.problems import told
-from llm_proxy.errors import Conflict, InvalidRequest, NotAllowed, NotFound, Problem, Unavailable
+from llm_proxy.errors import Conflict, InvalidRequest, NotAllowed, NotFound, Unavailable
 from llm_proxy.live.files import reason, rewrite
 from llm_proxy.live.state.reading import MAX_CONFIG, Sources, look, reading_of
 from llm_proxy.live.state.snapshot import Snapshot, describe, judge, problem_lines
@@ -27,6 +27,8 @@ from llm_proxy.wire.schema import validated
 audit = logging.getLogger("llm_proxy.audit")
 
 _PATIENCE = 1.0
+#: No state has a larger number.
+_NEWEST = 10**12
 #: Lines of a verdict that are told.
 _LINES = 200
 
@@ -209,7 +211,7 @@ class DiffHandler(ConsoleHandler):
     endpoint = "/console/api/config/diff"
 
     async def get(self) -> None:
-        pair = [_number(name, self.get_query_argument(name, "")) for name in ("from", "to")]
+        pair = [whole_number(name, self.get_query_argument(name, ""), 1, _NEWEST) for name in ("from", "to")]
         found = await self.console.everywhere("changes", pair, _PATIENCE)
         changes = next((one for one in found if one is not None), None)
         if changes is None:
@@ -217,12 +219,6 @@ class DiffHandler(ConsoleHandler):
         self.send_json({"from": pair[0], "to": pair[1], "changes": changes})
 
     head = get
-
-
-def _number(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise InvalidRequest.of([Problem(name, "must be the number of a state")])
-    return int(text)
 
 
 def _shown(sources: Sources, snapshot: Snapshot) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from handlers.console.base import ConsoleHandler
+from handlers.console.base import ConsoleHandler, whole_number
 from handlers.console.in_memory import InMemory, full
 from llm_proxy.console.activity import KEPT
 from llm_proxy.console.deployments import STATES, found_in, lately, names_of, row_of
@@ -32,9 +32,9 @@ class ModelsHandler(ConsoleHandler):
     async def get(self) -> None:
         search = self.get_query_argument("search", "")[:_LONGEST].lower()
         state = self.get_query_argument("state", "")
-        limit = _number("limit", self.get_query_argument("limit", str(_LIMIT)), 1, _MOST)
-        after = _number("after", self.get_query_argument("after", "0"), 0, 1_000_000)
-        names = _number("names", self.get_query_argument("names", str(_NAMES)), 0, _MOST_NAMES)
+        limit = whole_number("limit", self.get_query_argument("limit", str(_LIMIT)), 1, _MOST)
+        after = whole_number("after", self.get_query_argument("after", "0"), 0, 1_000_000)
+        names = whole_number("names", self.get_query_argument("names", str(_NAMES)), 0, _MOST_NAMES)
         if state and state not in (*STATES, "trouble"):
             raise InvalidRequest.of([Problem("state", f"must be one of {', '.join(STATES)}, trouble")])
         wanted = _TROUBLE if state == "trouble" else (state,) if state else STATES
@@ -82,12 +82,6 @@ class ModelsHandler(ConsoleHandler):
         )
 
     head = get
-
-
-def _number(name: str, text: str, least: int, most: int) -> int:
-    if not text.isascii() or not text.isdigit() or not least <= int(text[:9]) <= most:
-        raise InvalidRequest.of([Problem(name, f"must be a whole number from {least} to {most}")])
-    return int(text)
 
 
 root_routes: list[tuple[str, Any]] = [("/console/api/models", ModelsHandler)]

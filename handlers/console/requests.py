@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from handlers.base.gate import Needs
 from handlers.base.handler import BaseHandler
 from handlers.base.signed_in import from_our_page
-from handlers.console.base import ConsoleHandler, Role, is_open_to, may_write
+from handlers.console.base import ConsoleHandler, Role, is_open_to, may_write, whole_number
 from llm_proxy.console.activity import KEPT
 from llm_proxy.console.finished import Request, matches, newest, of_ledger
 from llm_proxy.console.history import STEP, merged, points
@@ -49,7 +49,7 @@ class RequestsHandler(ConsoleHandler):
     endpoint = "/console/api/requests"
 
     async def get(self) -> None:
-        limit = _limit(self.get_query_argument("limit", str(_LIMIT)))
+        limit = whole_number("limit", self.get_query_argument("limit", str(_LIMIT)), 1, _MOST)
         before = _cursor(self.get_query_argument("before", ""))
         wanted = {
             name: value
@@ -64,9 +64,12 @@ class RequestsHandler(ConsoleHandler):
             for one in remembered
             if (before is None or (one["at"], one["request_id"]) < before) and matches(one, wanted)
         ]
-        place = (rows[limit - 1]["at"], rows[limit - 1]["request_id"]) if len(rows) > limit else None
+        kept = self.gateway.books.ledger is not None and self.snapshot.access is not None
+        # Behind a page that memory fills to the last row there may be what is written.
+        full = len(rows) >= limit if kept else len(rows) > limit
+        place = (rows[limit - 1]["at"], rows[limit - 1]["request_id"]) if full else None
         rows, source = rows[:limit], "memory"
-        if place is None and len(rows) < limit and self.snapshot.access is not None:
+        if kept and not full:
             start = (oldest, "") if before is None or before[0] > oldest else before
             older, place = await self._of_ledger(start, limit - len(rows), wanted)
             rows += [one for one in older if one["request_id"] not in known]
@@ -146,12 +149,6 @@ class StopHandler(BaseHandler):
         released = max(one["released_ms"] for one in found)
         self.set_header("Cache-Control", "no-store")
         self.send_json({"stopped": len(found), "released_ms": released, "requests": found})
-
-
-def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= _MOST:
-        raise InvalidRequest.of([Problem("limit", f"must be a whole number from 1 to {_MOST}")])
-    return int(text)
 
 
 def _cursor(text: str) -> tables.Place | None:

@@ -32,7 +32,9 @@ class Paging:
         """Read it from the arguments of a query. Raises ``InvalidRequest``."""
         limit, after, before = (argument(name, None) or None for name in ("limit", "after_id", "before_id"))
         problems = []
-        if limit is not None and not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _MOST):
+        if limit is not None and not (
+            limit.isascii() and limit.isdigit() and len(limit) < 10 and 1 <= int(limit) <= _MOST
+        ):
             problems.append(Problem("limit", f"must be a number from 1 to {_MOST}"))
         if after is not None and before is not None:
             problems.append(Problem("before_id", "cannot be combined with after_id"))
