@@ -17,6 +17,7 @@ from providers.anthropic.models import samples
 from providers.anthropic.schema import transformed
 from providers.anthropic.thinking import Circumstances, thinking
 from providers.common.params import Layer, Params
+from providers.common.root_schema import one_object
 
 Body = dict[str, Any]
 
@@ -108,7 +109,9 @@ def _tools(params: Params, body: Body, called: tuple[str, ...]) -> None:
 
 def _tool(tool: dict[str, Any], params: Params, path: str) -> Body:
     function = tool["function"]
-    schema = {"type": "object", **(function.get("parameters") or {"properties": {}})}
+    schema, lost = one_object(function.get("parameters") or {"properties": {}})
+    for word in lost:
+        params.drop(f"{path}.function.parameters.{word}")
     if function.get("strict") is True:
         schema, moved = transformed(schema)
         if moved:

@@ -20,8 +20,9 @@ from providers.base import BaseProvider, StreamDecoder
 from providers.common.errors import in_stream, reported
 from providers.common.headers import json_headers
 from providers.common.json_objects import Malformed, loads_object
+from providers.common.own_names import own_decoder, own_names, with_own_names
+from providers.common.tool_names import OPENAI
 from providers.openai import responses_answer as answer
-from providers.openai.fit_names import OwnNames, own_names, with_own_names
 from providers.openai.responses_request import body_of
 from providers.openai.responses_stream import ResponsesDecoder
 from providers.vendors import vendor_of
@@ -64,14 +65,13 @@ class ResponsesAdapter:
             text = f"the upstream's answer is no response: {error}"
             raise UpstreamError(text, phase="body", kind="content_type") from error
         found = answer.whole(value, request.model)
-        with_own_names(found.data, "message", own_names(request.sent))
+        if (own := own_names(request.sent, OPENAI)) is not None:
+            with_own_names(found.data, "message", own)
         return found
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
         """A fresh decoder for one streamed answer."""
-        own = own_names(request.sent)
-        decoder = ResponsesDecoder(request.model)
-        return OwnNames(decoder, own) if own else decoder
+        return own_decoder(ResponsesDecoder(request.model), request.sent, OPENAI)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         """The error that an upstream status >= 400 stands for."""
