@@ -178,7 +178,7 @@ def _format(params: Params, config: Body) -> None:
     if schema is not None:
         config["responseJsonSchema"], lost = plain(schema)
         if lost:
-            params.drop("response_format.json_schema", "what stood beside a $ref")
+            params.drop("response_format.json_schema", "what a $ref cannot tell")
     modalities = params.take("modalities")
     if isinstance(modalities, list) and modalities != ["text"]:
         config["responseModalities"] = [str(name).upper() for name in modalities]

@@ -46,7 +46,7 @@ def _declaration(params: Params, function: Body, number: int) -> Body:
             params.drop(f"tools.{number}.function.parameters.{word}")
         found["parametersJsonSchema"], lost = plain(schema)
         if lost:
-            params.drop(f"tools.{number}.function.parameters", "what stood beside a $ref")
+            params.drop(f"tools.{number}.function.parameters", "what a $ref cannot tell")
     if function.get("strict"):
         params.drop("tools.function.strict")
     return found
