@@ -18,6 +18,7 @@ from providers.anthropic.schema import transformed
 from providers.anthropic.thinking import Circumstances, thinking
 from providers.common.params import Layer, Params
 from providers.common.root_schema import one_object
+from providers.common.stops import stops
 
 Body = dict[str, Any]
 
@@ -47,9 +48,10 @@ def body_fields(
     _output(params, body)
     _thinking(params, body, deployment, thinking_lost)
     _sampling(params, body, deployment.model)
-    stop = params.take("stop", "stop_sequences")
+    # "each stop sequence must contain non-whitespace"
+    stop = stops(params, "stop", "stop_sequences", blank=False)
     if stop is not None:
-        body["stop_sequences"] = [stop] if isinstance(stop, str) else stop
+        body["stop_sequences"] = stop
     _who(params, body)
     params.drop_rest()
     return {name: value for name, value in body.items() if value not in ({}, [])}, params.dropped

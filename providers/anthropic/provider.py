@@ -24,7 +24,7 @@ from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.conversation import unheard
 from providers.common.headers import fixed_headers, json_headers
 from providers.common.history import mended
-from providers.common.own_names import own_decoder, own_names, with_own_names
+from providers.common.own_names import own_answer, own_decoder
 from providers.common.tool_names import ANTHROPIC, with_names
 
 
@@ -65,13 +65,10 @@ class AnthropicProvider(BaseProvider):
         return HttpCall("GET", url, self.auth_headers(deployment))
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
-        found = answer.whole(body)
-        if (own := own_names(request.sent, ANTHROPIC)) is not None:
-            with_own_names(found.data, "message", own)
-        return found
+        return own_answer(answer.whole(body), request, ANTHROPIC)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
-        return own_decoder(AnthropicDecoder(errors.from_object), request.sent, ANTHROPIC)
+        return own_decoder(AnthropicDecoder(errors.from_object), request, ANTHROPIC)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return errors.from_status(status, headers, body)

@@ -1,4 +1,5 @@
-"""The client's own names of tools and arguments in an answer, where a vendor's grammar wanted others (``tool_names``).
+"""The client's own names of tools and arguments in an answer, where a vendor's grammar wanted others (``tool_names``), and its
+calls in the form in which it declared them (``legacy_functions``).
 
 Laws: what was renamed follows from the request; what was not passes as it came. Arguments with other names are held back
 until their call is whole, since a name may come in pieces; if the stream breaks before, they come as far as they did.
@@ -9,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from llm_proxy.wire.events import Chunk, Done, Event, Failed
+from llm_proxy.wire.events import ChatResponse, Chunk, Done, Event, Failed
+from llm_proxy.wire.schema import ChatRequest
 from llm_proxy.wire.sse import sse_data
 from providers.base import StreamDecoder
+from providers.common.legacy_functions import LegacyCalls, is_legacy, with_function_call, with_tools
 from providers.common.tool_names import Grammar, Names, name_of, new_names, with_keys
 
 _Json = dict[str, Any]
@@ -40,10 +43,22 @@ def with_own_names(value: _Json, key: str, own: Names) -> bool:
     return found
 
 
-def own_decoder(decoder: StreamDecoder, sent: Mapping[str, Any], grammar: Grammar) -> StreamDecoder:
-    """``decoder`` itself, or one that gives the client's names back in the answer to ``sent``."""
-    own = own_names(sent, grammar)
-    return decoder if own is None else OwnNames(decoder, own)
+def own_answer(found: ChatResponse, request: ChatRequest, grammar: Grammar | None) -> ChatResponse:
+    """``found``, translated, with the client's own names, and its calls in the form in which it declared them (``functions``)."""
+    own = own_names(with_tools(request).sent, grammar) if grammar is not None else None
+    if own is not None:
+        with_own_names(found.data, "message", own)
+    if is_legacy(request.sent):
+        with_function_call(found.data, "message")
+    return found
+
+
+def own_decoder(decoder: StreamDecoder, request: ChatRequest, grammar: Grammar | None) -> StreamDecoder:
+    """``decoder`` itself, or one that does the same for a stream."""
+    own = own_names(with_tools(request).sent, grammar) if grammar is not None else None
+    if own is not None:
+        decoder = OwnNames(decoder, own)
+    return LegacyCalls(decoder) if is_legacy(request.sent) else decoder
 
 
 class OwnNames(StreamDecoder):

@@ -22,7 +22,7 @@ from providers.common.headers import fixed_headers, json_headers
 from providers.common.history import mended
 from providers.common.json_objects import Malformed, loads
 from providers.common.listed import names_in
-from providers.common.own_names import own_decoder, own_names, with_own_names
+from providers.common.own_names import own_answer, own_decoder
 from providers.common.sse_decoder import ChunkMaker, Refused
 from providers.common.tool_names import GEMINI, with_names
 from providers.gemini import errors
@@ -91,12 +91,10 @@ class GeminiProvider(BaseProvider):
             raise refused.error from refused
         except Malformed as error:
             raise not_an_answer(body, error) from error
-        if (own := own_names(request.sent, GEMINI)) is not None:
-            with_own_names(found, "message", own)
-        return ChatResponse(found)
+        return own_answer(ChatResponse(found), request, GEMINI)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
-        return own_decoder(GeminiDecoder(), request.sent, GEMINI)
+        return own_decoder(GeminiDecoder(), request, GEMINI)
 
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         name = resource(deployment.model)

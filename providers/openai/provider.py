@@ -21,7 +21,7 @@ from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter, BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.defaults import effective
 from providers.common.errors import from_body, in_stream, refusal, reported
-from providers.common.own_names import own_decoder, own_names, with_own_names
+from providers.common.own_names import OwnNames, own_names, with_own_names
 from providers.common.tool_names import OPENAI
 from providers.openai.completions import NativeCompletions
 from providers.openai.faults import of_answer
@@ -100,7 +100,9 @@ class OpenAIProvider(BaseProvider):
         return ChatResponse(value, body)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
-        return own_decoder(OpenAIDecoder(request.sent.get("n")), request.sent, OPENAI)
+        decoder = OpenAIDecoder(request.sent.get("n"))
+        own = own_names(request.sent, OPENAI)
+        return decoder if own is None else OwnNames(decoder, own)
 
     def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
         host, headers = deployment.api_host, self.auth_headers(deployment)
