@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from llm_proxy.errors import InvalidRequest
 from llm_proxy.wire.calls import Deployment
 from providers.discovery import discover
 from tests.support.native_kit import ask, body_of
@@ -56,3 +57,10 @@ def test_a_seed_that_does_not_is_one_that_does(seed: int) -> None:
 
     assert 0 <= found < 2**31
     assert found == body_of(call("gemini", seed=seed))["generationConfig"]["seed"]
+
+
+@pytest.mark.parametrize(("api_type", "name"), [("anthropic", "stop_sequences"), ("gemini", "stopSequences")])
+@pytest.mark.parametrize("given", [5, {"a": 1}, ["x", 1]], ids=str)
+def test_what_is_no_text_is_said(api_type: str, name: str, given: Any) -> None:
+    with pytest.raises(InvalidRequest, match=f"{name}: must be"):
+        call(api_type, **{name: given})
