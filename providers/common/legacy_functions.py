@@ -36,7 +36,6 @@ def with_tools(request: ChatRequest) -> ChatRequest:
         function_call=None,
         tools=[{"type": "function", "function": function} for function in sent["functions"]],
         tool_choice=choice,
-        parallel_tool_calls=False,
     )
 
 

@@ -31,7 +31,7 @@ def request(**more: Any) -> Any:
 @pytest.mark.parametrize("choice", [None, "auto", "none", {"name": "f"}], ids=str)
 def test_as_tools(api_type: str, choice: Any) -> None:
     """What goes up is what tools would be, the choice too; nothing is dropped."""
-    tools = {"tools": [{"type": "function", "function": F}], "parallel_tool_calls": False}
+    tools = {"tools": [{"type": "function", "function": F}]}
     chosen = {"type": "function", "function": choice} if isinstance(choice, dict) else choice
     given = {"function_call": choice} if choice else {}
     wanted = {"tool_choice": chosen} if chosen else {}
