@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from handlers.console.base import ConsoleHandler
 from llm_proxy.console.playground.forms import FORMS
-from llm_proxy.console.playground.reads import READS
 from llm_proxy.console.playground.question import Called, Picture, Question, Turn
+from llm_proxy.console.playground.reads import READS
 from llm_proxy.console.playground.snippets import curl, python
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.wire.schema import Variables, validated

@@ -37,13 +37,13 @@ def link(text: str, href: str) -> dict[str, str]:
 def of_state(state: str, on_last_good: bool, lost: int) -> Iterable[Wrong]:
     """Of the files, and of the usage database, in which ``lost`` rows are missing."""
     if state == "rejected":
-        yield Wrong(
-            "bad", ["The last edit was rejected. ", link("What is wrong with it", "#/configuration")]
-        )
+        yield Wrong("bad", ["The last edit was rejected. ", link("What is wrong with it", "#/configuration")])
     if on_last_good:
         yield Wrong("warn", ["The files could not be read at the start: the last good copy serves."])
     if lost:
-        yield Wrong("warn", [f"{lost} row{'s' * (lost != 1)} of usage could not be written. Is the disk full?"])
+        yield Wrong(
+            "warn", [f"{lost} row{'s' * (lost != 1)} of usage could not be written. Is the disk full?"]
+        )
 
 
 def of_upstreams(rows: Iterable[tuple[Deployment, Mapping[str, Any]]], wall: float) -> list[Wrong]:

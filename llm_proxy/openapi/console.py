@@ -338,7 +338,12 @@ OPERATIONS: tuple[Operation, ...] = (
         (
             Answer(
                 "What the page is to send, where the answer will say what, and the same to paste; nothing is sent.",
-                {JSON: record(dict.fromkeys(("id", "path", "curl", "python"), STRING) | {"body": OBJECT, "reads": OBJECT})},
+                {
+                    JSON: record(
+                        dict.fromkeys(("id", "path", "curl", "python"), STRING)
+                        | {"body": OBJECT, "reads": OBJECT}
+                    )
+                },
             ),
         ),
         (ROOT,),

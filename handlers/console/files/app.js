@@ -16,6 +16,7 @@ async function go() {
 	leaving?.abort();
 	const {signal} = (leaving = new AbortController());
 	for (const [key, one] of links) set(one, {"aria-current": key === next && "page"});
+	links.get(next).scrollIntoView({block: "nearest"});
 	byId("drawer").close();
 	document.title = `${links.get(next).firstChild.data} \u00b7 llm-proxy-api`;
 	if (!state.session?.role) return;
@@ -129,11 +130,12 @@ on("running", () => mark("now", state.total || ""));
 
 // light and dark, who looks
 
+const {style} = document.documentElement;
 const theme = byId("theme");
-theme.value = document.documentElement.dataset.theme ?? "";
+theme.value = style.colorScheme;
 const colours = () => dispatchEvent(new Event("colours"));
 theme.onchange = () => {
-	set(document.documentElement, {"data-theme": theme.value || null});
+	style.colorScheme = theme.value;
 	try {
 		localStorage.setItem("llm-proxy-theme", theme.value);
 	} catch {

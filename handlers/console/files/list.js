@@ -99,6 +99,6 @@ function read(key, value) {
 
 /** Names and values; what is empty is left out, and so are those that are `hidden`. */
 export const facts = (row, ...hidden) => h("dl.facts", Object.entries(row).map(([key, value]) => {
-	const said = hidden.includes(key) || (value ?? false) === false ? "" : name(read(key, value));
+	const said = hidden.includes(key) || (value ?? false) === false ? "" : name(value === true ? "yes" : read(key, value));
 	return said && [h("dt", words(key)), h("dd", h("bdi", said))];
 }));

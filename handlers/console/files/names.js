@@ -15,7 +15,7 @@ export function modelField(value, chosen) {
 	const field = h("input", {type: "text", value, list: id, autocomplete: "off", spellcheck: "false", label: "Model", oninput: later(offer, 150), onchange: () => chosen(field.value.trim())});
 	offer().then(first => {
 		if (!first) field.placeholder = "no model yet";
-		else if (!field.value) chosen((field.value = first.name));
+		else if (!field.value && field !== document.activeElement) chosen((field.value = first.name));
 	});
 	return h("span.grow", field, offers);
 }

@@ -1,5 +1,5 @@
 /** Prompts: languages, versions and what differs between them, and what a prompt says with its slots filled. */
-import {choice, empty, enc, field, fill, h, name, named, note, pre, put, select, told, write} from "./dom.js";
+import {choice, empty, enc, field, fill, h, name, note, pre, put, select, told, write} from "./dom.js";
 import {plural} from "./format.js";
 import {api, own} from "./live.js";
 
@@ -26,14 +26,13 @@ export async function show(main, {rest}) {
 async function prompt(place, {id, languages}) {
 	const got = await told(place, own(path(id)));
 	if (!got) return;
-	const body = h(".stack");
-	const draw = language => put(body, text(id, language, got.versions[language] ?? [languages[language].ref]), render(id, language, languages[language].slots));
 	const keys = Object.keys(languages);
-	put(place, h(".panel", h(".head", h("h2", named(id)), choice(keys.map(one => [one]), keys[0], draw))), body);
+	const draw = language => put(place, text(id, language, got.versions[language] ?? [languages[language].ref], tabs), render(id, language, languages[language].slots));
+	const tabs = choice(keys.map(one => [one]), keys[0], draw);
 	draw(keys[0]);
 }
 
-function text(id, language, refs) {
+function text(id, language, refs, tabs) {
 	const out = h("");
 	const versions = refs.map((ref, at) => [ref, `${ref.split("@").pop()}${at ? "" : " (newest)"}`]);
 	const look = async () => {
@@ -47,7 +46,7 @@ function text(id, language, refs) {
 	const version = select(versions, refs[0], look);
 	const against = select([["", "nothing"], ...versions], "", look);
 	look();
-	return h(".panel", h(".bar", field("Version", version), refs.length > 1 && field("Compared with", against)), out);
+	return h(".panel", h(".head", h(".bar", field("Version", version), refs.length > 1 && field("Compared with", against)), tabs), out);
 }
 
 function render(id, language, slots) {

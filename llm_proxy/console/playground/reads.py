@@ -54,7 +54,10 @@ def _responses() -> Reads:
     ends = ("type=response.completed/response", "type=response.failed/response", "object=response")
     items = ("type=response.output_item.done/item", "object=response/output/*")
     return Reads(
-        text=["type=response.output_text.delta/delta", "object=response/output/*/type=message/content/*/text"],
+        text=[
+            "type=response.output_text.delta/delta",
+            "object=response/output/*/type=message/content/*/text",
+        ],
         thought=[
             "type=response.reasoning_text.delta/delta",
             "type=response.reasoning_summary_text.delta/delta",
