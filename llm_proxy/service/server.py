@@ -168,11 +168,7 @@ def ollama_routes() -> list[tuple[str, type[BaseHandler]]]:
 
 def metrics_routes() -> list[tuple[str, type[BaseHandler]]]:
     """All that is served on a port of the metrics' own."""
-    return [
-        *metrics.port_routes,
-        *((path, handler) for path, handler in ping.routes if path == "/ping"),
-        *ping.health_routes,
-    ]
+    return [*metrics.port_routes, *ping.health_routes]
 
 
 def make_app(
