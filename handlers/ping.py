@@ -108,6 +108,7 @@ class FrontHandler(BaseHandler):
 routes: list[tuple[str, Any]] = [("/ping", PingHandler), ("/hello", HealthHandler)]
 root_routes: list[tuple[str, Any]] = [
     ("/", FrontHandler),
+    ("/ping", PingHandler),
     ("/health", HealthHandler),
     ("/healthz", HealthHandler),
     ("/readyz", HealthHandler),

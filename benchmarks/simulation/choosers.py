@@ -153,16 +153,18 @@ class Ours:
     def _at_once(self, ask: Ask, prompt: Prompt | None, now: float) -> int | None:
         """The usual choice, as ``relay.first_attempt`` makes it."""
         if self._pool is None:
-            self._pool = pool_of(self._rows, self._states, now)
+            self._pool = pool_of(self._rows, self._states, now, self._policy)
         assert self._pool is not None
         found: Able | Choice | None
         if prompt is None:
-            found = usual(self._pool, now, self._chance, self._policy)
+            found = usual(self._pool, now, self._chance)
         else:
             found = kept(self._pool, self._states, now, self._chance, self._policy, prompt)
         if found is None:
             return None
-        ask.running = self._states.begin_at(found[1], found[0], now, 0, prompt)
+        ask.running = Running(found[1], found[0], now)
+        if prompt is not None:
+            self._states.prefixes.note(prompt, found[1].tag)
         return self._numbers[found[0].provider]
 
     def first_token(self, ask: Ask, number: int, now: float) -> None:

@@ -95,10 +95,14 @@ class AnsweringHandler(DeliveringHandler):
 
     def prompt(self, resolved: Resolved, body: Mapping[str, Any]) -> Prompt | None:
         """What is to be kept together with earlier requests (``Asker``)."""
-        size, headers = self._size, self.request.headers
-        if size < BLOCK and SESSION_FIELDS.isdisjoint(body) and SESSION_HEADER not in headers.by_name():
+        size = self._size
+        if (
+            size < BLOCK
+            and SESSION_FIELDS.isdisjoint(body)
+            and SESSION_HEADER not in self.request.headers.by_name()
+        ):
             return None
-        return wanted_prompt(resolved, headers, body, size)
+        return wanted_prompt(resolved, self.request.headers, body, size)
 
     def wish(
         self,

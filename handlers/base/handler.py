@@ -11,7 +11,6 @@ import logging
 import re
 import traceback
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from http.client import responses
 from random import getrandbits
 from time import perf_counter, time
@@ -494,12 +493,6 @@ class NotFoundHandler(BaseHandler):
             first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
         )
         return shown if len(path) <= _SHOWN else shown + "..."
-
-
-@lru_cache(maxsize=1000)
-def header_text(text: str) -> str:
-    """A configured name in a header (what a client chose goes around the cache): ASCII as it is, anything else percent-encoded."""
-    return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
 
 
 def _without_keys(value: Any) -> Any:

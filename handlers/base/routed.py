@@ -70,6 +70,8 @@ async def carry_on(
 
 def close(handler: AnsweringHandler, tries: Attempts) -> None:
     """The request is over, however it ended."""
+    if tries.done and tries.usual:
+        return
     tries.close()
     if tries.queued is not None or tries.affinity is not None:
         handler.facts |= tries.facts()

@@ -13,13 +13,13 @@ from time import perf_counter
 from typing import Any, ClassVar
 
 from handlers.base.charging import Account, told
-from handlers.base.handler import BaseHandler, header_text, log
+from handlers.base.handler import BaseHandler, log
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.measuring import measure, measure_call
 from handlers.base.prepared import UsedPrompt
 from handlers.base.tracing import call_ends
 from llm_proxy.errors import GatewayError, and_more
-from llm_proxy.relay.attempt_words import words
+from llm_proxy.relay.attempt_words import header_text, words
 from llm_proxy.relay.attempts import Attempts
 from llm_proxy.relay.relay import Tally
 from llm_proxy.relay.upstream import Exchange
@@ -68,19 +68,17 @@ class TellingHandler(BaseHandler):
 
     def _tell_attempts(self, error: GatewayError | None = None) -> None:
         """Who was asked, and what came of it; at the end ``error``, if so."""
-        exchange, upstream = self.exchange, self.upstream
-        if self.tries is not None:
-            text = header_text.__wrapped__(self.tries.told())
-            if self.tries.queued is not None or self.tries.affinity is not None:
-                self.facts |= self.tries.facts()
-            if self.tries.fallback:
-                self.answer_headers.put(
-                    "X-Llm-Fallback", header_text.__wrapped__(self.tries.fallback[:_NAMES])
-                )
-        elif exchange is not None and upstream is not None:
-            head, provider = exchange.head, header_text(upstream.provider)
+        exchange, upstream, tries = self.exchange, self.upstream, self.tries
+        if tries is not None and not tries.usual:
+            text = tries.told()
+            if tries.queued is not None or tries.affinity is not None:
+                self.facts |= tries.facts()
+            if tries.fallback:
+                self.answer_headers.put("X-Llm-Fallback", header_text.__wrapped__(tries.fallback[:_NAMES]))
+        elif exchange is not None and upstream is not None and (exchange.head or error) is not None:
+            head = exchange.head
             text = words(
-                provider,
+                upstream.provider,
                 None if head is None else head.status,
                 error,
                 exchange.loop.time() - exchange.started_at,

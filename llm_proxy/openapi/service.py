@@ -151,6 +151,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Answer("`pong`", {TEXT: const("pong")}),
             Answer("`draining`: it is about to stop.", {TEXT: const("draining")}, "503"),
         ),
+        (PREFIX, ROOT),
         open=True,
     ),
     Operation(

@@ -6,6 +6,9 @@ Laws: one short word for what came of it: the status that the upstream gave, or 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from urllib.parse import quote
+
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamTimeout
 
 #: What happened to a connection that never was one.
@@ -14,7 +17,13 @@ _REFUSED = frozenset({"refused", "nxdomain", "unreachable", "verify", "protocol"
 
 def words(provider: str, status: int | None, error: GatewayError | None, seconds: float) -> str:
     """The attempt at ``provider``, as it stands in headers; ``status``: of its answer's head, if one came."""
-    return f"{provider}:{word_for(error, status) if error else status}:{seconds * 1000:.0f}ms"
+    return f"{header_text(provider)}:{word_for(error, status) if error else status}:{seconds * 1000:.0f}ms"
+
+
+@lru_cache(maxsize=1000)
+def header_text(text: str) -> str:
+    """A configured name in a header (what a client chose goes around the cache): ASCII as it is, anything else percent-encoded."""
+    return text if text.isascii() and text.isprintable() else quote(text, safe=" /:@._-+")
 
 
 def word_for(error: GatewayError, status: int | None) -> str:

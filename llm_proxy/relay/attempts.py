@@ -74,11 +74,9 @@ class Attempts(Trying):
         )
         if not isinstance(found, Choice) or not self.state.hedging.take(policy):
             return None
-        running = self._router.states.begin(
-            found.deployment, now, tokens=wish.tokens, prompt=wish.prompt, probe=found.probe
+        self._second = self._router.states.begin(
+            found.deployment, now, tokens=wish.tokens, prompt=wish.prompt, probe=found.probe, kind=Attempt
         )
-        if running is not None:
-            self._second = Attempt(found.deployment, running, now)
         return self._second
 
     def overtaken_by(self, second: Attempt) -> None:
@@ -106,6 +104,6 @@ class Attempts(Trying):
             self._told = (*self._told, self._words(attempt, error))
         attempt.exchange = None
         if error.phase:
-            self._router.note(attempt.deployment, attempt.running.ended(now, judge(error)))
-        attempt.running.left(now)
+            self._router.note(attempt.deployment, attempt.ended(now, judge(error)))
+        attempt.left(now)
         self._router.freed(now)

@@ -54,6 +54,8 @@ class Choosing(FirstAttempt):
     #: Who was asked and who serves, if it is another.
     fallback = ""
     _needs: Needs | None = None
+    #: What was asked for, whoever serves it.
+    _asked: Resolved
     #: What it wants; None as long as nobody had to know.
     _wish: Wish | None = None
     _seen: set[str]
@@ -70,7 +72,9 @@ class Choosing(FirstAttempt):
         """What the request wants: from now on it is known."""
         wish = self._wish
         if wish is None:
-            model, first = self._asked, self._current
+            self.usual = False
+            model, first = self.model, self._current
+            self._asked = model
             prompt = self._prompt or self._asker.prompt(model, self._body)
             wish = self._wish = self._asker.wish(self._body, self._able, self._favourite, prompt)
             self._seen = set()
@@ -87,8 +91,8 @@ class Choosing(FirstAttempt):
         able, router, now = wish.able, self._router, self._loop.time()
         self.model = resolved
         view = router.view(resolved)
+        self.state = router.states.model(resolved.name, now)
         if not counted:
-            self.state = router.states.model(resolved.name, now)
             self.state.budget.request(now)
             router.asked(resolved.name, view.polled, now)
         self._seen.add(resolved.way)
@@ -235,15 +239,15 @@ class Choosing(FirstAttempt):
     def _begin(self, choice: Choice) -> bool:
         """It is asked; false if it has no room any more."""
         deployment, now, wish = choice.deployment, self._loop.time(), self._think()
-        running = self._router.states.begin(
-            deployment, now, tokens=wish.tokens, prompt=wish.prompt, probe=choice.probe
+        attempt = self._router.states.begin(
+            deployment, now, tokens=wish.tokens, prompt=wish.prompt, probe=choice.probe, kind=Attempt
         )
-        if running is None:
+        if attempt is None:
             return False
         if self._current is None:
             self.affinity = choice.affinity
             self._total = _or_inf(deployment.timeouts.total)
-        self._current = Attempt(deployment, running, now)
+        self._current = attempt
         self._rested = False
         if log.isEnabledFor(logging.DEBUG):
             tell_why(deployment, choice.why, self._candidates, self._router.states, now)

@@ -6,7 +6,7 @@ requests are answered at the first attempt, and pay for nothing else. Whom it go
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -70,30 +70,28 @@ class Asker(Protocol):
         """Let a client that waits hear something; when to do so again (loop time)."""
 
 
-class Attempt:
-    """One of them."""
+class Attempt(Running):
+    """One of them. What belongs to its upstream ends but once, what is told of it begins anew when that is asked in another
+    way (``asked_at``)."""
 
-    __slots__ = ("began", "deployment", "exchange", "running", "seconds")
-
-    def __init__(self, deployment: Deployment, running: Running, began: float) -> None:
-        self.deployment = deployment
-        self.running = running
-        self.began = began
-        self.exchange: Exchange | None = None
-        #: How long its first byte took.
-        self.seconds: float | None = None
+    exchange: Exchange | None = None
+    #: When what is told of it began, if not with the attempt.
+    asked_at: float | None = None
+    #: How long its first byte took.
+    seconds: float | None = None
 
 
 class FirstAttempt:
     """Of one request, ``body`` as its client wrote it. ``started``: when it came (loop time): its ``total`` runs from there;
     ``able`` and ``favourite``: which upstreams may take it, and who should rather than others. Instances have of what stands
-    here what they need."""
+    here what they need. ``usual``: nothing is to be told but whom it is at, and the same as where there is one upstream."""
 
+    usual = True
     #: The model whose upstreams are asked now, and what belongs to it.
     model: Resolved
     state: ModelState
-    #: Whether a token is on its way to the client.
-    committed = False
+    #: Whether a token is on its way to the client, and whether the whole answer came.
+    committed = done = False
     #: Seconds in the queue, and whether the first choice was where the prompt's beginning lies in a cache.
     queued: float | None = None
     affinity: str | None = None
@@ -108,6 +106,10 @@ class FirstAttempt:
     _current: Attempt | None = None
     _prompt: Prompt | None = None
     _waiting: Waiting | None = None
+    #: Whether not everybody may take it, or somebody should rather than others.
+    _choosy = False
+    _able: Callable[[Deployment], bool] | None = None
+    _favourite: Deployment | None = None
 
     def __init__(
         self,
@@ -121,36 +123,43 @@ class FirstAttempt:
         self._router = router
         self._asker = asker
         self._body = body
-        self._able = able
-        self._favourite = favourite
-        self._asked = self.model = resolved
-        self._loop = loop = asyncio.get_running_loop()
+        if able is not None or favourite is not None:
+            self._choosy, self._able, self._favourite = True, able, favourite
+        self.model = resolved
+        self._loop = loop = get_running_loop()
         self.started = loop.time()
 
     def first(self) -> Deployment | None:
         """The upstream that is to be asked first; it counts as asked. None if that must be thought about (``next``)."""
         router, model, now = self._router, self.model, self.started
-        view, states = router.view(model), router.states
-        view.look(states, router.asked, now, self._asker.bounded)
+        states = router.states
+        view = router.views.get(model.asked)
+        if view is None or view.resolved is not model:
+            view = router.view(model)
+        if now >= view.due or view.forgotten != states.forgotten:
+            view.look(states, router.asked, now, self._asker.bounded)
         pool = view.pool
-        if pool is None or router.lines or self._able is not None or self._favourite is not None:
+        if pool is None or self._choosy or router.lines:
             return None
-        prompt = self._prompt = self._asker.prompt(model, self._body)
+        prompt = self._asker.prompt(model, self._body)
         if prompt is None:
-            found = usual(pool, now, router.chance, model.policy)
+            found = usual(pool, now, router.chance)
             if found is None:
                 return None
-            (deployment, upstream), why = found, "by weight and cost"
+            deployment, upstream = found
+            if view.tells:
+                tell_why(deployment, "by weight and cost", view.rows, states, now)
         else:
+            self._prompt = prompt
             choice = kept(pool, states, now, router.chance, model.policy, prompt)
             if choice is None:
                 return None
-            deployment, upstream, why, self.affinity = choice[0], choice[1], choice.why, choice.affinity
-        if view.tells:
-            tell_why(deployment, why, view.rows, states, now)
-        self.state = view.state
-        self.state.budget.request(now)
-        self._current = Attempt(deployment, states.begin_at(upstream, deployment, now, 0, prompt), now)
+            deployment, upstream, self.affinity, self.usual = choice[0], choice[1], choice.affinity, False
+            states.prefixes.note(prompt, upstream.tag)
+            if view.tells:
+                tell_why(deployment, choice.why, view.rows, states, now)
+        view.state.budget.request(now)
+        self._current = Attempt(upstream, deployment, now)
         return deployment
 
     @property

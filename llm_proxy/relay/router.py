@@ -80,18 +80,19 @@ class Router:
         self.asked: Told = lambda name, rows, now: None
         #: By public name, the queues in which anybody waits.
         self.lines: dict[str, Line] = {}
-        self._views: dict[str, View] = {}
+        #: By the name that is asked for.
+        self.views: dict[str, View] = {}
         #: When it was last told of an upstream that it does not know its model.
         self._misnamed: dict[str, float] = {}
 
     def view(self, resolved: Resolved) -> View:
         """What the requests for that name, as it is spelled, have in common."""
-        found = self._views.get(resolved.asked)
+        found = self.views.get(resolved.asked)
         if found is None or found.resolved is not resolved:
-            self._views.pop(resolved.asked, None)
-            found = self._views[resolved.asked] = View(resolved)
-            if len(self._views) > _MOST:
-                del self._views[next(iter(self._views))]
+            self.views.pop(resolved.asked, None)
+            found = self.views[resolved.asked] = View(resolved)
+            if len(self.views) > _MOST:
+                del self.views[next(iter(self.views))]
         return found
 
     def line(self, name: str, now: float) -> Line:

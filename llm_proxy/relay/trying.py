@@ -33,23 +33,21 @@ class Trying(Choosing):
         if not self.committed and self._current is not None:
             self.committed = True
             attempt, now = self._current, self._loop.time()
-            attempt.seconds = now - attempt.began
+            attempt.seconds = now - (attempt.asked_at or attempt.began)
             if self.race is not None:
                 self.race.lose()
             if self.streams and self.model.policy.hedge is not None:
                 self.state.hedging.first_tokens.add(attempt.seconds)
-            if (event := attempt.running.first_token(now)) is not None:
+            if (event := attempt.first_token(now)) is not None:
                 self._router.note(attempt.deployment, event)
 
     def answered(self, usage: Mapping[str, Any] = NOTHING) -> None:
         """The upstream has given its whole answer."""
-        self.committed = True
+        self.committed = self.done = True
         attempt = self._current
         if attempt is not None:
             now = self._loop.time()
-            if attempt.seconds is None:
-                attempt.seconds = now - attempt.began
-            if (event := attempt.running.served(now, usage)) is not None:
+            if (event := attempt.served(now, usage)) is not None:
                 self._router.note(attempt.deployment, event)
             if self._router.lines:
                 self._router.freed(now)
@@ -58,7 +56,7 @@ class Trying(Choosing):
         """The same upstream is asked in another way, because of ``error``."""
         if self._current is not None:
             self._told = (*self._told, self._words(self._current, error))
-            self._current.began = self._loop.time()
+            self._current.asked_at = self._loop.time()
             self._current.exchange = None
 
     def failed(self, error: GatewayError, *, spare: bool = False) -> bool:
@@ -70,13 +68,13 @@ class Trying(Choosing):
             self.close()
             return False
         if attempt.exchange is None:
-            attempt.running.left(now)
+            attempt.left(now)
             self._router.freed(now)
             return self._unable(attempt.deployment, error)
         self._told = (*self._told, self._words(attempt, error))
         attempt.exchange = None
         outcome = judge(error)
-        self._router.note(attempt.deployment, attempt.running.ended(now, outcome))
+        self._router.note(attempt.deployment, attempt.ended(now, outcome))
         self._router.freed(now)
         self._last = error
         if not isinstance(error, RateLimited):
@@ -133,13 +131,15 @@ class Trying(Choosing):
     def _words(self, attempt: Attempt, error: GatewayError | None) -> str:
         head = attempt.exchange.head if attempt.exchange is not None else None
         name = attempt.deployment.provider
-        seconds = self._loop.time() - attempt.began if attempt.seconds is None else attempt.seconds
+        seconds = attempt.seconds
+        if seconds is None:
+            seconds = self._loop.time() - (attempt.asked_at or attempt.began)
         return words(name, head.status if head else None, error, seconds)
 
     def close(self) -> None:
         """It is over, however it ended."""
         for attempt in (self._current, self._second):
-            if attempt is not None and not attempt.running.over:
+            if attempt is not None and not attempt.over:
                 now = self._loop.time()
-                attempt.running.left(now)
+                attempt.left(now)
                 self._router.freed(now)

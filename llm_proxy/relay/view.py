@@ -28,12 +28,13 @@ log = logging.getLogger("llm_proxy.relay.choosing")
 
 
 class View:
-    """``pool``: of whom a request can be served that needs no thought; None if each does. ``state``: the model's."""
+    """``pool``: of whom a request can be served that needs no thought; None if each does. ``state``: the model's. ``due``,
+    ``forgotten``: when, and after how many upstreams were forgotten, somebody must ``look`` again."""
 
     __slots__ = (
-        "_due",
-        "_forgotten",
         "_old",
+        "due",
+        "forgotten",
         "polled",
         "pool",
         "resolved",
@@ -55,22 +56,23 @@ class View:
         self.pool: Pool | None = None
         #: Whether anybody wants to hear why each upstream was chosen.
         self.tells = False
-        self._due = self._old = 0.0
-        self._forgotten = -1
+        self.due = self._old = 0.0
+        self.forgotten = -1
 
     def look(self, states: States, asked: Told, now: float, bounded: Callable[[Resolved], bool]) -> None:
-        """Each request does. ``bounded``: whether one of the upstreams may not be able to take just any request."""
-        if now < self._due and self._forgotten == states.forgotten:
-            return
+        """See how things are. ``bounded``: whether one of the upstreams may not be able to take just any request."""
         resolved = self.resolved
         self.state = states.model(resolved.name, now)
         asked(resolved.name, self.polled, now)
         self.tells = log.isEnabledFor(logging.DEBUG)
         if resolved.policy.hedge is not None or bounded(resolved):
             self.pool, self._old = None, 0.0
-        elif now >= self._old or self._forgotten != states.forgotten:
-            self.pool, self._old = pool_of(self.rows, states, now, pinned=resolved.pinned), now + _OLD
-        self._due, self._forgotten = now + _FRESH, states.forgotten
+        elif now >= self._old or self.forgotten != states.forgotten:
+            self.pool, self._old = self._pool(states, now), now + _OLD
+        self.due, self.forgotten = now + _FRESH, states.forgotten
+
+    def _pool(self, states: States, now: float) -> Pool | None:
+        return pool_of(self.rows, states, now, self.resolved.policy, pinned=self.resolved.pinned)
 
 
 def tell_why(chosen: Deployment, why: str, rows: Sequence[Deployment], states: States, now: float) -> None:

@@ -81,6 +81,8 @@ def session_in(header: str, body: Mapping[str, Any]) -> str:
     """The session that a request names: ``X-Session-Id``, else a field of its body; empty if none."""
     if header:
         return header[:_LONGEST_ID]
+    if SESSION_FIELDS.isdisjoint(body):
+        return ""
     for name in _SESSIONS:
         found = body.get(name)
         if isinstance(found, dict):  # Responses: {"conversation": {"id": ..}}

@@ -12,7 +12,7 @@ SHARE, EACH_SECOND, SAVED, SPAN = 0.2, 3.0, 30.0, 10.0
 class RetryBudget:
     """Of one public name. The requests of the last ten seconds are counted in two halves."""
 
-    __slots__ = ("_at", "_half", "_newer", "_older", "_turns", "tokens")
+    __slots__ = ("_at", "_earned", "_half", "_newer", "_older", "_turns", "tokens")
 
     def __init__(self, now: float) -> None:
         self.tokens = SAVED
@@ -21,13 +21,14 @@ class RetryBudget:
         #: When the next half begins.
         self._turns = (self._half + 1) * (SPAN / 2)
         self._newer = self._older = 0
+        #: How many of the newer ones stand in ``tokens``: what they earn is reckoned up when somebody wants a retry.
+        self._earned = 0
 
     def request(self, now: float) -> None:
         """A request has come."""
         if now >= self._turns:
             self._turn(now)
         self._newer += 1
-        self.tokens = min(self.tokens + SHARE, SAVED + SHARE * (self._newer + self._older))
 
     def take(self, now: float) -> bool:
         """One retry, if there is one left."""
@@ -43,10 +44,14 @@ class RetryBudget:
         return SAVED + SHARE * (self._newer + self._older)
 
     def _turn(self, now: float) -> None:
+        if self._newer > self._earned:
+            # Each of them has made room for what it earns, so that to add it up at once comes to the same.
+            self.tokens = min(self.tokens + SHARE * (self._newer - self._earned), self.most)
+            self._earned = self._newer
         half = int(now / (SPAN / 2))
         if half != self._half:
             self._older = self._newer if half == self._half + 1 else 0
-            self._newer = 0
+            self._newer = self._earned = 0
             self._half = half
             self._turns = (half + 1) * (SPAN / 2)
         self.tokens = min(self.tokens + EACH_SECOND * max(0.0, now - self._at), self.most)

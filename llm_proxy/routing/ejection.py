@@ -23,7 +23,7 @@ _BUCKETS, _WIDTH = 10, 3.0
 
 class Health:
     """Of one upstream, or of one server and key. ``until`` is 0 while it is in service; it stays when that time is over,
-    until a request has shown that it is well."""
+    until a request has shown that it is well. ``newest``: requests answered of late, ``turns``: until when they count as one."""
 
     __slots__ = (
         "_at",
@@ -31,10 +31,12 @@ class Health:
         "_good",
         "count",
         "in_a_row",
+        "newest",
         "probe_at",
         "reason",
         "refused",
         "since",
+        "turns",
         "until",
     )
 
@@ -49,28 +51,30 @@ class Health:
         self._good = [0] * _BUCKETS
         self._bad = [0] * _BUCKETS
         self._at = 0
+        #: Those that the bucket of now does not hold yet, and when the next one begins.
+        self.newest = 0
+        self.turns = 0.0
 
     def served(self, now: float, began: float) -> bool:
         """A request was answered. Whether that brings it back."""
         self.in_a_row = 0
-        at = int(now / _WIDTH)
-        if at != self._at:
-            self._turn(at)
-        self._good[at % _BUCKETS] += 1
+        if now >= self.turns:
+            self._turn(now)
+        self.newest += 1
         if not self.until or began < self.since:
             return False
         self.until = self.probe_at = 0.0
         self.since = now
         self._good, self._bad = [0] * _BUCKETS, [0] * _BUCKETS
+        self.newest = 0
         return True
 
     def failed(self, now: float, began: float, reason: str) -> bool:
         """A request failed. Whether it is ejected for that."""
         self.in_a_row += 1
-        at = int(now / _WIDTH)
-        if at != self._at:
-            self._turn(at)
-        self._bad[at % _BUCKETS] += 1
+        if now >= self.turns:
+            self._turn(now)
+        self._bad[self._at % _BUCKETS] += 1
         if self.until:
             if began < self.since or now < self.until:
                 return False
@@ -78,7 +82,7 @@ class Health:
         if self.in_a_row >= IN_A_ROW:
             return self.eject(now, reason)
         bad = sum(self._bad)
-        total = bad + sum(self._good)
+        total = bad + sum(self._good) + self.newest
         return total >= LEAST and bad >= SHARE * total and self.eject(now, reason)
 
     def eject(self, now: float, reason: str, seconds: float | None = None) -> bool:
@@ -101,8 +105,12 @@ class Health:
         """Whether its time is over, and nobody tries it at the moment."""
         return now >= self.until and (not self.probe_at or now >= self.probe_at + PROBE)
 
-    def _turn(self, at: int) -> None:
+    def _turn(self, now: float) -> None:
         """What happens now is counted in another bucket; what is older than the window is forgotten."""
+        at = int(now / _WIDTH)
+        self._good[self._at % _BUCKETS] += self.newest
+        self.newest = 0
         for old in range(max(self._at + 1, at - _BUCKETS + 1), at + 1):
             self._good[old % _BUCKETS] = self._bad[old % _BUCKETS] = 0
         self._at = at
+        self.turns = (at + 1) * _WIDTH

@@ -21,16 +21,20 @@ from llm_proxy.wire.policies import ModelPolicy
 
 
 class Pool(NamedTuple):
-    """The upstreams of a model that are asked first, and their states: those in use, of the lowest tier. ``even``: all of them
-    weigh the same. ``tags``: which of them holds what ``states.prefixes`` knows by that tag; ``keys``: what they are ranked by."""
+    """The upstreams of a model that are asked first, and their states: those in use, of the lowest tier. ``even``: how many they
+    are, if all of them weigh the same and there are several, else 0. ``weighted``: only the weights count. ``tags``: which of them
+    holds what ``states.prefixes`` knows by that tag; ``keys``: what they are ranked by."""
 
     pairs: list[Able]
-    even: bool
+    even: int
+    weighted: bool
     tags: Mapping[int, int]
     keys: list[bytes]
 
 
-def pool_of(rows: Sequence[Deployment], states: States, now: float, *, pinned: bool = False) -> Pool | None:
+def pool_of(
+    rows: Sequence[Deployment], states: States, now: float, policy: ModelPolicy, *, pinned: bool = False
+) -> Pool | None:
     """The pool of a model; None where each request has to look at all of its upstreams."""
     used = [row for row in rows if row.active and (row.weight > 0 or pinned)]
     tier = min([row.order for row in used], default=0)
@@ -39,42 +43,55 @@ def pool_of(rows: Sequence[Deployment], states: States, now: float, *, pinned: b
         return None
     pairs = [(row, states.of(row, now)) for row in first]
     tags = {state.tag: at for at, (_, state) in enumerate(pairs)}
-    even = len({row.weight for row in first}) == 1
-    return Pool(pairs, even, tags, [state.key.encode() for _, state in pairs])
+    even = len(first) if len({row.weight for row in first}) == 1 < len(first) else 0
+    return Pool(pairs, even, policy.policy == "weighted", tags, [state.key.encode() for _, state in pairs])
 
 
 def _is_limited(row: Deployment) -> bool:
     return row.max_concurrent is not None or row.limits is not None
 
 
-def usual(pool: Pool, now: float, chance: Callable[[], float], policy: ModelPolicy) -> Able | None:
+def usual(pool: Pool, now: float, chance: Callable[[], float]) -> Able | None:
     """One of ``pool``; None if ``pick`` must say."""
-    pairs, weighted = pool.pairs, policy.policy == "weighted"
-    count = len(pairs)
-    if not pool.even:
-        if any(_troubled(pair, now) for pair in pairs):
-            return None
-        first = draw(pairs, chance())
-        if weighted:
-            return first
-        others = [pair for pair in pairs if pair is not first]
-        second = others[0] if len(others) == 1 else draw(others, chance())
-    elif count == 1:
-        return None if _troubled(pairs[0], now) else pairs[0]
-    else:
-        at = int(chance() * count)
-        first = pairs[at]
-        state = first[1]
-        if state.health.until or state.server.health.until or state.asleep_until > now:
-            return None
-        if weighted:
-            return first
-        # Where there are two, chance is not asked for the second.
-        other = int(chance() * (count - 1)) if count > 2 else 0
-        second = pairs[other if other < at else other + 1]
-        state = second[1]
-        if state.health.until or state.server.health.until or state.asleep_until > now:
-            return None
+    pairs, count, weighted, _, _ = pool
+    if not count:
+        return _weighed(pairs, now, chance, weighted)
+    at = int(chance() * count)
+    first = pairs[at]
+    state = first[1]
+    if state.health.until or state.server.health.until or state.asleep_until > now:
+        return None
+    if weighted:
+        return first
+    # Where there are two, chance is not asked for the second.
+    other = int(chance() * (count - 1)) if count > 2 else 0
+    second = pairs[other if other < at else other + 1]
+    rival = second[1]
+    if rival.health.until or rival.server.health.until or rival.asleep_until > now:
+        return None
+    # Mostly it is plain that the first is no dearer: no busier, and not much slower by either measure.
+    if (
+        state.in_flight <= rival.in_flight
+        and not state.busy
+        and state.first_seconds <= rival.first_seconds * EQUAL
+        and state.whole_seconds <= rival.whole_seconds * EQUAL
+    ):
+        return first
+    cost, else_cost = costs(state, rival, now)
+    return second if else_cost * EQUAL < cost else first
+
+
+def _weighed(pairs: list[Able], now: float, chance: Callable[[], float], weighted: bool) -> Able | None:
+    """The same where there is one, or where they do not weigh the same."""
+    if any(_troubled(pair, now) for pair in pairs):
+        return None
+    if len(pairs) == 1:
+        return pairs[0]
+    first = draw(pairs, chance())
+    if weighted:
+        return first
+    others = [pair for pair in pairs if pair is not first]
+    second = others[0] if len(others) == 1 else draw(others, chance())
     cost, else_cost = costs(first[1], second[1], now)
     return second if else_cost * EQUAL < cost else first
 
@@ -88,15 +105,16 @@ def kept(
     if holders:
         found = [at for tag in holders if (at := pool.tags.get(tag)) is not None]
         if len(found) == len(holders):
-            best = pairs[min(found, key=lambda at: (pairs[at][1].load(now), at))]
+            at = found[0] if len(found) == 1 else min(found, key=lambda at: (pairs[at][1].load(now), at))
+            best = pairs[at]
             # So little is never too much, however idle the others are.
             if best[1].load(now) <= SLACK and not _troubled(best, now):
                 return choice_of(best, "it holds the conversation", now, "hit")
-    elif pool.even and len(pairs) > 1:
+    elif pool.even:
         first, second = _ranked(pool, prompt)
         if _troubled(first, now) or _troubled(second, now):
             return None
-        if policy.policy == "weighted":
+        if pool.weighted:
             return choice_of(first, "by the conversation's hash", now, "miss")
         return cheaper(first, second, now, "by the conversation's hash", "miss")
     for pair in pairs:

@@ -20,24 +20,32 @@ Event = Literal["ejected", "refused", "returned"]
 
 #: After how many seconds a measurement counts for little (e-folding).
 _TAU = 10.0
+#: However soon after the one before, it counts as after so many seconds.
+_DENSE = 0.05
 #: How much an answer's tokens count among those before.
 _FADE = 0.98
 
 
 class Running:
-    """One request at an upstream, from ``States.begin`` to its end."""
+    """One request at an upstream, from ``States.begin`` to its end: it counts there as soon as it is made. Whoever needs to
+    remember more of it begins a subclass. ``usual``: when it ends nobody else is to be told, because its upstream has no limits and
+    is known to this process alone, and it does not try whether that is well again."""
 
-    __slots__ = ("_limits", "_tokens", "began", "first_at", "over", "probe", "state")
+    usual = True
+    first_at = 0.0
+    probe = False
+    #: Whether it has ended.
+    over = False
+    #: An estimate of what it will use.
+    _tokens = 0
 
-    def __init__(self, state: UpstreamState, deployment: Deployment, now: float, tokens: int) -> None:
+    def __init__(self, state: UpstreamState, deployment: Deployment, now: float, tokens: int = 0) -> None:
         self.state = state
+        self.deployment = deployment
         self.began = now
-        self.first_at = 0.0
-        self.probe = False
-        #: Whether it has ended.
-        self.over = False
-        self._limits = deployment.limits
-        self._tokens = tokens
+        if tokens:
+            self._tokens = tokens
+        state.in_flight += 1
 
     def first_token(self, now: float) -> Event | None:
         """A stream has begun to say something: it is well, and we know how long that took."""
@@ -48,7 +56,9 @@ class Running:
         seconds = now - self.began
         state.first_tokens.add(seconds)
         old = state.first_seconds
-        state.first_seconds = old + (seconds - old) * _newness(now - state.first_at) if old else seconds
+        if old:
+            seconds += (old - seconds) * exp(min(state.first_at - now, -_DENSE) / _TAU)
+        state.first_seconds = seconds
         state.first_at = now
         if not (self.probe or state.health.until or state.server.health.until):
             return None
@@ -63,16 +73,36 @@ class Running:
         """It was answered; ``usage`` as its upstream tells it, which may be anything."""
         if self.over:
             return None
-        prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        details = usage.get("prompt_tokens_details")
-        cached = details.get("cached_tokens") if type(details) is dict else None
-        prompt = prompt if type(prompt) is int and prompt > 0 else 0
-        output = output if type(output) is int and output > 0 else 0
-        cached = cached if type(cached) is int and cached >= 0 else None
-        if self.state.slot is None and self._limits is None:
-            self._let_go(now)
-            return self._served(now, prompt, cached, output)
-        return self.ended(now, SERVED, prompt_tokens=prompt, cached_tokens=cached, output_tokens=output)
+        if self.usual:  # as below; what is not needed is not read
+            self.over = True
+            state = self.state
+            state.in_flight -= 1
+            state.used_at = now
+            state.naps = 0
+            if self.first_at:
+                self._measure_speed(now, _count(usage, "completion_tokens"))
+            else:
+                seconds, old = now - self.began, state.whole_seconds
+                if old:
+                    seconds += (old - seconds) * exp(min(state.whole_at - now, -_DENSE) / _TAU)
+                state.whole_seconds = seconds
+                state.whole_at = now
+            if "prompt_tokens_details" in usage and (cached := _cached(usage)) is not None:
+                _note_hits(state, _count(usage, "prompt_tokens"), cached)
+            mine, servers = state.health, state.server.health
+            if mine.until or servers.until or now >= mine.turns or now >= servers.turns:
+                return self._returned(now)
+            mine.in_a_row = servers.in_a_row = 0
+            mine.newest += 1
+            servers.newest += 1
+            return None
+        return self.ended(
+            now,
+            SERVED,
+            prompt_tokens=_count(usage, "prompt_tokens"),
+            cached_tokens=_cached(usage),
+            output_tokens=_count(usage, "completion_tokens"),
+        )
 
     def ended(
         self,
@@ -89,7 +119,7 @@ class Running:
             return None
         self._let_go(now)
         state = self.state
-        quiet = outcome is SERVED and not (self.probe or state.troubled or self._limits is not None)
+        quiet = outcome is SERVED and not (self.probe or state.troubled or self.deployment.limits is not None)
         if state.slot is None or quiet:
             return self._learn(now, outcome, prompt_tokens, cached_tokens, output_tokens)
         state.pull(now)
@@ -106,11 +136,22 @@ class Running:
         self, now: float, outcome: Outcome, prompt: int, cached: int | None, output: int
     ) -> Event | None:
         state = self.state
-        limits = self._limits
+        limits = self.deployment.limits
         if limits is not None and limits.tpm and (used := prompt + output):
             state.arrival_tokens = charged(state.arrival_tokens, now, limits.tpm, used - self._tokens)
         if outcome is SERVED:
-            return self._served(now, prompt, cached, output)
+            state.naps = 0
+            if self.first_at:
+                self._measure_speed(now, output)
+            else:
+                seconds, old = now - self.began, state.whole_seconds
+                if old:
+                    seconds += (old - seconds) * exp(min(state.whole_at - now, -_DENSE) / _TAU)
+                state.whole_seconds = seconds
+                state.whole_at = now
+            if cached is not None:
+                _note_hits(state, prompt, cached)
+            return self._returned(now)
         if outcome.refused:
             servers = state.server.health
             # Whoever was asked before it was known says nothing new.
@@ -138,28 +179,18 @@ class Running:
             if state.slot is not None:
                 state.push(now)
 
-    def _served(self, now: float, prompt: int, cached: int | None, output: int) -> Event | None:
+    def _measure_speed(self, now: float, output: int) -> None:
+        """How fast the ``output`` tokens of a stream came."""
         state = self.state
-        state.naps = 0
-        if self.first_at:
-            if output > 1 and now > self.first_at:
-                speed, old = output / (now - self.first_at), state.tokens_per_second
-                state.tokens_per_second = old + (speed - old) * 0.1 if old else speed
-        else:
-            seconds, old = now - self.began, state.whole_seconds
-            state.whole_seconds = old + (seconds - old) * _newness(now - state.whole_at) if old else seconds
-            state.whole_at = now
-        if prompt and cached is not None:
-            state.prompt_tokens = state.prompt_tokens * _FADE + prompt
-            state.cached_tokens = state.cached_tokens * _FADE + min(cached, prompt)
-        back = state.health.served(now, self.began)  # both are told, whatever the first says
-        return "returned" if state.server.health.served(now, self.began) or back else None
+        if output > 1 and now > self.first_at:
+            speed, old = output / (now - self.first_at), state.tokens_per_second
+            state.tokens_per_second = old + (speed - old) * 0.1 if old else speed
 
     def _returned(self, now: float) -> Event | None:
-        mine, servers = self.state.health, self.state.server.health
+        state = self.state
         # Both are told, whatever the first says.
-        back = mine.served(now, self.began)
-        return "returned" if servers.served(now, self.began) or back else None
+        back = state.health.served(now, self.began)
+        return "returned" if state.server.health.served(now, self.began) or back else None
 
     def _failed(self, now: float, outcome: Outcome) -> Event | None:
         state = self.state
@@ -174,6 +205,22 @@ class Running:
         return "ejected" if out else None
 
 
-def _newness(seconds: float) -> float:
-    """How much a measurement counts, so long after the one before."""
-    return 1.0 - exp(max(seconds, 0.05) / -_TAU)
+def _count(usage: Mapping[str, Any], name: str) -> int:
+    """A number of tokens, as an upstream tells it; 0 if it is none."""
+    value = usage.get(name)
+    return value if type(value) is int and value > 0 else 0
+
+
+def _cached(usage: Mapping[str, Any]) -> int | None:
+    """How many tokens of the prompt lay in its cache; None if it does not say."""
+    details = usage.get("prompt_tokens_details")
+    if type(details) is not dict:
+        return None
+    value = details.get("cached_tokens")
+    return value if type(value) is int and value >= 0 else None
+
+
+def _note_hits(state: UpstreamState, prompt: int, cached: int) -> None:
+    if prompt:
+        state.prompt_tokens = state.prompt_tokens * _FADE + prompt
+        state.cached_tokens = state.cached_tokens * _FADE + min(cached, prompt)

@@ -7,6 +7,8 @@ seconds and handed in. With several worker processes what matters is shared (``s
 
 from __future__ import annotations
 
+from typing import TypeVar, overload
+
 from llm_proxy.routing.affinity import Prefixes, Prompt
 from llm_proxy.routing.budget import RetryBudget
 from llm_proxy.routing.hedging import Hedging
@@ -18,6 +20,9 @@ from llm_proxy.routing.upstream_state import ServerState, UpstreamState
 from llm_proxy.wire.calls import Deployment
 
 __all__ = ["Event", "ModelState", "Running", "States", "UpstreamState"]
+
+#: What is begun: ``Running``, or what somebody else remembers of a request.
+R = TypeVar("R", bound=Running)
 
 #: How many upstreams, and how many public names, are known at most.
 _MOST, _MOST_MODELS = 4096, 1024
@@ -92,6 +97,29 @@ class States:
                     del self._models[old]
         return found
 
+    @overload
+    def begin(
+        self,
+        deployment: Deployment,
+        now: float,
+        *,
+        tokens: int = ...,
+        prompt: Prompt | None = ...,
+        probe: bool = ...,
+    ) -> Running | None: ...
+
+    @overload
+    def begin(
+        self,
+        deployment: Deployment,
+        now: float,
+        *,
+        tokens: int = ...,
+        prompt: Prompt | None = ...,
+        probe: bool = ...,
+        kind: type[R],
+    ) -> R | None: ...
+
     def begin(
         self,
         deployment: Deployment,
@@ -100,16 +128,22 @@ class States:
         tokens: int = 0,
         prompt: Prompt | None = None,
         probe: bool = False,
+        kind: type[Running] = Running,
     ) -> Running | None:
         """A request goes to that upstream. None if another worker was faster and it is full: pick again.
 
-        ``tokens``: an estimate of what it will use; ``probe``: as the choice says; ``prompt``: what it will then hold.
+        ``tokens``: an estimate of what it will use; ``probe``: as the choice says; ``prompt``: what it will then hold;
+        ``kind``: what is begun.
         """
         state = self.of(deployment, now)
         if state.slot is not None and not state.slot.enter(state, deployment.max_concurrent, now, probe):
             state.pull(now)  # so that whoever picks again sees why
             return None
-        running = self.begin_at(state, deployment, now, tokens, prompt)
+        running = kind(state, deployment, now, tokens)
+        if prompt is not None:
+            self.prefixes.note(prompt, state.tag)
+        if state.slot is not None or deployment.limits is not None or probe:
+            running.usual = False
         limits = deployment.limits
         if limits is not None:
             if state.slot is not None:
@@ -126,21 +160,6 @@ class States:
         if state.slot is not None and (probe or limits is not None):
             state.push(now)
         return running
-
-    def begin_at(
-        self,
-        state: UpstreamState,
-        deployment: Deployment,
-        now: float,
-        tokens: int = 0,
-        prompt: Prompt | None = None,
-    ) -> Running:
-        """The same at an upstream that has no limits, is in no trouble and is known to nobody else."""
-        state.in_flight += 1
-        state.used_at = now
-        if prompt is not None:
-            self.prefixes.note(prompt, state.tag)
-        return Running(state, deployment, now, tokens)
 
     def _new(self, deployment: Deployment, now: float) -> UpstreamState:
         if len(self._upstreams) >= self._most:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 #: Where instructions, tools and turns stand, in the dialects of OpenAI, Anthropic, Ollama and Gemini.
 _BEFORE = ("system", "instructions", "systemInstruction", "system_instruction", "tools", "functions")
+_ANY_BEFORE = frozenset(_BEFORE)
 _TURNS = ("messages", "input", "contents", "prompt")
 #: Fields that change from call to call without being read by the model, or that hold data.
 _PASSED_OVER = frozenset({"id", "data", "url", "image_url", "cache_control", "encrypted_content", "status"})
@@ -41,9 +42,10 @@ def opening_of(body: Mapping[str, Any], most: int) -> Opening | None:
 
 def _parts(body: Mapping[str, Any]) -> Iterator[tuple[Any, bool]]:
     """What the prompt is made of, and whether it is a user's turn."""
-    for name in _BEFORE:
-        if name in body:
-            yield body[name], False
+    if not _ANY_BEFORE.isdisjoint(body):
+        for name in _BEFORE:
+            if name in body:
+                yield body[name], False
     for name in _TURNS:
         turns = body.get(name)
         if isinstance(turns, str):
@@ -66,7 +68,12 @@ def _take(value: Any, pieces: list[str], room: int, depth: int) -> int:
         for name, item in value.items():
             if room <= 0:
                 break
-            if name not in _PASSED_OVER:
+            if name in _PASSED_OVER:
+                continue
+            if type(item) is str:  # as most are: the same without a call
+                pieces.append(item[:room])
+                room -= len(pieces[-1])
+            else:
                 room = _take(item, pieces, room, depth + 1)
     elif isinstance(value, list):
         for item in value:

@@ -39,6 +39,7 @@ ASKED = [
     ("GET", "/ollama"),
     ("GET", "/openai/v1/models"),
     ("GET", "/healthz"),
+    ("GET", "/ping"),
     ("GET", "/openapi.json"),
     ("POST", "/v1/ch%61t/c%6Fmpletions"),
     ("POST", "/v1/chat/completions"),
@@ -125,7 +126,7 @@ async def test_a_404_names_the_path(path: str, tmp_path: Path) -> None:
     assert len(long) < 1000
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/livez", "/health", "/api/ping", "/"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/livez", "/health", "/api/ping", "/ping", "/"])
 async def test_health_at_the_usual_places(path: str, tmp_path: Path) -> None:
     """GET and HEAD, on both ports; while the process drains ``/livez`` alone says that all is well."""
     async with gateway(tmp_path, "http://127.0.0.1:1", ollama_port=0) as proxy:

@@ -105,7 +105,7 @@ async def test_every_endpoint_but_probes_asks_for_a_key(tmp_path: Path) -> None:
                     assert error["status"] == "UNAUTHENTICATED"
                 else:
                     assert error["code"] == "invalid_api_key"
-        health = ("/health", "/healthz", "/readyz", "/livez")
+        health = ("/ping", "/health", "/healthz", "/readyz", "/livez")
         for path in (
             "/api/ping",
             *health,

@@ -262,7 +262,8 @@ async def test_keep_alives_in_mid_stream(after: float, tmp_path: Path) -> None:
 
 
 async def test_after_a_keep_alive_a_refusal_is_an_event(tmp_path: Path) -> None:
-    """The 200 is out, so the upstream's error can only be told in the stream."""
+    """The 200 is out, so the upstream's error can only be told in the stream; its head says nothing of an answer that was not
+    there."""
     gate = asyncio.Event()
 
     async def late(exchange: Any) -> None:
@@ -278,6 +279,7 @@ async def test_after_a_keep_alive_a_refusal_is_an_event(tmp_path: Path) -> None:
         await client.rest(got)
 
     assert_broken_off(got, "rate_limit", "")
+    assert "x-llm-attempts" not in got.headers
 
 
 @pytest.mark.parametrize("moment", ["before the head", "before the first event", "in mid-stream", "whole"])

@@ -20,6 +20,8 @@ ASKED = (
     "what was decided and done, facts, names of files and results that matter, and what is left to do. Answer with the "
     "summary only."
 )
+#: Types of the item with a summary; the second is Codex's older word (openai/codex, protocol/src/models.rs).
+ITEMS = frozenset({"compaction", "compaction_summary"})
 _ELSEWHERE = "[Earlier turns were compacted by another service in a form that only it can read.]"
 
 

@@ -111,7 +111,7 @@ class Turns:
             }
         elif kind in ("additional_tools", "tool_search_output"):
             pass  # the tools in it are among all others
-        elif kind == "compaction":
+        elif kind in compaction.ITEMS:
             self._compaction(item)
         elif kind == "compaction_trigger":
             self._thread.turn({"role": "user", "content": compaction.ASKED})

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_proxy.faces.responses.compaction import told
+from llm_proxy.faces.responses.compaction import ITEMS, told
 from llm_proxy.faces.responses.sealed import is_ours
 
 _Json = dict[str, Any]
@@ -38,7 +38,7 @@ def _is_strange(item: Any) -> bool:
 
 
 def _is_our_summary(item: _Json) -> bool:
-    return item.get("type") == "compaction" and is_ours(item.get("encrypted_content"))
+    return item.get("type") in ITEMS and is_ours(item.get("encrypted_content"))
 
 
 def _is_our_thought(item: Any) -> bool:

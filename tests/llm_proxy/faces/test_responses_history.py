@@ -273,6 +273,14 @@ HISTORIES: dict[str, tuple[list[Any], list[str], list[str]]] = {
         ],
         ["input.0.encrypted_content"],
     ),
+    "the same by its older name": (
+        [{"type": "compaction_summary", "encrypted_content": "gAAAA"}, USER],
+        [
+            "user: [Earlier turns were compacted by another service in a form that only it can read.]",
+            "user: u",
+        ],
+        ["input.0.encrypted_content"],
+    ),
     "a local shell's result has its call's id as its own": (
         [
             {

@@ -50,7 +50,7 @@ class World:
         return found.deployment.provider
 
     def begin(self, number: int, **more: Any) -> Running:
-        running = self.states.begin(self.rows[number], self.now, **more)
+        running: Running | None = self.states.begin(self.rows[number], self.now, **more)
         assert running is not None
         return running
 

@@ -37,15 +37,15 @@ def test_it_is_the_same_choice(weights: tuple[float, ...], policy: str) -> None:
     for step in range(300):
         now = 100.0 + step / 10
         chances = [fates.random(), fates.random()]
-        pool = pool_of(given, states, now)
+        pool = pool_of(given, states, now, how)
         assert pool is not None
-        at_once = usual(pool, now, iter(chances).__next__, how)
+        at_once = usual(pool, now, iter(chances).__next__)
         thought = pick(given, states, now=now, chance=iter(chances).__next__, policy=how)
 
         assert isinstance(thought, Choice)
         assert at_once is not None
         assert at_once[0] is thought.deployment
-        running.append(states.begin_at(at_once[1], at_once[0], now))
+        running.append(Running(at_once[1], at_once[0], now))
         if len(running) > 6:
             one = running.pop(fates.randrange(len(running)))
             one.first_token(now + int(one.state.key, 16) % 7 / 10)
@@ -63,7 +63,7 @@ def test_a_conversation_goes_where_its_beginning_lies(weights: tuple[float, ...]
         talk = fates.randrange(20)
         prompt = Prompt(b"", tuple(b"%d-%d" % (talk, at) for at in range(1 + step // 100)), b"talk%d" % talk)
         chances = [fates.random(), fates.random()]
-        pool = pool_of(given, states, now)
+        pool = pool_of(given, states, now, policy)
         assert pool is not None
         at_once = kept(pool, states, now, iter(chances).__next__, policy, prompt)
         thought = pick(given, states, now=now, chance=iter(chances).__next__, policy=policy, prompt=prompt)
@@ -72,7 +72,8 @@ def test_a_conversation_goes_where_its_beginning_lies(weights: tuple[float, ...]
         assert at_once is not None
         assert (at_once.deployment, at_once.affinity) == (thought.deployment, thought.affinity)
         found[at_once.affinity] += 1
-        running.append(states.begin_at(at_once.state, at_once.deployment, now, 0, prompt))
+        running.append(Running(at_once.state, at_once.deployment, now))
+        states.prefixes.note(prompt, at_once.state.tag)
         if step == 200:
             at_once.state.restarted()
         if len(running) > 12:
@@ -89,29 +90,29 @@ def test_who_is_in_trouble_is_left_to_thought() -> None:
         sick = states.begin(given[2], 100.0)
         assert sick is not None
         sick.ended(100.0, failure)
-    pool = pool_of(given, states, 101.0)
+    pool = pool_of(given, states, 101.0, ModelPolicy())
     assert pool is not None
     grid = [(first / 4, second / 3) for first in range(4) for second in range(3)]
     found = Counter(
         None if choice is None else choice[0].provider
-        for choice in (usual(pool, 101.0, iter(pair).__next__, ModelPolicy()) for pair in grid)
+        for choice in (usual(pool, 101.0, iter(pair).__next__) for pair in grid)
     )
 
     assert found == {None: 6, "p0": 2, "p1": 2, "p3": 2}
     assert kept(pool, states, 101.0, lambda: 0.5, ModelPolicy(), Prompt(b"a", (), b"a")) is None
-    uneven = pool_of(rows(1, 2, 1, 1), states, 101.0)
+    uneven = pool_of(rows(1, 2, 1, 1), states, 101.0, ModelPolicy())
     assert uneven is not None
-    assert usual(uneven, 101.0, lambda: 0.0, ModelPolicy()) is None
+    assert usual(uneven, 101.0, lambda: 0.0) is None
 
 
 def test_limits_are_thought_about() -> None:
     """Where an upstream has a limit of its own, or none is in use, there is no pool; a higher tier is not in it."""
     states = States()
-    assert pool_of(rows(1, 1, max_concurrent=4), states, 1.0) is None
-    assert pool_of(rows(1, 1, limits=DeploymentLimits(rpm=5)), states, 1.0) is None
-    assert pool_of(rows(0, 0), states, 1.0) is None
+    assert pool_of(rows(1, 1, max_concurrent=4), states, 1.0, ModelPolicy()) is None
+    assert pool_of(rows(1, 1, limits=DeploymentLimits(rpm=5)), states, 1.0, ModelPolicy()) is None
+    assert pool_of(rows(0, 0), states, 1.0, ModelPolicy()) is None
     mixed = list(chain(rows(1, 1), rows(3, order=1)))
-    pool = pool_of(mixed, states, 1.0)
+    pool = pool_of(mixed, states, 1.0, ModelPolicy())
     assert pool is not None
     assert [pair[0] for pair in pool.pairs] == mixed[:2]
     assert pool.even
