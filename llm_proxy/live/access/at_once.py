@@ -1,7 +1,8 @@
 """A request's limits and budgets in one step, where the counters are this process's own: the way that nearly all requests take.
 
 Laws: it lets in what ``Meter`` would, counts it as that does, and never refuses: who is not let in here is judged there, in
-words. Where each counter is, is found once for a plan, and again when a budget's period ends or counters were let go.
+words. Where each counter is, is found once for a plan, and again when a budget's period ends or counters were let go. A budget
+that is in another period than when it was found (the clock was put back meanwhile) is left to ``Meter`` too.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from dataclasses import dataclass
 
 from llm_proxy.live.access.plan import READ, REQUESTS, RUNNING, SHARE, WRITTEN, Bound, BudgetAccount, Plan
 from llm_proxy.live.access.reservation import CROSSED, Need, Now, Reservation
-from llm_proxy.live.access.shared_counters import HELD, MARK, UNTIL, VALUE, Numbers
+from llm_proxy.live.access.shared_counters import HELD, MARK, PERIOD, UNTIL, VALUE, Numbers
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyPurse:
-    """One budget: its counter, and that of the slice of now if it is a rolling one."""
+    """One budget: its counter, the period that it was in when it was found, and the counter of the slice of now if it is a
+    rolling one."""
 
     purse: BudgetAccount
     numbers: Numbers
+    period: int
     slice: Numbers | None
     limit: int
     #: What one request may reserve; from what on somebody is to be warned; whether models without a price are refused.
@@ -43,7 +46,9 @@ def ready_purse(purse: BudgetAccount, numbers: Numbers, part: Numbers | None) ->
     budget = purse.budget
     warn_from = min(budget.warn) * budget.limit - 1 if budget.warn else float("inf")
     most = max(1, budget.limit // SHARE)
-    return ReadyPurse(purse, numbers, part, budget.limit, most, warn_from, budget.unpriced == "deny")
+    return ReadyPurse(
+        purse, numbers, numbers[PERIOD], part, budget.limit, most, warn_from, budget.unpriced == "deny"
+    )
 
 
 def take(ready: Ready, plan: Plan, need: Need, now: Now) -> Reservation | None:  # noqa: C901 (each request goes through it: one function)
@@ -82,6 +87,8 @@ def take(ready: Ready, plan: Plan, need: Need, now: Now) -> Reservation | None: 
         amount, numbers = min(cost, found.most), found.numbers
         if numbers[VALUE] + numbers[HELD] + amount > found.limit or (found.denies and plan.price is None):
             return None
+        if numbers[PERIOD] != found.period:
+            return None
         purses.append((found.purse, amount, numbers))
     for (_, amount, numbers), state in zip(bounds, states, strict=False):
         if state:
@@ -96,9 +103,12 @@ def take(ready: Ready, plan: Plan, need: Need, now: Now) -> Reservation | None: 
     return taken
 
 
-def settle(ready: Ready, taken: Reservation, used: Need, now: Now) -> None:
-    """The request is over, and has taken ``used``."""
+def settle(ready: Ready, taken: Reservation, used: Need, now: Now) -> bool:
+    """The request is over, and has taken ``used``. False: it is to be settled by ``Meter``, and nothing was counted."""
     steady, cost = now.steady, used.cost
+    for found in ready.purses:
+        if found.numbers[PERIOD] != found.period:
+            return False
     for (bound, amount, _), (_, numbers) in zip(taken.bounds, ready.bounds, strict=False):
         counts = bound.counts
         if counts == RUNNING:
@@ -117,3 +127,4 @@ def settle(ready: Ready, taken: Reservation, used: Need, now: Now) -> None:
         numbers[VALUE] += cost
         if found.slice is not None:
             found.slice[VALUE] += cost
+    return True

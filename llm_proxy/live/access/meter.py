@@ -130,7 +130,8 @@ class Meter:
         for purse in plan.purses:
             numbers = self._purse(purse, now)
             start, end = self._period(purse.budget, now.wall)
-            since, until = max(since, start), min(until, end)
+            # A clock that is put back by more than a step is looked at anew (``_purse``).
+            since, until = max(since, start, numbers[PERIOD] - _STEP), min(until, end)
             part = self._part(purse, start, end, now) if purse.budget.rolling else None
             purses.append(ready_purse(purse, numbers, part))
         return Ready(bounds, tuple(purses), since, until, age)
@@ -154,8 +155,9 @@ class Meter:
             return
         taken.settled = True
         if self._cells.age >= 0 and taken.weight == 1:
-            at_once.settle(self._counted(taken.plan, now), taken, used, now)
-            return
+            ready = self._counted(taken.plan, now)
+            if at_once.settle(ready, taken, used, now):
+                return
         cells, steady = self._cells, now.steady
         with cells.alone():
             for bound, amount, _ in taken.bounds:
