@@ -28,7 +28,6 @@ from handlers.base.tracing import RequestSpan, begin, send
 from llm_proxy.clients.front_door import Arrival, Verdict
 from llm_proxy.clients.tornado_internals import implements
 from llm_proxy.clients.unpacking import ACCEPTED, codings_of
-from llm_proxy.console.finished import Ended
 from llm_proxy.errors import (
     ClientGone,
     Draining,
@@ -48,6 +47,7 @@ from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.net.pace import Pace
 from llm_proxy.routing.choice import unknown_model
 from llm_proxy.telemetry import log as logs
+from llm_proxy.telemetry.access_template import AGENT, BASE
 from llm_proxy.wire.calls import NOTHING
 from llm_proxy.wire.host import host_name
 from llm_proxy.wire.long_json import PIECE, dumps_long
@@ -402,24 +402,40 @@ class BaseHandler(BodyHandler):
             send(self, self.span, 499 if self.gone else self.broken or status)
         logged = access_log.isEnabledFor(logging.DEBUG if self.probe and status < 400 else logging.INFO)
         # Those that ``/metrics`` counts.
-        ended_here = self.gateway.ended if self.remembered else None
-        if ended_here is not None and "model" not in self.facts and "provider" not in self.facts:
-            ended_here = None
-        if not logged and ended_here is None:
+        remember = self.gateway.ended if self.remembered else None
+        facts = self.facts
+        if remember is not None and "model" not in facts and "provider" not in facts:
+            remember = None
+        if not logged and remember is None:
             return
-        fields: dict[str, Any] = {
-            "request_id": self.request_id,
-            "method": self.request.method,
-            "endpoint": self.endpoint or "unknown",
-            "path": self.request.path_asked,
-            "status": status,
-            "client": self.verdict.asked.client if self.verdict else self.request.remote_ip,
-            "total_ms": round(total * 1000, 2),
-            "generation": self.snapshot.version,
-            "trace_id": self.trace,
-        }
+        client = self.verdict.asked.client if self.verdict else self.request.remote_ip
+        base: tuple[Any, ...] = (
+            self.request_id,
+            self.request.method,
+            self.endpoint or "unknown",
+            self.request.path_asked,
+            status,
+            client,
+            round(total * 1000, 2),
+            self.snapshot.version,
+            self.trace,
+        )
         if (agent := self.request.headers.get("User-Agent")) is not None:
-            fields["user_agent"] = agent[:_SHOWN]
+            base = (*base, agent[:_SHOWN])
+        said: str | dict[str, Any] | None = None
+        if logged and not self.gone and self.snapshot.access is None:
+            said = logs.usual_access(base, facts)
+        if said is None:
+            said = self._fields(base)
+            if logged:
+                logs.access(said)
+        if remember is not None:
+            told = 499 if self.gone else self.broken or status
+            remember(time(), told, facts, said, self.answer_headers, self.usage)
+
+    def _fields(self, base: tuple[Any, ...]) -> dict[str, Any]:
+        """The fields of the access line."""
+        fields = dict(zip((*BASE, AGENT), base, strict=False))
         facts = self.facts
         if None in facts.values() or "" in facts.values():
             facts = {name: value for name, value in facts.items() if value is not None and value != ""}
@@ -430,11 +446,7 @@ class BaseHandler(BodyHandler):
             for name, value in fields.items():  # hardly ever is there one
                 if type(value) is list or (type(value) is str and KEY_PREFIX in value):
                     fields[name] = _without_keys(value)
-        if ended_here is not None:
-            told = 499 if self.gone else self.broken or status
-            ended_here.append(Ended(time(), told, fields, self.answer_headers, self.usage))
-        if logged:
-            logs.access(fields)
+        return fields
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
         """The request has ended with ``status`` (a broken answer's is that of its error), after so many seconds; ``ended``:
