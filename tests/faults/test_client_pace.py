@@ -21,7 +21,7 @@ from tests.faults.kit import (
 from tests.handlers.kit import access_lines, chunk, gateway
 from tests.support.client import Connection
 from tests.support.gateway import RunningGateway
-from tests.support.loops import wait_until
+from tests.support.loops import still, wait_until
 from tests.support.peer import Exchange, Peer, Script
 from tests.support.scripts import answer_json, head, silent, sse
 
@@ -77,12 +77,9 @@ class Flood:
         await exchange.chunk(b"")
 
     async def stalled(self) -> None:
-        """Wait until nothing moves any more: for so many turns of the loop that all three share, however long they take."""
-        last, turns = -1, 0
-        while turns < 30:
-            await asyncio.sleep(0.005)
-            turns = turns + 1 if last == self.sent > 0 else 0
-            last = self.sent
+        """Wait until nothing moves any more."""
+        await wait_until(lambda: self.sent, 20)
+        await still(lambda: self.sent)
 
 
 async def deaf(client: Connection) -> None:
