@@ -232,7 +232,9 @@ class BaseHandler(BodyHandler):
         except GatewayError as error:
             return error
         self.grant = grant
-        self.facts.update(key=grant.name, team=grant.team_name)
+        self.facts["key"] = grant.name
+        if grant.terms.team:
+            self.facts["team"] = grant.terms.team
         return None
 
     @property
@@ -427,9 +429,10 @@ class BaseHandler(BodyHandler):
         if self.gone:
             fields["code"] = "client_gone"
         if self.snapshot.access is not None:
-            for name, value in fields.items():  # hardly ever is there one
-                if type(value) is list or (type(value) is str and KEY_PREFIX in value):
-                    fields[name] = _without_keys(value)
+            # Hardly ever is there a key of ours: in what a client writes on each request, or where somebody's words may stand.
+            words = f"{self.request.path_asked} {agent} {self.request_id} {facts.get('model')}"
+            if KEY_PREFIX in words or not facts.keys() <= _FIGURES:
+                fields = {name: _without_keys(value) for name, value in fields.items()}
         if ended_here is not None:
             told = 499 if self.gone else self.broken or status
             ended_here.append(Ended(time(), told, fields, self.answer_headers, self.usage))
@@ -481,6 +484,13 @@ class NotFoundHandler(BaseHandler):
             first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
         )
         return shown if len(path) <= _SHOWN else shown + "..."
+
+
+#: Facts in which nobody's words can stand, and the model.
+_FIGURES = frozenset(
+    """model key team provider upstream_model stream prompt_tokens completion_tokens events attempts upstream_bytes own_ms
+    first_byte_ms itl_ms abort_ms client_ms queued_ms affinity micro_usd estimated retried drained""".split()
+)
 
 
 def _without_keys(value: Any) -> Any:
