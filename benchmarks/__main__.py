@@ -9,20 +9,23 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import endurance, loads
+from benchmarks import endurance, loads, peers
 from benchmarks.access import access
-from benchmarks.building import BUILD, HERE, Missing, compiled, router_program
+from benchmarks.building import BUILD, HERE, Missing, compiled
 from benchmarks.codecs import codecs
+from benchmarks.configured import configured
 from benchmarks.console import console
 from benchmarks.loads import Bench
 from benchmarks.processes import more_descriptors
 from benchmarks.results import Sitting, measured, write
 from benchmarks.routing import routing
+from benchmarks.steady import steady
 from benchmarks.table import GATEWAY, Row
 from benchmarks.telemetry import telemetry
 
 GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "answers": loads.answers,
+    "steady": steady,
     "latency": loads.latency,
     "bursts": loads.bursts,
     "tokens": loads.tokens,
@@ -35,6 +38,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "telemetry": telemetry,
     "routing": routing,
     "access": access,
+    "configured": configured,
     "console": console,
 }
 PAGE = HERE / "RESULTS.md"
@@ -49,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         "--runs", type=int, default=None, metavar="N", help="runs for each figure (5; 1 if quick)"
     )
     made.add_argument("--long", action="store_true", help="memory over 1,000,000 requests instead of 100,000")
-    made.add_argument("--no-router", action="store_true", help="without vllm-router beside it")
+    made.add_argument("--no-peers", action="store_true", help="without other gateways beside it")
     made.add_argument(
         "--write",
         nargs="?",
@@ -73,35 +77,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Missing as missing:
         print(missing, file=sys.stderr)
         return 1
-    router, remarks = (None, ["without vllm-router, as asked"]) if options.no_router else _peer()
+    beside, remarks = ({}, ["without other gateways, as asked"]) if options.no_peers else peers.found()
+    for remark in remarks:
+        print(remark, file=sys.stderr)
     more_descriptors()
     with tempfile.TemporaryDirectory(dir=BUILD) as place:
         bench = Bench(
             Path(place),
-            router,
+            beside,
             max(1, options.runs or (1 if options.quick else 5)),
             0.2 if options.quick else 1.0,
             1_000_000 if options.long else 5_000 if options.quick else 100_000,
         )
         rows, failed = _measure(bench, options.only or list(GROUPS))
-    remarks += failed
+    remarks += [*bench.remarks, *failed]
     wrong = sum(row.bad.get(GATEWAY, 0) for row in rows)
     if bench.errors:
         remarks.append(f"the gateway logged {len(bench.errors)} errors; the first: {bench.errors[0].strip()}")
-    text = measured(Sitting.now(arguments, remarks), rows)
+    text = measured(Sitting.now(arguments, peers.versions(beside), remarks), rows)
     print(text)
     if options.write:
         write(options.write, text)
     return 1 if failed or wrong or bench.errors else 0
-
-
-def _peer() -> tuple[Path | None, list[str]]:
-    """The peer's program, or a sentence that says why there is none."""
-    try:
-        return router_program(), []
-    except Missing as missing:
-        print(missing, file=sys.stderr)
-        return None, [f"{missing}; its column stays empty"]
 
 
 def _measure(bench: Bench, names: Sequence[str]) -> tuple[list[Row], list[str]]:

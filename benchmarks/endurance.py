@@ -11,18 +11,18 @@ from benchmarks import reload as reloading
 from benchmarks.building import Missing
 from benchmarks.loads import Bench, targets
 from benchmarks.measure import held, load, resident
+from benchmarks.peers import PATIENCE, command_of
 from benchmarks.processes import (
     Target,
     free_port,
     gateway_command,
     more_descriptors,
-    router_command,
     running,
     upstream,
     wait_for,
 )
 from benchmarks.questions import question
-from benchmarks.table import GATEWAY, ROUTER, Row
+from benchmarks.table import GATEWAY, LITELLM, SYSTEM, Row
 
 _MIB = 1024**2
 
@@ -53,27 +53,40 @@ def start(bench: Bench) -> list[Row]:
     seconds = Row("start", "start to the first answer", "s")
     size = Row("start.memory", "memory after the start", "MiB")
     with upstream("fast", bench.place) as behind:
-        port = free_port()
-        command, env = gateway_command(bench.place, port, {"fast": behind})
-        _start(bench, command, env, f"http://127.0.0.1:{port}/api/ping")  # so that all modules are compiled
-        for _ in range(bench.runs):
-            port = free_port()
-            command, env = gateway_command(bench.place, port, {"fast": behind})
-            found = {GATEWAY: _start(bench, command, env, f"http://127.0.0.1:{port}/api/ping")}
-            if bench.router is not None:
-                port = free_port()
-                command = router_command(bench.router, port, behind)
-                found[ROUTER] = _start(bench, command, {}, f"http://127.0.0.1:{port}/health")
-            for target, (took, holds) in found.items():
-                seconds.add(target, took)
-                size.add(target, holds / _MIB)
+        _of(bench, GATEWAY, behind)  # so that all modules are compiled
+        for run in range(bench.runs):
+            for name in (GATEWAY, *bench.peers):
+                if name == LITELLM and run:
+                    continue  # half a minute each time
+                try:
+                    took, holds = _of(bench, name, behind)
+                except Missing as missing:
+                    if name == GATEWAY:
+                        raise
+                    bench.lacks(name, missing)
+                    continue
+                seconds.add(name, took)
+                size.add(name, holds / _MIB)
     return [seconds, size]
 
 
-def _start(bench: Bench, command: list[str | Path], env: Mapping[str, str], url: str) -> tuple[float, int]:
+def _of(bench: Bench, name: str, behind: int) -> tuple[float, int]:
+    """Seconds to the first answer of that target, and its bytes of memory then."""
+    port = free_port()
+    if name in (GATEWAY, SYSTEM):
+        command, env = gateway_command(bench.place, port, {"fast": behind}, bench.peers.get(name))
+        path = "/api/ping"
+    else:
+        command, env, path = command_of(name, bench.place, bench.peers[name], port, "fast", behind)
+    return _start(bench, command, env, f"http://127.0.0.1:{port}{path}", PATIENCE.get(name, 60.0))
+
+
+def _start(
+    bench: Bench, command: list[str | Path], env: Mapping[str, str], url: str, patience: float
+) -> tuple[float, int]:
     log, began = bench.place / "start.log", time.perf_counter()
     with running(command, log, env) as pid:
-        wait_for(url, log)
+        wait_for(url, log, patience)
         return time.perf_counter() - began, resident(pid)
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark starts: the two C programs, the gateway as shipped, and vllm-router as the peer.
+"""What a benchmark starts: the two C programs, and the gateway as shipped. How others are started: ``peers``.
 
 Laws: everything listens on free ports of the loopback interface, writes into one directory, and is ended by its process
 id, also after a failure. The gateway runs from this checkout with its defaults: one process, validation on, a JSON log
@@ -28,10 +28,12 @@ from benchmarks.building import ROOT, Missing, compiled
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A way in which the upstream answers: tokens of one stream, and microseconds between them."""
+    """A way in which the upstream answers: tokens of one stream, microseconds between them, and the bytes of an answer that is not
+    streamed (0: some 700)."""
 
     tokens: int
     gap: int
+    answer: int = 0
 
     @property
     def events(self) -> int:
@@ -43,6 +45,7 @@ UPSTREAMS: Mapping[str, Kind] = {
     "fast": Kind(64, 0),
     "paced": Kind(100, 20_000),
     "idle": Kind(1, 3_600_000_000),
+    "kilobyte": Kind(64, 0, 1024),
 }
 #: A line of the log that is an error, or that is no line of the log.
 _COMPLAINT = re.compile(rb'"level": ?"(ERROR|CRITICAL)"|^Traceback')
@@ -50,12 +53,14 @@ _COMPLAINT = re.compile(rb'"level": ?"(ERROR|CRITICAL)"|^Traceback')
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something to send requests to. ``pid`` is None for the upstream itself: what it costs is not asked."""
+    """Something to send requests to. ``pid`` is None for the upstream itself: what it costs is not asked. ``share``: of the load that
+    others are given, where it is so slow that nobody would wait for all of it."""
 
     name: str
     port: int
     path: str
     pid: int | None
+    share: float = 1.0
 
 
 def more_descriptors(wanted: int = 20_000) -> int:
@@ -88,11 +93,13 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def running(command: list[str | Path], log: Path, env: Mapping[str, str] | None = None) -> Iterator[int]:
-    """A process while the block lasts; gives its pid. Its output goes to ``log``."""
+def running(
+    command: list[str | Path], log: Path, env: Mapping[str, str] | None = None, root: Path = ROOT
+) -> Iterator[int]:
+    """A process in the directory ``root`` while the block lasts; gives its pid. Its output goes to ``log``."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**_environment(), **(env or {})}, stdout=output, stderr=output
+            command, cwd=root, env={**_environment(), **(env or {})}, stdout=output, stderr=output
         )
     try:
         yield process.pid
@@ -119,19 +126,21 @@ def wait_for(url: str, log: Path, seconds: float = 60.0) -> None:
 
 
 @contextmanager
-def upstream(kind: str, place: Path) -> Iterator[int]:
+def upstream(kind: str | Kind, place: Path) -> Iterator[int]:
     """An upstream of that kind (see ``UPSTREAMS``); gives its port."""
-    how = UPSTREAMS[kind]
+    how = UPSTREAMS[kind] if isinstance(kind, str) else kind
     port, log = free_port(), place / "upstream.log"
-    with running([compiled("upstream"), str(port), str(how.tokens), str(how.gap)], log):
+    numbers = (port, how.tokens, how.gap, 0, how.answer)
+    with running([compiled("upstream"), *map(str, numbers)], log):
         wait_for(f"http://127.0.0.1:{port}/", log)
         yield port
 
 
 def gateway_command(
-    place: Path, port: int, upstreams: Mapping[str, int]
+    place: Path, port: int, upstreams: Mapping[str, int], python: Path | None = None
 ) -> tuple[list[str | Path], dict[str, str]]:
-    """How the gateway is started, with two models for each upstream: ``fast`` and ``fast-ollama``, and so on."""
+    """How the gateway is started, with two models for each upstream: ``fast`` and ``fast-ollama``, and so on; by ``python``, or the
+    one that runs this."""
     rows: dict[str, dict[str, dict[str, str]]] = {"bench": {}, "bench-ollama": {}}
     for kind, at in upstreams.items():
         host = f"http://127.0.0.1:{at}"
@@ -150,18 +159,22 @@ def gateway_command(
         "UPSTREAM_CONNECTIONS": "10000",
         "MAX_CONNECTIONS": "20000",
     }
-    command: list[str | Path] = [sys.executable, "-m", "llm_proxy.rest_api"]
+    command: list[str | Path] = [python or sys.executable, "-m", "llm_proxy.rest_api"]
     return command, {prefix + name: value for name, value in env.items()}
 
 
 @contextmanager
 def gateway(
-    place: Path, upstreams: Mapping[str, int], more: Mapping[str, str] | None = None
+    place: Path,
+    upstreams: Mapping[str, int],
+    more: Mapping[str, str] | None = None,
+    python: Path | None = None,
+    root: Path = ROOT,
 ) -> Iterator[Target]:
-    """The gateway in front of those upstreams, asked in OpenAI's dialect; ``more`` of its environment."""
+    """The gateway in front of those upstreams, asked in OpenAI's dialect; ``more`` of its environment; from the checkout in ``root``."""
     port, log = free_port(), gateway_log(place)
-    command, env = gateway_command(place, port, upstreams)
-    with running(command, log, {**env, **(more or {})}) as pid:
+    command, env = gateway_command(place, port, upstreams, python)
+    with running(command, log, {**env, **(more or {})}, root) as pid:
         wait_for(f"http://127.0.0.1:{port}/api/ping", log)
         yield Target("gateway", port, "/v1/chat/completions", pid)
 
@@ -180,25 +193,3 @@ def errors_logged(place: Path) -> list[str]:
             found = [line.decode("utf-8", "replace") for line in lines if _COMPLAINT.search(line)]
         os.truncate(log, 0)  # whoever writes it appends, and a million lines are half a gigabyte
     return found
-
-
-@contextmanager
-def router(place: Path, program: Path, upstream_port: int) -> Iterator[Target]:
-    """vllm-router in front of one upstream."""
-    port, log = free_port(), place / "router.log"
-    with running(router_command(program, port, upstream_port), log) as pid:
-        wait_for(f"http://127.0.0.1:{port}/health", log)
-        yield Target("vllm-router", port, "/v1/chat/completions", pid)
-
-
-def router_command(program: Path, port: int, upstream_port: int) -> list[str | Path]:
-    """How vllm-router is started."""
-    options = {
-        "--host": "127.0.0.1",
-        "--port": port,
-        "--policy": "round_robin",
-        "--prometheus-port": free_port(),
-        "--max-concurrent-requests": 20_000,
-        "--worker-urls": f"http://127.0.0.1:{upstream_port}",
-    }
-    return [program, *(str(part) for option in options.items() for part in option)]

@@ -25,10 +25,16 @@ class Question:
     events: int
 
 
-def question(place: Path, kind: str, *, stream: bool, ollama: bool = False) -> Question:
+def question(
+    place: Path, kind: str, *, stream: bool, ollama: bool = False, size: int = 0, model: str = ""
+) -> Question:
     """The request for an upstream of that kind (see ``UPSTREAMS``), or for the model in front of it that speaks
-    Ollama's dialect."""
-    model = f"{kind}-ollama" if ollama else kind
+    Ollama's dialect, or for ``model``; of ``size`` bytes, if that is more than it has."""
+    model = model or (f"{kind}-ollama" if ollama else kind)
     path = place / f"{model}-{'stream' if stream else 'whole'}.json"
-    path.write_text(json.dumps({"model": model, "messages": _MESSAGES, "stream": stream}))
+    asked = {"model": model, "messages": [*_MESSAGES], "stream": stream}
+    lacking = size - len(json.dumps(asked)) - len(json.dumps({"role": "user", "content": ""})) - len(", ")
+    if lacking > 0:
+        asked["messages"] = [*_MESSAGES, {"role": "user", "content": ("words " * lacking)[:lacking]}]
+    path.write_text(json.dumps(asked))
     return Question(path, UPSTREAMS[kind].events if stream else 0)

@@ -1,7 +1,7 @@
 """From rename to effect: ``python -m benchmarks.reload``.
 
-The real service in a process of its own, with N models and N prompts. Each run replaces the configuration by rename and
-measures the time until a request is answered by the new snapshot; meanwhile a task in the service that sleeps for a
+The real service in a process of its own, with N models and N prompts (or N keys). Each run replaces the configuration (or the file of
+keys) by rename and measures the time until a request is answered by the new snapshot; meanwhile a task in the service that sleeps for a
 millisecond records how long the loop was held. Who edits and asks is another process: what it computes must not
 compete for the service's interpreter. Medians and maxima in milliseconds.
 """
@@ -51,9 +51,10 @@ async def lag(found: list[float]) -> None:
         found.append(time.perf_counter() - began - 0.001)
 
 
-async def serve(config: str, prompts: str) -> None:
+async def serve(config: str, prompts: str, access: str = "") -> None:
     """The service: says its port, and when its input ends, the delays of its loop, in seconds."""
-    settings = Settings.read({}, {"port": "0", "models_config": config, "prompts_dir": prompts})
+    files = {"models_config": config, "prompts_dir": prompts, **({"access": access} if access else {})}
+    settings = Settings.read({}, {"port": "0", **files})
     service = Service(settings, {})
     listeners = Listeners.open(settings)
     service.start(listeners)
@@ -78,23 +79,59 @@ def generation(connection: http.client.HTTPConnection) -> str | None:
 
 
 def measure(size: int, runs: int = RUNS) -> tuple[list[float], list[float]]:
-    """Seconds from rename to effect for each of so many edits, and the loop's delays meanwhile."""
+    """Seconds from rename to effect for each of so many edits of ``size`` models beside as many prompts, and the loop's delays
+    meanwhile."""
     with tempfile.TemporaryDirectory() as name:
-        config, prompts = Path(name, "models-config.json"), Path(name, "prompts")
-        (prompts / "en").mkdir(parents=True)
+        place = Path(name)
         for n in range(size):
-            (prompts / "en" / f"prompt-{n}.prompt").write_text(f"Prompt {n}: {{{{ topic }}}}\n" * 10, "utf-8")
+            prompt(place, n)
+        config = place / "models-config.json"
         first, *edits = [prepare(config, size, mark) for mark in range(runs + 1)]
         os.replace(first, config)
-        command = [sys.executable, "-m", __spec__.name, str(config), str(prompts)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
-            assert service.stdout is not None
-            port = int(service.stdout.readline())
-            connection = http.client.HTTPConnection("127.0.0.1", port)
-            effects = [effect(edit, config, connection) for edit in edits]
-            connection.close()
-            delays, _ = service.communicate()
-        return effects, json.loads(delays)
+        return _measured(place, config, edits)
+
+
+def measure_keys(size: int, runs: int = RUNS) -> tuple[list[float], list[float]]:
+    """The same for edits of a file of ``size`` keys."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        prompt(place, 0)
+        os.replace(prepare(place / "models-config.json", 1, 0), place / "models-config.json")
+        file = place / "access.json"
+        first, *edits = [prepare_keys(file, size, mark) for mark in range(runs + 1)]
+        os.replace(first, file)
+        return _measured(place, file, edits)
+
+
+def prompt(place: Path, number: int) -> None:
+    """One more prompt."""
+    folder = place / "prompts" / "en"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"prompt-{number}.prompt").write_text(f"Prompt {number}: {{{{ topic }}}}\n" * 10, "utf-8")
+
+
+def prepare_keys(path: Path, size: int, mark: int) -> Path:
+    """A file beside ``path``: ``size`` keys, the last of which differs from edit to edit."""
+    keys: dict[str, dict[str, object]] = {
+        f"key-{n}": {"hash": f"sha256:{n:064x}", "limits": {"rpm": 100 + n}} for n in range(size)
+    }
+    keys[f"key-{size - 1}"]["limits"] = {"rpm": 10 + mark}
+    new = path.with_suffix(f".{mark}")
+    new.write_text(json.dumps({"keys": keys}, indent=1), "utf-8")
+    return new
+
+
+def _measured(place: Path, file: Path, edits: list[Path]) -> tuple[list[float], list[float]]:
+    paths = [place / "models-config.json", place / "prompts", *place.glob("access.json")]
+    command = [sys.executable, "-m", "benchmarks.reload", *map(str, paths)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        port = int(service.stdout.readline())
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        effects = [effect(edit, file, connection) for edit in edits]
+        connection.close()
+        delays, _ = service.communicate()
+    return effects, json.loads(delays)
 
 
 def effect(edit: Path, config: Path, connection: http.client.HTTPConnection) -> float:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.building import ROOT, ROUTER_VERSION
+from benchmarks.building import ROOT
 from benchmarks.table import Row, figures, verdicts
 
 BEGIN = "<!-- measured: what stands up to the end mark is written by `python -m benchmarks --write` -->"
@@ -42,10 +44,11 @@ class Sitting:
     remarks: Sequence[str]
 
     @classmethod
-    def now(cls, arguments: Sequence[str], remarks: Sequence[str]) -> Sitting:
-        """This one."""
+    def now(cls, arguments: Sequence[str], beside: str, remarks: Sequence[str]) -> Sitting:
+        """This one; ``beside``: who was measured beside the gateway."""
         at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        return cls(" ".join(["python -m benchmarks", *arguments]), at, commit(), machine(), remarks)
+        command = " ".join(["python -m benchmarks", *arguments])
+        return cls(command, at, commit(), [*machine(), beside], remarks)
 
 
 def commit() -> str:
@@ -76,9 +79,17 @@ def machine() -> list[str]:
     packages = ("tornado", "uvloop", "httptools", "pydantic")
     return [
         f"{os.cpu_count()} cores of {model}, {kilobytes / 1024**2:.0f} GiB of memory",
-        f"{platform.system()} {platform.release()}, {platform.python_implementation()} {platform.python_version()}",
-        f"{', '.join(f'{name} {_version(name)}' for name in packages)}; vllm-router {ROUTER_VERSION}",
+        f"{platform.system()} {platform.release()}, {platform.python_implementation()} {platform.python_version()} ({_built()})",
+        ", ".join(f"{name} {_version(name)}" for name in packages),
     ]
+
+
+def _built() -> str:
+    """Who has built this Python, as far as it can be told, and whether with a profile."""
+    where = "pyenv's" if ".pyenv" in sys.base_prefix else f"in {sys.base_prefix}"
+    options = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    with_it = "with" if "--enable-optimizations" in options else "without"
+    return f"{where}, configured {with_it} --enable-optimizations"
 
 
 def _fields(path: str) -> list[tuple[str, str]]:

@@ -13,12 +13,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
-from benchmarks.building import HERE, Missing, smg_program
+from benchmarks.building import HERE, Missing
 from benchmarks.loads import Bench
 from benchmarks.measure import Outcome, load
+from benchmarks.peers import router_command
 from benchmarks.processes import Target, free_port, gateway_log, running, upstream, wait_for
 from benchmarks.questions import Question, question
 from benchmarks.table import ROUTER, SMG, Row
@@ -105,13 +105,12 @@ def _named(asked: Question, model: str) -> Question:
 
 def _all(bench: Bench, fault: str) -> Iterator[tuple[Target, Outcome]]:
     """Each target with upstreams of its own, so that none has learned from the others' failures."""
-    programs = {ROUTER: bench.router, SMG: _smg() if bench.router else None}
     for name in ("gateway", ROUTER, SMG):
-        if name != "gateway" and programs[name] is None:
+        if name != "gateway" and name not in bench.peers:
             continue
         with (
             _upstreams(bench.place) as (ports, bad),
-            _target(bench.place, name, programs.get(name), [*ports, bad]) as target,
+            _target(bench.place, name, bench.peers.get(name), [*ports, bad]) as target,
         ):
             asked = question(bench.place, "fast", stream=False)
             _answers(target, asked.body)
@@ -120,16 +119,6 @@ def _all(bench: Bench, fault: str) -> Iterator[tuple[Target, Outcome]]:
             yield target, load(target, asked, 16, bench.times(150))
         if name == "gateway":
             bench.forget_log()
-
-
-@cache
-def _smg() -> Path | None:
-    """The other peer; said once if there is none."""
-    try:
-        return smg_program()
-    except Missing as missing:
-        print(f"{missing}; its column stays empty", file=sys.stderr)
-        return None
 
 
 @contextmanager
@@ -157,7 +146,7 @@ def _target(place: Path, name: str, program: Path | None, ports: list[int]) -> I
         }
         command, env, health = *_gateway(place, port, rows), "/api/ping"
     else:
-        command, health = peer_command(program, port, urls), "/health"
+        command, health = router_command(program, port, urls, "fast", "power_of_two"), "/health"
     with running(command, log, env) as pid:
         wait_for(f"http://127.0.0.1:{port}{health}", log)
         yield Target(name, port, "/v1/chat/completions", pid)
@@ -172,20 +161,6 @@ def _gateway(
     env = {"MINIMUM": "1", "PORT": str(port), "MODELS_CONFIG": str(folder / "models-config.json")}
     command: list[str | Path] = [sys.executable, "-m", "llm_proxy.rest_api"]
     return command, {"LLM_PROXY_API_" + name: value for name, value in env.items()}
-
-
-def peer_command(program: Path, port: int, urls: list[str]) -> list[str | Path]:
-    """How vllm-router and smg are started: they take the same flags, since one was made of the other."""
-    options: dict[str, str | int] = {
-        "--host": "127.0.0.1",
-        "--port": port,
-        "--policy": "power_of_two",
-        "--prometheus-port": free_port(),
-    }
-    if program.name == "smg":  # it calls a model so of which its servers say nothing
-        options["--model-alias"] = "fast=unknown"
-    flat = [str(part) for option in options.items() for part in option]
-    return [program, *(["launch"] if program.name == "smg" else []), *flat, "--worker-urls", *urls]
 
 
 def _answers(target: Target, body: Path, seconds: float = 30.0) -> None:

@@ -102,7 +102,7 @@ class _Collector(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _collector() -> Iterator[str]:
+def collector() -> Iterator[str]:
     """A collector that takes everything; its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Collector)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -114,14 +114,25 @@ def _collector() -> Iterator[str]:
         server.server_close()
 
 
+def traces_to(address: str) -> dict[str, str]:
+    """The environment of a gateway that sends a tenth of its traces there."""
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": address,
+        "OTEL_TRACES_SAMPLER": "traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": "0.1",
+    }
+
+
 @contextmanager
-def _scraped(port: int) -> Iterator[None]:
-    """The metrics there are asked for once a second."""
+def scraped(port: int, key: str = "") -> Iterator[None]:
+    """The metrics there are asked for once a second, with that key."""
     end = threading.Event()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers=headers)
 
     def scrape() -> None:
         while not end.wait(1.0):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read()
+            urllib.request.urlopen(asked, timeout=10).read()
 
     thread = threading.Thread(target=scrape, daemon=True)
     thread.start()
@@ -138,15 +149,11 @@ def _both(bench: Bench) -> tuple[float, float]:
     sums = [0.0, 0.0]
     with ExitStack() as stack:
         port = stack.enter_context(upstream("fast", bench.place))
-        traced = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": stack.enter_context(_collector()),
-            "OTEL_TRACES_SAMPLER": "traceidratio",
-            "OTEL_TRACES_SAMPLER_ARG": "0.1",
-        }
+        traced = traces_to(stack.enter_context(collector()))
         found: list[Target] = [
             stack.enter_context(gateway(bench.place, {"fast": port}, more)) for more in ({}, traced)
         ]
-        stack.enter_context(_scraped(found[1].port))
+        stack.enter_context(scraped(found[1].port))
         for target in found:
             load(target, asked, 16, bench.times(40))
         for _ in range(4):

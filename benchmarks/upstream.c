@@ -1,10 +1,10 @@
 /* A model server that costs next to nothing: what it answers is fixed, only when it answers is chosen.
  *
- *   upstream PORT EVENTS GAP_US [FIRST_US]
+ *   upstream PORT EVENTS GAP_US [FIRST_US [ANSWER_BYTES]]
  *
  * POST with "stream":true: EVENTS tokens, the first after FIRST_US microseconds, then one every GAP_US, each of them
- * written alone and in a chunk of its own, then the end of the dialect. Any other POST: one JSON answer. Paths that
- * begin with /api/chat are answered as Ollama does, all others as OpenAI does. GET: 200, for health checks.
+ * written alone and in a chunk of its own, then the end of the dialect. Any other POST: one JSON answer, of ANSWER_BYTES
+ * if that is more than it has (its text is longer then). Paths that begin with /api/chat are answered as Ollama does, all others as OpenAI does. GET: 200, for health checks.
  * EVENTS=1 with a GAP_US of an hour is a stream that stays open and silent.
  */
 #define _GNU_SOURCE
@@ -41,6 +41,7 @@ static Conn *conns[MAX_FD];
 static int streams[MAX_FD], n_streams; /* descriptors of running streams */
 static int ep;
 static long events, gap, first;
+static const char *answers[2]; /* OpenAI's and Ollama's */
 
 static const char openai_answer[] =
     "{\"id\":\"chatcmpl-AzXq7PbTn2\",\"object\":\"chat.completion\",\"created\":1741569952,\"model\":\"gpt-4o-2024-08-06\","
@@ -102,6 +103,19 @@ static int flush(Conn *c) {
     }
     c->out.len = c->written = 0;
     return 1;
+}
+
+/* The answer with so much more text that it has WANTED bytes. */
+static const char *lengthened(const char *answer, size_t wanted) {
+    size_t length = strlen(answer);
+    if (length >= wanted) return answer;
+    const char *text = strstr(answer, "The printing press");
+    char *made = malloc(wanted + 1);
+    size_t before = (size_t)(text - answer), more = wanted - length;
+    memcpy(made, answer, before);
+    for (size_t i = 0; i < more; i++) made[before + i] = i % 6 == 5 ? ' ' : 'a' + (char)(i % 26);
+    memcpy(made + before + more, text, length - before + 1);
+    return made;
 }
 
 static void drop(Conn *c) {
@@ -172,7 +186,7 @@ static int answer(Conn *c) {
         c->due = now_us() + first;
         streams[n_streams++] = c->fd;
     } else {
-        const char *what = c->ollama ? ollama_answer : openai_answer;
+        const char *what = answers[c->ollama];
         int n = sprintf(text, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
                         strlen(what));
         append(&c->out, text, (size_t)n);
@@ -226,8 +240,10 @@ static long pump_all(long now) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 4) return fprintf(stderr, "usage: upstream PORT EVENTS GAP_US [FIRST_US]\n"), 2;
+    if (argc < 4) return fprintf(stderr, "usage: upstream PORT EVENTS GAP_US [FIRST_US [ANSWER_BYTES]]\n"), 2;
     events = atol(argv[2]), gap = atol(argv[3]), first = argc > 4 ? atol(argv[4]) : 0;
+    size_t wanted = argc > 5 ? (size_t)atol(argv[5]) : 0;
+    answers[0] = lengthened(openai_answer, wanted), answers[1] = lengthened(ollama_answer, wanted);
     signal(SIGPIPE, SIG_IGN);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);

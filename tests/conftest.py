@@ -6,6 +6,7 @@ import gc
 import inspect
 import os
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Scrub the environment, and begin to record every log record."""
     for name in [name for name in os.environ if _FOREIGN.fullmatch(name)]:
         del os.environ[name]
+    # Without compiled modules each process of the run, and each program that a test starts, would compile everything anew:
+    # twice the time to collect the tests, and a second for each of some hundred programs.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     WATCH.install()
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from handlers.base.gate import Needs
 from handlers.base.handler import BaseHandler
+from handlers.console.base import is_loopback
 from llm_proxy.console.static_files import POLICY, StaticFile, read_files, takes_gzip
 from llm_proxy.errors import NotFound
 
@@ -53,9 +54,10 @@ class FileHandler(BaseHandler):
             ("Content-Security-Policy", POLICY),
             ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "same-origin"),
-            ("Cross-Origin-Opener-Policy", "same-origin"),
         ):
             self.set_header(field, value)
+        if self._is_trustworthy():
+            self.set_header("Cross-Origin-Opener-Policy", "same-origin")
         if self.check_etag_header():
             self.set_status(304)
             self.clear_header("Content-Type")
@@ -64,6 +66,12 @@ class FileHandler(BaseHandler):
         if packed is not None:
             self.set_header("Content-Encoding", "gzip")
         await self.finish(file.body if packed is None else packed)
+
+    def _is_trustworthy(self) -> bool:
+        """Whether a browser takes this origin for one: elsewhere it ignores some headers, and complains of them."""
+        asked = self.verdict.asked if self.verdict is not None else None
+        secure = self.connection.secure or (asked is not None and asked.scheme == "https")
+        return secure or is_loopback(self.request.host_name)
 
 
 class PageHandler(FileHandler):

@@ -9,7 +9,7 @@ from typing import Any
 from handlers.console.base import ConsoleHandler, whole_number
 from handlers.console.in_memory import InMemory, full
 from llm_proxy.console.activity import KEPT
-from llm_proxy.console.deployments import STATES, found_in, lately, names_of, row_of
+from llm_proxy.console.deployments import STATES, TROUBLE, found_in, lately, names_of, row_of
 from llm_proxy.console.finished import newest
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.relay.upstream_report import standing_of
@@ -17,8 +17,6 @@ from llm_proxy.wire.calls import Deployment
 
 _LIMIT, _MOST = 200, 1000
 _NAMES, _MOST_NAMES = 1000, 50_000
-#: What somebody has to look at: it can be asked for in one word.
-_TROUBLE = ("ejected", "asleep", "full")
 _PATIENCE = 1.0
 #: Characters of a search.
 _LONGEST = 200
@@ -37,7 +35,7 @@ class ModelsHandler(ConsoleHandler):
         names = whole_number("names", self.get_query_argument("names", str(_NAMES)), 0, _MOST_NAMES)
         if state and state not in (*STATES, "trouble"):
             raise InvalidRequest.of([Problem("state", f"must be one of {', '.join(STATES)}, trouble")])
-        wanted = _TROUBLE if state == "trouble" else (state,) if state else STATES
+        wanted = TROUBLE if state == "trouble" else (state,) if state else STATES
         gateway, snapshot = self.gateway, self.gateway.registry.current
         remembered = newest(await self.console.everywhere("recent", None, _PATIENCE), KEPT)
         flights = Counter[str]()

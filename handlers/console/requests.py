@@ -19,6 +19,7 @@ from handlers.console.base import ConsoleHandler, Role, is_open_to, may_write, w
 from llm_proxy.console.activity import KEPT
 from llm_proxy.console.finished import Request, matches, newest, of_ledger
 from llm_proxy.console.history import STEP, merged, points
+from llm_proxy.console.waterfall import bars, shown
 from llm_proxy.errors import GatewayError, InvalidRequest, NotAllowed, NotFound, Problem, Unavailable
 from llm_proxy.live.access import ledger_tables as tables
 from llm_proxy.live.access.identity import presented
@@ -37,7 +38,7 @@ class HistoryHandler(ConsoleHandler):
 
     async def get(self) -> None:
         now = time.time()
-        found = await self.console.everywhere("history", now, _PATIENCE)
+        found = await self.console.everywhere("history", [now], _PATIENCE)
         self.send_json({"step": STEP, "points": points(merged(found), now)})
 
     head = get
@@ -60,7 +61,7 @@ class RequestsHandler(ConsoleHandler):
         known = {one["request_id"] for one in remembered}
         oldest = remembered[-1]["at"] if remembered else time.time() + 1
         rows = [
-            {name: value for name, value in one.items() if name != "headers"}
+            shown(one)
             for one in remembered
             if (before is None or (one["at"], one["request_id"]) < before) and matches(one, wanted)
         ]
@@ -92,7 +93,7 @@ class RequestsHandler(ConsoleHandler):
             rows, place = await self.in_thread(ledger.ask, question)
         except (sqlite3.Error, OSError) as error:
             raise Unavailable("the usage database cannot be read just now", retry_after="5") from error
-        return [of_ledger(row) for row in rows], place
+        return [shown(of_ledger(row)) for row in rows], place
 
 
 class RequestHandler(ConsoleHandler):
@@ -112,7 +113,7 @@ class RequestHandler(ConsoleHandler):
             found = {**of_ledger(row), "headers": {}} if row is not None else None
         if found is None:
             raise NotFound("no such request is remembered")
-        self.send_json(found)
+        self.send_json(shown(found) | {"headers": found["headers"], "bars": bars(found)})
 
     head = get
 

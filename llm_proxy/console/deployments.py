@@ -20,6 +20,8 @@ Key = tuple[str, str]
 #: Fields of a row of the configuration.
 FIELDS = ("provider", "name", "api_type", "model", "vendor", "active", "weight", "order", "max_concurrent")
 STATES = ("ok", "ejected", "asleep", "full", "out")
+#: What somebody has to look at.
+TROUBLE = ("ejected", "asleep", "full")
 
 #: What came of an attempt, in words.
 _WORDS = {

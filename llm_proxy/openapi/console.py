@@ -72,8 +72,10 @@ SHAPES: dict[str, Schema] = {
             "provider": maybe(STRING),
             "status": maybe(INTEGER),
             "tries": many(record({"provider": STRING, "outcome": STRING, "ms": NUMBER})),
+            "outcome": STRING,
+            "mark": one_of("good", "bad", "muted"),
         },
-        {"headers": mapping(STRING)},
+        {"headers": mapping(STRING), "bars": many(OBJECT)},
         what="A request that has ended, under the names of the access line; what is not known is null.",
     ),
     "ConsoleConfig": record(
@@ -288,6 +290,17 @@ OPERATIONS: tuple[Operation, ...] = (
         names=True,
     ),
     _get(
+        "/console/api/health",
+        "What is wrong now, in words",
+        record(
+            {
+                "wrong": many(
+                    record({"kind": one_of("bad", "warn"), "words": many({"type": ["string", "object"]})})
+                )
+            }
+        ),
+    ),
+    _get(
         "/console/api/models",
         "Each deployment as it stands",
         record(
@@ -316,6 +329,47 @@ OPERATIONS: tuple[Operation, ...] = (
         record({"clients": many(OBJECT), "key": STRING, "model": STRING}),
         _query("url", "The gateway's address, as its clients reach it.", "http://127.0.0.1:8080"),
         _query("model", "A public name. Default: the first.", "demo"),
+    ),
+    Operation(
+        "POST",
+        "/console/api/compose",
+        GROUP,
+        "A conversation in the form of one API",
+        (
+            Answer(
+                "What the page is to send, where the answer will say what, and the same to paste; nothing is sent.",
+                {
+                    JSON: record(
+                        dict.fromkeys(("id", "path", "curl", "python"), STRING)
+                        | {"body": OBJECT, "reads": OBJECT}
+                    )
+                },
+            ),
+        ),
+        (ROOT,),
+        body={
+            JSON: record(
+                {"url": STRING, "face": STRING, "model": STRING, "turns": many(OBJECT)},
+                {
+                    "stream": BOOLEAN,
+                    "prompt": maybe(OBJECT),
+                    "system": STRING,
+                    "temperature": maybe(NUMBER),
+                    "top_p": maybe(NUMBER),
+                    "max_tokens": maybe(INTEGER),
+                    "seed": maybe(INTEGER),
+                    "stop": STRING,
+                    "tools": STRING,
+                    "extra": STRING,
+                },
+            )
+        },
+        example={
+            "url": "http://127.0.0.1:8080",
+            "face": "anthropic",
+            "model": "demo",
+            "turns": [{"role": "user", "text": "Hello!"}],
+        },
     ),
     _get("/console/api/config", "The configuration file and its state", ref("ConsoleConfig")),
     Operation(

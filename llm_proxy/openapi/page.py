@@ -2,36 +2,21 @@
 
 Laws: it begins with what this is and how it is asked; what every endpoint of an API answers alike (its errors) stands once. Every
 text of the document is escaped. Beside a console it has that one's style sheet, and a script by which it is filtered and tells the
-address by which it was reached; without one it fetches nothing and runs nothing, and its policy forbids everything but the style
-that stands in it. Pure.
+address by which it was reached; without one it fetches nothing and runs nothing. Pure.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from llm_proxy.openapi.page_look import ALONE, BESIDE, SCRIPT, STYLE, STYLE_BESIDE
+
 _Json = dict[str, Any]
 
-_STYLE = """
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 22%, transparent); }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
-nav a { margin-right: 1rem; } p { margin: .4rem 0; }
-code, pre { font: 13px/1.5 ui-monospace, monospace; }
-pre { overflow-x: auto; border: 1px solid var(--line); border-radius: 4px; padding: .6rem; }
-details { border: 1px solid var(--line); border-radius: 4px; margin: .4rem 0; padding: .3rem .8rem; }
-summary b { display: inline-block; min-width: 4.2rem; } .bar { display: none; }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; }
-"""
-_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_CLOSED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_ALONE = f"default-src 'none'; style-src 'sha256-{_HASH}'; {_CLOSED}"
-_BESIDE = f"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {_CLOSED}"
 #: How the gateway is reached if nobody says so; the script puts in what the browser knows.
 _ADDRESS = "http://127.0.0.1:8080"
 #: For whose clients, and what is put behind the address.
@@ -62,7 +47,7 @@ class Page:
 def page(document: _Json, root: str | None = None) -> Page:
     """The page of ``document``, which is one of ours: errors and headers are references, groups are tags. ``root``: the way to
     where the console stands; None: there is no console."""
-    return Page("\n".join(_page(document, root)).encode(), _ALONE if root is None else _BESIDE)
+    return Page("\n".join(_page(document, root)).encode(), ALONE if root is None else BESIDE)
 
 
 def _page(document: _Json, root: str | None) -> Iterator[str]:
@@ -74,9 +59,9 @@ def _page(document: _Json, root: str | None) -> Iterator[str]:
         yield f'<link rel="icon" href="{root}console/icon.svg" type="image/svg+xml">'
         yield f'<link rel="stylesheet" href="{root}console/console.css">'
         yield f'<script src="{root}console/theme.js"></script>'
-        yield f'<script src="{root}console/docs.js" type="module"></script>'
+        yield f"<style>{STYLE_BESIDE}</style>"
     else:
-        yield f"<style>{_STYLE}</style>"
+        yield f"<style>{STYLE}</style>"
     yield '</head>\n<body class="docs">\n<main>'
     yield from _beginning(document, title, "" if root is None else f'<a href="{root}console">Console</a>')
     for tag in document["tags"]:
@@ -92,7 +77,10 @@ def _page(document: _Json, root: str | None) -> Iterator[str]:
         yield f'<details id="{_anchor("schema " + name)}"><summary><code>{escape(name)}</code></summary>'
         yield from _schema(schema)
         yield "</details>"
-    yield "</section>\n</main>\n</body>\n</html>"
+    yield "</section>\n</main>"
+    if root is not None:
+        yield f"<script>{SCRIPT}</script>"
+    yield "</body>\n</html>"
 
 
 def _beginning(document: _Json, title: str, console: str) -> Iterator[str]:

@@ -65,9 +65,9 @@ class ConsoleParts:
             self._fold()
             return activity.recent()
 
-        def history(now: float) -> Any:
+        def history(span: list[float]) -> Any:
             self._fold()
-            return activity.history.pieces(now)
+            return activity.history.pieces(*span)
 
         def text(generation: int) -> str | None:
             found = states.find(generation)

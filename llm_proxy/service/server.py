@@ -36,7 +36,18 @@ from handlers import (
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler
 from handlers.base.unknown import NoSuchPathHandler
-from handlers.console import clients, configuration, events, files, models, money, requests, session
+from handlers.console import (
+    clients,
+    configuration,
+    events,
+    files,
+    health,
+    models,
+    money,
+    playground,
+    requests,
+    session,
+)
 from handlers.console import prompts as prompt_texts
 from handlers.faces import (
     anthropic,
@@ -117,7 +128,7 @@ _OF_OPENAI: tuple[Any, ...] = (
 
 #: The files last: their pattern takes every name.
 _CONSOLE: tuple[Any, ...] = (
-    *(session, events, requests, models, configuration, money, prompt_texts, clients),
+    *(session, events, requests, models, configuration, money, prompt_texts, clients, playground, health),
     files,
 )
 

@@ -54,8 +54,6 @@ def _from_url(url: str, path: str, title: str | None = None, *, of: str = "image
         return {"type": kind, "source": source, **(named if kind == "document" else {})}
     source = {"type": "base64", "media_type": content.media_type, "data": content.data}
     if content.media_type.startswith("image/"):
-        # The API knows the registered name only.
-        source["media_type"] = content.media_type.replace("image/jpg", "image/jpeg")
         return {"type": "image", "source": source}
     if content.media_type == "application/pdf":
         return {"type": "document", "source": source, **named}

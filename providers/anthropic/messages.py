@@ -61,6 +61,8 @@ def conversation(messages: Sequence[Message]) -> Conversation:
             turns[-1][1].extend(blocks)
         elif blocks:
             turns.append((role, blocks))
+    if not turns and system:
+        turns, system = [("user", system)], []  # OpenAI and open models answer to that
     if not turns:
         refuse("messages", "must hold at least one message of a user or an assistant that is not empty")
     if turns[0][0] == "assistant":

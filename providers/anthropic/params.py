@@ -17,6 +17,8 @@ from providers.anthropic.models import samples
 from providers.anthropic.schema import transformed
 from providers.anthropic.thinking import Circumstances, thinking
 from providers.common.params import Layer, Params
+from providers.common.root_schema import one_object
+from providers.common.stops import stops
 
 Body = dict[str, Any]
 
@@ -46,9 +48,10 @@ def body_fields(
     _output(params, body)
     _thinking(params, body, deployment, thinking_lost)
     _sampling(params, body, deployment.model)
-    stop = params.take("stop", "stop_sequences")
+    # "each stop sequence must contain non-whitespace"
+    stop = stops(params, "stop", "stop_sequences", blank=False)
     if stop is not None:
-        body["stop_sequences"] = [stop] if isinstance(stop, str) else stop
+        body["stop_sequences"] = stop
     _who(params, body)
     params.drop_rest()
     return {name: value for name, value in body.items() if value not in ({}, [])}, params.dropped
@@ -108,7 +111,9 @@ def _tools(params: Params, body: Body, called: tuple[str, ...]) -> None:
 
 def _tool(tool: dict[str, Any], params: Params, path: str) -> Body:
     function = tool["function"]
-    schema = {"type": "object", **(function.get("parameters") or {"properties": {}})}
+    schema, lost = one_object(function.get("parameters") or {"properties": {}})
+    for word in lost:
+        params.drop(f"{path}.function.parameters.{word}")
     if function.get("strict") is True:
         schema, moved = transformed(schema)
         if moved:

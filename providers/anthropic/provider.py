@@ -24,6 +24,8 @@ from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.conversation import unheard
 from providers.common.headers import fixed_headers, json_headers
 from providers.common.history import mended
+from providers.common.own_names import own_answer, own_decoder
+from providers.common.tool_names import ANTHROPIC, with_names
 
 
 class AnthropicProvider(BaseProvider):
@@ -37,6 +39,7 @@ class AnthropicProvider(BaseProvider):
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         request, told = mended(request, block_of)
+        request = with_names(request, ANTHROPIC)
         history = conversation(request.messages)
         fields, dropped = body_fields(request.sent, deployment, history.thinking_lost, history.called)
         body = {
@@ -62,10 +65,10 @@ class AnthropicProvider(BaseProvider):
         return HttpCall("GET", url, self.auth_headers(deployment))
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
-        return answer.whole(body)
+        return own_answer(answer.whole(body), request, ANTHROPIC)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
-        return AnthropicDecoder(errors.from_object)
+        return own_decoder(AnthropicDecoder(errors.from_object), request, ANTHROPIC)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return errors.from_status(status, headers, body)

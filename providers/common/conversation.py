@@ -86,7 +86,26 @@ def inline(url: str, path: str) -> Inline | None:
         refuse(path, "a data: URL must name its media type and hold data")
     if "base64" not in [parameter.strip().lower() for parameter in parameters]:
         data = base64.b64encode(unquote_to_bytes(data)).decode()
-    return Inline(media_type.strip().lower(), data)
+    elif "\n" in data or "\r" in data or " " in data:
+        data = "".join(data.split())  # as libraries for mail write base64
+    return Inline(_seen(media_type.strip().lower(), data), data)
+
+
+#: How pictures begin, in base64.
+_PICTURES = (
+    ("iVBORw0KGgo", "image/png"),
+    ("/9j/", "image/jpeg"),
+    ("R0lGOD", "image/gif"),
+    ("UklGR", "image/webp"),
+)
+
+
+def _seen(media_type: str, data: str) -> str:
+    """What a picture is, whatever its program calls it: a PNG that is called JPEG is refused by those who look."""
+    if not media_type.startswith("image/"):
+        return media_type
+    registered = "image/jpeg" if media_type == "image/jpg" else media_type
+    return next((kind for beginning, kind in _PICTURES if data.startswith(beginning)), registered)
 
 
 def plain(content: Inline, path: str) -> str:

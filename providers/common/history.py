@@ -12,6 +12,7 @@ from typing import Any
 
 from llm_proxy.faces.pairs import paired
 from llm_proxy.wire.schema import ChatRequest
+from providers.common.legacy_functions import with_tools
 from providers.common.unreadable import told_parts
 
 _Json = dict[str, Any]
@@ -23,7 +24,8 @@ _OTHER_NAMES = {"model": "assistant", "ai": "assistant", "bot": "assistant", "hu
 
 def mended(request: ChatRequest, reads: Reads) -> tuple[ChatRequest, tuple[str, ...]]:
     """``request`` with a sound history, and what had to be told as text or in another role. ``reads`` is the dialect's way to
-    read a part: it raises ``InvalidRequest`` for one that it cannot take at all."""
+    read a part: it raises ``InvalidRequest`` for one that it cannot take at all. Functions of old are tools then."""
+    request = with_tools(request)
     given: list[_Json] = request.sent["messages"]
     messages, named = in_pairs(given)
     if any(map(_thinks_in_parts, messages)):

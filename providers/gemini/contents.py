@@ -70,6 +70,11 @@ def conversation(messages: Sequence[Message], model: str) -> Conversation:
             turns[-1][1].extend(found)
         elif found:
             turns.append((role, found))
+    if not turns and system:
+        turns, system = (
+            [("user", [{"text": text} for text in system])],
+            [],
+        )  # OpenAI and open models answer to that
     if not turns:
         refuse("messages", "must hold at least one message of a user or an assistant that is not empty")
     return Conversation(

@@ -16,6 +16,7 @@ from llm_proxy.wire.schema import ChatRequest
 from providers.common.conversation import refuse
 from providers.common.native_calls import of_defaults
 from providers.common.params import Params
+from providers.common.stops import stops
 from providers.gemini.schema import plain
 from providers.gemini.tools import tool_config, tools
 
@@ -43,6 +44,10 @@ _SAME = (
     ("service_tier", "serviceTier"),
     *((name, own) for name, own in _NUMBERS.items() if name != own),
 )
+#: "The set of character sequences (up to 5) that will stop output generation."
+_MOST_STOPS = 5
+#: A seed is an int32 here; OpenAI's is of any length.
+_SEEDS = 1 << 31
 #: Further fields of ``generationConfig`` and of the request itself.
 _CONFIG = (
     "enableEnhancedCivicAnswers",
@@ -91,6 +96,8 @@ def _fields(sent: Body, deployment: Deployment) -> tuple[Body, tuple[str, ...]]:
         value = params.take_number(name, own)
         if value is not None and not (name == "top_k" and value <= 0):  # other dialects switch it off so
             config[own] = value
+    if isinstance(config.get("seed"), int) and not -_SEEDS <= config["seed"] < _SEEDS:
+        config["seed"] %= _SEEDS  # still the same answer for the same seed
     _length_and_stop(params, config)
     _logprobs(params, config)
     _format(params, config)
@@ -154,9 +161,9 @@ def _length_and_stop(params: Params, config: Body) -> None:
     length = params.take(*_LENGTH)
     if length is not None:
         config["maxOutputTokens"] = length
-    stop = params.take("stop", "stopSequences")
+    stop = stops(params, "stop", "stopSequences", most=_MOST_STOPS)
     if stop is not None:
-        config["stopSequences"] = [stop] if isinstance(stop, str) else stop
+        config["stopSequences"] = stop
 
 
 def _logprobs(params: Params, config: Body) -> None:
@@ -178,7 +185,7 @@ def _format(params: Params, config: Body) -> None:
     if schema is not None:
         config["responseJsonSchema"], lost = plain(schema)
         if lost:
-            params.drop("response_format.json_schema", "what stood beside a $ref")
+            params.drop("response_format.json_schema", "what a $ref cannot tell")
     modalities = params.take("modalities")
     if isinstance(modalities, list) and modalities != ["text"]:
         config["responseModalities"] = [str(name).upper() for name in modalities]

@@ -22,7 +22,9 @@ from providers.common.headers import fixed_headers, json_headers
 from providers.common.history import mended
 from providers.common.json_objects import Malformed, loads
 from providers.common.listed import names_in
+from providers.common.own_names import own_answer, own_decoder
 from providers.common.sse_decoder import ChunkMaker, Refused
+from providers.common.tool_names import GEMINI, with_names
 from providers.gemini import errors
 from providers.gemini.answer import Answer, usage
 from providers.gemini.contents import conversation, read_part
@@ -46,6 +48,7 @@ class GeminiProvider(BaseProvider):
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         request, told = mended(request, read_part)
+        request = with_names(request, GEMINI)
         history = conversation(request.messages, deployment.model)
         fields, dropped = body_fields(request, deployment)
         body = {"contents": history.contents, **fields}
@@ -83,14 +86,15 @@ class GeminiProvider(BaseProvider):
             error = errors.error_of(value)
             if error is not None:
                 raise errors.from_error(error)
-            return ChatResponse(_completion(value if isinstance(value, list) else [value]))
+            found = _completion(value if isinstance(value, list) else [value])
         except Refused as refused:
             raise refused.error from refused
         except Malformed as error:
             raise not_an_answer(body, error) from error
+        return own_answer(ChatResponse(found), request, GEMINI)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
-        return GeminiDecoder()
+        return own_decoder(GeminiDecoder(), request, GEMINI)
 
     def embeddings_call(self, request: EmbeddingsRequest, deployment: Deployment) -> HttpCall:
         name = resource(deployment.model)

@@ -1,18 +1,19 @@
 """JSON Schemas as Gemini takes them: it wants ``$ref`` alone, where Pydantic and Zod write a description beside it.
 
-Laws: a reference with other keys beside it becomes what it means, with those keys over it; one that stands alone stays. So
-does, alone, one to what is just being told: recursion ends, and only what stood beside it there is lost. What is put in is
-bounded in all; beyond that, references stand alone too. A schema without such references is the very object that came.
-References are those into the same document (RFC 6901). Pure.
+Laws: a reference with other keys beside it, or to anything but a definition in ``$defs``, becomes what it means, with those keys
+over it; one to a definition that stands alone stays. So does, alone, one to what is just being told: recursion ends, and only
+what stood beside it there is lost. What is put in is bounded in all; beyond that, references stand alone too. A schema without
+such references is the very object that came. References are those into the same document (RFC 6901). Pure.
 
 Source: ai.google.dev/api/generate-content ("if ``$ref`` is set on a sub-schema, no other properties, except for starting
-with ``$``, may be set"; anomalyco/opencode #12295).
+with ``$``, may be set"; of definitions it knows ``$defs`` alone; anomalyco/opencode #12295, DEEIX-AI/DEEIX-Chat #546).
 """
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
+
+from providers.common.references import target
 
 Schema = dict[str, Any]
 
@@ -20,25 +21,34 @@ Schema = dict[str, Any]
 _MAX_NODES = 2000
 #: Deeper than any schema that a model could follow, and not too deep for what walks over it.
 _MAX_DEPTH = 100
+_OLD = "#/definitions/"
 #: What holds data and no schemas.
 _DATA = frozenset({"const", "default", "enum", "example", "examples"})
 
 
 def plain(schema: Any) -> tuple[Any, bool]:
     """``schema`` without references that have anything beside them, and whether something that stood there had to go."""
-    if not _has_company(schema):
+    if not _has_strange(schema):
         return schema, False
+    if isinstance(schema, dict) and "definitions" in schema and "$defs" not in schema:
+        schema = {_moved(name): inner for name, inner in schema.items()}
     work = _Plain(schema)
     return work.node(schema, ()), work.lost
 
 
-def _has_company(value: Any) -> bool:
-    """Whether there is a reference that is not alone; without recursion, since a client may nest as deep as its body allows."""
+def _moved(name: str) -> str:
+    """Where the older drafts of JSON Schema keep definitions, and so do Zod's."""
+    return "$defs" if name == "definitions" else name
+
+
+def _has_strange(value: Any) -> bool:
+    """Whether there is a reference that is not alone, or to another place; without recursion, since a client may nest as deep as
+    its body allows."""
     left = [value]
     while left:
         value = left.pop()
         if isinstance(value, dict):
-            if _refers(value) and _company(value):
+            if _refers(value) and _strange(value):
                 return True
             left += (inner for key, inner in value.items() if key not in _DATA)
         elif isinstance(value, list):
@@ -50,8 +60,8 @@ def _refers(value: Schema) -> bool:
     return isinstance(value.get("$ref"), str)
 
 
-def _company(value: Schema) -> bool:
-    return any(not key.startswith("$") for key in value)
+def _strange(value: Schema) -> bool:
+    return not value["$ref"].startswith("#/$defs/") or any(not key.startswith("$") for key in value)
 
 
 class _Plain:
@@ -59,6 +69,7 @@ class _Plain:
 
     def __init__(self, root: Any) -> None:
         self._root = root
+        self._moved = isinstance(root, dict) and "definitions" not in root
         self._left = _MAX_NODES
         self.lost = False
 
@@ -72,7 +83,9 @@ class _Plain:
             return [self.node(item, within, depth + 1) for item in value]
         if not isinstance(value, dict):
             return value
-        if _refers(value) and _company(value):
+        if _refers(value) and self._moved and value["$ref"].startswith(_OLD):
+            value = {**value, "$ref": "#/$defs/" + value["$ref"].removeprefix(_OLD)}
+        if _refers(value) and _strange(value):
             return self._told(value, within, depth)
         return {
             key: inner if key in _DATA else self.node(inner, within, depth + 1)
@@ -82,29 +95,15 @@ class _Plain:
     def _told(self, value: Schema, within: tuple[str, ...], depth: int) -> Any:
         ref = value["$ref"]
         beside = {key: inner for key, inner in value.items() if key != "$ref"}
-        found = _target(self._root, ref)
+        found = target(self._root, ref)
         if not isinstance(found, dict):
             self.lost = True  # a reference to nothing, which the vendor would refuse
             return self.node(beside, within, depth + 1)
         if ref in within or self._left <= 0:
             self.lost = True
+            if not ref.startswith("#/$defs/"):  # "reference to undefined schema"
+                return {"type": found["type"]} if isinstance(found.get("type"), str) else {}
             kept = {key: inner for key, inner in beside.items() if key.startswith("$")}
             return {"$ref": ref, **self.node(kept, within, depth + 1)}
         # A chain of references is followed by the merging: the inner one has company now.
         return self.node({**found, **beside}, (*within, ref), depth + 1)
-
-
-def _target(root: Any, ref: str) -> Any:
-    """What ``ref`` points to in ``root``; None if that is nothing, or elsewhere."""
-    if not ref.startswith("#"):
-        return None
-    found = root
-    for part in unquote(ref[1:]).split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, dict):
-            found = found.get(name)
-        elif isinstance(found, list) and name.isascii() and name.isdigit() and len(name) < 6:
-            found = found[int(name)] if int(name) < len(found) else None
-        else:
-            return None
-    return found

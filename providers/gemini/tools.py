@@ -6,6 +6,7 @@ from typing import Any
 
 from llm_proxy.wire.dropped_names import label
 from providers.common.params import Params
+from providers.common.root_schema import one_object
 from providers.gemini.schema import plain
 
 Body = dict[str, Any]
@@ -40,9 +41,12 @@ def _declaration(params: Params, function: Body, number: int) -> Body:
     if function.get("description"):
         found["description"] = function["description"]
     if function.get("parameters"):
-        found["parametersJsonSchema"], lost = plain(function["parameters"])
+        schema, words = one_object(function["parameters"])
+        for word in words:
+            params.drop(f"tools.{number}.function.parameters.{word}")
+        found["parametersJsonSchema"], lost = plain(schema)
         if lost:
-            params.drop(f"tools.{number}.function.parameters", "what stood beside a $ref")
+            params.drop(f"tools.{number}.function.parameters", "what a $ref cannot tell")
     if function.get("strict"):
         params.drop("tools.function.strict")
     return found

@@ -17,6 +17,7 @@ from providers.base import BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.about import About, of_ollama
 from providers.common.errors import Reported, from_body, refusal
 from providers.common.json_objects import Malformed
+from providers.common.own_names import own_answer, own_decoder
 from providers.common.sse_decoder import Refused
 from providers.ollama import answer
 from providers.ollama import request as request_form
@@ -51,7 +52,7 @@ class OllamaProvider(BaseProvider):
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
         try:
-            return ChatResponse(answer.whole(body))
+            return own_answer(ChatResponse(answer.whole(body)), request, None)
         except Refused as refused:
             raise refused.error from refused
         except Malformed as error:
@@ -59,7 +60,7 @@ class OllamaProvider(BaseProvider):
             raise UpstreamError(text, phase="body", kind="content_type") from error
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
-        return answer.OllamaDecoder()
+        return own_decoder(answer.OllamaDecoder(), request, None)
 
     def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
         headers = (("Content-Type", "application/json"), *self.auth_headers(deployment))

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from providers.common.tool_names import OPENAI, fit_names, new_names
 from providers.openai.fit_calls import fit_ids
 from providers.openai.fit_fields import fit_fields
 from providers.openai.fit_messages import fit_content
-from providers.openai.fit_names import fit_names, new_names
 from providers.openai.fit_pairs import fit_pairs
 from providers.openai.fit_params import FRAME, fit_params
 from providers.openai.fit_schemas import fit_tools
@@ -40,7 +40,7 @@ def fit(body: _Json, vendor: Vendor, model: str) -> list[str]:
         body["messages"] = fit_turns(messages, vendor)
     if body.get("tools") is not None:
         fit_tools(body, vendor, lost)
-    if vendor.tool_names and (new := new_names(body)):
+    if vendor.tool_names and (new := new_names(body, OPENAI)) is not None:
         fit_names(body, new)
     return list(lost)
 

@@ -52,6 +52,9 @@ def fit_params(body: _Json, vendor: Vendor, model: str) -> list[str]:
         if isinstance(text := body.get(name), str) and len(text) > vendor.user_length:
             body[name] = hashlib.sha256(text.encode()).hexdigest()
     lost = _take(body, _unwanted(body, vendor, model))
+    if vendor.stops and isinstance(stop := body.get("stop"), list) and len(stop) > vendor.stops:
+        body["stop"] = stop[: vendor.stops]
+        lost.append(f"stop (more than {vendor.stops})")
     return lost + _effort(body, vendor) if vendor.efforts else lost
 
 

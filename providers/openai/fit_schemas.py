@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from providers.common.root_schema import one_object
 from providers.openai.fit_fields import unmarked
 from providers.openai.vendor import Vendor
 
@@ -49,9 +50,9 @@ def _parameters(schema: _Json, path: str, vendor: Vendor, lost: _Lost) -> _Json:
     """A schema of arguments. OpenAI's newer models want an object with its properties ("object schema missing
     properties"), and none of the words that combine schemas, in the outermost one."""
     found = schema
-    if vendor.items and any(isinstance(schema.get(word), list) for word in _COMBINED):
-        found = _one_object(found)
-        lost.update((f"{path}.{word}", None) for word in _COMBINED if word in schema)
+    if vendor.items:
+        found, words = one_object(found)
+        lost.update((f"{path}.{word}", None) for word in words)
     if found.get("type", "object") == "object" and "$ref" not in found:
         if "type" not in found and not any(word in found for word in _COMBINED):
             found = {"type": "object", **found}
@@ -79,27 +80,6 @@ def _is_to_change(schema: _Json, vendor: Vendor) -> bool:
 def _breaks(schema: _Json, vendor: Vendor) -> bool:
     lacks_items = schema["type"] == "array" and "items" not in schema and "prefixItems" not in schema
     return (vendor.items and lacks_items) or (vendor.any_of_alone and "anyOf" in schema)
-
-
-def _one_object(schema: _Json) -> _Json:
-    """One object for a choice of several: each may have its properties, and only what all of them require is required."""
-    choices = [
-        choice for word in ("anyOf", "oneOf") for choice in schema.get(word) or () if isinstance(choice, dict)
-    ]
-    parts = [choice for choice in schema.get("allOf") or () if isinstance(choice, dict)]
-    properties: _Json = {}
-    for part in (*choices, *parts, schema):
-        if isinstance(part.get("properties"), dict):
-            properties.update(part["properties"])
-    required = set.intersection(*map(_required, choices)) if choices else set()
-    required = required.union(*map(_required, (*parts, schema)))
-    rest = {name: value for name, value in schema.items() if name not in _COMBINED}
-    asked = {"required": [name for name in properties if name in required]} if required else {}
-    return {**rest, "type": "object", "properties": properties, **asked}
-
-
-def _required(schema: _Json) -> set[str]:
-    return {name for name in schema.get("required") or () if isinstance(name, str)}
 
 
 def _walked(value: Any, vendor: Vendor) -> Any:

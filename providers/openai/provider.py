@@ -21,10 +21,11 @@ from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 from providers.base import Adapter, BaseProvider, ChatResponse, NativeCall, StreamDecoder
 from providers.common.defaults import effective
 from providers.common.errors import from_body, in_stream, refusal, reported
+from providers.common.own_names import OwnNames, own_names, with_own_names
+from providers.common.tool_names import OPENAI
 from providers.openai.completions import NativeCompletions
 from providers.openai.faults import of_answer
 from providers.openai.fit import fit
-from providers.openai.fit_names import OwnNames, own_names, with_own_names
 from providers.openai.fit_params import fit_embeddings
 from providers.openai.responses_adapter import ResponsesAdapter, wanted
 from providers.openai.responses_native import NativeResponses
@@ -93,14 +94,15 @@ class OpenAIProvider(BaseProvider):
             raise error
         if "choices" not in value or not sound(value, "message"):
             raise _no_answer("is not a chat completion")
-        if (own := own_names(request.sent)) and with_own_names(value, "message", own):
+        own = own_names(request.sent, OPENAI)
+        if own is not None and with_own_names(value, "message", own):
             body = encoded(value)
         return ChatResponse(value, body)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
         decoder = OpenAIDecoder(request.sent.get("n"))
-        own = own_names(request.sent)
-        return OwnNames(decoder, own) if own else decoder
+        own = own_names(request.sent, OPENAI)
+        return decoder if own is None else OwnNames(decoder, own)
 
     def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:
         host, headers = deployment.api_host, self.auth_headers(deployment)

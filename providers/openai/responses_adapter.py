@@ -20,8 +20,10 @@ from providers.base import BaseProvider, StreamDecoder
 from providers.common.errors import in_stream, reported
 from providers.common.headers import json_headers
 from providers.common.json_objects import Malformed, loads_object
+from providers.common.legacy_functions import with_tools
+from providers.common.own_names import own_answer, own_decoder
+from providers.common.tool_names import OPENAI
 from providers.openai import responses_answer as answer
-from providers.openai.fit_names import OwnNames, own_names, with_own_names
 from providers.openai.responses_request import body_of
 from providers.openai.responses_stream import ResponsesDecoder
 from providers.vendors import vendor_of
@@ -41,6 +43,7 @@ class ResponsesAdapter:
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         """The upstream call for ``request``. Raises ``InvalidRequest``."""
+        request = with_tools(request)
         body, dropped = body_of(request, deployment)
         return HttpCall(
             "POST",
@@ -63,15 +66,11 @@ class ResponsesAdapter:
         except Malformed as error:
             text = f"the upstream's answer is no response: {error}"
             raise UpstreamError(text, phase="body", kind="content_type") from error
-        found = answer.whole(value, request.model)
-        with_own_names(found.data, "message", own_names(request.sent))
-        return found
+        return own_answer(answer.whole(value, request.model), request, OPENAI)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
         """A fresh decoder for one streamed answer."""
-        own = own_names(request.sent)
-        decoder = ResponsesDecoder(request.model)
-        return OwnNames(decoder, own) if own else decoder
+        return own_decoder(ResponsesDecoder(request.model), request, OPENAI)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         """The error that an upstream status >= 400 stands for."""

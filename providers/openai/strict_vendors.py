@@ -25,6 +25,7 @@ OPENAI = Vendor(
         # (#1211), and so does 5.5 (BerriAI/litellm#28650).
         (r"(o3(?!-mini)|o4|gpt-5(\.[0-4])?)(-(?!chat)|$)", "stop"),
     ),
+    stops=4,
     cache_keys=True,
     strict=True,
     fields=frozenset({"audio", "function_call", "refusal"}),
@@ -62,6 +63,7 @@ GROQ = Vendor(
     ),
     efforts=("none", "default", "low", "medium", "high"),
     models=models((r"(llama|gemma|mixtral|mistral|allam|compound|kimi-k2-instruct)", "reasoning_effort")),
+    stops=4,
     strict=True,
     names=False,
     system="apart",
@@ -132,6 +134,7 @@ CEREBRAS = Vendor(
     efforts=("none", "low", "medium", "high"),
     models=models((r"(llama|qwen-3-(coder|.*instruct))", "reasoning_effort")),
     cache_keys=True,
+    stops=4,
     strict=True,
     fields=frozenset({"reasoning"}),
     system="apart",

@@ -56,6 +56,8 @@ class Vendor:
     models: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = ()
     #: How long ``user`` and other names of somebody may be.
     user_length: int = 64
+    #: How many texts may end an answer; 0: any number.
+    stops: int = 0
     #: Whether it knows what ``prompt_cache_key`` is.
     cache_keys: bool = False
     #: Whether usage in a stream is asked for by ``stream_options``; else it comes unasked, or never.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import building, results
+from benchmarks import building, peers, results
 from benchmarks.building import Missing
 from benchmarks.loads import Bench
 from benchmarks.table import GATEWAY, ROUTER, Row
@@ -48,14 +48,14 @@ def test_command(
     monkeypatch.setattr(command, "GROUPS", {"works": works})
     page = tmp_path / "RESULTS.md"
 
-    assert 0 == command.main(["--quick", "--no-router", "--write", str(page)])
+    assert 0 == command.main(["--quick", "--no-peers", "--write", str(page)])
     printed = capsys.readouterr().out
     assert printed.strip() in page.read_text()
-    assert "`python -m benchmarks --quick --no-router" in printed
-    assert "* without vllm-router, as asked" in printed
-    assert any(cells(line)[-3:] == ["0.400 s", "yes", "yes"] for line in printed.splitlines())
+    assert "`python -m benchmarks --quick --no-peers" in printed
+    assert "* without other gateways, as asked" in printed
+    assert any(cells(line)[-3:] == ["0.400 s", "yes", ""] for line in printed.splitlines())
     monkeypatch.setitem(command.GROUPS, "lacks", lacks)
-    assert 1 == command.main(["--no-router"])
+    assert 1 == command.main(["--no-peers"])
     assert "* lacks: not measured: too few files" in capsys.readouterr().out
 
 
@@ -79,7 +79,7 @@ def test_command_tells_of_faults(
     monkeypatch.setattr(command, "more_descriptors", lambda: 1)
     monkeypatch.setattr(command, "GROUPS", {"faulty": faulty})
 
-    assert 1 == command.main(["--no-router"])
+    assert 1 == command.main(["--no-peers"])
     assert ("gateway 1" if how == "bad answers" else "the gateway logged 1 errors") in capsys.readouterr().out
 
 
@@ -94,17 +94,22 @@ def test_command_without_a_compiler(
     assert "the benchmark needs a C compiler: cc or gcc\n" == capsys.readouterr().err
 
 
-def test_router_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where pip finds no vllm-router its column stays empty, and a sentence says why."""
+def test_peers_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom pip does not find has an empty column, and a sentence says why."""
     monkeypatch.setattr(building, "BUILD", tmp_path)
+    monkeypatch.setattr(building, "SYSTEM_PYTHON", tmp_path / "python3")
     failure = subprocess.CompletedProcess([], 1, "", "looking\nERROR: no matching distribution\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **options: failure)
 
-    program, (remark,) = command._peer()
-    assert program is None
+    programs, remarks = peers.found()
+
+    assert {} == programs
+    assert len(peers.PROGRAMS) == len(remarks)
     assert (
-        "vllm-router cannot be installed: ERROR: no matching distribution; its column stays empty" == remark
+        "vllm-router cannot be installed: ERROR: no matching distribution; its column stays empty" in remarks
     )
+    assert f"{tmp_path / 'python3'} is not there; its column stays empty" in remarks
+    assert "beside it: nobody" == peers.versions(programs)
 
 
 def test_part_of_the_table_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,13 @@
 """Every part of the table, on fakes that take no time: whose figures are reckoned from what, and under which name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import console, endurance, loads, reload, routing, table, telemetry
+from benchmarks import configured, console, endurance, loads, reload, routing, steady, table, telemetry
 from benchmarks.__main__ import GROUPS
 from benchmarks.building import Missing
 from benchmarks.loads import Bench
@@ -40,13 +40,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         yield
         sizes[target.pid] = 2**20
 
-    def targets(bench: Bench, kind: str) -> AbstractContextManager[list[Target]]:
+    def targets(bench: Bench, kind: str, others: Sequence[str] = ()) -> AbstractContextManager[list[Target]]:
         return nullcontext(list(found))
 
     eight = Row("routing.eight", "eight upstreams", "us")
     eight.add(GATEWAY, 8.0)
     sizes: dict[int | None, int] = {11: 2**20, 22: 2**20}
-    for room in (loads, endurance):
+    for room in (loads, endurance, steady):
         monkeypatch.setattr(room, "targets", targets)
         monkeypatch.setattr(room, "load", load)
     monkeypatch.setattr(endurance, "held", held)
@@ -58,7 +58,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(routing, name, lambda *what: None)
     monkeypatch.setattr(routing, "load", load)
     monkeypatch.setattr(routing, "_cost", lambda bench: eight)
-    monkeypatch.setattr(routing, "_smg", lambda: None)
+    monkeypatch.setattr(configured, "load", load)
+    monkeypatch.setattr(configured, "_gateways", lambda bench, stack: [found[0]] * 3)
     monkeypatch.setattr(routing, "_upstreams", lambda place: nullcontext(([1, 2, 3], 4)))
     monkeypatch.setattr(routing, "_target", lambda place, name, program, ports: nullcontext(by_name[name]))
     monkeypatch.setattr(telemetry, "_both", lambda bench: (1.0, 1.05))
@@ -73,7 +74,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def measured(tmp_path: Path, **options: Any) -> dict[str, Row]:
-    bench = Bench(tmp_path, Path("vllm-router"), **options)
+    bench = Bench(tmp_path, {ROUTER: Path("vllm-router")}, **options)
     rows = [row for name, group in GROUPS.items() if name != "codecs" for row in group(bench)]
     found = {row.key: row for row in rows}
     assert len(rows) == len(found), "two rows have one key"
@@ -105,6 +106,8 @@ def test_figures_of_the_loads(asked: list[str], tmp_path: Path) -> None:
     assert (1.0, 1.0, None) == tuple(get("memory.5000", name) for name in (GATEWAY, ROUTER, DIRECT))
     assert (0.25, 1.0) == (get("start", ROUTER), get("start.memory"))
     assert (0.0, None) == (get("flat.less"), get("flat.less", DIRECT))
+    assert (0.0, 1.0) == (get("access.whole"), get("configured"))
+    assert (5.0, 10.0, 15.0) == tuple(get(f"steady.{at}") for at in ("p50", "p90", "p99"))
     assert (200.0, 20.0) == (get("reload.200"), get("reload.5000.held"))
     assert (1.0, 20.0) == (get("console.pages"), get("console.late"))
     assert (0.0, 15.0, 1250.0) == tuple(get(f"routing.gone.{what}") for what in ("failed", "p99", "cpu"))

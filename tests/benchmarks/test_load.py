@@ -1,10 +1,12 @@
 """The programs of the benchmark judge answers rightly, and what a process costs is what it says itself."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,6 +77,22 @@ def test_load_counts_good_answers(direct: Target, tmp_path: Path, stream: bool) 
 
     assert (20, 0, 0.0) == (outcome.requests, outcome.bad, outcome.cpu)
     assert 0 < outcome.first["p50"] <= outcome.whole["p50"] <= outcome.whole["p99"] <= outcome.whole["max"]
+
+
+@needs_compiler
+def test_a_kilobyte_each_way(build: Path, tmp_path: Path) -> None:
+    """The upstream's answer has the bytes that are asked for and is JSON still; so has the request."""
+    asked = question(tmp_path, "kilobyte", stream=False, size=1024)
+    with processes.upstream("kilobyte", tmp_path) as port:
+        url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            url, asked.body.read_bytes()
+        ) as answer:
+            text = answer.read()
+
+    assert (1024, 1024) == (len(asked.body.read_bytes()), len(text))
+    assert "chat.completion" == json.loads(text)["object"]
+    assert "user" == json.loads(asked.body.read_text())["messages"][-1]["role"]
 
 
 @needs_compiler
@@ -160,7 +178,7 @@ def test_cpu_time_of_a_process() -> None:
 def test_gateway_under_load(build: Path, tmp_path: Path) -> None:
     """The gateway is started, measured beside the direct call, gives no bad answer and logs no error; Ollama's lines
     come out as as many events as OpenAI's."""
-    bench = Bench(tmp_path, None, runs=1, scale=0.02)
+    bench = Bench(tmp_path, runs=1, scale=0.02)
     cpu, rate = loads.bursts(bench)
     with processes.upstream("fast", tmp_path) as port, processes.gateway(tmp_path, {"fast": port}) as target:
         native = measure.load(target, question(tmp_path, "fast", stream=True, ollama=True), 2, 3)

@@ -47,22 +47,25 @@ def verdict(name: str, *rows: Row) -> list[str]:
 
 def test_verdicts() -> None:
     """A target is reached up to its very value; what was not measured, or only in part, has no verdict."""
-    assert ["2.00 x vllm-router", "yes", "yes"] == verdict(
-        "CPU of a request", a_row("answer.cpu", gateway=[200.0], router=[100.0])
+    assert ["1.50 x vllm-router", "yes", "yes"] == verdict(
+        "CPU of a request that", a_row("answer.cpu", gateway=[150.0], router=[100.0])
     )
-    assert ["2.50 x vllm-router", "yes", "no"] == verdict(
-        "CPU of a request", a_row("answer.cpu", gateway=[250.0], router=[100.0])
+    assert ["2.00 x vllm-router", "yes", "no"] == verdict(
+        "CPU of a request that", a_row("answer.cpu", gateway=[200.0], router=[100.0])
     )
-    assert ["not measured", "", ""] == verdict("CPU of a request", a_row("answer.cpu", gateway=[250.0]))
-    assert ["1.50 x OpenAI dialect", "yes", "yes"] == verdict(
+    assert ["not measured", "", ""] == verdict("CPU of a request that", a_row("answer.cpu", gateway=[250.0]))
+    assert ["1.50 x OpenAI dialect", "no", ""] == verdict(
         "CPU of a token, Ollama", a_row("ollama.cpu", gateway=[30.0]), a_row("token.cpu", gateway=[20.0])
     )
     assert ["2.31 s", "no", ""] == verdict("1,000 paced", a_row("pace.1000", gateway=[2.31]))
     assert ["not measured", "", ""] == verdict("memory", a_row("memory.1000", gateway=[2.0]))
-    assert ["50.0 KiB", "no", "no"] == verdict(
+    assert ["50.0 KiB", "no", ""] == verdict(
         "memory", a_row("memory.1000", gateway=[2.0]), a_row("memory.5000", gateway=[50.0])
     )
     assert ["not measured", "", ""] == verdict("growth", a_row("flat.less", gateway=[1.0]))
+    failed = [a_row(key, gateway=[0.0]) for key in table.FAILED]
+    assert ["0.000 %", "yes", ""] == verdict("failed requests", *failed)
+    assert ["not measured", "", ""] == verdict("failed requests", *failed[1:])
 
 
 @pytest.mark.parametrize("name", codecs.CASES)

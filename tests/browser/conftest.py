@@ -54,8 +54,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 class Sights:
     """What a page did that it should not: errors in its console, requests elsewhere."""
 
-    def __init__(self, origin: str) -> None:
-        self.origin, self.complaints, self.bodies = origin, list[str](), list[str]()
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.complaints = list[str]()
         #: What the test itself brings about. A gateway of a test's own ends before its page does.
         self.expected: tuple[str, ...] = ()
 

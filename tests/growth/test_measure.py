@@ -15,12 +15,17 @@ def test_a_square_is_found() -> None:
                 found.append(name)
         return found
 
-    assert growth(lambda n: [f"k{i}" for i in range(n)], collect, 1000) > ALLOWED
+    assert growth(lambda n: [f"k{i}" for i in range(n)], collect, 600, bounded=True) > ALLOWED
 
 
 def test_proportion_is_none() -> None:
-    """The same with a set."""
-    assert (
-        growth(lambda n: [f"k{i}" for i in range(n)], lambda names: list(dict.fromkeys(names)), 20_000)
-        <= ALLOWED
-    )
+    """The same with a set; few names are different ones, for what the processor's caches hold is not the measure's subject."""
+
+    def collect(names: list[str]) -> set[str]:
+        found: set[str] = set()
+        for name in names:
+            if name not in found:
+                found.add(name)
+        return found
+
+    assert growth(lambda n: [f"k{i % 100}" for i in range(n)], collect, 100_000) <= ALLOWED

@@ -13,6 +13,7 @@ from typing import Any
 
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MEDIA = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
@@ -99,6 +100,15 @@ def _tools(at: str, value: Any) -> None:
 def _schema(at: str, value: Any) -> None:
     _object(at, value)
     need(value.get("type") == "object", f"{at}.type: Field required")
+    need(
+        not {"oneOf", "allOf", "anyOf"} & value.keys(),
+        f"{at}: input_schema does not support oneOf, allOf, or anyOf at the top level",
+    )
+    keys = value.get("properties") or {}
+    need(
+        all(map(_KEY.fullmatch, keys)),
+        f"{at}.properties: Property keys should match pattern '{_KEY.pattern}'",
+    )
 
 
 def _choice(at: str, value: Any) -> None:

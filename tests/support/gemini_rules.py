@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -189,11 +190,25 @@ def _config(at: str, value: Any) -> None:
     )
 
 
+def _function_name(at: str, value: Any) -> None:
+    _text(at, value)
+    need(
+        _NAME.fullmatch(value) is not None,
+        f"* {at}: Invalid function name. Must start with a letter or an underscore.",
+    )
+
+
+def _parameters(at: str, value: Any) -> None:
+    _object(at, value)
+    need(value.get("type") == "object", f"* {at}: parameters schema should be of type OBJECT")
+
+
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
 _FUNCTION = _of(
-    name=_text,
+    name=_function_name,
     description=_text,
     parameters=_subset,
-    parametersJsonSchema=_object,
+    parametersJsonSchema=_parameters,
     responseJsonSchema=_object,
 )
 _CALLING = _of(mode=_one_of("AUTO", "ANY", "NONE", "VALIDATED"), allowedFunctionNames=_each(_text))

@@ -345,6 +345,11 @@ _CONTENTS = {
     "a text as a list": Case(
         Said("ab"), completion(message([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]))
     ),
+    "texts without parts": Case(
+        Said("ab"),
+        completion(message(["a", "b"])),
+        [chunk(delta(content=["a"])), chunk(delta(content=["b"])), chunk(delta("stop"))],
+    ),
     "a text as an object": Case(
         Said("a"),
         completion(message({"type": "text", "text": "a"})),

@@ -71,6 +71,7 @@ def _rules(vendor: Vendor) -> str:
     ]
     for holds, words in (
         (vendor.efforts, f"efforts {_code(vendor.efforts)}"),
+        (vendor.stops, f"{vendor.stops} texts in `stop`"),
         (vendor.marks, "reads marks for caches"),
         (vendor.cache_keys, "knows `prompt_cache_key`"),
         (not vendor.names, "no `name` of a message"),

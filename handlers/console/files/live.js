@@ -1,54 +1,58 @@
 /** What is known of the gateway now: who I am, what its events tell, and how it is asked. */
 
 export const state = {
-  session: null, // as console/session tells it
-  status: null, // the event `status`
-  running: new Map(), // uid -> Row, in the order in which they began
-  total: 0, // how many run, those included that are not told
-  ended: [], // the last requests that ended, newest first
-  points: [], // the last 15 minutes
-  link: "begin", // begin, on, off
-  skew: 0, // seconds that the gateway's clock is ahead of ours
+	session: null, // as console/session tells it
+	status: null, // the event `status`
+	running: new Map(), // uid -> Row, in the order in which they began
+	total: 0, // how many run, those included that are not told
+	ended: [], // the last requests that ended, newest first
+	points: [], // the last 15 minutes
+	link: "begin", // begin, on, off
+	skew: 0, // seconds that the gateway's clock is ahead of ours
 };
 const bus = new EventTarget();
 const KEPT = 200;
 const SILENT = 40_000; // a comment comes every 15 s
 
-/** Call `heard` at each of these news until `signal` is aborted. */
-export function on(names, heard, signal) {
-  for (const name of names.split(" ")) bus.addEventListener(name, heard, { signal });
+/** Call `heard` at this news until `signal` is aborted. */
+export const on = (news, heard, signal) => bus.addEventListener(news, heard, {signal});
+const tell = news => bus.dispatchEvent(new Event(news));
+
+/** Do it again and again while somebody looks, until `signal` is aborted. */
+export function every(ms, what, signal) {
+	const timer = setInterval(() => document.hidden || what(), ms);
+	signal.addEventListener("abort", () => clearInterval(timer));
 }
-const tell = (name) => bus.dispatchEvent(new Event(name));
 
 /** The gateway's time now, in Unix seconds. */
 export const now = () => Date.now() / 1000 + state.skew;
+/** Where this gateway is: the page stands at BASE/console. */
+export const base = new URL(".", location.href).href.replace(/\/$/, "");
+export const hello = () => `curl ${base}/v1/chat/completions -d '{"model": "demo", "messages": [{"role": "user", "content": "Hello!"}]}'`;
 
-class Refused extends Error {
-  constructor(status, error, text) {
-    super(error?.message || text || `status ${status}`);
-    Object.assign(this, { status, error: error ?? {} });
-  }
+/** The value of a JSON text; null if it is none. */
+export function parse(text) {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return null;
+	}
 }
 
-/** Ask for JSON. Raises `Refused` with what the gateway said, TypeError where it is not reached. */
-export async function ask(path, { signal, body, method = body === undefined ? "GET" : "POST" } = {}) {
-  const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-  const answer = await fetch(path, { method, headers, signal, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
-  const text = await answer.text();
-  let found = null;
-  try {
-    found = text ? JSON.parse(text) : null;
-  } catch {
-    // a proxy between us may answer with a page of its own
-  }
-  if (answer.ok) return found;
-  if (answer.status === 401 && path.startsWith("console/api/")) tell("session-over");
-  throw new Refused(answer.status, found?.error, found ? "" : `${answer.status} ${answer.statusText}`);
+/** Ask for JSON. Raises an Error with `status` and `error`, as the gateway said it; TypeError where it is not reached. */
+export async function ask(path, {signal, body, method = body ? "POST" : "GET"} = {}) {
+	const answer = await fetch(path, {method, signal, cache: "no-store", headers: body && {"Content-Type": "application/json"}, body: body && JSON.stringify(body)});
+	const {status, statusText, ok} = answer;
+	const found = parse(await answer.text()); // null: also of a proxy between us, which may answer with a page of its own
+	if (ok) return found;
+	if (status === 401 && path.startsWith("console/api/")) tell("session-over");
+	const error = found?.error ?? {};
+	throw Object.assign(new Error(error.message ?? `${status} ${statusText}`), {status, error});
 }
 
 export const api = (path, options) => ask(`console/api/${path}`, options);
 /** The same endpoints that everybody has, below the prefix. */
-export const own = (path) => [state.session?.prefix, path].filter(Boolean).join("/");
+export const own = (path, options) => ask([state.session.prefix, path].filter(Boolean).join("/"), options);
 export const mayWrite = () => state.session?.role === "write";
 
 let source = null;
@@ -57,88 +61,81 @@ let watchdog = 0;
 
 /** Begin to listen, or begin anew. */
 export function listen() {
-  hush();
-  source = new EventSource("console/events");
-  source.onopen = heard;
-  for (const [name, take] of Object.entries(takes)) {
-    source.addEventListener(name, (event) => {
-      heard();
-      take(JSON.parse(event.data));
-      tell(name);
-    });
-  }
-  source.onerror = lost;
+	hush();
+	source = new EventSource("console/events");
+	source.onopen = heard;
+	for (const [news, take] of Object.entries(takes)) {
+		source.addEventListener(news, ({data}) => {
+			heard();
+			take(JSON.parse(data));
+			tell(news);
+		});
+	}
+	source.onerror = lost;
 }
 
 /** Nobody looks: it costs nothing. */
 export function hush() {
-  clearTimeout(timer);
-  clearTimeout(watchdog);
-  source?.close();
-  source = null;
+	clearTimeout(timer);
+	clearTimeout(watchdog);
+	source?.close();
+	source = null;
 }
 
 function heard() {
-  clearTimeout(watchdog);
-  watchdog = setTimeout(lost, SILENT);
-  if (state.link === "on") return;
-  if (state.points.length) past();
-  state.link = "on";
-  tell("link");
+	clearTimeout(watchdog);
+	watchdog = setTimeout(lost, SILENT);
+	if (state.link === "on") return;
+	if (state.points.length) past();
+	state.link = "on";
+	tell("link");
 }
 
 /** The browser tries again by itself only after some failures: we always do, and ask who we are, which may have changed. */
 function lost() {
-  hush();
-  if (state.link !== "off") {
-    state.link = "off";
-    tell("link");
-  }
-  timer = setTimeout(async () => {
-    try {
-      state.session = await ask("console/session");
-      tell("session");
-      if (state.session.role) listen();
-    } catch {
-      lost();
-    }
-  }, 1000);
+	hush();
+	if (state.link !== "off") {
+		state.link = "off";
+		tell("link");
+	}
+	timer = setTimeout(async () => {
+		try {
+			state.session = await ask("console/session");
+			tell("session");
+			if (state.session.role) listen();
+		} catch {
+			lost();
+		}
+	}, 1000);
 }
 
 const takes = {
-  status(told) {
-    state.status = told;
-  },
-  running({ at, whole, rows, progress = [], gone = [], total }) {
-    state.skew = at - Date.now() / 1000;
-    if (whole) state.running.clear();
-    for (const row of rows) state.running.set(row.uid, row);
-    for (const [uid, tokens, first, speed] of progress) {
-      const row = state.running.get(uid);
-      if (row) Object.assign(row, { tokens, first_token_ms: first, tokens_per_second: speed });
-    }
-    for (const uid of gone) state.running.delete(uid);
-    state.total = total;
-  },
-  ended({ rows }) {
-    state.ended.unshift(...[...rows].reverse());
-    state.ended.length = Math.min(state.ended.length, KEPT);
-  },
-  point(point) {
-    const last = state.points.at(-1);
-    if (last && last.at >= point.at) return;
-    state.points.push(point);
-    const oldest = point.at - 900;
-    while (state.points[0].at < oldest) state.points.shift();
-  },
+	status(told) {
+		state.status = told;
+	},
+	running({at, whole, rows, progress, gone, total}) {
+		const {running} = state;
+		state.skew = at - Date.now() / 1000;
+		state.total = total;
+		if (whole) running.clear();
+		for (const row of rows) running.set(row.uid, row);
+		for (const [uid, tokens, first, speed] of progress) Object.assign(running.get(uid) ?? {}, {tokens, first_token_ms: first, tokens_per_second: speed});
+		for (const uid of gone) running.delete(uid);
+	},
+	ended({rows}) {
+		state.ended = [...rows.reverse(), ...state.ended].slice(0, KEPT);
+	},
+	point(point) {
+		if (!(state.points.at(-1)?.at >= point.at)) state.points = [...state.points, point].filter(({at}) => at >= point.at - 900);
+	},
 };
 
 /** The charts' past: asked for when a page begins, and after a gap. */
 export async function past() {
-  try {
-    state.points = (await api("history")).points;
-    tell("point");
-  } catch {
-    // the next point comes by itself
-  }
+	try {
+		state.points = (await api("history")).points;
+		tell("point");
+	} catch {
+		// the next point comes by itself
+	}
 }

@@ -1,7 +1,6 @@
 // Before the first paint: the colours that this browser was told to use, else those of the system.
 try {
-  const theme = localStorage.getItem("llm-proxy-theme");
-  if (theme) document.documentElement.dataset.theme = theme;
+	document.documentElement.style.colorScheme = localStorage.getItem("llm-proxy-theme");
 } catch {
-  // storage may be forbidden
+	// storage may be forbidden
 }

@@ -132,9 +132,8 @@ class Meter:
         for purse in plan.purses:
             numbers = self._purse(purse, now)
             start, end = self._period(purse.budget, now.wall)
-            # One that is ahead of its clock by little is not put back, until that is more.
-            since = max(since, start if numbers[PERIOD] <= start else numbers[PERIOD] - _STEP)
-            until = min(until, end)
+            # A clock that is put back by more than a step is looked at anew (``_purse``).
+            since, until = max(since, start, numbers[PERIOD] - _STEP), min(until, end)
             part = self._part(purse, start, end, now) if purse.budget.rolling else None
             accounts.append((purse, numbers, part))
         return at_once.ready(plan, bounds, accounts, since, until, age)

@@ -29,6 +29,9 @@ Mode = Literal["auto", "inotify", "poll"]
 SLOW, FAST, ALONE = 5.0, 1.0, 0.5
 #: A sweep may take this share of one core at most (5,000 prompt files: 0.1 s), and half of the time on a slow disk.
 _SHARE = 10
+#: Over the prompts a tenth of that while inotify tells of changes, and is only caught by it: each look is made twice, and a gateway
+#: with 10,000 prompts would spend a sixth of a core on doing nothing. But the net is there at least once a minute.
+_RARELY, _MINUTE = 100, 60.0
 #: An event belongs to a change that the sweep noticed if it came so long before or after, in seconds.
 _SAME = 0.5
 #: Between two comparisons of the watches with the disk, in seconds.
@@ -105,13 +108,15 @@ class Watcher:
     @property
     def interval(self) -> float:
         """Seconds between two sweeps."""
+        return max(self._usual(), _SHARE * self._registry.look_cost, 2 * self._registry.look_seconds)
+
+    def _usual(self) -> float:
+        """The same, where a sweep costs nothing."""
         if self.mode == "poll":
-            usual = ALONE
-        elif self._comparing is not None or (self._mode == "auto" and (self._facts.remote or self._missed)):
-            usual = FAST
-        else:
-            usual = SLOW
-        return max(usual, _SHARE * self._registry.look_cost, 2 * self._registry.look_seconds)
+            return ALONE
+        if self._comparing is not None or (self._mode == "auto" and (self._facts.remote or self._missed)):
+            return FAST
+        return SLOW
 
     def report(self) -> dict[str, Any]:
         """For the status endpoint. ``heartbeat``: seconds since watches and contents were last found, or made, good."""
@@ -232,7 +237,8 @@ class Watcher:
         if now < self._prompts_at:
             return frozenset({"config"})
         reader = self._registry.prompts.reader
-        self._prompts_at = now + max(_SHARE * reader.cost, 2 * reader.seconds)
+        told = self.mode == "inotify" and self._usual() == SLOW
+        self._prompts_at = now + prompts_pause(reader.cost, reader.seconds, told=told)
         return EVERYTHING
 
     def _tell(self, before: WatchState, facts: WatchState, cause: str) -> None:
@@ -263,6 +269,12 @@ class Watcher:
         if self._missed <= _RENEWALS and not self._task.done():
             self._worker.run(self._maintenance.close)
             self._recheck()
+
+
+def prompts_pause(cost: float, seconds: float, *, told: bool) -> float:
+    """Seconds until the prompts are swept again, if that took so much CPU and so long; ``told``: inotify tells of changes too."""
+    share = min(_RARELY * cost, max(_SHARE * cost, _MINUTE)) if told else _SHARE * cost
+    return max(share, 2 * seconds)
 
 
 def _current_directory() -> str:

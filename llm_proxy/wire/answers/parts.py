@@ -40,6 +40,8 @@ def read(content: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(content, list):
         raise misfit("a piece of text that is no string")
     for part in content:
+        if isinstance(part, str):
+            part = {"text": part}
         if not isinstance(part, dict):
             raise misfit("a part of its content that is no object")
         yield from _part(part)

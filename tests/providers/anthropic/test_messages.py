@@ -135,7 +135,7 @@ def test_parts(part: dict[str, Any], expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("given", "path"),
     [
-        ([{"role": "system", "content": "alone"}], "messages"),
+        ([{"role": "user", "content": ""}], "messages"),
         ([HI, asked({"id": "c1", "type": "novel"}), said("x", "c1")], "messages.1.tool_calls.0"),
         ([{"role": "user", "content": [{"type": "text"}]}], "messages.0.content.0.text"),
         ([{"role": "user", "content": [{"type": "input_audio"}]}], "messages.0.content.0.type"),

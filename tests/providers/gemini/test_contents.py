@@ -108,7 +108,7 @@ def one(part: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("given", "path"),
     [
-        ([{"role": "system", "content": "alone"}], "messages"),
+        ([{"role": "user", "content": ""}], "messages"),
         (
             [USER, {"role": "system", "content": [{"type": "image_url", "image_url": PNG}]}],
             "messages.1.content",

@@ -147,5 +147,5 @@ def test_in_requests() -> None:
 
     assert alone(body)
     assert body["generationConfig"]["responseJsonSchema"]["properties"]["q"] == {**Q, "description": "d"}
-    assert call.dropped == ("tools.1.function.parameters (what stood beside a $ref)",)
+    assert call.dropped == ("tools.1.function.parameters (what a $ref cannot tell)",)
     assert schema["properties"]["q"] == {"$ref": "#/$defs/Q", "description": "d"}

@@ -279,6 +279,21 @@ async def test_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (auto, explicit) == (watcher.FAST, watcher.SLOW)
 
 
+@pytest.mark.parametrize(
+    ("cost", "seconds", "told", "pause"),
+    [
+        (0.1, 0.1, True, 10.0),
+        (0.1, 0.1, False, 1.0),
+        (2.0, 2.0, True, 60.0),  # a net is there each minute,
+        (9.0, 9.0, True, 90.0),  # unless that alone would be more than a tenth of a core
+        (0.001, 20.0, True, 40.0),
+    ],
+)
+def test_many_prompts_are_swept_rarely(cost: float, seconds: float, told: bool, pause: float) -> None:
+    """While inotify tells of changes, a sweep over thousands of prompts takes a hundredth of a core, else a tenth."""
+    assert watcher.prompts_pause(cost, seconds, told=told) == pytest.approx(pause)
+
+
 _BIND = """
 import asyncio, os, subprocess, sys
 from pathlib import Path
