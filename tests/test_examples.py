@@ -16,6 +16,10 @@ from tests.support.gateway import PROMPTS, RunningGateway
 from tests.support.ollama_double import OllamaDouble
 from tests.support.ollama_words import WORDS
 
+pytestmark = pytest.mark.one_python(
+    "an example is a client, and clients are judged beside any Python of the gateway's"
+)
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 ADDRESS = "http://127.0.0.1:8080"
 #: What the program prints: the demo model's echo, and words of a model that calls tools.

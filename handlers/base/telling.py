@@ -56,7 +56,7 @@ class TellingHandler(BaseHandler):
     def _tell_limits(self, *, failed: bool = False) -> None:
         """What the upstream has said of its limits; nothing if it has not answered yet."""
         head = self.exchange.head if self.exchange is not None else None
-        if head is not None:
+        if head is not None and (failed or head.read.tells_limits):  # most upstreams say nothing
             for name, value in limits_in(head.headers, self.limits, failed=failed):
                 self.set_header(name, value)
         if self.account is not None:
