@@ -21,6 +21,8 @@ from benchmarks.questions import Question, question
 from benchmarks.table import DIRECT, GATEWAY
 from tests.benchmarks.kit import CC, needs_compiler
 
+pytestmark = pytest.mark.one_python("the benchmark is run by one Python, and is no part of the product")
+
 
 @pytest.fixture
 def direct(build: Path, tmp_path: Path) -> Iterator[Target]:
