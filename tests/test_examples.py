@@ -69,6 +69,9 @@ def test_node_packages_are_pinned() -> None:
     assert {name: locked[f"node_modules/{name}"]["version"] for name in asked} == asked
 
 
+@pytest.mark.timeout(
+    seconds=120
+)  # the largest libraries take twenty seconds to be imported on a busy machine
 @pytest.mark.parametrize("name", EXPECTED)
 async def test_example(name: str, tmp_path: Path) -> None:
     """It ends well, and prints the answers."""
