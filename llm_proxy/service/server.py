@@ -424,6 +424,7 @@ class Service:
             await asyncio.to_thread(gateway.tracer.stop)
         self.lists.stop()
         gateway.polls.close()
+        gateway.abilities.close()
         gateway.upstream.close()
         gateway.offload.close()
         self.heap.close()
