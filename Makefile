@@ -32,10 +32,10 @@ imports: environment ## the import contracts
 test: ## the tests
 	./run-tests.sh
 
-test-others: environment ## the tests on the other Pythons of this machine
+test-others: environment ## the tests on the other Pythons of this machine, but those that are marked one_python
 	scripts/test-others.sh
 
-test-tornado: environment ## what touches Tornado, on the lowest and the newest version that setup.py allows
+test-tornado: environment ## what touches Tornado, on the lowest and the newest version that setup.py allows, beside the pinned one
 	scripts/test-tornado.sh
 
 test-all: test-others test ## the tests on every Python of this machine

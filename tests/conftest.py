@@ -56,7 +56,12 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Every coroutine test runs on ``io_loop``, whether it names the fixture or not."""
+    """Every coroutine test runs on ``io_loop``, whether it names the fixture or not; what is left out of the runs on other Pythons
+    says why."""
+    for mark in item.iter_markers("one_python"):
+        assert [str(word) for word in mark.args if len(str(word).split()) > 3], (
+            f"{item.nodeid}: why one_python?"
+        )
     if not isinstance(item, pytest.Function) or "io_loop" in item.fixturenames:
         return
     if inspect.iscoroutinefunction(item.function):  # the plugin would use whatever loop is current

@@ -233,7 +233,9 @@ class BaseHandler(BodyHandler):
         except GatewayError as error:
             return error
         self.grant = grant
-        self.facts.update(key=grant.name, team=grant.team_name)
+        self.facts["key"] = grant.name
+        if grant.terms.team:
+            self.facts["team"] = grant.terms.team
         return None
 
     @property
@@ -424,18 +426,22 @@ class BaseHandler(BodyHandler):
         if (agent := self.request.headers.get("User-Agent")) is not None:
             base = (*base, agent[:_SHOWN])
         said: str | dict[str, Any] | None = None
-        if logged and not self.gone and self.snapshot.access is None:
+        # Hardly ever is there a key of ours: in what a client writes on each request, or where somebody's words may stand.
+        plain = self.snapshot.access is None or (
+            KEY_PREFIX not in f"{base[0]} {base[3]} {agent} {facts.get('model')}" and facts.keys() <= _FIGURES
+        )
+        if logged and plain and not self.gone:
             said = logs.usual_access(base, facts)
         if said is None:
-            said = self._fields(base)
+            said = self._fields(base, plain=plain)
             if logged:
                 logs.access(said)
         if remember is not None:
             told = 499 if self.gone else self.broken or status
             remember(time(), told, facts, said, self.answer_headers, self.usage)
 
-    def _fields(self, base: tuple[Any, ...]) -> dict[str, Any]:
-        """The fields of the access line."""
+    def _fields(self, base: tuple[Any, ...], *, plain: bool) -> dict[str, Any]:
+        """The fields of the access line; ``plain``: there is no key of ours in them."""
         fields = dict(zip((*BASE, AGENT), base, strict=False))
         facts = self.facts
         if None in facts.values() or "" in facts.values():
@@ -443,11 +449,7 @@ class BaseHandler(BodyHandler):
         fields |= facts
         if self.gone:
             fields["code"] = "client_gone"
-        if self.snapshot.access is not None:
-            for name, value in fields.items():  # hardly ever is there one
-                if type(value) is list or (type(value) is str and KEY_PREFIX in value):
-                    fields[name] = _without_keys(value)
-        return fields
+        return fields if plain else {name: _without_keys(value) for name, value in fields.items()}
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
         """The request has ended with ``status`` (a broken answer's is that of its error), after so many seconds; ``ended``:
@@ -494,6 +496,13 @@ class NotFoundHandler(BaseHandler):
             first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
         )
         return shown if len(path) <= _SHOWN else shown + "..."
+
+
+#: Facts in which nobody's words can stand, and the model.
+_FIGURES = frozenset(
+    """model key team provider upstream_model stream prompt_tokens completion_tokens events attempts upstream_bytes own_ms
+    first_byte_ms itl_ms abort_ms client_ms queued_ms affinity micro_usd estimated retried drained""".split()
+)
 
 
 def _without_keys(value: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, ClassVar
 
-from handlers.base.charging import Account, told
+from handlers.base.charging import Account, told_of
 from handlers.base.handler import BaseHandler, log
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.measuring import measure, measure_call
@@ -61,8 +61,8 @@ class TellingHandler(BaseHandler):
                 self.set_header(name, value)
         if self.account is not None:
             taken = self.account.charge.taken
-            if taken.bounds:
-                self.answer_headers.put_all(told(taken.standing, self.limits))
+            if taken.plan.bounds:
+                self.answer_headers.put_all(told_of(taken, self.limits))
             if taken.warning is not None:
                 self.set_header("X-LLM-Budget", header_text(f"{taken.warning[0]} {taken.warning[1]}%"))
 

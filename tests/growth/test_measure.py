@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.growth import ALLOWED, growth
+
+pytestmark = pytest.mark.one_python(
+    "whether the cost grows with the square is the code's, and not the Python's"
+)
 
 
 def test_a_square_is_found() -> None:

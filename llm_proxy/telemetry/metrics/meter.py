@@ -202,6 +202,14 @@ class Meter:
         if at is not None:
             self._values[at + 1] += 1.0
 
+    def cost(self, micro_usd: int, model: str, team: str, now: float) -> None:
+        """What an answer has cost, of a request with a key."""
+        at = self._other(f.COST, (model, team))
+        if at is not None:
+            values = self._values
+            values[at] = now
+            values[at + 1] += micro_usd / 1e6
+
     def add(self, family: Family, amount: float, *labels: str) -> None:
         """Add to a counter that is not of every request."""
         at = self._other(family, labels)
