@@ -64,7 +64,9 @@ def _text(browser: Any, url: str) -> float:
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{url}/api/ping")
-    paint = "performance.getEntriesByType('paint').find((one) => one.name == 'first-contentful-paint')?.startTime"
+    paint = (
+        "performance.getEntriesByType('paint').find((one) => one.name == 'first-contentful-paint')?.startTime"
+    )
     while (seen := page.evaluate(paint)) is None:
         page.wait_for_timeout(20)
     context.close()
