@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps test-console screenshots torture soak overload fuzz fuzz-api routing bench schema matrix requirements vendors reference docs build zipapp image test-packages newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps test-console screenshots torture soak overload fuzz fuzz-api routing bench bench-check bench-growth schema matrix requirements vendors reference docs build zipapp image test-packages newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -32,10 +32,10 @@ imports: environment ## the import contracts
 test: ## the tests
 	./run-tests.sh
 
-test-others: environment ## the tests on the other Pythons of this machine
+test-others: environment ## the tests on the other Pythons of this machine, but those that are marked one_python
 	scripts/test-others.sh
 
-test-tornado: environment ## what touches Tornado, on the lowest and the newest version that setup.py allows
+test-tornado: environment ## what touches Tornado, on the lowest and the newest version that setup.py allows, beside the pinned one
 	scripts/test-tornado.sh
 
 test-all: test-others test ## the tests on every Python of this machine
@@ -69,8 +69,14 @@ overload: environment ## what one client can cost the others: attackers of every
 routing: environment ## ten thousand requests while one of three upstreams fails in every way (a minute)
 	ROUTING_REQUESTS=10000 $(BIN)/python -m pytest -n 0 -q --async-test-timeout 600 tests/routing/test_many.py
 
-bench: environment ## what the gateway costs, beside a direct call and vllm-router (about a quarter of an hour)
+bench: environment ## what the gateway costs, beside a direct call, vllm-router, smg and LiteLLM (some twenty minutes)
 	$(BIN)/python -m benchmarks
+
+bench-check: environment ## has anything become dearer since benchmarks/ratios.json (some minutes); BENCH=--bisect looks for the commit
+	$(BIN)/python -m benchmarks.check $(BENCH)
+
+bench-growth: environment ## how costs grow, from few to many: benchmarks/plots/growth-*.png (some ten minutes)
+	$(BIN)/python -m benchmarks.growth
 
 fuzz-api: environment ## schemathesis: every endpoint is asked for what its document allows and forbids (some minutes)
 	$(BIN)/python -m tests.fuzz_api --examples 200

@@ -9,7 +9,8 @@
  * [DONE]. Anything else counts as an error, and what was not answered for STALLED seconds too.
  *
  * REQUESTS=0 holds streams: each connection sends one request and reads on for ever. Prints "held" when all of them
- * have had their first bytes, and ends when standard input does; status 1 if one of them ended before.
+ * have had their first bytes, then for each byte on standard input how many events all of them have had so far, and ends
+ * when that ends; status 1 if one of them ended before.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -47,7 +48,7 @@ static int ep, port, n_conns, per_conn;
 static long expected;
 static char *request;
 static size_t request_len;
-static long finished, errors, held, body_bytes;
+static long finished, errors, held, body_bytes, all_events;
 static unsigned *whole, *to_first;
 
 static long now_us(void) {
@@ -133,7 +134,11 @@ static void body(Conn *c, const char *data, size_t n) {
     }
     if (n == 0) return;
     body_bytes += (long)n;
-    if (c->events) c->seen += ended(c, data, n);
+    if (c->events) {
+        long more = ended(c, data, n);
+        c->seen += more;
+        all_events += more;
+    }
     if (n >= TAIL_LEN) {
         memcpy(c->tail, data + n - TAIL_LEN, TAIL_LEN);
         c->tail_len = TAIL_LEN;
@@ -269,7 +274,13 @@ int main(int argc, char **argv) {
         }
         for (int i = 0; i < n; i++) {
             Conn *c = ready[i].data.ptr;
-            if (c == NULL) return 0; /* standard input has ended */
+            if (c == NULL) { /* standard input */
+                char asked;
+                if (read(0, &asked, 1) <= 0) return 0;
+                printf("%ld\n", all_events);
+                fflush(stdout);
+                continue;
+            }
             ssize_t got = recv(c->fd, data, sizeof data, MSG_DONTWAIT);
             if (got < 0 && errno == EAGAIN) continue;
             if (got <= 0)

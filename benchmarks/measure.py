@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,16 +87,24 @@ def load(
 
 
 @contextmanager
-def held(target: Target, asked: Question, connections: int, ramp: float) -> Iterator[None]:
-    """So many streams open, each with its first token, while the block lasts. Raises ``Missing`` if they could not be
-    opened, or did not stay open."""
+def held(target: Target, asked: Question, connections: int, ramp: float) -> Iterator[Callable[[], int]]:
+    """So many streams open, each with its first token, while the block lasts; what it gives tells how many events all of them
+    have had so far. Raises ``Missing`` if they could not be opened, or did not stay open."""
     command = _command(target, asked, connections, 0, ramp, 0)
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
+        assert process.stdin is not None
         if process.stdout.readline().strip() == "held":
+            ask, answers = process.stdin, process.stdout
+
+            def events() -> int:
+                ask.write("?")
+                ask.flush()
+                return int(answers.readline())
+
             try:
-                yield
+                yield events
             finally:
                 said = process.communicate()[1]
         else:

@@ -51,9 +51,9 @@ async def lag(found: list[float]) -> None:
         found.append(time.perf_counter() - began - 0.001)
 
 
-async def serve(config: str, prompts: str, access: str) -> None:
+async def serve(config: str, prompts: str, access: str = "") -> None:
     """The service: says its port, and when its input ends, the delays of its loop, in seconds."""
-    files = {"models_config": config, "prompts_dir": prompts, "access": access}
+    files = {"models_config": config, "prompts_dir": prompts, **({"access": access} if access else {})}
     settings = Settings.read({}, {"port": "0", **files})
     service = Service(settings, {})
     listeners = Listeners.open(settings)
@@ -122,7 +122,7 @@ def prepare_keys(path: Path, size: int, mark: int) -> Path:
 
 
 def _measured(place: Path, file: Path, edits: list[Path]) -> tuple[list[float], list[float]]:
-    paths = (place / "models-config.json", place / "prompts", place / "access.json")
+    paths = [place / "models-config.json", place / "prompts", *place.glob("access.json")]
     command = [sys.executable, "-m", "benchmarks.reload", *map(str, paths)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
         assert service.stdout is not None

@@ -34,8 +34,8 @@ FAULTS = {
 }
 
 
-#: How often each is measured at most: thirty programs are started each time.
-_RUNS = 3
+#: How often each is measured at most: ninety programs are started each time.
+_RUNS = 2
 
 
 def routing(bench: Bench) -> list[Row]:

@@ -12,7 +12,7 @@ from benchmarks.measure import load
 from benchmarks.questions import question
 from benchmarks.table import OTHERS, Row
 
-CONNECTIONS, RATE, SECONDS, BYTES = 32, 3000, 5, 1024
+CONNECTIONS, RATE, SECONDS, BYTES = 32, 3000, 3, 1024
 
 
 def steady(bench: Bench) -> list[Row]:

@@ -101,10 +101,6 @@ def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None
         about_env = list(surroundings.warnings(env))
     except SettingsError as error:
         return _die(str(error), 2)
-    if settings.local:
-        from llm_proxy.service.local_model.install import fetch_missing  # few starts need it
-
-        fetch_missing(_show)
     count = settings.workers or _cores()
     try:
         check_descriptors()
@@ -119,6 +115,8 @@ def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None
     _warn(env, about_env)
     try:
         check_layout()
+        if settings.local:
+            _fetch_local_model(settings, env)
         if count > 1:
             return _serve_with_workers(settings, env, count, manager, start, before)
         _run(_serve(settings, env, manager, start, before))
@@ -131,6 +129,14 @@ def _run_service(flags: dict[str, str], start: Start, before: Predecessor | None
     except KeyboardInterrupt:  # before anybody handled the signal, so before anybody was served
         return _die("interrupted", 130)
     return 0
+
+
+def _fetch_local_model(settings: Settings, env: Mapping[str, str]) -> None:
+    """If it is not here yet. What makes the start fail is told before, and not after a hundred megabytes have come. Raises
+    what ``open_state`` raises."""
+    from llm_proxy.service.local_model.install import fetch_missing  # few starts need it
+
+    fetch_missing(_show, judge=lambda: open_state(sources_of(settings, env), last_good_of(settings)))
 
 
 def _warn(env: Mapping[str, str], about_env: Sequence[str]) -> None:

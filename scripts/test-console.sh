@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The console in a real browser: test-console.sh [ARGUMENTS OF PYTEST], test-console.sh --screenshots FOLDER, or
-# test-console.sh --paint [TIMES], which says how soon it is seen.
+# test-console.sh --paint [TIMES], which says how soon it is seen; --install brings what it needs beside the browser, and runs nothing.
 # The browser's driver (PyPI) and axe-core (npm) lie in .venv-console beside .venv; without a browser it says so and is no failure.
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 AXE=4.14.1
@@ -20,6 +20,7 @@ if ! [ -e "$place/node_modules/axe-core-$AXE" ]; then
     npm install --silent --no-save --no-package-lock --ignore-scripts --prefix "$place" "axe-core@$AXE" >/dev/null 2>&1 || skip 'npm cannot reach its registry'
     touch "$place/node_modules/axe-core-$AXE"
 fi
+[ "$1" != --install ] || exit 0
 export LLM_PROXY_BROWSER=1 AXE_CORE=$PWD/$place/node_modules/axe-core/axe.min.js
 if [ "$1" = --screenshots ]; then
     exec "$place/bin/python" -m tests.browser.screenshots "${@:2}"

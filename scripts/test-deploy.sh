@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Judges deploy/ by the tools of its kinds: Helm's own library, the schemas of Kubernetes, hadolint, systemd. They come
-# into a folder of their own, beside the environment; the default tests skip what is missing.
+# into a folder of their own, beside the environment; the default tests skip what is missing. --install brings them, and
+# runs nothing; other arguments go to pytest.
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 . scripts/environment.sh
 
@@ -12,4 +13,5 @@ if [ "$(cat "$folder/tools" 2>/dev/null)" != "${tools[*]}" ]; then
     .venv/bin/python -m pip install -q --target "$folder" "${tools[@]}" || fail 'the tools cannot be had'
     echo "${tools[*]}" >"$folder/tools"
 fi
+[ "$1" != --install ] || exit 0
 PATH=$folder/bin:$PATH PYTHONPATH=$folder exec .venv/bin/python -m pytest -q -n 0 tests/deploy "$@"

@@ -6,6 +6,7 @@ import gc
 import inspect
 import os
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Scrub the environment, and begin to record every log record."""
     for name in [name for name in os.environ if _FOREIGN.fullmatch(name)]:
         del os.environ[name]
+    # Without compiled modules each process of the run, and each program that a test starts, would compile everything anew:
+    # twice the time to collect the tests, and a second for each of some hundred programs.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     WATCH.install()
 
 
@@ -51,7 +56,12 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Every coroutine test runs on ``io_loop``, whether it names the fixture or not."""
+    """Every coroutine test runs on ``io_loop``, whether it names the fixture or not; what is left out of the runs on other Pythons
+    says why."""
+    for mark in item.iter_markers("one_python"):
+        assert [str(word) for word in mark.args if len(str(word).split()) > 3], (
+            f"{item.nodeid}: why one_python?"
+        )
     if not isinstance(item, pytest.Function) or "io_loop" in item.fixturenames:
         return
     if inspect.iscoroutinefunction(item.function):  # the plugin would use whatever loop is current

@@ -7,7 +7,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.llm_proxy.service.test_behind_proxies import HAPROXY, NGINX, free_port, needs_haproxy, needs_nginx
+
+pytestmark = pytest.mark.one_python("pages and their samples are the same for every Python")
 
 ROOT = Path(__file__).parent.parent
 CERTIFICATE = ROOT / "tests" / "data" / "tls" / "good.pem"

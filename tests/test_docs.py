@@ -6,8 +6,12 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from llm_proxy.live.config.fields import Row
 from llm_proxy.settings import PREFIX, Settings
+
+pytestmark = pytest.mark.one_python("pages and their samples are the same for every Python")
 
 ROOT = Path(__file__).resolve().parent.parent
 

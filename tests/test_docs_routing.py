@@ -14,6 +14,8 @@ from tests.support.config_kit import load
 from tests.support.gateway import RunningGateway
 from tests.test_docs import rows
 
+pytestmark = pytest.mark.one_python("pages and their samples are the same for every Python")
+
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SAMPLES = [
     (page, number, text)

@@ -16,6 +16,10 @@ from tests.support.gateway import PROMPTS, RunningGateway
 from tests.support.ollama_double import OllamaDouble
 from tests.support.ollama_words import WORDS
 
+pytestmark = pytest.mark.one_python(
+    "an example is a client, and clients are judged beside any Python of the gateway's"
+)
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 ADDRESS = "http://127.0.0.1:8080"
 #: What the program prints: the demo model's echo, and words of a model that calls tools.
@@ -65,6 +69,9 @@ def test_node_packages_are_pinned() -> None:
     assert {name: locked[f"node_modules/{name}"]["version"] for name in asked} == asked
 
 
+@pytest.mark.timeout(
+    seconds=120
+)  # the largest libraries take twenty seconds to be imported on a busy machine
 @pytest.mark.parametrize("name", EXPECTED)
 async def test_example(name: str, tmp_path: Path) -> None:
     """It ends well, and prints the answers."""

@@ -9,6 +9,10 @@ import pytest
 from llm_proxy.openapi.operations import OPERATIONS
 from tests.fuzz_api import ENDLESS, MODELS, fuzz
 
+pytestmark = pytest.mark.one_python(
+    "what it asks for is answered by code that other tests run on each Python"
+)
+
 #: What cannot succeed here: no model is managed, no double has sound, images or files, keeps anything, or has a place to
 #: write to; nobody has a key, nothing runs, and the console may not write.
 NEVER_OK = (

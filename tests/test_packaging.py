@@ -25,6 +25,8 @@ from packaging.utils import canonicalize_name
 
 from llm_proxy import __version__
 
+pytestmark = pytest.mark.one_python("one wheel is for all Pythons; make test-packages installs it on each")
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ["llm_proxy", "handlers", "providers"]
 #: What a working tree holds besides the project.

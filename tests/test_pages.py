@@ -18,6 +18,8 @@ from providers.discovery import discover
 from scripts.site.pages import OUTSIDE, Fence, fences
 from tests.support.page_shell import ROOT, Shipped
 
+pytestmark = pytest.mark.one_python("pages and their samples are the same for every Python")
+
 #: test_readme.py runs those of the README, which begin with starting the product.
 PAGES = [
     *(page for page in OUTSIDE if page != "README.md"),

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.one_python("pages and their samples are the same for every Python")
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
     "README.md",

@@ -14,6 +14,8 @@ from llm_proxy.openapi.error_codes import CODES
 from llm_proxy.openapi.errors import HEADERS
 from scripts.reference.__main__ import FOLDER, PAGES
 
+pytestmark = pytest.mark.one_python("pages and their samples are the same for every Python")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

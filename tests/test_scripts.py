@@ -16,6 +16,7 @@ SCRIPTS = [
     "run-rest-api.sh",
     "run-tests.sh",
     "scripts/test-others.sh",
+    "scripts/install-all.sh",
     "scripts/newcomer.sh",
     "scripts/test-console.sh",
     "scripts/test-deploy.sh",

@@ -11,6 +11,8 @@ from scripts.site import links
 from scripts.site.__main__ import ROOT, lay_out
 from scripts.site.pages import OUTSIDE, fences, is_foreign, place, resolved, shown, staged, targets
 
+pytestmark = pytest.mark.one_python("pages and their samples are the same for every Python")
+
 PAGES = sorted([*OUTSIDE, *(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))])
 
 

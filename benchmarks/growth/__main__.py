@@ -46,20 +46,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     file = options.folder / FIGURES
+    faults: list[str] = []
     try:
-        faults = [] if options.draw else _measure(options, arguments, file)
-        command = [drawing_python(), HERE / "growth" / "draw.py", file, options.folder]
-        faults += _said(subprocess.run(command, capture_output=True, text=True, check=False))
+        if not options.draw:
+            faults += _measure(options, arguments, file)
+        drawn = _drawn(file, options.folder)
+        faults += [f"not drawn: {drawn.stderr.strip()}"] if drawn.returncode else []
     except Missing as missing:
-        faults = [str(missing)]
+        faults.append(str(missing))
     print(summary(json.loads(file.read_text("utf-8"))["curves"]) if file.exists() else "nothing was measured")
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0
 
 
-def _said(done: subprocess.CompletedProcess[str]) -> list[str]:
-    return [f"not drawn: {done.stderr.strip()}"] if done.returncode else []
+def _drawn(file: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [drawing_python(), HERE / "growth" / "draw.py", file, folder]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _measure(options: argparse.Namespace, arguments: Sequence[str], file: Path) -> list[str]:

@@ -91,6 +91,7 @@ def _panel(axes: Axes, lines: dict[str, Any], title: str, unit: str, what: str, 
         axes.set_xscale("log")
         axes.minorticks_off()
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color="#e6e6e6")
     axes.set_axisbelow(True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import reload as reloading
+from benchmarks.building import Missing
 from benchmarks.configured import access_file
 from benchmarks.loads import Bench
 from benchmarks.measure import cpu_seconds, held, load, resident
@@ -60,12 +61,14 @@ def _both(bench: Bench, stack: ExitStack, kind: str, port: int) -> list[Target]:
 
 
 def _token(target: Target, asked: Question, streams: int, seconds: float) -> float:
-    with held(target, asked, streams, max(0.2, streams / 1000)):
+    with held(target, asked, streams, max(0.2, streams / 1000)) as events:
         time.sleep(SETTLE)
-        began, before = time.perf_counter(), cpu_seconds(target.pid)
+        first, before = events(), cpu_seconds(target.pid)
         time.sleep(seconds)
-        spent, took = cpu_seconds(target.pid) - before, time.perf_counter() - began
-    return spent / (took * RATE) * 1e6
+        last, after = events(), cpu_seconds(target.pid)
+    if last == first:
+        raise Missing(f"no token came through {target.name} while {streams:,} streams were open")
+    return (after - before) / (last - first) * 1e6
 
 
 def streams_held(bench: Bench) -> dict[str, Curve]:

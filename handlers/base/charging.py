@@ -16,7 +16,14 @@ from handlers.base.limits import ANTHROPIC, OPENAI
 from llm_proxy.errors import GatewayError, LimitReached
 from llm_proxy.live.access.accounting import Accounting, Charge, Told
 from llm_proxy.live.access.cost import tokens_in
-from llm_proxy.live.access.limit_headers import Headers, Standing, anthropic_headers, openai_headers
+from llm_proxy.live.access.limit_headers import (
+    Headers,
+    Standing,
+    anthropic_headers,
+    openai_headers,
+    openai_told,
+)
+from llm_proxy.live.access.reservation import Reservation
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.wire.calls import Deployment
 
@@ -25,6 +32,10 @@ _MOST = (
     *("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict", "max_tokens_to_sample"),
     "maxOutputTokens",
 )
+#: The same, and where others may be said.
+_ANY_MOST = frozenset((*_MOST, "generationConfig", "options"))
+#: Makes a named tuple without the call of a Python function that its own name is.
+_new = tuple.__new__
 #: Who asks again the moment its last answer is complete may be a little early, in seconds.
 _GRACE = 0.02
 #: The beginnings of endpoints, and which face that is.
@@ -52,20 +63,16 @@ class Account:
     ) -> Account:
         """Let the request in. Raises ``GatewayError``."""
         access, grant, books = handler.snapshot.access, handler.grant, handler.gateway.books
-        assert access is not None
-        assert grant is not None
+        assert access is not None and grant is not None  # noqa: PT018 (each request does)
         plan = books.plan(access, grant, deployment)
         need = books.wanted(plan, handler.tokens, most_of(sent), blind=blind)
-        for last in (False, True):
-            try:
-                charge = (
-                    books.begin_here(plan, need) if books.shared is None else await books.begin(plan, need)
-                )
-                break
-            except LimitReached as error:
-                if last or not error.running:
-                    raise
-                await asyncio.sleep(_GRACE)
+        try:
+            charge = books.begin_here(plan, need) if books.shared is None else await books.begin(plan, need)
+        except LimitReached as error:
+            if not error.running:
+                raise
+            await asyncio.sleep(_GRACE)
+            charge = await books.begin(plan, need)
         return cls(handler, books, charge)
 
     def note(
@@ -78,39 +85,50 @@ class Account:
         lost: bool = False,
     ) -> None:
         """One attempt is over; ``lost``: it was made beside another one, and in vain."""
-        reached = exchange.connected_at is not None
-        head = exchange.head
-        refused = head is not None and not 200 <= head.status < 300
+        charge, head = self.charge, exchange.head
+        sent = exchange.connected_at is not None and (head is None or 200 <= head.status < 300)
         told = tokens_in(usage) if usage else None
-        self._books.note(self.charge, deployment, told, wrote, sent=reached and not refused, lost=lost)
-        self._handler.facts.update(micro_usd=self.charge.micro_usd, estimated=self.charge.estimated or None)
+        self._books.note(charge, deployment, told, wrote, sent=sent, lost=lost)
+        facts = self._handler.facts
+        facts["micro_usd"] = charge.micro_usd
+        if charge.estimated:
+            facts["estimated"] = True
 
     def close(self) -> None:
         """The request is over."""
         self._books.close(self.charge, self._told)
 
     def _told(self) -> Told:
-        handler, deployment = self._handler, self.charge.deployment
-        facts = handler.facts
-        return Told(
-            handler.request_id,
-            self.charge.plan.model,
-            deployment.provider if deployment else None,
-            deployment.model if deployment else None,
-            face_of(handler.endpoint),
-            1 if facts.get("stream") else 0,
-            499 if handler.gone else handler.get_status(),
-            facts.get("code"),
-            facts.get("ended_by"),
-            facts.get("first_byte_ms"),
-            round((time.perf_counter() - handler.started) * 1000, 2),
-            handler.snapshot.version,
-            handler.trace,
+        handler, fact = self._handler, self._handler.facts.get
+        deployment = self.charge.deployment
+        if deployment is None:
+            provider = model = None
+        else:
+            provider, model = deployment.provider, deployment.model
+        return _new(
+            Told,
+            (
+                handler.request_id,
+                self.charge.plan.model,
+                provider,
+                model,
+                face_of(handler.endpoint),
+                1 if fact("stream") else 0,
+                499 if handler.gone else handler.get_status(),
+                fact("code"),
+                fact("ended_by"),
+                fact("first_byte_ms"),
+                round((time.perf_counter() - handler.started) * 1000, 2),
+                handler.snapshot.version,
+                handler.trace,
+            ),
         )
 
 
 def most_of(sent: Mapping[str, Any]) -> int | None:
     """How many tokens a request wants at most, as far as it says so."""
+    if _ANY_MOST.isdisjoint(sent):
+        return None
     for name in _MOST:
         value = sent.get(name)
         if value is not None and type(value) is int and value > 0:
@@ -125,8 +143,13 @@ def face_of(endpoint: str) -> str:
     return next((face for start, face in _FACES if endpoint.startswith(start)), "api")
 
 
+def told_of(taken: Reservation, limits: tuple[str, ...]) -> Headers:
+    """What is left after a request was let in, in the headers of the dialect whose own begin with ``limits``."""
+    return openai_told(taken) if limits is OPENAI else told(taken.standing, limits)
+
+
 def told(standing: Sequence[Standing], limits: tuple[str, ...]) -> Headers:
-    """What is left, in the headers of the dialect whose own begin with ``limits``."""
+    """The same of what stands there."""
     if limits is OPENAI:
         return openai_headers(standing)
     if limits is ANTHROPIC:

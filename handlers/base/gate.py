@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from llm_proxy.errors import GatewayError, KeyRefused, NotAllowed
-from llm_proxy.live.access.identity import identify, presented
+from llm_proxy.live.access.identity import identify, presented, usual
 from llm_proxy.live.access.values import Access, Grant
 from llm_proxy.live.state.snapshot import Snapshot
 from llm_proxy.wire.calls import Deployment
@@ -39,12 +39,15 @@ class Gate:
 
     def admit(self, access: Access, headers: Mapping[str, str], needs: Needs, endpoint: str) -> Grant:
         """Who asks. Raises ``KeyRefused``, ``InvalidRequest``, or ``NotAllowed``."""
-        try:
-            grant = identify(access, presented(headers), time.time())
-        except KeyRefused as error:
-            if error.name:
-                self.refused(error.name, error)
-            raise
+        now = time.time()
+        grant = usual(access, headers, now)
+        if grant is None:
+            try:
+                grant = identify(access, presented(headers), now)
+            except KeyRefused as error:
+                if error.name:
+                    self.refused(error.name, error)
+                raise
         if needs == "admin" and not grant.terms.admin:
             forbidden = NotAllowed('this endpoint is for keys with "admin"')
             self.refused(grant.name, forbidden)

@@ -14,8 +14,8 @@ from typing import Any, Protocol, Self
 
 from handlers.base.gate import Gate
 from llm_proxy.clients.front_door import FrontDoor
+from llm_proxy.console.activity import Note
 from llm_proxy.console.console import Console
-from llm_proxy.console.finished import Ended
 from llm_proxy.errors import GatewayError
 from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.state.registry import Registry
@@ -125,9 +125,9 @@ class Gateway:
     gate: Gate = field(default_factory=Gate)
     #: What was used, and how much may be.
     books: Accounting = field(default_factory=Accounting)
-    #: What is kept for the console, and the list to which requests are appended as they end; None: there is no console.
+    #: What is kept for the console, and who is told of each request that ends; None: there is no console.
     console: Console | None = None
-    ended: list[Ended] | None = None
+    ended: Note | None = None
     #: Who may ask at all.
     door: FrontDoor = field(default_factory=FrontDoor.of)
 

@@ -28,7 +28,6 @@ from handlers.base.tracing import RequestSpan, begin, send
 from llm_proxy.clients.front_door import Arrival, Verdict
 from llm_proxy.clients.tornado_internals import implements
 from llm_proxy.clients.unpacking import ACCEPTED, codings_of
-from llm_proxy.console.finished import Ended
 from llm_proxy.errors import (
     ClientGone,
     Draining,
@@ -48,6 +47,7 @@ from llm_proxy.live.state.registry import Snapshot
 from llm_proxy.net.pace import Pace
 from llm_proxy.routing.choice import unknown_model
 from llm_proxy.telemetry import log as logs
+from llm_proxy.telemetry.access_template import AGENT, BASE
 from llm_proxy.wire.calls import NOTHING
 from llm_proxy.wire.host import host_name
 from llm_proxy.wire.long_json import PIECE, dumps_long
@@ -232,7 +232,9 @@ class BaseHandler(BodyHandler):
         except GatewayError as error:
             return error
         self.grant = grant
-        self.facts.update(key=grant.name, team=grant.team_name)
+        self.facts["key"] = grant.name
+        if grant.terms.team:
+            self.facts["team"] = grant.terms.team
         return None
 
     @property
@@ -402,39 +404,51 @@ class BaseHandler(BodyHandler):
             send(self, self.span, 499 if self.gone else self.broken or status)
         logged = access_log.isEnabledFor(logging.DEBUG if self.probe and status < 400 else logging.INFO)
         # Those that ``/metrics`` counts.
-        ended_here = self.gateway.ended if self.remembered else None
-        if ended_here is not None and "model" not in self.facts and "provider" not in self.facts:
-            ended_here = None
-        if not logged and ended_here is None:
+        remember = self.gateway.ended if self.remembered else None
+        facts = self.facts
+        if remember is not None and "model" not in facts and "provider" not in facts:
+            remember = None
+        if not logged and remember is None:
             return
-        fields: dict[str, Any] = {
-            "request_id": self.request_id,
-            "method": self.request.method,
-            "endpoint": self.endpoint or "unknown",
-            "path": self.request.path_asked,
-            "status": status,
-            "client": self.verdict.asked.client if self.verdict else self.request.remote_ip,
-            "total_ms": round(total * 1000, 2),
-            "generation": self.snapshot.version,
-            "trace_id": self.trace,
-        }
+        client = self.verdict.asked.client if self.verdict else self.request.remote_ip
+        base: tuple[Any, ...] = (
+            self.request_id,
+            self.request.method,
+            self.endpoint or "unknown",
+            self.request.path_asked,
+            status,
+            client,
+            round(total * 1000, 2),
+            self.snapshot.version,
+            self.trace,
+        )
         if (agent := self.request.headers.get("User-Agent")) is not None:
-            fields["user_agent"] = agent[:_SHOWN]
+            base = (*base, agent[:_SHOWN])
+        said: str | dict[str, Any] | None = None
+        # Hardly ever is there a key of ours: in what a client writes on each request, or where somebody's words may stand.
+        plain = self.snapshot.access is None or (
+            KEY_PREFIX not in f"{base[0]} {base[3]} {agent} {facts.get('model')}" and facts.keys() <= _FIGURES
+        )
+        if logged and plain and not self.gone:
+            said = logs.usual_access(base, facts)
+        if said is None:
+            said = self._fields(base, plain=plain)
+            if logged:
+                logs.access(said)
+        if remember is not None:
+            told = 499 if self.gone else self.broken or status
+            remember(time(), told, facts, said, self.answer_headers, self.usage)
+
+    def _fields(self, base: tuple[Any, ...], *, plain: bool) -> dict[str, Any]:
+        """The fields of the access line; ``plain``: there is no key of ours in them."""
+        fields = dict(zip((*BASE, AGENT), base, strict=False))
         facts = self.facts
         if None in facts.values() or "" in facts.values():
             facts = {name: value for name, value in facts.items() if value is not None and value != ""}
         fields |= facts
         if self.gone:
             fields["code"] = "client_gone"
-        if self.snapshot.access is not None:
-            for name, value in fields.items():  # hardly ever is there one
-                if type(value) is list or (type(value) is str and KEY_PREFIX in value):
-                    fields[name] = _without_keys(value)
-        if ended_here is not None:
-            told = 499 if self.gone else self.broken or status
-            ended_here.append(Ended(time(), told, fields, self.answer_headers, self.usage))
-        if logged:
-            logs.access(fields)
+        return fields if plain else {name: _without_keys(value) for name, value in fields.items()}
 
     def measured(self, status: int, ended: float, seconds: float) -> None:
         """The request has ended with ``status`` (a broken answer's is that of its error), after so many seconds; ``ended``:
@@ -481,6 +495,13 @@ class NotFoundHandler(BaseHandler):
             first if first.isascii() and first.isprintable() else quote(first, safe=_PATH, encoding="latin-1")
         )
         return shown if len(path) <= _SHOWN else shown + "..."
+
+
+#: Facts in which nobody's words can stand, and the model.
+_FIGURES = frozenset(
+    """model key team provider upstream_model stream prompt_tokens completion_tokens events attempts upstream_bytes own_ms
+    first_byte_ms itl_ms abort_ms client_ms queued_ms affinity micro_usd estimated retried drained""".split()
+)
 
 
 def _without_keys(value: Any) -> Any:

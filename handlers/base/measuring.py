@@ -90,7 +90,7 @@ def measure(handler: TellingHandler, tally: Tally | None, status: int, ended: fl
         own = tally.own_seconds - handler.client_seconds
         meter.overhead(handler.dialect, max(0.0, own), ended)
     if "micro_usd" in facts and (cost := facts["micro_usd"]) is not None:
-        meter.add(families.COST, cost / 1e6, model, facts.get("team") or "")
+        meter.cost(cost, model, facts.get("team") or "", ended)
     if "queued_ms" in facts and (queued := facts["queued_ms"]) is not None:
         meter.observe(families.QUEUE_SECONDS, queued / 1000, model)
 

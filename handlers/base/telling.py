@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, ClassVar
 
-from handlers.base.charging import Account, told
+from handlers.base.charging import Account, told_of
 from handlers.base.handler import BaseHandler, log
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.measuring import measure, measure_call
@@ -56,13 +56,13 @@ class TellingHandler(BaseHandler):
     def _tell_limits(self, *, failed: bool = False) -> None:
         """What the upstream has said of its limits; nothing if it has not answered yet."""
         head = self.exchange.head if self.exchange is not None else None
-        if head is not None:
+        if head is not None and (failed or head.read.tells_limits):  # most upstreams say nothing
             for name, value in limits_in(head.headers, self.limits, failed=failed):
                 self.set_header(name, value)
         if self.account is not None:
             taken = self.account.charge.taken
-            if taken.bounds:
-                self.answer_headers.put_all(told(taken.standing, self.limits))
+            if taken.plan.bounds:
+                self.answer_headers.put_all(told_of(taken, self.limits))
             if taken.warning is not None:
                 self.set_header("X-LLM-Budget", header_text(f"{taken.warning[0]} {taken.warning[1]}%"))
 

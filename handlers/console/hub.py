@@ -63,7 +63,7 @@ def look(gateway: Gateway, since: int | None) -> dict[str, Any]:
     console, now = gateway.console, time.time()
     assert console is not None
     activity = console.activity
-    activity.fold(now, len(gateway.running))
+    activity.running(now, len(gateway.running))
     ended = [] if since is None else activity.since(since, _ENDED)
     pieces = activity.history.pieces(now - _LATE, now - _LATE - 2 * STEP)
     return {

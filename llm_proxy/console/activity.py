@@ -1,14 +1,15 @@
 """What a process remembers of its requests for the console: the last ones, and the last quarter of an hour in figures.
 
-Laws: a request that ends is appended to a list and costs nothing else; once a second the list is folded into what is
-remembered. All of it is bounded.
+Laws: a request that ends is counted and put into a ring, as its handler leaves it: what the console shows of it is made when
+somebody looks. All of it is bounded.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
+from typing import Any
 
 from llm_proxy.console.finished import Ended, Request, count_in, kept, speed_of
 from llm_proxy.console.history import History
@@ -16,43 +17,61 @@ from llm_proxy.console.history import History
 #: Requests that are remembered.
 KEPT = 500
 
+#: Takes note of a request that has ended: when, with which status, its facts for the access line, and the rest of ``Ended``.
+Note = Callable[
+    [float, int, Mapping[str, Any], "str | Mapping[str, Any]", Mapping[str, str], Mapping[str, Any]], None
+]
+
 
 class Activity:
     """``face_of``: which face an endpoint belongs to."""
 
     def __init__(self, face_of: Callable[[str], str]) -> None:
-        #: Where requests are appended to as they end.
-        self.fresh: list[Ended] = []
         self.history = History()
         #: How many have ended altogether; the newest of ``recent`` is that one.
         self.count = 0
         self._face_of = face_of
-        self._recent: deque[Request] = deque(maxlen=KEPT)
+        #: Fields of ``Ended``, or what the console shows, if somebody has looked.
+        self._recent: deque[tuple[Any, ...] | Request] = deque(maxlen=KEPT)
 
-    def fold(self, now: float, running: int) -> None:
-        """Take up what has ended, while ``running`` go on."""
-        self.history.piece(now)["running"] = running
-        if not self.fresh:
-            return
-        fresh = self.fresh[:]
-        self.fresh.clear()
-        for at, status, fields, _, _ in fresh:
-            self.history.add(
-                at,
-                status,
-                count_in(fields.get("prompt_tokens")),
-                count_in(fields.get("completion_tokens")),
-                fields.get("first_byte_ms") if fields.get("stream") else None,
-                speed_of(fields),
-            )
-        self.count += len(fresh)
-        self._recent.extend(kept(one, self._face_of(one.fields["endpoint"])) for one in fresh[-KEPT:])
+    def note(
+        self,
+        at: float,
+        status: int,
+        facts: Mapping[str, Any],
+        said: str | Mapping[str, Any],
+        headers: Mapping[str, str],
+        usage: Mapping[str, Any],
+    ) -> None:
+        """A request has ended (``Note``)."""
+        self.count += 1
+        self._recent.append((at, status, said, headers, usage))
+        get = facts.get
+        first = speed = None
+        if get("stream"):
+            first, speed = get("first_byte_ms"), speed_of(facts)
+        self.history.add(
+            at, status, count_in(get("prompt_tokens")), count_in(get("completion_tokens")), first, speed
+        )
+
+    def running(self, now: float, count: int) -> None:
+        """So many go on."""
+        self.history.piece(now)["running"] = count
 
     def recent(self) -> list[Request]:
         """All that are remembered, oldest first."""
-        return list(self._recent)
+        return self._shown(0)
 
     def since(self, count: int, most: int) -> list[Request]:
         """Those that ended after the first ``count``, at most the newest ``most``."""
         wanted = min(self.count - count, most, len(self._recent))
-        return list(islice(self._recent, len(self._recent) - wanted, None)) if wanted > 0 else []
+        return self._shown(len(self._recent) - wanted) if wanted > 0 else []
+
+    def _shown(self, first: int) -> list[Request]:
+        """Those from the one at ``first`` on; each is made once."""
+        ring = self._recent
+        for at in range(first, len(ring)):
+            one = ring[at]
+            if type(one) is tuple:
+                ring[at] = kept(Ended._make(one), self._face_of)
+        return list(islice(ring, first, None))  # type: ignore[arg-type]  # all of them are made now

@@ -7,8 +7,9 @@ ours are kept. Pure.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -36,18 +37,26 @@ _TRY = re.compile(r"\s*(.*):([^:]*):([0-9.]+)ms\s*")
 
 
 class Ended(NamedTuple):
-    """A request as its handler leaves it: when (Unix seconds), with which status, the fields of its access line, the fields
-    of its answer's head, and what its upstream has counted."""
+    """A request as its handler leaves it: when (Unix seconds), with which status, its access line (as JSON, or its fields), the
+    fields of its answer's head, and what its upstream has counted."""
 
     at: float
     status: int
-    fields: Mapping[str, Any]
+    said: str | Mapping[str, Any]
     headers: Mapping[str, str]
     usage: Mapping[str, Any]
 
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The fields of its access line."""
+        if type(self.said) is str:
+            found: dict[str, Any] = json.loads(self.said)
+            return found
+        return self.said  # type: ignore[return-value]  # it is no text
 
-def kept(ended: Ended, face: str) -> Request:
-    """What is remembered of it; with ``headers``."""
+
+def kept(ended: Ended, face_of: Callable[[str], str]) -> Request:
+    """What is shown of it; with ``headers``."""
     fields = ended.fields
     found: Request = dict.fromkeys(FIELDS)
     for name, value in fields.items():
@@ -59,7 +68,7 @@ def kept(ended: Ended, face: str) -> Request:
         dropped=found["dropped"] or [],
         at=round(ended.at, 3),
         status=ended.status,
-        face=face,
+        face=face_of(fields["endpoint"]),
         cached_tokens=_detail(ended.usage, "prompt_tokens_details", "cached_tokens"),
         reasoning_tokens=_detail(ended.usage, "completion_tokens_details", "reasoning_tokens"),
         fallback=headers.get("X-Llm-Fallback"),

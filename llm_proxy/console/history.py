@@ -31,6 +31,8 @@ class History:
 
     def __init__(self) -> None:
         self._pieces: dict[int, Piece] = {}
+        #: The piece of the newest request.
+        self._newest: Piece | None = None
 
     def add(
         self,
@@ -42,10 +44,14 @@ class History:
         speed: float | None = None,
     ) -> None:
         """A request has ended at ``at``; ``speed``: tokens a second of its stream."""
-        piece = self.piece(at)
+        piece = self._newest
+        if piece is None or not 0 <= at - piece["at"] < STEP:
+            piece = self._newest = self.piece(at)
         piece["requests"] += 1
-        piece["cancelled"] += status == 499
-        piece["errors"] += status >= 400 and status != 499
+        if status == 499:
+            piece["cancelled"] += 1
+        elif status >= 400:
+            piece["errors"] += 1
         piece["input"] += read
         piece["output"] += wrote
         if first_ms is not None and first_ms > 0:

@@ -79,8 +79,8 @@ async def refuse_errors(exchange: Exchange, provider: Adapter, head: Head, clock
     nothing here decompresses, so there is no bomb to defuse."""
     if not 200 <= head.status < 300:
         raise provider.error(head.status, head.headers, await read_error(exchange, clock))
-    coding = head.headers.get("content-encoding")
-    if coding is not None and coding.lower() not in ("identity", ""):
+    coding = head.read.content_encoding
+    if coding and coding != "identity":
         text = "the upstream compressed its answer although it was told not to"
         raise UpstreamError(text, phase="body", kind="encoding")
 
@@ -90,7 +90,7 @@ async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -
     clock = Clock(exchange, limits, max(WHOLE, limits.first_byte))
     head = await await_head(exchange, clock)
     await refuse_errors(exchange, provider, head, clock)
-    if head.headers.get("content-type", "").startswith("text/event-stream"):
+    if head.kind.startswith("text/event-stream"):
         clock.progresses()
     clock.tick()
     return head, await read_whole(exchange, clock)
@@ -98,7 +98,7 @@ async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -
 
 def is_event_stream(head: Head) -> bool:
     """Whether the body consists of events; a missing type counts as one, a JSON document or a web page does not."""
-    kind = head.headers.get("content-type", "")
+    kind = head.kind
     if kind == "application/json":  # as nearly every server writes it
         return False
     kind = kind.split(";")[0].strip().lower()

@@ -28,6 +28,7 @@ from llm_proxy.errors import (
 )
 from llm_proxy.net.faults import TlsFilesError
 from llm_proxy.net.tls import DEFAULT, TlsSettings
+from llm_proxy.net.wheel import NEAR
 from llm_proxy.upstreams.http_client import PooledHTTPClient, TransportError
 from llm_proxy.upstreams.relayed_request import RelayedRequest
 from llm_proxy.upstreams.response_head import Framing, ResponseHead
@@ -47,17 +48,23 @@ _TELL_EVERY = 60.0
 class Head:
     """Status and headers of an answer: ``pairs`` as they came, ``headers`` with lower-case names (last one wins)."""
 
-    __slots__ = ("_read", "headers", "status")
+    __slots__ = ("kind", "read", "status")
 
     def __init__(self, read: ResponseHead) -> None:
-        self._read = read
+        self.read = read
         self.status = read.code
-        self.headers: Mapping[str, str] = read.by_name
+        #: The content type as it came; empty if it did not.
+        self.kind = read.content_type
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """See the class."""
+        return self.read.by_name
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """All fields in order."""
-        return self._read.pairs()
+        return self.read.pairs()
 
 
 class Exchange:
@@ -69,6 +76,7 @@ class Exchange:
         "_buffer",
         "_call",
         "_http",
+        "_rides",
         "_room",
         "_size",
         "_timer",
@@ -97,22 +105,18 @@ class Exchange:
         self._tls = tls
         self.loop = http.loop
         self._buffer: list[bytes | memoryview] = []
-        self._size = 0
+        self._size = self.received = 0
         #: Resolved when the buffer has room again; the transport awaits it.
         self._room: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
-        #: Whether there is a waiter that nobody has woken yet.
-        self._asleep = False
+        #: Whether there is a waiter that nobody has woken yet; whether a wheel asks for the limit, as long as that is far away.
+        self._asleep = self._rides = self.ended = self.framed = self.retried = False
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
         self._transfer: RelayedRequest | None = None
         self.head: Head | None = None
         self.connected_at: float | None = None
-        self.ended = False
-        self.framed = False
         self.failure: GatewayError | None = None
-        self.received = 0
-        self.retried = False
         #: Takes bytes that come while the owner waits, instead of the buffer; false as its result wakes the owner. So
         #: a token is relayed without a change of tasks. Not asked for large reads: between them others have their turn.
         self.direct: Callable[[bytes], bool] | None = None
@@ -152,6 +156,8 @@ class Exchange:
             self.abort(UpstreamError("the call was given up"))
         # What they are bound to holds this exchange: such rings are left to the collector, at a sixth of a request's cost.
         self.direct = self.hold = self.sent = None
+        if self._rides:
+            self._http.wheel.leave(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -207,28 +213,49 @@ class Exchange:
     async def wait(self, until: float) -> bool:
         """Sleep until something happened (bytes, the head, a connection, the end, a failure) or it is ``until``
         (loop time). False if only time has passed. There is at most one waiter."""
-        if until <= self.loop.time():
+        loop = self.loop
+        now = loop.time()
+        if until <= now:
             return False
         self._until = until
-        if self._timer is None or self._timer.when() > until:
+        timer = self._timer
+        if timer is None:
+            if until - now <= NEAR:
+                self._timer = loop.call_at(until, self._on_timer)
+            elif not self._rides:
+                self._rides = True
+                self._http.wheel.join(self)
+        elif timer.when() > until:
             # Armed once for many waits: in a running stream the deadline only ever moves away.
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self.loop.call_at(until, self._on_timer)
-        self._waiter = self.loop.create_future()
+            timer.cancel()
+            self._timer = loop.call_at(until, self._on_timer)
+        self._waiter = waiter = loop.create_future()
         self._asleep = True
         try:
-            await self._waiter
+            await waiter
         finally:
             self._asleep = False
             self._waiter = None
-        return bool(self._buffer) or self.ended or self.failure is not None or self.loop.time() < until
+        return bool(self._buffer) or self.ended or self.failure is not None or loop.time() < until
+
+    def on_turn(self, now: float) -> bool:
+        """``net.wheel.Rider``."""
+        if self._waiter is None or self._until - now > NEAR:
+            return True
+        self._rides = False
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._until, self._on_timer)
+        return False
 
     def _on_timer(self) -> None:
         self._timer = None
         if self._waiter is None:
             return
-        if self.loop.time() < self._until:
+        left = self._until - self.loop.time()
+        if left > NEAR:
+            self._rides = True
+            self._http.wheel.join(self)
+        elif left > 0:
             self._timer = self.loop.call_at(self._until, self._on_timer)
         else:
             self._wake()

@@ -47,7 +47,7 @@ class ConsoleParts:
             gateway.settings.console_write,
             colleagues,
         )
-        gateway.console, gateway.ended = self.console, self.console.activity.fresh
+        gateway.console, gateway.ended = self.console, self.console.activity.note
         gateway.registry.on_swap.append(self.console.states.add)
         self._thread = BackgroundThread("console")
         self._timer: asyncio.TimerHandle | None = None
@@ -62,11 +62,11 @@ class ConsoleParts:
             return Counter(f"{row.provider}\0{row.name}" for row in rows if row is not None)
 
         def recent(_: Any) -> Any:
-            self._fold()
+            self._count()
             return activity.recent()
 
         def history(span: list[float]) -> Any:
-            self._fold()
+            self._count()
             return activity.history.pieces(*span)
 
         def text(generation: int) -> str | None:
@@ -94,11 +94,11 @@ class ConsoleParts:
         self._beat()
 
     def _beat(self) -> None:
-        self._fold()
+        self._count()
         self._timer = asyncio.get_running_loop().call_later(_BEAT, self._beat)
 
-    def _fold(self) -> None:
-        self.console.activity.fold(time.time(), len(self._gateway.running))
+    def _count(self) -> None:
+        self.console.activity.running(time.time(), len(self._gateway.running))
 
     async def end_pages(self) -> None:
         """Let the pages that look go elsewhere."""

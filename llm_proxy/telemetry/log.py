@@ -11,7 +11,7 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -101,8 +101,8 @@ class NoiseFilter(logging.Filter):
 
 
 _writer: Writer | None = None
-#: Writes the fields of an access line down at once; None where its record goes the usual way.
-_line: Callable[[dict[str, Any]], str | None] | None = None
+#: Writes access lines down at once; None where their records go the usual way.
+_lines: JsonLines | None = None
 
 _access = logging.getLogger("llm_proxy.access")
 
@@ -124,11 +124,11 @@ def setup(level: str, kind: str, filename: str = "", *, turn: int | None = None)
     writer = Writer(form, _outlets(StreamSink(sys.stderr, turn), filename))
     _route(level, QueueHandler(writer.put))
     writer.start()
-    global _writer, _line
+    global _writer, _lines
     if _writer is None:
         atexit.register(stop)
     _writer = writer
-    _line = form.access_line if isinstance(form, JsonLines) else None
+    _lines = form if isinstance(form, JsonLines) else None
 
 
 def setup_direct(level: str, kind: str, filename: str = "") -> None:
@@ -157,10 +157,21 @@ def say(lines: Iterable[str]) -> None:
 
 def access(fields: dict[str, Any]) -> None:
     """The access line of a request; whoever calls has asked whether it is wanted. ``fields``: see ``AccessRecord``."""
-    if _line is not None and _writer is not None and (line := _line(fields)) is not None:
+    if _lines is not None and _writer is not None and (line := _lines.access_line(fields)) is not None:
         _writer.put(line)
     else:
         _access.handle(AccessRecord(fields))
+
+
+def usual_access(base: tuple[Any, ...], facts: Mapping[str, Any]) -> str | None:
+    """The same for a usual request, whose fields are no dictionary yet (see ``AccessTemplate``): the line, on its way; None if
+    ``access`` is to be called."""
+    if _lines is None or _writer is None:
+        return None
+    line = _lines.usual_line(base, facts)
+    if line is not None:
+        _writer.put(line)
+    return line
 
 
 def report() -> dict[str, Any]:
@@ -186,6 +197,6 @@ def _route(level: str, queue_handler: QueueHandler) -> None:
 def stop() -> bool:
     """Write what is queued, but not for ever. False if that is not possible: then the interpreter's own end, which
     writes to standard error once more, would hang as well."""
-    global _writer, _line
-    writer, _writer, _line = _writer, None, None
+    global _writer, _lines
+    writer, _writer, _lines = _writer, None, None
     return writer is None or writer.stop()

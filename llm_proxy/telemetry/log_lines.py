@@ -11,11 +11,14 @@ import logging
 import math
 import os
 import time
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 from pydantic_core import to_json
 from pythonjsonlogger.json import JsonFormatter
+
+from llm_proxy.telemetry.access_template import AccessTemplate
 
 #: Longest text of one field, in characters. A hostile path or model name must not fill the disk.
 MAX_FIELD = 2_000
@@ -80,6 +83,7 @@ class JsonLines(JsonFormatter):
         super().__init__("%(asctime)s")
         #: Who writes; None if nobody else does. A formatter is made in the process that uses it.
         self._process = os.getpid() if processes else None
+        self._template = AccessTemplate(self._process)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 (the base class's name)
         return self._written(record.created)
@@ -92,6 +96,10 @@ class JsonLines(JsonFormatter):
             stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._stamp = second, stamp
         return f"{stamp}.{int((created - second) * 1000):03d}Z"
+
+    def usual_line(self, base: tuple[Any, ...], facts: Mapping[str, Any]) -> str | None:
+        """The same of a usual request, in half the time; see ``AccessTemplate``."""
+        return self._template.line(self._written(time.time()), base, facts)
 
     def access_line(self, fields: dict[str, Any]) -> str | None:
         """The line of one request, in a tenth of the time that its record takes; None if it has to be looked at field by

@@ -13,6 +13,7 @@ from time import monotonic
 from tornado.concurrent import Future
 from tornado.httpclient import HTTPRequest, HTTPResponse
 
+from llm_proxy.upstreams.http1 import Connection
 from llm_proxy.upstreams.redirects import redirected
 from llm_proxy.upstreams.request_lifecycle import Client, RequestLifecycle
 from llm_proxy.upstreams.request_plan import Options, Plan, make_plan
@@ -43,9 +44,13 @@ class Fetch(RequestLifecycle):
     __slots__ = (
         "_answer",
         "_callback",
+        "_connected_at",
+        "_head_at",
         "_options",
         "_original",
         "_redirects_left",
+        "_slot_at",
+        "_started_at",
         "_wall_started",
         "future",
     )
@@ -60,6 +65,12 @@ class Fetch(RequestLifecycle):
         self.future: Future[HTTPResponse] | None = None
         self._answer = Answer(options, client.max_body_size)
         self._wall_started = time.time()
+        # Of the monotonic clock: uvloop's own is cached, and has milliseconds only.
+        self._started_at = self._slot_at = self._connected_at = self._head_at = monotonic()
+
+    def on_slot(self, connection: Connection | None) -> None:
+        self._slot_at = monotonic()
+        super().on_slot(connection)
 
     def settled(self, future: Future[HTTPResponse]) -> None:
         """What ``fetch`` returned is done: if its owner cancelled it, so is the request."""
@@ -72,11 +83,13 @@ class Fetch(RequestLifecycle):
         return make_plan(self._options, self._client.proxies)
 
     def _told(self) -> None:
+        self._connected_at = monotonic()
         tell = getattr(self._original, "on_connected", None)
         if tell is not None:
             tell()
 
     def _answered(self, head: ResponseHead) -> Sink:
+        self._head_at = monotonic()
         return self._answer.begin(head, self._redirects_left > 0)
 
     def _completed(self) -> None:

@@ -19,6 +19,7 @@ from llm_proxy.net.faults import ConnectionLost
 from llm_proxy.upstreams.body_sender import Sender
 from llm_proxy.upstreams.early_response import EarlyResponse
 from llm_proxy.upstreams.flow_control import FlowControl
+from llm_proxy.upstreams.known_answer import KnownAnswer
 from llm_proxy.upstreams.response_delegate import ResponseDelegate, Sink
 from llm_proxy.upstreams.response_reader import ResponseReader
 
@@ -32,6 +33,7 @@ class Connection(asyncio.Protocol):
         "_delegate",
         "_early_response",
         "_flow",
+        "_known",
         "_lost",
         "_reader",
         "_sender",
@@ -52,6 +54,8 @@ class Connection(asyncio.Protocol):
         self._waits_for_continue = False
         self._early_response: EarlyResponse | None = None
         self._reader: ResponseReader | None = None
+        #: The head of the last answer.
+        self._known: KnownAnswer | None = None
         #: Where the body goes; None until the head is complete.
         self._sink: Sink | None = None
         #: Shut while the receiver of the body is not ready; None while it is.
@@ -86,7 +90,7 @@ class Connection(asyncio.Protocol):
         self._delegate = delegate
         self._sender = sender
         self._waits_for_continue = wait_for_continue
-        self._reader = ResponseReader(method)
+        self._reader = ResponseReader(method, self._known)
         self._sink = None
         self.served += 1
         if self.alive:  # else its end is on its way to us, and uvloop would raise
@@ -236,6 +240,7 @@ class Connection(asyncio.Protocol):
         delegate, self._delegate = self._delegate, None
         reusable = reader.reusable and self.alive and not (self.sending or self._aside or self._lost)
         if reusable:
+            self._known = reader.known
             self._reader = self._sender = self._sink = None
             if self._early_response is not None:
                 self._drop_early_response()

@@ -43,6 +43,7 @@ from llm_proxy.net.faults import (
 )
 from llm_proxy.net.resolver import Resolver
 from llm_proxy.net.tls import DEFAULT, TlsContexts, TlsSettings
+from llm_proxy.net.wheel import Wheel
 from llm_proxy.upstreams.dial import Dialer
 from llm_proxy.upstreams.fetch import Fetch, StreamRequest
 from llm_proxy.upstreams.pool import Pool, PoolLimits
@@ -107,6 +108,7 @@ class PooledHTTPClient(AsyncHTTPClient):
         super().initialize(defaults={**_DEFAULTS, **(defaults or {})})
         self.loop: asyncio.AbstractEventLoop = cast(Any, self.io_loop).asyncio_loop
         self.pool = Pool(self.loop, _with_total(limits or PoolLimits(), max_clients))
+        self.wheel = Wheel(self.loop)
         self.pool_timeout = pool_timeout
         self.max_body_size = max_body_size
         self.proxies = Proxies(proxies, trust_env=trust_env)
@@ -120,6 +122,7 @@ class PooledHTTPClient(AsyncHTTPClient):
         super().close()
         for request in list(self._running):
             request.abort("the client was closed")
+        self.wheel.stop()
         self.pool.close()
         if not (self.loop.is_running() or self.loop.is_closed()):
             # Tornado's blocking HTTPClient: sockets are closed in the loop's next round, and there will be none.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from time import monotonic
 from typing import Protocol
 
 from llm_proxy.net.deadline import Deadline
@@ -49,21 +48,16 @@ class Client(Protocol):
 
 
 class RequestLifecycle(ABC):
-    """A request in progress. ``phase`` says where it stands; times are of the monotonic clock (uvloop's own is cached,
-    and has milliseconds only), deadlines of the loop's. ``connect_timeout``, ``total``: seconds, 0 without limit."""
+    """A request in progress. ``phase`` says where it stands. ``connect_timeout``, ``total``: seconds, 0 without limit."""
 
     __slots__ = (
         "_client",
         "_connect_timeout",
-        "_connected_at",
         "_connection",
         "_deadline",
         "_dialing",
-        "_head_at",
         "_plan",
         "_slot",
-        "_slot_at",
-        "_started_at",
         "_yields",
         "aborted",
         "done",
@@ -77,15 +71,10 @@ class RequestLifecycle(ABC):
         self._plan: Plan = None  # type: ignore[assignment]  # there is one once it has begun
         self._connection: Connection | None = None
         self._dialing: asyncio.Task[None] | None = None
-        #: Whether a slot of the pool is ours.
-        self._slot = False
-        #: Whether that was offered to others.
-        self._yields = False
+        #: Whether a slot of the pool is ours, and whether that was offered to others.
+        self._slot = self._yields = self.done = self.aborted = False
         self.stale_retries = 0
-        self.done = False
-        self.aborted = False
         self.phase: Phase = "pool"
-        self._started_at = self._slot_at = self._connected_at = self._head_at = monotonic()
         #: Made when there is something to limit.
         self._deadline = Deadline(client.loop, total, self._expired) if total else None
 
@@ -128,7 +117,6 @@ class RequestLifecycle(ABC):
     def on_slot(self, connection: Connection | None) -> None:
         """The pool lets us go ahead."""
         self._slot = True
-        self._slot_at = monotonic()
         if connection is None:
             self._dial()
         else:
@@ -163,7 +151,6 @@ class RequestLifecycle(ABC):
 
     def _send(self, connection: Connection) -> None:
         self._connection = connection
-        self._connected_at = monotonic()
         if self._deadline is not None:
             self._deadline.step(0)
         self.phase = "head"
@@ -175,13 +162,14 @@ class RequestLifecycle(ABC):
             return
         plan = self._plan
         sender: Sender | None = None
-        head = plan.head
-        if plan.producer is not None:
+        head, body = plan.head, plan.body
+        if body is not None:
+            if len(body) > SLICE or plan.wait_for_continue:
+                sender = BytesSender(body)
+            else:
+                head += body  # one write, one packet
+        elif plan.producer is not None:
             sender = ProducerSender(plan.producer, plan.length, connection.fail)
-        elif plan.body is not None and (len(plan.body) > SLICE or plan.wait_for_continue):
-            sender = BytesSender(plan.body)
-        elif plan.body is not None:
-            head += plan.body  # one write, one packet
         connection.send(self, plan.method, head, sender, plan.wait_for_continue)
 
     # -- the answer
@@ -189,7 +177,6 @@ class RequestLifecycle(ABC):
     def on_head(self, head: ResponseHead) -> Sink:
         """The connection has read the head; the result takes the body."""
         self.phase = "body"
-        self._head_at = monotonic()
         return self._answered(head)
 
     def on_end(self, reusable: bool) -> None:

@@ -30,19 +30,24 @@ class Framing(IntEnum):  # whose members are hashed without a call
 
 
 class ResponseHead:
-    """One answer's head. ``lines`` are the field lines as they came, without line ends; ``start`` is the status line."""
+    """One answer's head. ``lines`` are the field lines as they came, without line ends; ``start`` is the status line.
+    ``content_type``: as it came, empty if it did not; ``content_encoding``: in small letters; ``tells_limits``: whether there are
+    fields about limits of rate. What is seldom asked for is made when it is."""
 
     __slots__ = (
+        "_by_name",
+        "_lines",
         "_pairs",
-        "by_name",
+        "_raw",
         "code",
         "content_encoding",
+        "content_type",
         "framing",
         "keep_alive",
         "length",
-        "lines",
         "reason",
         "start",
+        "tells_limits",
     )
 
     def __init__(self, raw: bytes, code: int, method: str) -> None:
@@ -50,20 +55,20 @@ class ResponseHead:
         start, *lines = raw.decode("latin-1").strip("\r\n").split("\r\n")
         if not start.startswith("HTTP/1."):
             raise ProtocolError("the answer is not HTTP/1", "head", "protocol")
+        self._raw = b""  # the lines are enough
         self.start = start
         self.code = code
         self.reason = start[13:]
-        self.lines = lines
+        self._lines: list[str] | None = lines
         self.length = -1
-        self.content_encoding = ""
         self.keep_alive = start[7] != "0"
-        parts = list(map(_AT_COLON, lines))
-        #: The newest value of each field, by its name in small letters.
-        self.by_name = by_name = dict(
-            zip(map(str.lower, map(_NAME, parts)), map(_STRIPPED, map(_VALUE, parts)), strict=True)
-        )
+        self._by_name: dict[str, str] | None = None
         self._pairs: tuple[tuple[str, str], ...] | None = None
-        if len(by_name) == len(parts) and self._is_usual(by_name):
+        by_name = self.by_name
+        self.content_type = by_name.get("content-type", "")
+        self.content_encoding = by_name.get("content-encoding", "").lower()
+        self.tells_limits = "ratelimit-" in "\n".join(by_name)
+        if len(by_name) == len(lines) and self._is_usual(by_name):
             chunked = False
         else:
             chunked = self._read_fields()
@@ -76,6 +81,35 @@ class ResponseHead:
         else:
             self.framing = Framing.UNTIL_CLOSE
             self.keep_alive = False
+
+    def like(self, raw: bytes, length: int) -> ResponseHead:
+        """A head of the same fields, in ``raw``, of which only what nobody asks for here has another value; and another
+        ``length``, above 0 as ours."""
+        made = ResponseHead.__new__(ResponseHead)
+        made._raw, made.length = raw, length
+        made._lines = made._by_name = made._pairs = None
+        made.start, made.code, made.reason = self.start, self.code, self.reason
+        made.framing, made.keep_alive, made.tells_limits = self.framing, self.keep_alive, self.tells_limits
+        made.content_type, made.content_encoding = self.content_type, self.content_encoding
+        return made
+
+    @property
+    def lines(self) -> list[str]:
+        """See the class."""
+        if self._lines is None:
+            self._lines = self._raw.decode("latin-1").strip("\r\n").split("\r\n")[1:]
+        return self._lines
+
+    @property
+    def by_name(self) -> dict[str, str]:
+        """The newest value of each field, by its name in small letters."""
+        found = self._by_name
+        if found is None:
+            parts = list(map(_AT_COLON, self.lines))
+            found = self._by_name = dict(
+                zip(map(str.lower, map(_NAME, parts)), map(_STRIPPED, map(_VALUE, parts)), strict=True)
+            )
+        return found
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """All fields in order, names as they came, values stripped."""
@@ -94,7 +128,7 @@ class ResponseHead:
         """Give the fields called ``old`` (lower case) another name."""
         size = len(old)
         self._pairs = None
-        self.lines = [new + line[size:] if line[:size].lower() == old else line for line in self.lines]
+        self._lines = [new + line[size:] if line[:size].lower() == old else line for line in self.lines]
 
     def _is_usual(self, fields: dict[str, str]) -> bool:
         """Note what the fields of an answer whose fields have a name each say about the body, if that is a length and no
@@ -126,8 +160,6 @@ class ResponseHead:
                         "the answer has a Transfer-Encoding that we refuse", "head", "framing"
                     )
                 chunked = True
-            elif name == "content-encoding":
-                self.content_encoding = value.lower()
             elif name == "connection":
                 connection += f",{value.lower()}"
         if chunked and self.length >= 0:

@@ -12,12 +12,14 @@ close, HEAD, 1xx, and a second message on the same connection, which it would re
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Literal
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from llm_proxy.net.faults import ConnectionLost, Kind, ProtocolError
+from llm_proxy.upstreams.known_answer import KnownAnswer
 from llm_proxy.upstreams.response_head import MAX_HEAD, MAX_HEADERS, Framing, ResponseHead
 
 #: Informational answers before the real one; what Tornado's client tolerates too.
@@ -93,30 +95,31 @@ class ResponseReader:
         "_raw",
         "begun",
         "head",
+        "known",
         "may_continue",
         "outcome",
         "reusable",
     )
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, known: KnownAnswer | None = None) -> None:
         self._method = method
+        #: The head of the connection's last answer, if it is worth keeping for the next; HEAD's say how long they would be.
+        self.known = None if method == "HEAD" else known
         self._mode = _HEAD
-        self._informational = 0
-        self._left = 0
-        self._overhead = 0
-        self.begun = False
+        self._informational = self._left = self._overhead = 0
+        self._raw = b""
+        self._parser: HttpResponseParser | None = None
+        self.begun = self.reusable = self.may_continue = False
         self.head: ResponseHead | None = None
         self.outcome: ProtocolError | Literal[True] | None = None
-        self.reusable = False
-        self.may_continue = False
-        self._new_parser()
 
-    def _new_parser(self) -> None:
+    def _new_parser(self) -> HttpResponseParser:
         self._raw = b""
         self._events = _Events()
         self._parts = self._events.parts
-        self._parser = HttpResponseParser(self._events)
-        self._feed = self._parser.feed_data
+        self._parser = parser = HttpResponseParser(self._events)
+        self._feed: Callable[[bytes], None] = parser.feed_data
+        return parser
 
     def feed(self, data: bytes) -> bytes:
         """The bytes of the body that are in ``data``, in one piece; may be empty."""
@@ -161,16 +164,23 @@ class ResponseReader:
     # -- the head
 
     def _feed_head(self, data: bytes) -> bytes:
+        if not self.begun and self.known is not None and (like := self.known.read(data)) is not None:
+            self.begun = True
+            self.head, end = like
+            self.reusable, self._left = self.head.keep_alive, self.head.length
+            self._mode = _LENGTH
+            return self.feed(data[end:]) if end < len(data) else b""
+        parser = self._parser or self._new_parser()
         try:
             if not self.begun and data.startswith(b"HTTP/1.1 "):  # nearly always a whole head comes at once
                 self.begun = True
                 size = data.find(b"\r\n\r\n") + 4
                 if 4 < size <= MAX_HEAD and data.count(b"\n", 0, size) <= MAX_HEADERS + 2:
                     raw, data = data[:size], data[size:]
-                    self._parse_head(raw, whole=True)
-                    if (code := self._parser.get_status_code()) >= 200:
+                    self._parse_head(parser, raw, whole=True)
+                    if (code := parser.get_status_code()) >= 200:
                         return self._begin_body(raw, code, data)
-                    self._informed(code)
+                    parser = self._informed(code)
             self.begun = True
             while data:
                 old = len(self._raw)
@@ -182,12 +192,12 @@ class ResponseReader:
                 size = len(raw) if found < 0 else found + 4
                 if size > MAX_HEAD or raw.count(b"\n", 0, size) > MAX_HEADERS + 2:
                     raise ProtocolError("the head of the answer is too large", "head", "too_large")
-                self._parse_head(data[: size - old], whole=found >= 0)
+                self._parse_head(parser, data[: size - old], whole=found >= 0)
                 data = data[size - old :]
                 if found < 0:
                     self._raw = raw
-                elif (code := self._parser.get_status_code()) < 200:
-                    self._informed(code)
+                elif (code := parser.get_status_code()) < 200:
+                    parser = self._informed(code)
                 else:
                     return self._begin_body(raw[:size], code, data)
         except ProtocolError as error:
@@ -197,18 +207,18 @@ class ResponseReader:
             self._mode = _OVER
         return b""
 
-    def _parse_head(self, fresh: bytes, *, whole: bool) -> None:
+    def _parse_head(self, parser: HttpResponseParser, fresh: bytes, *, whole: bool) -> None:
         """Feed the next bytes of a head; ``whole`` says that its end must be exactly theirs."""
         try:
             self._feed(fresh)
         except (HttpParserError, HttpParserUpgrade) as error:
-            kind: Kind = "protocol" if self._parser.get_status_code() == 101 else "framing"
+            kind: Kind = "protocol" if parser.get_status_code() == 101 else "framing"
             raise ProtocolError(f"bad head: {error}", "head", kind) from error
         if (self._events.heads > 0) is not whole or any(self._events.parts):
             raise ProtocolError("bad head: its end is ambiguous", "head", "framing")
 
-    def _informed(self, code: int) -> None:
-        """An informational answer: never shown to anybody, and not many of them."""
+    def _informed(self, code: int) -> HttpResponseParser:
+        """An informational answer: never shown to anybody, and not many of them; the parser for what follows."""
         if code < 100 or code == 101:
             raise ProtocolError(f"unexpected status {code}", "head", "protocol")
         self._informational += 1
@@ -216,12 +226,13 @@ class ResponseReader:
             raise ProtocolError("too many informational answers", "head", "informational")
         if code == 100:
             self.may_continue = True
-        self._new_parser()
+        return self._new_parser()
 
     def _begin_body(self, raw: bytes, code: int, data: bytes) -> bytes:
         """The head is complete; ``data`` is what came with it."""
         head = ResponseHead(raw, code, self._method)
         self.head = head
+        self.known = KnownAnswer.of(raw, head)
         self.reusable = head.keep_alive
         self._raw = b""
         self._left = head.length

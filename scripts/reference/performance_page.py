@@ -15,8 +15,6 @@ _INTRO = """
 What the gateway costs, beside a direct call and beside `vllm-router`, a router in Rust. Everything is measured by one command
 (`make bench`) on the machine that runs it; a part or two may be asked for alone. [How it is measured](../benchmarks/README.md); [every figure](../benchmarks/RESULTS.md).
 
-The short of it: a token costs a quarter more CPU than in the Rust router, an open stream less than a third of its memory, a request that is not streamed about three times its CPU. To the seconds
-that a model takes, the gateway adds less than a millisecond.
 """
 _READ = """
 ## How to read it
@@ -24,6 +22,20 @@ _READ = """
 * Compare CPU, not throughput: load, upstream and proxy share the cores of one machine. The gateway, the router and the direct call take turns, so that whatever else the machine does meets all alike.
 * A figure is the median of five runs; the least and the greatest stand in [the full table](../benchmarks/RESULTS.md#figures), and so does the machine.
 * The gateway runs as shipped: one process, validation on, one line of the log for each request.
+* A token's cost is that of one that comes alone: at 200 streams of 50 tokens a second the loop wakes for nearly each. The busier it is, the more tokens it relays in one turn, and the less each costs: so a
+  thousand such streams fit on one core, which they would not at the price of 200. Plan with the price of 200.
+
+## How it grows
+
+From few to many, each curve measured in one sitting (`make bench-growth`); what is not flat, and why, stands in [the results](../benchmarks/RESULTS.md#how-it-grows).
+
+![CPU of a token from 10 to 5,000 open streams](../benchmarks/plots/growth-tokens.png)
+
+![CPU of a request from 1 to 10,000 models, keys and prompts](../benchmarks/plots/growth-requests.png)
+
+![Memory of open streams, and after the start](../benchmarks/plots/growth-memory.png)
+
+![An edit: from rename to effect, and how long it holds the loop](../benchmarks/plots/growth-reload.png)
 
 ## Sizing
 
@@ -68,14 +80,79 @@ _ALONE = (
 )
 
 
-def _rows() -> dict[str, tuple[str, str, str]]:
-    """Unit, gateway and router of each row of the table of figures, by its load."""
-    found = {}
+def _figures() -> dict[str, dict[str, str]]:
+    """Of each row of the table of figures, by its load, what stands in each column."""
+    found: dict[str, dict[str, str]] = {}
+    head: list[str] = []
     for line in RESULTS.read_text("utf-8").partition("## Figures")[2].partition("<!-- end")[0].splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("|") and len(cells) >= 4:
-            found[cells[0]] = (cells[1], cells[2].partition(" (")[0], cells[3].partition(" (")[0])
+        if not line.startswith("|") or set(line) <= set("|- "):
+            continue
+        if head:
+            found[cells[0]] = dict(zip(head, cells, strict=True))
+        head = head or cells
     return found
+
+
+def _rows() -> dict[str, tuple[str, str, str]]:
+    """Unit, gateway and router of each row of the table of figures, by its load."""
+    return {
+        load: (row["unit"], _median(row["gateway"]), _median(row["vllm-router"]))
+        for load, row in _figures().items()
+    }
+
+
+def _median(cell: str) -> str:
+    """Without the least and the greatest."""
+    return cell.partition(" (")[0]
+
+
+#: Who stands in the table beside the gateway, where it was measured, and in which rows.
+_OTHERS = ("gateway, Debian's Python", "vllm-router", "smg", "LiteLLM")
+_BESIDE = (
+    "CPU of a request that is not streamed",
+    "added latency, median, 1 connection",
+    "CPU of a stream of 66 events",
+    "CPU of a token, 200 streams",
+    "32 connections, 3,000 requests a second, 1 KB: reached",
+    "32 connections, 3,000 requests a second, 1 KB: median",
+    "32 connections, 3,000 requests a second, 1 KB: 99th",
+    "start to the first answer",
+    "memory after the start",
+)
+_HONEST = """
+Each with its own defaults, in front of the same upstream, in turns. The fixed rate is agentgateway's own method (its blog of 2026-06-26, "Benchmarking Agentgateway vs LiteLLM Part 2"); who does not reach it is
+late because it is full. LiteLLM is given a twenty-fifth of the requests, since nobody would wait for the rest. Debian's Python is built with profile-guided optimisation, the one that runs everything else here is not.
+"""
+
+
+def _short() -> str:
+    """The whole in a sentence, with the figures of today."""
+
+    def times(load: str) -> str:
+        _, ours, theirs = _of(_Bar(load, ""))
+        return f"{float(ours.replace(',', '')) / float(theirs.replace(',', '')):.1f}"
+
+    token, stream, request = (times(bar.load) for bar in (_BARS[1], _BARS[4], _BARS[0]))
+    return (
+        f"\nThe short of it: a token costs {token} times the CPU that it does in the Rust router, an open stream {stream} times its memory, a request that is not streamed {request} times\n"
+        "its CPU. To the seconds that a model takes, the gateway adds less than a millisecond.\n"
+    )
+
+
+def _beside() -> str:
+    """The table of all who were measured beside the gateway; nothing if that was the router alone."""
+    figures = _figures()
+    there = [name for name in _OTHERS if any(row.get(name) for row in figures.values())]
+    if there in ([], ["vllm-router"]):
+        return ""
+    rows = []
+    for begin in _BESIDE:
+        for load, row in figures.items():
+            if load.startswith(begin):
+                cells = (_median(row[name]) for name in ("gateway", *there))
+                rows.append((load, row["unit"], *cells))
+    return "\n## Beside others\n" + _HONEST + "\n" + table(("what", "unit", "llm-proxy-api", *there), rows)
 
 
 def _of(bar: _Bar) -> tuple[str, str, str]:
@@ -94,9 +171,11 @@ def page() -> str:
     when = f"\nMeasured by {measured[0]} {later}\n" if measured else ""
     return (
         generated("Performance", "benchmarks/RESULTS.md", _INTRO)
+        + _short()
         + when
         + "\n![Each figure beside vllm-router's](images/performance.svg)\n\n"
         + table(("what", "llm-proxy-api", "vllm-router"), rows)
+        + _beside()
         + _READ
     )
 

@@ -33,6 +33,8 @@ def main() -> int:
     options = _options()
     apps = [app for app in APPS.values() if _wanted(app, options)]
     missing = _install(apps)
+    if options.install:
+        return 0
     if missing and os.environ.get("CI") and not all(PINS[name].heavy for name in missing):
         return 1
     jobs = [
@@ -75,6 +77,7 @@ def _kinds(app: App, options: argparse.Namespace, pictures: bool) -> Iterable[st
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.apps", description="the programs, as tests")
     parser.add_argument("--quick", action="store_true", help="the part that CI runs")
+    parser.add_argument("--install", action="store_true", help="install what is needed, and run nothing")
     parser.add_argument("--only", default="", help=f"names of programs, with commas: {', '.join(APPS)}")
     parser.add_argument("--kinds", default="", help=f"kinds of upstream, with commas: {', '.join(KINDS)}")
     parser.add_argument(

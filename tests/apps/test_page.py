@@ -18,6 +18,8 @@ from tests.apps.scripted.mind import FILE, Call, Offer, Seen, decide, done
 from tests.apps.scripted.server import KINDS
 from tests.apps.table import PAGE, page
 
+pytestmark = pytest.mark.one_python("pages and their samples are the same for every Python")
+
 
 def test_the_page_is_current() -> None:
     """``docs/clients.md`` is made from ``results.json``; ``make test-apps`` writes both."""

@@ -15,6 +15,8 @@ from google.genai import errors, types
 from tests.apps.scripted.mind import done
 from tests.apps.scripted.server import ScriptedModel
 
+pytestmark = pytest.mark.one_python("the scripted model is no part of the product")
+
 TASK = "Say the word word1"
 _SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 FUNCTION: Any = {"name": "get_weather", "description": "d", "parameters": _SCHEMA}

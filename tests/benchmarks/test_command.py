@@ -13,6 +13,8 @@ from benchmarks.loads import Bench
 from benchmarks.table import GATEWAY, ROUTER, Row
 from tests.benchmarks.kit import a_row, cells, needs_compiler
 
+pytestmark = pytest.mark.one_python("the benchmark is run by one Python, and is no part of the product")
+
 
 def test_page_keeps_what_people_wrote(tmp_path: Path) -> None:
     """Only what stands between the marks is replaced; a page without them is left alone."""

@@ -15,6 +15,8 @@ from benchmarks.measure import Outcome
 from benchmarks.processes import Target
 from benchmarks.table import DIRECT, GATEWAY, ROUTER, Row
 
+pytestmark = pytest.mark.one_python("the benchmark is run by one Python, and is no part of the product")
+
 #: CPU seconds of a load, and seconds of its median answer.
 CPU = {GATEWAY: 3.0, ROUTER: 2.4, DIRECT: 0.0, loads.OLLAMA: 6.0}
 MEDIAN = {GATEWAY: 0.005, ROUTER: 0.003, DIRECT: 0.001, loads.OLLAMA: 0.02}

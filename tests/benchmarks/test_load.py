@@ -16,10 +16,12 @@ import pytest
 from benchmarks import building, loads, measure, processes
 from benchmarks.building import Missing
 from benchmarks.loads import Bench
-from benchmarks.processes import UPSTREAMS, Target
+from benchmarks.processes import UPSTREAMS, Kind, Target
 from benchmarks.questions import Question, question
 from benchmarks.table import DIRECT, GATEWAY
 from tests.benchmarks.kit import CC, needs_compiler
+
+pytestmark = pytest.mark.one_python("the benchmark is run by one Python, and is no part of the product")
 
 
 @pytest.fixture
@@ -134,6 +136,22 @@ def test_load_on_nobody(build: Path, tmp_path: Path) -> None:
     target = Target("nobody", processes.free_port(), "/", None)
 
     assert 6 == measure.load(target, question(tmp_path, "fast", stream=False), 2, 3).bad
+
+
+@needs_compiler
+def test_events_of_held_streams_are_counted(build: Path, tmp_path: Path) -> None:
+    """While streams are held it can be asked how many events have come: all, from each of them."""
+    asked = question(tmp_path, "paced", stream=True)
+    with (
+        processes.upstream(Kind(1_000_000, 1000), tmp_path) as port,
+        measure.held(Target(DIRECT, port, "/", None), asked, 3, 0.0) as events,
+    ):
+        seen = [events()]
+        while seen[-1] < 30:
+            seen.append(events())
+
+    assert seen == sorted(seen)
+    assert 3 <= seen[0]
 
 
 @needs_compiler

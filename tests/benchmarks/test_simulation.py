@@ -11,6 +11,8 @@ from benchmarks.simulation.run import Result
 from benchmarks.simulation.scenarios import POLICIES, SCENARIOS, simulate
 from benchmarks.table import DIRECT, GATEWAY, ROUTER, SMG, Row, figures
 
+pytestmark = pytest.mark.one_python("the benchmark is run by one Python, and is no part of the product")
+
 
 def course(scenario: str, policy: str = "balanced", requests: int = 1500) -> Result:
     return simulate(scenario, policy, 8, requests, 1)

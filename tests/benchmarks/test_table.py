@@ -9,6 +9,8 @@ from benchmarks.loads import Bench
 from benchmarks.table import DIRECT, GATEWAY, ROUTER, Row
 from tests.benchmarks.kit import a_row, cells
 
+pytestmark = pytest.mark.one_python("the benchmark is run by one Python, and is no part of the product")
+
 
 def test_figures() -> None:
     """Medians with their spread, the ratio to the router, the direct call, and bad answers by target."""

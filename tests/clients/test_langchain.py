@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.tools import tool
 from langchain_ollama import ChatOllama
@@ -15,6 +16,8 @@ from pydantic import SecretStr
 from tests.clients.kit import WEATHER, Reply, Serve, Served, in_thread
 from tests.clients.kit import get_weather as weather
 from tests.support.secrets import CLIENT_KEY
+
+pytestmark = pytest.mark.one_python("it speaks by the official clients, which other tests run on each Python")
 
 get_weather = tool(weather)
 HI = [HumanMessage("hi")]

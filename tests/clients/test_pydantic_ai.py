@@ -13,6 +13,8 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from tests.clients.kit import Reply, Serve, get_weather
 from tests.support.secrets import CLIENT_KEY
 
+pytestmark = pytest.mark.one_python("it speaks by the official clients, which other tests run on each Python")
+
 MODELS = pytest.mark.parametrize("kind", [OpenAIChatModel, OpenAIResponsesModel])
 
 

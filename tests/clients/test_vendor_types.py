@@ -16,6 +16,8 @@ from tests.clients.vendor_types import KNOWN, SAID
 from tests.support.client import Answer, request
 from tests.support.gateway import RunningGateway
 
+pytestmark = pytest.mark.one_python("the vendors' types are the same for every Python")
+
 _USER = {"role": "user", "content": "hi"}
 #: Blocks that stand in a user's turn; the others are the model's.
 _USERS = "text image document search_result tool_result container_upload".split()

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.one_python("what is judged are files, by other people's programs")
+
 helm = pytest.importorskip("helm_python", reason="Helm's library is not here: make test-deploy brings it")
 validate = pytest.importorskip("kubernetes_validate", reason="make test-deploy brings kubernetes-validate")
 yaml = pytest.importorskip("yaml", reason="make test-deploy brings PyYAML")

@@ -6,6 +6,10 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.one_python("pages and their samples are the same for every Python")
+
 TESTS = Path(__file__).resolve().parent.parent
 TABLE = TESTS.parent / "docs" / "failures.md"
 _REFERENCE = re.compile(r"`([a-z0-9_/]+\.py)::([a-z0-9_, ]+)`")

@@ -20,6 +20,10 @@ from llm_proxy.wire.schema import EmbeddingsRequest
 from tests.fuzz.targets import ADAPTERS, PLAIN, VECTORS, _faces
 from tests.support.growth import ALLOWED, growth
 
+pytestmark = pytest.mark.one_python(
+    "whether the cost grows with the square is the code's, and not the Python's"
+)
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:

@@ -17,6 +17,10 @@ from llm_proxy.wire.sse import EventTooLarge, LineDecoder, SSEDecoder
 from llm_proxy.wire.strict_json import JsonProblem, parse_object
 from tests.support.growth import ALLOWED, growth
 
+pytestmark = pytest.mark.one_python(
+    "whether the cost grows with the square is the code's, and not the Python's"
+)
+
 SIZE = 4000
 
 #: Texts of JSON, sound and not.

@@ -24,6 +24,10 @@ from providers.vendors import VENDORS
 from tests.support.growth import ALLOWED, growth
 from tests.support.hostile import CHAT, GEMINI, MESSAGES, OLLAMA, RESPONSES, Body, Shape
 
+pytestmark = pytest.mark.one_python(
+    "whether the cost grows with the square is the code's, and not the Python's"
+)
+
 #: Pieces of the smaller one of two requests.
 SIZE = 1000
 

@@ -28,9 +28,9 @@ FACES: dict[str, dict[str, Any]] = {
 }
 EACH = pytest.mark.parametrize("path", FACES)
 #: More than the kernel takes for a client that does not read, with time between for the relay to fall asleep.
-MANY, PADDING, GAP = 100, "x" * 120_000, 0.001
+MANY, PADDING, GAP = 20, "x" * 120_000, 0.001
 #: The same in reads that are relayed at once, as tokens are.
-MORE, LESS = 1500, "x" * 8000
+MORE, LESS = 300, "x" * 8000
 
 
 def plain(body: bytes) -> list[Any]:
@@ -86,7 +86,7 @@ async def test_a_client_that_falls_behind(path: str, many: int, padding: str, tm
     async with (
         Peer(stream(*(piece for event in events for piece in (event, GAP)))) as peer,
         gateway(tmp_path, peer.url) as proxy,
-        Connection(proxy.origin) as slow,
+        Connection(proxy.narrow().origin) as slow,
     ):
         await slow.send("POST", path, body)
         got = await slow.head()

@@ -14,7 +14,7 @@ from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, access_lines, ch
 from tests.support.client import Answer, Connection, request
 from tests.support.gateway import RunningGateway
 from tests.support.logs import expect_log
-from tests.support.loops import wait_until
+from tests.support.loops import still, wait_until
 from tests.support.peer import Peer, Script
 from tests.support.scripts import answer, answer_json, half_chunk, raw, silent, sse, stream
 from tests.support.secrets import UPSTREAM_KEY, assert_no_secret
@@ -328,12 +328,8 @@ async def test_a_slow_reader_stops_the_upstream(tmp_path: Path) -> None:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await client.send("POST", "/chat", CHAT)
         await peer.received()
-        last = -1
-        while last != sent or sent == 0:  # until nothing moves any more
-            last = sent
-            await asyncio.sleep(0.2)
-
-        assert sent < 400
+        await wait_until(lambda: sent, 20)
+        assert await still(lambda: sent) < 400
         (running,) = proxy.service.gateway.running
         assert running.exchange._size <= 1 << 20  # type: ignore[attr-defined]
 

@@ -15,6 +15,8 @@ from tests.matrix.proofs import PROOFS
 from tests.matrix.table import PAGE, cell_losses, page
 from tests.matrix.upstreams import UPSTREAMS
 
+pytestmark = pytest.mark.one_python("pages and their samples are the same for every Python")
+
 CELLS = [
     (loss, Cell(feature, face, upstream))
     for face in FACES.values()

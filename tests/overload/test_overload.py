@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.overload.attacks import ATTACKS
 from tests.overload.run import run
+
+pytestmark = pytest.mark.one_python("each attack by itself is judged by tests/faults on each Python")
 
 #: One of each kind of harm.
 SHORT = (

@@ -75,6 +75,7 @@ def test_a_stream_means_the_same_however_it_is_cut(name: str, found: data.Record
     assert isinstance(last, Failed if found.cut or found.failing else Done)
 
 
+@pytest.mark.one_python("every place; the test before cuts at the usual ones on each Python")
 @pytest.mark.parametrize(("name", "found"), streams())
 def test_every_place_for_one_cut(name: str, found: data.Recording) -> None:
     """Two pieces, cut at every byte of the first and of the last 1,500."""

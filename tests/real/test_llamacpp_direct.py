@@ -16,6 +16,8 @@ from tests.support.llamacpp import REQUIRED, CannotRun, LlamaCpp, server
 from tests.support.secrets import UPSTREAM_KEY
 from tests.support.tiny_model import LOOP, THOUGHTS, UTF8_TEXT, WORDS
 
+pytestmark = pytest.mark.one_python("the server is another program, and is asked without the gateway")
+
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
 ALL_WORDS = " ".join(f"w{i:04d}" for i in range(WORDS))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from llm_proxy.relay.load_polls import LoadPolls
 from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.states import States
@@ -14,6 +16,10 @@ from tests.support.client import request
 from tests.support.llamacpp import LlamaCpp
 from tests.support.loops import wait_until
 from tests.support.raw_peer import Client
+
+pytestmark = pytest.mark.one_python(
+    "test_llamacpp_gateway asks the same server through the gateway on each Python"
+)
 
 
 async def load(running: LlamaCpp, requests: int) -> float:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.support.client import request
 from tests.support.gateway import RunningGateway
 from tests.support.llamacpp import LlamaCpp
+
+pytestmark = pytest.mark.one_python(
+    "test_llamacpp_gateway asks the same server through the gateway on each Python"
+)
 
 
 async def test_what_it_lists_is_served(llamacpp: LlamaCpp, tmp_path: Path) -> None:

@@ -15,6 +15,10 @@ from tests.support.llamacpp import LlamaCpp
 from tests.support.responses_types import check_event, check_response
 from tests.support.secrets import CLIENT_KEY
 
+pytestmark = pytest.mark.one_python(
+    "test_llamacpp_gateway asks the same server through the gateway on each Python"
+)
+
 #: What differs from request to request.
 _OF_THE_DAY = {"id", "created", "created_at", "completed_at", "timings", "usage", "model"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.routing.kit import STREAM, WHOLE, Fleet, serves
+from tests.support.counting import STEP, is_ours, steps, usual
 
 #: Modules of routing, but for the words of one header.
 _ROUTING = (
@@ -30,8 +31,8 @@ _ROUTING = (
 )
 #: Calls that a request with eight upstreams may make beyond those of one with a single one.
 _CALLS = 40
-#: Of the steps of a whole plain request, which takes 126 us (benchmarks/RESULTS.md): ten of them.
-_SHARE = 10 / 126
+#: And microseconds.
+_MOST = 10
 
 
 @contextmanager
@@ -74,72 +75,26 @@ async def test_eight_upstreams_cost_little(tmp_path: Path, caplog: pytest.LogCap
     """With eight upstreams a request costs ten microseconds more, whatever they are for, streamed or whole: so many function calls
     and steps of the interpreter."""
     caplog.set_level("INFO", "llm_proxy.relay.choosing")  # where it is told of each why it was chosen
-    plain = 0
     for body in (WHOLE, STREAM):
-        calls, steps = [], []
+        calls, made = [], []
         for count in (1, 8):
             async with Fleet(tmp_path, *[serves] * count) as fleet:
                 fleet.router.chance = _in_turn()
                 for _ in range(2 * count):  # so that there is a connection to each
                     assert (await fleet.ask(body)).status == 200
                 # The usual request: what is done once a second, or for bytes that come in other portions, is not in it.
-                calls.append(await _usual(lambda fleet=fleet, body=body: _calls(fleet, body)))  # type: ignore[misc]
-                steps.append(await _usual(lambda fleet=fleet, body=body: _steps(fleet, body)))  # type: ignore[misc]
-        plain = plain or steps[0]
+                calls.append(await usual(lambda fleet=fleet, body=body: _calls(fleet, body)))  # type: ignore[misc]
+                made.append(await usual(lambda fleet=fleet, body=body: steps(lambda: fleet.ask(body))))  # type: ignore[misc]
 
         assert 10 < calls[1] - calls[0] < _CALLS
-        assert 100 < steps[1] - steps[0] < _SHARE * plain
-
-
-async def _usual(cost: Callable[[], Awaitable[int]]) -> int:
-    """The least that several of many requests cost."""
-    found: Counter[int] = Counter()
-    for _ in range(40):
-        found[await cost()] += 1
-        least = min(found)
-        if found[least] > 2 and sum(found.values()) > 8:
-            break
-    return min(found)
+        assert 100 < made[1] - made[0] < _MOST / STEP
 
 
 async def _calls(fleet: Fleet, body: dict[str, Any]) -> int:
     """How many calls the gateway makes for one request."""
     with counted() as calls:
         await fleet.ask(body)
-    return sum(count for name, count in calls.items() if _is_ours(name))
-
-
-async def _steps(fleet: Fleet, body: dict[str, Any]) -> int:
-    """How many steps the interpreter makes in the gateway's functions for one request."""
-    steps = 0
-
-    def step(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal steps
-        if event == "opcode":
-            steps += 1
-        return step
-
-    def begin(frame: FrameType, event: str, argument: Any) -> Any:
-        name = frame.f_code.co_filename
-        if not _is_ours(name) and "/tornado/" not in name:
-            return None
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        return step
-
-    before = sys.gettrace()
-    sys.settrace(begin)
-    try:
-        await fleet.ask(body)
-    finally:
-        sys.settrace(before)
-    return steps
-
-
-def _is_ours(name: str) -> bool:
-    """What asks, answers and looks on is not counted."""
-    return (
-        any(f"/{room}/" in name for room in ("llm_proxy", "handlers", "providers")) and "/tests/" not in name
-    )
+    return sum(count for name, count in calls.items() if is_ours(name))
 
 
 def _in_turn() -> Callable[[], float]:

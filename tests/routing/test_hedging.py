@@ -62,15 +62,15 @@ async def test_the_first_answers_after_all(tmp_path: Path) -> None:
 
 async def test_one_of_both_fails(tmp_path: Path) -> None:
     """While both are asked one of them fails: the other answers. Both fail: the client is told."""
-    go = asyncio.Event()
+    go, failed = asyncio.Event(), asyncio.Event()
 
     async def fails_late(exchange: Exchange) -> None:
         await go.wait()
         await status(500)(exchange)
+        failed.set()
 
     async def serves_late(exchange: Exchange) -> None:
-        await go.wait()
-        await asyncio.sleep(0.05)
+        await failed.wait()
         await serves(exchange)
 
     for name, pair, ends in (
@@ -80,6 +80,7 @@ async def test_one_of_both_fails(tmp_path: Path) -> None:
     ):
         (tmp_path / name).mkdir()
         go.clear()
+        failed.clear()
         fleet = await hedged(tmp_path / name, *pair)
         asked = asyncio.create_task(fleet.ask(STREAM))
         await fleet.peers[1].received()

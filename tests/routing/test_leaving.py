@@ -15,7 +15,7 @@ from tests.handlers.kit import access_lines
 from tests.routing.kit import STREAM, WHOLE, Fleet, status
 from tests.routing.test_hedging import hedged
 from tests.routing.test_queue import Gate, waiting
-from tests.support.loops import wait_until
+from tests.support.loops import still, wait_until
 from tests.support.scripts import silent
 
 #: The task is woken, raises, ends; its coroutines end one in the other; the access line is written.
@@ -67,9 +67,7 @@ async def test_in_the_pause(tmp_path: Path) -> None:
     async with Fleet(tmp_path, status(500), models={"m": {"retries": 5}}) as fleet:
         fleet.router.chance = lambda: 0.999
         await leaves(fleet, lambda: fleet.asked() == [4])  # the pause is 0.8 s then
-        asked = fleet.asked()
-        await asyncio.sleep(0.2)
-        assert fleet.asked() == asked
+        assert await still(fleet.asked) == [4]
 
 
 async def test_in_the_second_attempt(tmp_path: Path) -> None:

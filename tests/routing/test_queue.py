@@ -11,6 +11,7 @@ import pytest
 from handlers.base.answering import AnsweringHandler
 from tests.handlers.kit import COMPLETION, access_lines
 from tests.routing.kit import STREAM, TEXT, WHOLE, Fleet, serves
+from tests.support.client import Connection
 from tests.support.loops import wait_until
 from tests.support.peer import Exchange
 from tests.support.scripts import answer_json
@@ -99,11 +100,12 @@ async def test_a_stream_that_waits_is_kept_alive(tmp_path: Path) -> None:
     async with Fleet(tmp_path, gate, fields=ONE, **HASTY) as fleet:
         first = asyncio.create_task(fleet.ask(WHOLE))
         await wait_until(lambda: gate.now == 1)
-        served = asyncio.create_task(fleet.ask(STREAM))
-        await wait_until(lambda: waiting(fleet) == 1)
-        await asyncio.sleep(0.2)
-        gate.release(2)
-        got, _ = await asyncio.gather(served, first)
+        async with Connection(fleet.proxy.url) as client:
+            await client.send("POST", "/chat", STREAM)
+            head = await client.head()  # with the first keep-alive
+            assert waiting(fleet) == 1
+            gate.release(2)
+            got, _ = await asyncio.gather(client.rest(head), first)
 
     assert (got.status, got.complete, got.text()) == (200, True, TEXT)
     assert got.body.startswith(b": keep-alive\n\n")

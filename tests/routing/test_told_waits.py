@@ -11,7 +11,7 @@ import pytest
 
 from tests.routing.kit import STREAM, TEXT, WHOLE, Fleet, serves, status
 from tests.routing.test_queue import waiting
-from tests.support.loops import wait_until
+from tests.support.loops import still, wait_until
 
 #: Every way to say "in some seconds".
 WAYS: dict[str, dict[str, str]] = {
@@ -50,8 +50,7 @@ async def test_nobody_else_is_left(name: str, body: dict[str, Any], tmp_path: Pa
     async with Fleet(tmp_path, status(429, {"Retry-After": "7"}), models=models) as fleet:
         asked = asyncio.create_task(fleet.ask({**body, "model": name}))
         await wait_until(lambda: waiting(fleet) == 1)
-        await asyncio.sleep(0.05)
-        assert fleet.asked() == [1]
+        assert await still(fleet.asked) == [1]
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
 

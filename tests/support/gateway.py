@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -63,6 +64,12 @@ class RunningGateway:
         at_once = asyncio.Event()
         at_once.set()
         await self.service.stop(at_once)
+
+    def narrow(self) -> Self:
+        """From now on the kernel takes kilobytes of an answer, and not megabytes, for a client that does not read."""
+        for listening in self.listeners.main:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)  # what it accepts inherits it
+        return self
 
     def write_config(self, config: Mapping[str, Any] | str) -> None:
         """Replace the configuration in one step, as a careful editor does."""

@@ -2,9 +2,10 @@
 
 Measured in CPU time of the thread, so that other programs count little, over two doublings: what grows with the square takes
 sixteen times as much then, what the law allows 6.25 times. Both sizes are measured in turns, so that a machine that is slow for
-a while is slow for both, and the least of each counts: other work can only add. A test that holds needs few turns; one that
-does not is tried again, and then with more to do, before it is believed: what a busy machine adds counts less there, and what
-grows with the square counts more.
+a while is slow for both, and the least of each counts: other work can only add. What it adds to the large one can only make a
+test turn once more; what it adds to the small one could let a bad one pass, so the small one, which is cheap, is measured twice.
+A test that holds needs one turn; one that does not is tried again, and then with more to do, before it is believed: what a busy
+machine adds counts less there, and what grows with the square counts more.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ DOUBLINGS = 2
 ALLOWED = 2.5**DOUBLINGS
 #: Less than this is not measured well, and hurts nobody, in seconds.
 _NOTHING = 0.010
-#: Turns, and how often each size is measured in one.
-_TURNS = 8
-_EACH = 2
+#: After so many turns it is believed.
+_TURNS = 12
 #: With how many times as much it is tried at last.
 _MORE = 3
 
@@ -43,7 +43,7 @@ def _factor(make: Callable[[int], T], work: Callable[[T], object], size: int) ->
         large = min(large, cost(make, work, size << DOUBLINGS))
         if large < _NOTHING:
             return 0.0
-        small = min(small, cost(make, work, size))
+        small = min(small, cost(make, work, size), cost(make, work, size))
         factor = large / max(small, 1e-6)
         if factor <= ALLOWED:
             break
@@ -51,16 +51,12 @@ def _factor(make: Callable[[int], T], work: Callable[[T], object], size: int) ->
 
 
 def cost(make: Callable[[int], T], work: Callable[[T], object], size: int) -> float:
-    """The CPU seconds of ``work(make(size))``: the least of a few, without the collector of garbage."""
-    least = float("inf")
-    for _ in range(_EACH):
-        value = make(size)
-        gc.collect()
-        gc.disable()
-        try:
-            began = time.thread_time()
-            work(value)
-            least = min(least, time.thread_time() - began)
-        finally:
-            gc.enable()
-    return least
+    """The CPU seconds of ``work(make(size))``, without the collector of garbage."""
+    value = make(size)
+    gc.disable()
+    try:
+        began = time.thread_time()
+        work(value)
+        return time.thread_time() - began
+    finally:
+        gc.enable()

@@ -64,3 +64,15 @@ async def wait_until(condition: Callable[[], T], deadline: float = 5.0) -> T:
             raise AssertionError(f"not true within {deadline} s: {where}")
         await asyncio.sleep(0.005)
     return value
+
+
+async def still(value: Callable[[], T], turns: int = 30) -> T:
+    """Wait until ``value()`` has not changed for so many turns of the loop, and return it. A machine that is busy takes longer for
+    them, as it does for whatever else the loop has to do."""
+    last, same = value(), 0
+    while same < turns:
+        await asyncio.sleep(0.002)  # threads and other processes have their turn too
+        now = value()
+        same = same + 1 if now == last else 0
+        last = now
+    return last

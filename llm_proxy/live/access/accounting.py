@@ -56,24 +56,25 @@ class Told(NamedTuple):
     trace_id: str | None = None
 
 
-@dataclass(slots=True)
 class Charge:
-    """One request's account. ``need``: what it was estimated to take."""
+    """One request's account. ``need``: what it was estimated to take. Instances have of what stands here what they need."""
 
-    plan: Plan
-    taken: Reservation
-    need: Need
     #: Whether other gateways know of it.
-    covered: bool = False
+    covered = False
     #: What was told by vendors, and what had to be guessed.
     told: Tokens = NONE
     guessed: Tokens = NONE
-    micro_usd: int = 0
-    estimated: bool = False
-    attempts: int = 0
+    micro_usd = 0
+    estimated = False
+    attempts = 0
     #: Who served last, and what that costs.
     deployment: Deployment | None = None
     price: Price | None = None
+
+    def __init__(self, plan: Plan, taken: Reservation, need: Need) -> None:
+        self.plan = plan
+        self.taken = taken
+        self.need = need
 
     @property
     def tokens(self) -> Tokens:
@@ -143,7 +144,9 @@ class Accounting:
         for name, percent in taken.news:
             facts = {"budget": name, "percent": percent, "key": plan.grant.name}
             log.warning("a budget is running out", extra=facts)
-        return Charge(plan, taken, need, covered)
+        charge = Charge(plan, taken, need)
+        charge.covered = covered
+        return charge
 
     def note(
         self,
@@ -164,7 +167,8 @@ class Accounting:
             charge.deployment, charge.price = deployment, price
         if told is not None:
             charge.told = charge.told.plus(told) if charge.told is not NONE else told
-            charge.micro_usd += cost(price, told)
+            if price is not None:
+                charge.micro_usd += cost(price, told)
         elif sent and (charge.need.input or wrote):
             guess = Tokens(charge.need.input, wrote)
             charge.guessed = charge.guessed.plus(guess)
@@ -183,45 +187,31 @@ class Accounting:
 
     def close(self, charge: Charge, told: Callable[[], Told]) -> None:
         """The request is over; ``told``: what else the ledger says of it, if it reached a model."""
-        now, tokens = self.now(), charge.tokens
-        used = _new(Need, (tokens[0], tokens[1], charge.micro_usd))
+        now, plan = self.now(), charge.plan
+        tokens = charge.told if charge.guessed is NONE else charge.tokens
+        micro_usd: int | None = charge.micro_usd
+        used = _new(Need, (tokens[0], tokens[1], micro_usd))
         self.meter.settle(charge.taken, used, now)
-        if charge.plan.own:
-            self._compare(charge.plan.own, now)
+        if plan.own:
+            self._compare(plan.own, now)
         if charge.covered and self.shared is not None:
-            self.shared.settle(charge.plan, charge.need, used, charge.taken.at.wall)
-        if charge.told.output:
-            self.habits.note(charge.plan.grant.name, charge.plan.model, charge.told.output)
+            self.shared.settle(plan, charge.need, used, charge.taken.at.wall)
+        grant = plan.grant
+        if charge.told[1]:
+            self.habits.note(grant.name, plan.model, charge.told[1])
         if charge.attempts and self.ledger is not None:
-            price = _price_row(charge.price) if charge.price is not None else None
-            grant = charge.plan.grant
-            of = told()
+            if charge.price is None:
+                price = named = micro_usd = None
+            else:
+                price = _price_row(charge.price)
+                named = price[0]
+            name, *who, first, total, generation, trace = told()
+            guessed = 1 if charge.estimated else 0
+            by = grant.name, grant.terms.team or None
+            # As ``ledger_tables.COLUMNS`` has them.
             row = (
-                of[0],
-                now.wall,
-                grant.name,
-                grant.terms.team or None,
-                of[1],
-                of[2],
-                of[3],
-                of[4],
-                of[5],
-                of[6],
-                of[7],
-                of[8],
-                tokens[0],
-                tokens[1],
-                tokens[2],
-                tokens[3],
-                tokens[4],
-                1 if charge.estimated else 0,
-                charge.micro_usd if price is not None else None,
-                price[0] if price is not None else None,
-                of[9],
-                of[10],
-                charge.attempts,
-                of[11],
-                of[12],
+                *(name, now[1], *by, *who, *tokens, guessed, micro_usd, named),
+                *(first, total, charge.attempts, generation, trace),
             )
             self.ledger.add(row, price)
 

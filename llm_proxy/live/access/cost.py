@@ -48,7 +48,10 @@ NONE = Tokens()
 def tokens_in(usage: Mapping[str, Any]) -> Tokens | None:
     """What a ``usage`` says, in OpenAI's form or in Anthropic's; None if it says nothing."""
     read, wrote = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if read is None and wrote is None:
+    if type(read) is int and type(wrote) is int and 0 <= read < _MUCH and 0 <= wrote < _MUCH:
+        if _MORE.isdisjoint(usage):  # as many vendors tell it, or a plain one
+            return tuple.__new__(Tokens, (read, wrote, 0, 0, 0))
+    elif read is None and wrote is None:
         return None
     cached = written = thought = 0
     if inside := usage.get("prompt_tokens_details"):
@@ -61,6 +64,9 @@ def tokens_in(usage: Mapping[str, Any]) -> Tokens | None:
     return Tokens(max(_count(read), cached + written), _count(wrote), cached, written, thought)
 
 
+#: What else a usage may tell.
+_MORE = frozenset({"prompt_tokens_details", "completion_tokens_details", "cache_creation_input_tokens"})
+_MUCH = 1 << 40
 _PROMPT_TOKENS = re.compile(rb'"(?:prompt_tokens|prompt_eval_count|promptTokenCount)"\s*:\s*(\d{1,15})')
 
 
@@ -75,7 +81,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _count(value: Any) -> int:
-    return min(value, 1 << 40) if type(value) is int and value > 0 else 0
+    return min(value, _MUCH) if type(value) is int and value > 0 else 0
 
 
 def cost(price: Price | None, used: Tokens) -> int:
@@ -116,19 +122,26 @@ class Habits:
 
     def note(self, key: str, model: str, output: int) -> None:
         """An answer had so many."""
-        found = self._seen.get((key, model))
+        pair = key, model
+        found = self._seen.get(pair)
         if found is None:
-            if len(self._seen) >= _PAIRS:
-                self._expected.pop(self._seen.popitem(last=False)[0], None)
-            found = self._seen[key, model] = deque(maxlen=_KEPT)
+            found = self._new(pair)
         elif len(self._seen) >= _PAIRS:
-            self._seen.move_to_end((key, model))  # who is asked for goes last
+            self._seen.move_to_end(pair)  # who is asked for goes last
         found.append(output)
-        self._noted += 1
-        if len(found) >= _ENOUGH and (len(found) < _KEPT or self._noted % 8 == 0):
-            self._expected[key, model] = sorted(found)[min(len(found) - 1, len(found) * 95 // 100)]
+        self._noted = noted = self._noted + 1
+        if noted & 7 and len(found) == _KEPT:
+            return
+        if len(found) >= _ENOUGH:
+            self._expected[pair] = sorted(found)[min(len(found) - 1, len(found) * 95 // 100)]
+
+    def _new(self, pair: tuple[str, str]) -> deque[int]:
+        if len(self._seen) >= _PAIRS:
+            self._expected.pop(self._seen.popitem(last=False)[0], None)
+        found = self._seen[pair] = deque(maxlen=_KEPT)
+        return found
 
     def usual(self, key: str, model: str, most: int | None) -> int:
         """What the next one will have at most, most probably; ``most``: the request's own limit."""
         expected = self._expected.get((key, model), _EXPECTED)
-        return expected if most is None else min(most, expected)
+        return expected if most is None or most > expected else most

@@ -15,6 +15,7 @@ from llm_proxy.live.access.values import Access, Grant, Team, Terms
 #: In small letters. OpenAI's and Ollama's clients, Anthropic's, Azure's, Google's.
 HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 _OTHERS = HEADERS[1:]
+_ANY_OTHER = frozenset(_OTHERS)
 _BEARER = "bearer "
 _HOW = "send it as 'Authorization: Bearer KEY', or in x-api-key, api-key or x-goog-api-key"
 
@@ -28,17 +29,27 @@ def presented(headers: Mapping[str, str]) -> list[str]:
     value = headers.get("authorization", "")
     if value[:7].lower() == _BEARER and (value := value[7:].strip()):
         found.append(value)
-    found += [other for name in _OTHERS if (other := headers.get(name))]
+    if not _ANY_OTHER.isdisjoint(headers):
+        found += [other for name in _OTHERS if (other := headers.get(name))]
     return found
+
+
+def usual(access: Access, headers: Mapping[str, str], now: float) -> Grant | None:
+    """What ``identify`` gives for what is ``presented``, if there is one key, which is valid: nearly always; else None."""
+    value = headers.get("authorization")
+    if value is None or not value.startswith("Bearer ") or not _ANY_OTHER.isdisjoint(headers):
+        return None
+    grant = access.grant(digest_of(value[7:].strip()))
+    if grant is None:
+        return None
+    terms = grant.terms
+    return grant if terms.active and now < terms.expires else None
 
 
 def identify(access: Access, given: Iterable[str], now: float) -> Grant:
     """Who has presented the keys ``given``; ``now``: seconds since the epoch. Raises ``KeyRefused``, or
     ``InvalidRequest`` if there are two of them."""
-    given = given if type(given) is list else list(given)
-    grant = access.grant(digest_of(given[0])) if len(given) == 1 else None
-    if grant is not None and grant.terms.active and now < grant.terms.expires:
-        return grant  # as nearly always
+    given = list(given)
     found: Grant | None = None
     wrong: list[str] = []
     known: str | None = None

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from llm_proxy.live.access.at_once import Ready
 from llm_proxy.live.access.plan import Bound
 from llm_proxy.live.access.rates import SECOND
+from llm_proxy.live.access.reservation import Reservation
+from llm_proxy.live.access.shared_counters import VALUE, Numbers
 
 Standing = tuple[Bound, int, int]
 #: Names as Tornado spells them, and values.
@@ -18,7 +21,7 @@ Headers = dict[str, str]
 #: Which word of a dialect each kind is told by, as the place of its three names.
 _OPENAI = {"rpm": 0, "rpd": 0, **dict.fromkeys(("tpm", "tpd", "input_tpm", "output_tpm"), 1)}
 _OPENAI_NAMES = [
-    tuple(f"X-Ratelimit-{word}-{what}" for word in ("Limit", "Remaining", "Reset"))
+    (f"X-Ratelimit-Limit-{what}", f"X-Ratelimit-Remaining-{what}", f"X-Ratelimit-Reset-{what}")
     for what in ("Requests", "Tokens")
 ]
 _ANTHROPIC = {"rpm": 0, "rpd": 0, "tpm": 1, "tpd": 1, "input_tpm": 2, "output_tpm": 3}
@@ -26,6 +29,47 @@ _ANTHROPIC_NAMES = [
     tuple(f"Anthropic-Ratelimit-{what}-{word}" for word in ("Limit", "Remaining", "Reset"))
     for what in ("Requests", "Tokens", "Input-Tokens", "Output-Tokens")
 ]
+
+
+#: A limit that is the only one told at its place: its counter, what one takes and how much there may be (nanoseconds), the names and
+#: what is told whenever all of it is left.
+_Alone = tuple[Numbers, int, int, str, str, str, str, str]
+
+
+def openai_told(taken: Reservation) -> Headers:
+    """``x-ratelimit-*`` of a request that was let in."""
+    ready = taken.ready
+    if ready is None:
+        return openai_headers(taken.standing)
+    try:
+        alone = ready.memo[openai_told]
+    except KeyError:
+        alone = ready.memo[openai_told] = _alone(ready)
+    if alone is None:
+        return openai_headers(taken.standing)
+    steady, found = taken.at[0], {}
+    for numbers, each, most, limit, remaining, reset, size, burst in alone:
+        found[limit] = size
+        over = numbers[VALUE] - steady
+        if over <= 0:
+            found[remaining], found[reset] = burst, "0s"
+        else:
+            found[remaining] = str((most - over) // each if over < most else 0)
+            found[reset] = duration(over)
+    return found
+
+
+def _alone(ready: Ready) -> tuple[_Alone, ...] | None:
+    """Where no place has more than one limit: each of them."""
+    found: dict[int, _Alone] = {}
+    for bound, numbers in ready.bounds:
+        place = _OPENAI.get(bound.kind)
+        if place in found:
+            return None
+        if place is not None:
+            texts = str(bound.size), str(bound.burst)
+            found[place] = numbers, bound.each, bound.most, *_OPENAI_NAMES[place], *texts
+    return tuple(found.values())
 
 
 def openai_headers(standing: Sequence[Standing]) -> Headers:

@@ -13,7 +13,7 @@ from math import inf
 
 from llm_proxy.errors import BudgetSpent, LimitReached, NotAllowed, RequestTooLarge
 from llm_proxy.live.access import at_once
-from llm_proxy.live.access.at_once import Ready, ready_purse
+from llm_proxy.live.access.at_once import Ready
 from llm_proxy.live.access.periods import period, slice_width, slices, window_start, written
 from llm_proxy.live.access.plan import (
     READ,
@@ -69,12 +69,16 @@ class Meter:
         """Let the request in. ``part``: of how many gateways this one has its share; ``covered``: all of them together have let it
         in already, and here it is only counted. Raises ``LimitReached``, ``BudgetSpent``, ``RequestTooLarge`` or
         ``NotAllowed``."""
-        if self._cells.age >= 0 and part == 1 and not covered:
-            at_once_taken = at_once.take(self._counted(plan, now), plan, need, now)
+        cells, steady = self._cells, now.steady
+        if cells.age >= 0 and part == 1 and not covered:
+            ready = self._ready.get(plan)
+            if ready is None or ready.age != cells.age or not ready.since <= now.wall < ready.until:
+                ready = self._counted(plan, now)
+            at_once_taken = at_once.take(ready, plan, need, now)
             if at_once_taken is not None:
                 return at_once_taken
-        cells, steady = self._cells, now.steady
-        taken = Reservation(plan, now, weight=part)
+        taken = Reservation(plan, now)
+        taken.weight = part
         with cells.alone():
             purses = [
                 self._paid(purse, plan, need, now, 1 if covered and not purse.budget.rolling else part)
@@ -112,28 +116,27 @@ class Meter:
 
     def _counted(self, plan: Plan, now: Now) -> Ready:
         """Where the counters of the plan are, in the periods of now."""
-        ready = self._ready.get(plan)
-        if ready is None or ready.age != self._cells.age or not ready.since <= now.wall < ready.until:
+        ready = self._look_for(plan, now)
+        while ready.age != self._cells.age:  # some were let go while others were looked for
             ready = self._look_for(plan, now)
-            while ready.age != self._cells.age:  # some were let go while others were looked for
-                ready = self._look_for(plan, now)
-            if len(self._ready) >= _READY:
-                self._ready.popitem(last=False)
-            self._ready[plan] = ready
+        if len(self._ready) >= _READY:
+            self._ready.popitem(last=False)
+        self._ready[plan] = ready
         return ready
 
     def _look_for(self, plan: Plan, now: Now) -> Ready:
         cells = self._cells
         age = cells.age
-        bounds = tuple((bound, cells.numbers(bound.cell, now.steady)) for bound in plan.bounds)
-        purses, since, until = [], -inf, inf
+        bounds = [(bound, cells.numbers(bound.cell, now.steady)) for bound in plan.bounds]
+        accounts, since, until = [], -inf, inf
         for purse in plan.purses:
             numbers = self._purse(purse, now)
             start, end = self._period(purse.budget, now.wall)
-            since, until = max(since, start), min(until, end)
+            # A clock that is put back by more than a step is looked at anew (``_purse``).
+            since, until = max(since, start, numbers[PERIOD] - _STEP), min(until, end)
             part = self._part(purse, start, end, now) if purse.budget.rolling else None
-            purses.append(ready_purse(purse, numbers, part))
-        return Ready(bounds, tuple(purses), since, until, age)
+            accounts.append((purse, numbers, part))
+        return at_once.ready(plan, bounds, accounts, since, until, age)
 
     def _paid(self, purse: BudgetAccount, plan: Plan, need: Need, now: Now, weight: int) -> Paid:
         """What that budget reserves. Raises ``BudgetSpent`` or ``NotAllowed``."""
@@ -153,10 +156,13 @@ class Meter:
         if taken.settled:
             return
         taken.settled = True
-        if self._cells.age >= 0 and taken.weight == 1:
-            at_once.settle(self._counted(taken.plan, now), taken, used, now)
-            return
         cells, steady = self._cells, now.steady
+        ready = taken.ready
+        if ready is not None:
+            if ready.age != cells.age or not ready.since <= now.wall < ready.until:
+                ready = self._counted(taken.plan, now)
+            at_once.settle(ready, taken, used, now)
+            return
         with cells.alone():
             for bound, amount, _ in taken.bounds:
                 counts = bound.counts
@@ -240,6 +246,7 @@ class Meter:
             numbers[PERIOD] = start
             numbers[UNTIL] = now.steady + int((end - now.wall + budget.rolling) * SECOND)
             self._cells.write(purse.cell, numbers)
+            self._cells.turned()
         return numbers
 
     def _period(self, budget: Budget, wall: float) -> tuple[int, int]:
@@ -277,6 +284,7 @@ class Meter:
             numbers[VALUE] += before[VALUE]
         numbers[PERIOD] = start
         self._cells.write(purse.cell, numbers)
+        self._cells.turned()
 
     def _spend(self, purse: BudgetAccount, numbers: Numbers, amount: int, now: Now) -> None:
         budget = purse.budget

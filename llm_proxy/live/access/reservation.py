@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from llm_proxy.live.access.plan import RUNNING, Bound, BudgetAccount, Plan
 from llm_proxy.live.access.shared_counters import HELD, MARK, VALUE, Numbers
+
+if TYPE_CHECKING:
+    from llm_proxy.live.access.at_once import Ready
 
 
 class Need(NamedTuple):
@@ -32,27 +34,52 @@ Taken = tuple[Bound, int, Numbers]
 Paid = tuple[BudgetAccount, int, Numbers]
 
 
-@dataclass(slots=True)
 class Reservation:
-    """What was taken for one request: of each limit and budget an amount."""
+    """What was taken for one request: of each limit and budget an amount. Instances have of what stands here what they need."""
 
-    plan: Plan
-    at: Now
+    #: Limits, where the counters are shared.
     bounds: Sequence[Taken] = ()
-    purses: Sequence[Paid] = ()
-    settled: bool = False
+    settled = False
     #: How often each of it counts here, because other gateways count too.
-    weight: int = 1
+    weight = 1
+    #: Where they are this process's own: the counters, and what was taken of each limit of tokens and of each budget (``at_once``).
+    ready: Ready | None = None
+    amounts: Sequence[int] = ()
+    paid: Sequence[int] = ()
     #: The budget that is fullest above one of its shares, and how full, in percent.
     warning: tuple[str, int] | None = None
     #: Budgets of which that is to be told, for the first time in their period.
     news: tuple[tuple[str, int], ...] = ()
+    _purses: Sequence[Paid] = ()
+
+    def __init__(self, plan: Plan, at: Now) -> None:
+        self.plan = plan
+        self.at = at
+
+    @property
+    def purses(self) -> Sequence[Paid]:
+        """Of each budget what was reserved."""
+        if self.ready is None:
+            return self._purses
+        return [
+            (account, amount, numbers)
+            for (account, numbers), amount in zip(self.ready.accounts, self.paid, strict=True)
+        ]
+
+    @purses.setter
+    def purses(self, purses: Sequence[Paid]) -> None:
+        self._purses = purses
 
     @property
     def standing(self) -> list[tuple[Bound, int, int]]:
         """Of each limit what was left afterwards, and in how many nanoseconds all of it is."""
         steady, found = self.at.steady, []
-        for bound, _, numbers in self.bounds:  # as ``left`` says it
+        bounds = (
+            self.ready.bounds
+            if self.ready is not None
+            else [(bound, numbers) for bound, _, numbers in self.bounds]
+        )
+        for bound, numbers in bounds:  # as ``left`` says it
             if bound.counts == RUNNING:
                 found.append((bound, max(0, bound.size - numbers[HELD]), 0))
             elif (over := numbers[VALUE] - steady) <= 0:

@@ -46,9 +46,12 @@ class SharedCounters:
         self._known: dict[bytes, int] = {}
         #: How often a cell that still said something had to make room.
         self.crowded = 0
-        #: Whether a cell's numbers are the cell: then how often some were let go, after which those that somebody has kept may
-        #: be cells no more. -1: they are a copy.
+        #: Whether a cell's numbers are the cell: then how often some were let go, or begun anew for another time, after which those
+        #: that somebody has kept may not be what they were. -1: they are a copy.
         self.age = -1
+
+    def turned(self) -> None:
+        """A cell counts for another time now."""
 
     def alone(self) -> _Alone:
         """While nobody else reads or writes; what was found in it keeps its place."""
@@ -207,6 +210,10 @@ class LocalCounters(SharedCounters):
                 self.age += 1
             found = self._cells[name] = [0] * 5
         return found
+
+    def turned(self) -> None:
+        """A clock may be put back: whoever has kept the cell looks for it again."""
+        self.age += 1
 
     def write(self, name: bytes, numbers: Numbers) -> None:
         """It is said already."""

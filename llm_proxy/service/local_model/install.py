@@ -64,12 +64,15 @@ def install(
         raise CannotInstall(f"{target.parent} cannot be written: {reason}") from error
 
 
-def fetch_missing(say: Callable[[str], None], target: Path | None = None) -> None:
+def fetch_missing(
+    say: Callable[[str], None], target: Path | None = None, judge: Callable[[], object] = lambda: None
+) -> None:
     """Put what is missing of the local model into ``target``, by default where it is looked for. ``say`` is also told, in a
-    sentence, why it cannot be had."""
+    sentence, why it cannot be had. If anything is to be fetched ``judge`` comes before: what it raises ends it."""
     target = target or folder()
     try:
         if lacking := missing([*sys.path, str(target)]):
+            judge()
             install(lacking, target, say)
     except CannotInstall as error:
         say(f"llm-proxy: no local model: {error}; everything else goes on without it")

@@ -18,6 +18,11 @@ from llm_proxy.telemetry.metrics.shared_values import EXEMPLAR, Key, ProcessValu
 
 #: Seconds until a bucket's exemplar gives way to a newer one.
 _FRESH = 1.0
+#: Parts of the tokens: the field, the name in it, and what it is called here.
+_DETAILS = (
+    ("prompt_tokens_details", "cached_tokens", "cached"),
+    ("completion_tokens_details", "reasoning_tokens", "reasoning"),
+)
 #: What an upstream can mean by a number of tokens.
 _MOST_TOKENS = 1 << 40
 
@@ -117,15 +122,16 @@ class Meter:
             at, served = self._requests[key]
         except KeyError:
             at, served = self._requests[key] = self._of_requests(key)
-        values = self._values
         if at is not None:
+            values = self._values
             values[at] = now
             values[at + 1] += 1.0
-        times = served.seconds
-        if times is None:
-            times = served.seconds = self._histogram(f.REQUEST_SECONDS, model, provider)
-        times.observe_traced(seconds, now, trace)
+        (served.seconds or self._seconds_of(served)).observe_traced(seconds, now, trace)
         return served
+
+    def _seconds_of(self, served: _Served) -> Histogram | _Nothing:
+        times = served.seconds = self._histogram(f.REQUEST_SECONDS, *served.labels)
+        return times
 
     def streamed(self, served: _Served, first: float, token: float | None, now: float, trace: str) -> None:
         """Its answer was a stream: seconds to the first token, and between two of them."""
@@ -148,27 +154,26 @@ class Meter:
 
     def tokens(self, served: _Served, usage: Mapping[str, Any], now: float) -> None:
         """What its upstream has counted, in the canonical form."""
-        values = self._values
-        count, at = usage.get("prompt_tokens"), served.input
+        values, get = self._values, usage.get
+        count, at = get("prompt_tokens"), served.input
         if at and type(count) is int and 0 <= count <= _MOST_TOKENS:
             values[at] = now
             values[at + 1] += count
         else:
             self._count(served, "input", count, now)
-        count, at = usage.get("completion_tokens"), served.output
+        count, at = get("completion_tokens"), served.output
         if at and type(count) is int and 0 <= count <= _MOST_TOKENS:
             values[at] = now
             values[at + 1] += count
         else:
             self._count(served, "output", count, now)
         # Nothing changes a counter that is there; a histogram would count it.
-        known: Collection[str] = () if self._otel else served.tokens
-        details = usage.get("prompt_tokens_details")
-        if type(details) is dict and ((count := details.get("cached_tokens")) or "cached" not in known):
-            self._count(served, "cached", count, now)
-        details = usage.get("completion_tokens_details")
-        if type(details) is dict and ((count := details.get("reasoning_tokens")) or "reasoning" not in known):
-            self._count(served, "reasoning", count, now)
+        for field, name, kind in _DETAILS:
+            details = get(field)
+            if details and type(details) is dict:
+                count = details.get(name)
+                if count or self._otel or kind not in served.tokens:
+                    self._count(served, kind, count, now)
 
     def _count(self, served: _Served, kind: str, count: Any, now: float) -> None:
         if type(count) is not int or not 0 <= count <= _MOST_TOKENS:
@@ -196,6 +201,14 @@ class Meter:
             at = self._attempts[provider, outcome] = self._place(f.ATTEMPTS, provider, outcome)
         if at is not None:
             self._values[at + 1] += 1.0
+
+    def cost(self, micro_usd: int, model: str, team: str, now: float) -> None:
+        """What an answer has cost, of a request with a key."""
+        at = self._other(f.COST, (model, team))
+        if at is not None:
+            values = self._values
+            values[at] = now
+            values[at + 1] += micro_usd / 1e6
 
     def add(self, family: Family, amount: float, *labels: str) -> None:
         """Add to a counter that is not of every request."""

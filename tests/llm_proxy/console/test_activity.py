@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -28,17 +29,34 @@ def ended(at: float, status: int = 200, **fields: Any) -> Ended:
     )
 
 
+def note(activity: Activity, one: Ended, *, written: bool = False) -> None:
+    """``one`` has ended; ``written``: its access line was written down."""
+    said = json.dumps(one.fields) if written else one.fields
+    activity.note(one.at, one.status, one.fields, said, one.headers, one.usage)
+
+
+def test_a_written_line_shows_the_same() -> None:
+    """Whether the access line was written down, or its fields are there: the console shows the same, and each looks anew."""
+    one, two = Activity(lambda endpoint: "openai"), Activity(lambda endpoint: "openai")
+    request = ended(1.0, stream=True, path="/x", itl_ms=10.0, events=11, total_ms=1.25, dropped=["top_k"])
+    note(one, request)
+    note(two, request, written=True)
+
+    assert one.recent() == two.recent() == two.recent() == two.since(0, 5)
+
+
 def test_the_last_ones_are_kept_and_no_more() -> None:
     """However many come in a second; texts are cut, and of the head only names of ours stay."""
     activity = Activity(lambda endpoint: "openai")
     for number in range(3 * KEPT):
-        activity.fresh.append(
-            ended(100 + number, path="/" + "x" * 10_000, prompt_tokens={"a": ["strange"] * 1000})
+        note(
+            activity,
+            ended(100 + number, path="/" + "x" * 10_000, prompt_tokens={"a": ["strange"] * 1000}),
         )
-    activity.fold(2000.0, 3)
+    activity.running(2000.0, 3)
     kept = activity.recent()
 
-    assert (len(kept), activity.count, activity.fresh) == (KEPT, 3 * KEPT, [])
+    assert (len(kept), activity.count) == (KEPT, 3 * KEPT)
     assert kept[-1]["at"] == 100 + 3 * KEPT - 1
     assert len(kept[-1]["path"]) == 300
     assert kept[-1]["prompt_tokens"] is None
@@ -62,8 +80,9 @@ def test_tokens_a_second_are_told_of_streams() -> None:
         "completion_tokens": 21,
         "first_byte_ms": 100.0,
     }
-    activity.fresh += [ended(10.0, **stream), ended(11.0, **stream | {"stream": False}), ended(12.0, 499)]
-    activity.fold(12.0, 0)
+    for one in ended(10.0, **stream), ended(11.0, **stream | {"stream": False}), ended(12.0, 499):
+        note(activity, one)
+    activity.running(12.0, 0)
 
     assert [one["tokens_per_second"] for one in activity.recent()] == [200.0, None, None]
     (piece,) = activity.history.pieces(20.0)

@@ -24,6 +24,10 @@ from tests.support.client import Connection, request
 from tests.support.peer import Peer
 from tests.support.program import Program
 
+pytestmark = pytest.mark.one_python(
+    "what a proxy makes of our bytes is the proxy's; other tests judge the bytes on each Python"
+)
+
 DATA = Path(__file__).resolve().parents[2] / "data" / "tls"
 
 _NGINX = Template(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from llm_proxy.upstreams.http_client import ConnectionLost, StreamRequest
-from tests.support.loops import wait_until
+from tests.support.loops import still, wait_until
 from tests.support.raw_peer import CA, LOOPS, Client, RawPeer, Wire, answers, both_loops, ok, server_tls
 
 _loops = pytest.fixture(params=LOOPS, autouse=True)(both_loops)
@@ -224,11 +224,10 @@ async def test_a_large_body_is_sent_as_the_server_takes_it(tls: bool) -> None:
         request = StreamRequest(peer.url, method="POST", body=body, ca_certs=CA, request_timeout=30)
         future = http.fetch(request)
         await wait_until(lambda: peer.wires)
-        await asyncio.sleep(0.05)
         assert request._fetch is not None
         connection = request._fetch._connection
         assert connection is not None
-        assert connection._transport.get_write_buffer_size() < MEGA
+        assert await still(connection._transport.get_write_buffer_size) < MEGA
         start.set()
         assert (await future).body == b"ok"
         assert http.pool.idle == 1

