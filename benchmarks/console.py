@@ -17,13 +17,10 @@ from benchmarks.questions import Question, question
 from benchmarks.table import GATEWAY, Row
 
 PAGES = 10
-<<<<<<< HEAD
 #: Seconds that are compared, and until a page that has come or gone makes no difference.
 _SPAN, _SETTLED = 2.0, 0.5
-=======
-#: How often this is measured at most: half a minute each time.
+#: How often this is measured at most: a minute each time.
 _RUNS = 3
->>>>>>> main
 _ASK = b"GET /console/events HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nSec-Fetch-Site: same-origin\r\n\r\n"
 
 
@@ -35,8 +32,7 @@ def console(bench: Bench) -> list[Row]:
         "% of a core",
     )
     late = Row("console.late", "the same: how much later a stream ends, 99th percentile", "ms")
-<<<<<<< HEAD
-    for _ in range(bench.runs):
+    for _ in range(min(bench.runs, _RUNS)):
         with ExitStack() as stack:
             port = stack.enter_context(upstream("paced", bench.place))
             target: Target = stack.enter_context(gateway(bench.place, {"paced": port}))
@@ -49,13 +45,6 @@ def console(bench: Bench) -> list[Row]:
             )
         bench.forget_log()
         late.add(GATEWAY, (watched - alone) * 1e3)
-=======
-    for _ in range(min(bench.runs, _RUNS)):
-        alone, watched = _both(bench)
-        # For as many requests, in about the same time.
-        cpu.add(GATEWAY, (watched.cpu - alone.cpu) / watched.seconds * 100, watched.bad)
-        late.add(GATEWAY, (watched.whole["p99"] - alone.whole["p99"]) * 1e3)
->>>>>>> main
     return [cpu, late]
 
 
