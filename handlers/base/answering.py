@@ -88,6 +88,7 @@ class AnsweringHandler(DeliveringHandler):
         """The attempts at the upstreams of a model that has several, or more to be said about; ``first``: whom it should
         go to rather than to others."""
         tries = Attempts(self.gateway.router, resolved, self, body, able, first)
+        tries.size = self._size
         if stream:
             tries.streams = True
             tries.silent_until = tries.started + self.gateway.keep_alive.after
@@ -102,6 +103,9 @@ class AnsweringHandler(DeliveringHandler):
             and SESSION_HEADER not in self.request.headers.by_name()
         ):
             return None
+        self.gateway.abilities.wanted(
+            resolved, self.snapshot.adapter
+        )  # of what is shorter there is nothing to know
         return wanted_prompt(resolved, self.request.headers, body, size)
 
     def wish(
@@ -119,11 +123,11 @@ class AnsweringHandler(DeliveringHandler):
         if not body:
             return Wish(able, first, prompt, tokens, priority, key)
         needs = partial(self.beside, needs_of, body)
-        return Wish(able, first, prompt, tokens, priority, key, self._about, self.bounded, needs)
+        return Wish(able, first, prompt, tokens, priority, key, self._about, self.room, needs)
 
-    def bounded(self, resolved: Resolved) -> bool:
-        """Whether one of its upstreams is known not to be able to take just any request (``Asker``)."""
-        return self.gateway.abilities.bounded(resolved, self.snapshot.adapter)
+    def room(self, resolved: Resolved) -> float:
+        """Up to how many bytes any of its upstreams can take just any request, as far as is known (``Asker``)."""
+        return self.gateway.abilities.room(resolved, self.snapshot.adapter)
 
     def _about(self, deployment: Deployment) -> About:
         """What is known of that upstream's model."""
@@ -353,6 +357,11 @@ class AnsweringHandler(DeliveringHandler):
 
     def _made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:
         """The same for a small request: step by step, but for the waiting between them."""
+        if prepared.native is None and request.talk:
+            provider = self.snapshot.adapter(deployment)
+            call = provider.talk_call(request, deployment)
+            if call is not None:
+                return Made(provider, request, deployment, call, prepared.untranslated)
         request, removed = without_addresses(request)
         adapter = prepared.native
         if adapter is None:

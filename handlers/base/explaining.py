@@ -13,6 +13,7 @@ from typing import Any
 from handlers.base.answering import AnsweringHandler
 from handlers.base.prepared import Prepare, Prepared
 from handlers.base.redaction import without_addresses
+from handlers.base.routed import wanted_prompt
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
 from llm_proxy.relay.first_attempt import Wish
@@ -47,7 +48,9 @@ class Explaining(AnsweringHandler):
         first: Deployment | None = None,
     ) -> None:
         self.meant = resolved
-        self.wanted = self.wish(body, able, first, self.prompt(resolved, body))
+        self.wanted = self.wish(
+            body, able, first, wanted_prompt(resolved, self.request.headers, body, self._size)
+        )  # nobody is asked for it what his model can
 
     async def answer(self, where: Deployment | Attempts | None, prepare: Prepare) -> None:
         self.prepared_by = prepare

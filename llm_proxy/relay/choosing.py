@@ -98,7 +98,8 @@ class Choosing(FirstAttempt):
         self._seen.add(resolved.way)
         #: Never changed where it lies: it may be everybody's.
         self._candidates = view.rows if able is None else [row for row in view.rows if able(row)]
-        self._unweighed = wish.bounded is not None and wish.bounded(resolved)
+        room = inf if wish.room is None else wish.room(resolved)
+        self._unweighed = self.size > room or not room
         #: Those that have failed here, by their keys: they may be asked again when all have.
         self._tried: set[str] = set()
         self._retries = view.retries

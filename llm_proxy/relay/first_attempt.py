@@ -41,7 +41,7 @@ class Wish:
     key: str = ""
     #: What is known of an upstream's model, and what the request needs of it, which is only found out if it matters.
     about: Callable[[Deployment], About] | None = None
-    bounded: Callable[[Resolved], bool] | None = None
+    room: Callable[[Resolved], float] | None = None
     needs: Callable[[], Awaitable[Needs]] | None = None
 
 
@@ -51,8 +51,8 @@ class Asker(Protocol):
     def prompt(self, resolved: Resolved, body: Mapping[str, Any]) -> Prompt | None:
         """What is to be kept together with earlier requests."""
 
-    def bounded(self, resolved: Resolved) -> bool:
-        """Whether one of the upstreams is known not to be able to take just any request."""
+    def room(self, resolved: Resolved) -> float:
+        """Up to how many bytes any of the upstreams can take just any request, as far as is known."""
 
     def wish(
         self,
@@ -97,6 +97,8 @@ class FirstAttempt:
     affinity: str | None = None
     #: Whether the answer is to be a stream.
     streams = False
+    #: Of its body, in bytes.
+    size = 0
     #: When a client that has heard nothing should hear something.
     silent_until = inf
     #: Why nobody waits for the outcome any more.
@@ -137,9 +139,9 @@ class FirstAttempt:
         if view is None or view.resolved is not model:
             view = router.view(model)
         if now >= view.due or view.forgotten != states.forgotten:
-            view.look(states, router.asked, now, self._asker.bounded)
+            view.look(states, router.asked, now, self._asker.room)
         pool = view.pool
-        if pool is None or self._choosy or router.lines:
+        if pool is None or self._choosy or router.lines or self.size > view.room:
             return None
         prompt = self._asker.prompt(model, self._body)
         if prompt is None:

@@ -1,6 +1,6 @@
 """What upstreams say of their models, asked when somebody wants to know, and what they were found to refuse.
 
-Laws: it is asked beside the answers, never in a request for one; an upstream that does not say, or not soon, is no fault of
+Laws: it is asked beside the answers, never in a request for one (``abilities`` says when); an upstream that does not say, or not soon, is no fault of
 anybody's; a call to one upstream is made once at a time. What was learned is kept for some minutes by the identity of the
 upstream, so that an edit forgets it, and bounded. One ``Knowledge`` for each process.
 """
@@ -49,6 +49,13 @@ class Knowledge:
         for call in adapter.about_calls(deployment):
             await self._ask(deployment, call, adapter)
         return self.known(deployment, adapter)
+
+    def may_ask(self, deployment: Deployment, adapter: BaseProvider) -> bool:
+        """Whether there is anybody to ask about its model who was not asked lately."""
+        identity = deployment.identity
+        return any(
+            not self._is_fresh(_key(identity, deployment, call)) for call in adapter.about_calls(deployment)
+        )
 
     def known(self, deployment: Deployment, adapter: BaseProvider) -> About:
         """What is known of its model without asking anybody."""

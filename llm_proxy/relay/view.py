@@ -28,7 +28,8 @@ log = logging.getLogger("llm_proxy.relay.choosing")
 
 
 class View:
-    """``pool``: of whom a request can be served that needs no thought; None if each does. ``state``: the model's. ``due``,
+    """``pool``: of whom a request can be served that needs no thought; None if each does. ``room``: up to how many bytes it needs none
+    about who is able to take it. ``state``: the model's. ``due``,
     ``forgotten``: when, and after how many upstreams were forgotten, somebody must ``look`` again."""
 
     __slots__ = (
@@ -39,6 +40,7 @@ class View:
         "pool",
         "resolved",
         "retries",
+        "room",
         "rows",
         "state",
         "tells",
@@ -54,18 +56,20 @@ class View:
         given = resolved.policy.retries
         self.retries = given if given is not None else _RETRIES * (len(self.rows) > 1)
         self.pool: Pool | None = None
+        self.room = 0.0
         #: Whether anybody wants to hear why each upstream was chosen.
         self.tells = False
         self.due = self._old = 0.0
         self.forgotten = -1
 
-    def look(self, states: States, asked: Told, now: float, bounded: Callable[[Resolved], bool]) -> None:
-        """See how things are. ``bounded``: whether one of the upstreams may not be able to take just any request."""
+    def look(self, states: States, asked: Told, now: float, room: Callable[[Resolved], float]) -> None:
+        """See how things are. ``room``: up to how many bytes any of the upstreams can take just any request."""
         resolved = self.resolved
         self.state = states.model(resolved.name, now)
         asked(resolved.name, self.polled, now)
         self.tells = log.isEnabledFor(logging.DEBUG)
-        if resolved.policy.hedge is not None or bounded(resolved):
+        self.room = room(resolved)
+        if resolved.policy.hedge is not None or not self.room:
             self.pool, self._old = None, 0.0
         elif now >= self._old or self.forgotten != states.forgotten:
             self.pool, self._old = self._pool(states, now), now + _OLD

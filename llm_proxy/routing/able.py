@@ -8,6 +8,7 @@ or sixteenths of its characters, than the window has tokens, which no tokenizer 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from math import inf
 from typing import Any, Literal, NamedTuple
 
 from llm_proxy.errors import InvalidRequest, Problem, RequestError
@@ -101,10 +102,13 @@ def _are_pictures(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(item, str) for item in value)
 
 
-def is_bounded(deployment: Deployment, about: About) -> bool:
-    """Whether there is any request that it is known not to be able to take."""
-    sized = deployment.input_size is not None or about.context is not None
-    return sized or about.vision is False or about.tools is False
+def room_of(deployment: Deployment, about: About) -> float:
+    """Up to how many bytes it can take just any request, as far as is known."""
+    if about.vision is False or about.tools is False:
+        return 0
+    window = deployment.input_size or about.context
+    # There are no more tokens for certain than words, each of which has a character and one that parts it from the next.
+    return inf if window is None else 2.0 * window
 
 
 class Able:

@@ -154,8 +154,8 @@ class Running:
             return self._returned(now)
         if outcome.refused:
             servers = state.server.health
-            # Whoever was asked before it was known says nothing new.
-            if servers.until and self.began < servers.since:
+            # Whoever was asked before it was known, or for want of others while it is out, says nothing new.
+            if servers.until and (self.began < servers.since or (servers.refused and now < servers.until)):
                 return None
             servers.refuse(now)
             return "refused"

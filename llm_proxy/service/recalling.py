@@ -1,8 +1,8 @@
-"""What was used before: limits and budgets go on where they were, at a start and after an edit.
+"""What was used before: limits and budgets go on where they were, at a start, after an edit, and while one service takes another's place.
 
 Laws: at a start before anybody is served, from sums, so that it takes a second where there were hundreds of thousands of requests. After an
-edit beside the loop: what a budget that is new has paid since then stays, and what its keys had spent before is added, once. A ledger that
-cannot be read ends neither: its keeper will tell.
+edit beside the loop: what a budget that is new has paid since then stays, and what its keys had spent before is added, once. What the service whose
+place we take pays after we have read the ledger is added as it is written. A ledger that cannot be read ends none of it: its keeper will tell.
 """
 
 from __future__ import annotations
@@ -11,30 +11,40 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from llm_proxy.live.access import ledger_tables as tables
 from llm_proxy.live.access.accounting import Accounting
-from llm_proxy.live.access.ledger import Ledger
+from llm_proxy.live.access.ledger import SERVICE, Ledger
 from llm_proxy.live.access.meter import Meter, really
 from llm_proxy.live.access.periods import slice_width, window_start
 from llm_proxy.live.access.plan import REQUESTS, RUNNING, Bound, BudgetAccount, bounds_of, purse
 from llm_proxy.live.access.rates import SECOND
 from llm_proxy.live.access.reservation import Need, Now
+from llm_proxy.live.access.shared_counters import UNTIL, VALUE, SharedCounters, name_of
 from llm_proxy.live.access.values import Access, Budget, Terms
 
 log = logging.getLogger(__name__)
 
 #: Workers write their rows within this time, and take up an edit within that, in seconds.
 _WRITTEN, _TAKEN_UP = 0.6, 1.0
+#: How often it is asked what another service has paid, in seconds; and where it is kept which row was the last.
+_LOOK = 1.0
+_READ = name_of("ledger", "read")
 
 
-def recall(access: Access, ledger: Ledger, meter: Meter) -> None:
-    """Count once more what the ledger has. Blocking."""
+def recall(access: Access, ledger: Ledger, meter: Meter, cells: SharedCounters | None = None) -> None:
+    """Count once more what the ledger has. ``cells``: where it is kept how much of it that was. Blocking."""
     now = Now(time.monotonic_ns(), time.time())
     terms = dict(access.keys.values())
     try:
+        # All questions are about one moment: another service may be writing.
+        ledger.ask(lambda base: base.execute("BEGIN"))
+        read = ledger.ask(tables.newest)
+        if cells is not None:
+            _read_up_to(cells, read)
         for budget in access.budgets.values():
             for found, at, amount in _paid(access, terms, ledger, budget, now.wall, now.wall + tables.DAY):
                 meter.recall(found, amount, min(at, now.wall), now)
@@ -82,6 +92,50 @@ async def _follow(before: Access | None, access: Access | None, books: Accountin
             return  # its keeper tells
         for found, at, amount in money:
             books.meter.recall(found, amount, at, now)
+
+
+async def follow_others(
+    access: Callable[[], Access | None], books: Accounting, cells: SharedCounters
+) -> None:
+    """Add what another service pays that writes into the same ledger: the one whose place this one takes, as long as requests
+    run there. By one process of a service; another that goes on for it begins where it was."""
+    ledger, loop = books.ledger, asyncio.get_running_loop()
+    if ledger is None:
+        return
+    while True:
+        await asyncio.sleep(_LOOK)
+        with cells.alone():
+            numbers = list(cells.numbers(_READ, 0))
+        # If nothing was read at the start there is no row yet from which to go on.
+        question = partial(_of_others, after=numbers[VALUE] if numbers[UNTIL] else None)
+        try:
+            last, paid = await loop.run_in_executor(None, ledger.ask, question)
+        except (sqlite3.Error, OSError):
+            continue  # its keeper tells
+        _read_up_to(cells, last)
+        current, now = access(), books.now()
+        if current is None:
+            continue
+        terms = dict(current.keys.values()) if paid else {}
+        for at, key, team, amount in paid:
+            for name in _budgets(current, terms.get(key), team):
+                if (budget := current.budgets.get(name)) is not None:
+                    books.meter.recall(purse(budget, key if budget.each else ""), amount, at, now)
+
+
+def _of_others(base: sqlite3.Connection, after: int | None) -> tuple[int, list[tuple[float, str, str, int]]]:
+    """As ``tables.paid_by_others``; ``after`` None: nothing."""
+    if after is None:
+        return tables.newest(base), []
+    return tables.paid_by_others(base, SERVICE, after)
+
+
+def _read_up_to(cells: SharedCounters, last: int) -> None:
+    """Rows up to that one have been counted."""
+    with cells.alone():
+        numbers = cells.numbers(_READ, 0)
+        numbers[VALUE], numbers[UNTIL] = last, 1 << 62  # it never makes room for another
+        cells.write(_READ, numbers)
 
 
 #: A budget, when it paid, and how many micro-dollars.

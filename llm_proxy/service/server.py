@@ -89,7 +89,7 @@ from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
 from llm_proxy.service.listeners import Listeners
-from llm_proxy.service.recalling import follow_edit
+from llm_proxy.service.recalling import follow_edit, follow_others
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
 from llm_proxy.service.surroundings import proxies
@@ -271,6 +271,7 @@ class Service:
         self.registry.on_swap.append(lambda snapshot: self.gateway.upstream.forget())
         self.registry.on_swap.append(lambda snapshot: self.gateway.gate.forget())
         self._following: asyncio.Task[None] | None = None
+        self._following_others: asyncio.Task[None] | None = None
         self._followed = self.registry.current.access
         if row == 0:  # of the workers one is enough
             self.registry.on_swap.append(self._follow_edit)
@@ -289,8 +290,11 @@ class Service:
 
     async def look_first(self, listeners: Listeners) -> None:
         """For a program that takes another's place, before it starts: that one serves what it has found on this machine, and
-        so must we from our first request on."""
+        so must we from our first request on. What it pays from now on counts here too."""
         if self.row == 0:
+            if self.settings.state is not None:
+                follow = follow_others(lambda: self.registry.current.access, self.books, self.cells)
+                self._following_others = asyncio.get_running_loop().create_task(follow)
             await self.look_around(listeners)
         elif self._looks() or self.settings.local:
             await self.beside.heard(_FIRST_LOOK)
@@ -420,11 +424,12 @@ class Service:
             await asyncio.to_thread(gateway.tracer.stop)
         self.lists.stop()
         gateway.polls.close()
+        gateway.abilities.close()
         gateway.upstream.close()
         gateway.offload.close()
         self.heap.close()
-        if self._following is not None:
-            self._following.cancel()
+        for following in filter(None, (self._following, self._following_others)):
+            following.cancel()
         if self.books.shared is not None:
             await self.books.shared.close()
         if self.books.ledger is not None:

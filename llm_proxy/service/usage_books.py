@@ -48,7 +48,7 @@ def prepare_state(settings: Settings, snapshot: Snapshot, cells: SharedCounters)
     if access.budgets and settings.state is None:
         log.warning("what budgets have spent is forgotten at each start: LLM_PROXY_API_STATE is not set")
     if settings.state is not None:
-        recall(access, Ledger(settings.state, settings.usage_days), Meter(cells))
+        recall(access, Ledger(settings.state, settings.usage_days), Meter(cells), cells)
 
 
 def memory_of_workers(settings: Settings) -> Path | None:

@@ -21,7 +21,7 @@ STREAM = {"model": "m", "messages": MESSAGES, "stream": True}
 WHOLE = {"model": "m", "messages": MESSAGES, "stream": False}
 TEXT = "one two"
 #: What the gateway asks on its own.
-_ABOUT_LOAD = ("metrics", "slots", "ps", "props")
+_OWN = ("metrics", "slots", "ps", "props", "models", "show")
 
 
 async def serves(exchange: Exchange) -> None:
@@ -130,5 +130,5 @@ class Fleet:
         return [len(self.requests(at)) for at in range(1, len(self.peers) + 1)]
 
     def requests(self, at: int) -> list[Received]:
-        """What upstream ``at`` was asked, but for how busy it is."""
-        return [one for one in self.peers[at - 1].requests if one.path.rpartition("/")[2] not in _ABOUT_LOAD]
+        """What upstream ``at`` was asked, but for how busy it is and what its model can."""
+        return [one for one in self.peers[at - 1].requests if one.path.rpartition("/")[2] not in _OWN]

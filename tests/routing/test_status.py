@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.routing.kit import STREAM, WHOLE, Fleet, serves, status
 from tests.routing.test_queue import Gate
 from tests.support.addresses import refused_url
@@ -45,6 +47,20 @@ async def test_how_each_stands(tmp_path: Path) -> None:
     assert rows["gpu-5"]["reason"] == "weight 0"
     assert rows["gpu-4"]["first_token_ms"]["p50"] > 0
     assert rows["gpu-4"]["until"] is None
+
+
+async def test_a_refused_key_is_told_once(tmp_path: Path) -> None:
+    """Every upstream refuses our key, and each request tries all the same: one line for each of them a minute, which is not begun
+    anew by that."""
+    async with Fleet(tmp_path, status(401), status(401)) as fleet:
+        with expect_log("llm_proxy.relay.router", "rejects our key") as told:
+            assert (await fleet.ask(WHOLE)).status == 502
+            until = [row["until"] for row in (await standing(fleet)).values()]
+            assert [(await fleet.ask(body)).status for body in (WHOLE, STREAM, WHOLE)] == [502] * 3
+            later = [row["until"] for row in (await standing(fleet)).values()]
+
+    assert len(told) == 2
+    assert later == pytest.approx(until, abs=0.1)
 
 
 async def test_an_edit_heals_nobody(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.handlers.kit import COMPLETION
 from tests.routing.kit import MESSAGES, Fleet, serves
 from tests.support.client import Answer, request
+from tests.support.loops import wait_until
 from tests.support.peer import Exchange
 from tests.support.scripts import answer_json
 
@@ -145,3 +146,36 @@ async def test_one_upstream_says_so_itself(tmp_path: Path) -> None:
     async with Fleet(tmp_path, serves, fields={1: {"input_size": 100}}) as fleet:
         assert (await ask(fleet, "too long")).status == 200
         assert fleet.asked() == [1]
+
+
+async def test_upstreams_are_asked_what_they_can(tmp_path: Path) -> None:
+    """Nothing is said of it in the configuration: when a request comes for which it may matter the upstream is asked, once, beside it;
+    whose abilities are configured is not. From then on who cannot is not asked for an answer."""
+
+    async def small(exchange: Exchange) -> None:
+        if exchange.request.path.endswith("/models"):
+            await answer_json({"object": "list", "data": [{"id": "up-1", "max_model_len": 100}]})(exchange)
+        else:
+            await serves(exchange)
+
+    fields = {2: {"capabilities": ["completion"]}}
+    async with Fleet(
+        tmp_path, small, serves, fields=fields, models={"m": {"affinity": "off", "policy": "weighted"}}
+    ) as fleet:
+        gateway, router = fleet.proxy.service.gateway, fleet.router
+        router.chance = lambda: 0.0  # the first, if it may be
+        body = {"model": "m", "messages": [{"role": "user", "content": LONG}], "stream": False}
+        short = {"model": "m", "messages": MESSAGES, "stream": False}
+
+        async def served(what: dict[str, Any]) -> str:
+            return (await fleet.ask(what)).headers["x-llm-provider"]
+
+        assert [await served(short), await served(short)] == ["gpu-1", "gpu-1"]
+        assert len(fleet.peers[0].requests) == 2
+        assert await served(body) == "gpu-1"
+        await wait_until(lambda: not gateway.abilities._asking)
+        router.views.clear()  # it is looked at once a second
+        assert [await served(body), await served(short), await served(body)] == ["gpu-2", "gpu-1", "gpu-2"]
+        asked = [[one.path for one in peer.requests if one.path.endswith("/models")] for peer in fleet.peers]
+
+    assert asked == [["/v1/models", "/api/v0/models"], []]

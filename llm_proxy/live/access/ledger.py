@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import sqlite3
 import threading
 import time
@@ -28,6 +29,8 @@ T = TypeVar("T")
 NAME = "usage.db"
 #: Rows that wait at most; seconds between two batches, and how many rows one has at most.
 MOST, _PAUSE, _BATCH = 10_000, 0.25, 1000
+#: By what this service's rows are told from those of another that has the same directory: inherited by its workers.
+SERVICE = secrets.token_hex(8)
 #: How long a write waits for another process, in seconds.
 _LOCKED = 2.0
 #: How often old rows are taken away, in seconds.
@@ -125,7 +128,7 @@ class Ledger:
             with self._lock:
                 prices = dict(self._prices)
             try:
-                tables.add(self._opened(), rows, prices)
+                tables.add(self._opened(), rows, prices, SERVICE)
             except (sqlite3.Error, OSError) as error:
                 self._judge(error)
                 return False

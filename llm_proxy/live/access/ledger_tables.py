@@ -1,8 +1,9 @@
 """The tables of ``usage.db``, and what is asked of them.
 
 Laws: one row in ``usage`` for each request that reached a model, and its figures in the sums of its hour and of its day, in one
-transaction: sums and rows agree at any moment. Sums of days stay when rows are old; questions are answered from sums. No
-prompt, no answer, no secret.
+transaction: sums and rows agree at any moment. Sums of days stay when rows are old; questions are answered from sums. Which
+service wrote which rows stands in ``writers``: for the time in which one takes another's place. No prompt, no answer, no
+secret.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ _TABLES = (
         for table in ("hours", "days")
     ),
     "CREATE TABLE IF NOT EXISTS prices (hash TEXT PRIMARY KEY, price TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS writers (service TEXT, first INTEGER, last INTEGER, PRIMARY KEY (service, first)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS seen (name TEXT PRIMARY KEY, last_used REAL NOT NULL) WITHOUT ROWID",
 )
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -81,9 +83,9 @@ def create(base: sqlite3.Connection) -> None:
         base.execute(statement)
 
 
-def add(base: sqlite3.Connection, rows: Sequence[Row], prices: Mapping[str, str]) -> None:
-    """Write ``rows``, and the ``prices`` that they name by hash; in one transaction, or not at all. Sums are made where the
-    interpreter is not needed."""
+def add(base: sqlite3.Connection, rows: Sequence[Row], prices: Mapping[str, str], service: str = "") -> None:
+    """Write ``rows`` of ``service``, and the ``prices`` that they name by hash; in one transaction, or not at all. Sums are made
+    where the interpreter is not needed."""
     with base:
         base.execute("BEGIN IMMEDIATE")
         (last,) = base.execute("SELECT ifnull(max(rowid), 0) FROM usage").fetchone()
@@ -95,6 +97,11 @@ def add(base: sqlite3.Connection, rows: Sequence[Row], prices: Mapping[str, str]
         for table, width in (("hours", HOUR), ("days", DAY)):
             base.execute(_ADD.format(table=table, width=width), (last,))
         base.execute(_SEEN, (last,))
+        end = last + len(rows)
+        if not base.execute(
+            "UPDATE writers SET last = ? WHERE service = ? AND last = ?", (end, service, last)
+        ).rowcount:
+            base.execute("INSERT OR REPLACE INTO writers VALUES (?, ?, ?)", (service, last + 1, end))
         if prices:
             base.executemany("INSERT OR IGNORE INTO prices VALUES (?, ?)", prices.items())
 
@@ -198,6 +205,25 @@ def spent(
     return [(found, key or "", team or "", amount) for found, key, team, amount in base.execute(text, given)]
 
 
+def newest(base: sqlite3.Connection) -> int:
+    """The number of the row that was written last."""
+    return int(base.execute("SELECT ifnull(max(rowid), 0) FROM usage").fetchone()[0])
+
+
+def paid_by_others(
+    base: sqlite3.Connection, service: str, after: int
+) -> tuple[int, list[tuple[float, str, str, int]]]:
+    """Up to which row was looked, and what rows after ``after`` that other services wrote have paid: when, key, team,
+    micro-dollars."""
+    last = newest(base)
+    text = (
+        'SELECT time, "key", team, micro_usd FROM usage WHERE rowid > :after AND rowid <= :last AND micro_usd > 0 AND NOT EXISTS '
+        "(SELECT 1 FROM writers WHERE service = :service AND usage.rowid BETWEEN first AND writers.last)"
+    )
+    given = {"service": service, "after": after, "last": last}
+    return last, [(at, key or "", team or "", paid) for at, key, team, paid in base.execute(text, given)]
+
+
 #: The last so many seconds are recalled by tenths, what is older within an hour or two by minutes.
 _FRESH = 130
 
@@ -230,5 +256,6 @@ def prune(base: sqlite3.Connection, before: float, most: int = 2000) -> int:
             "DELETE FROM usage WHERE rowid IN (SELECT rowid FROM usage WHERE time < ? ORDER BY time LIMIT ?)",
             (before, most),
         ).rowcount
+        base.execute("DELETE FROM writers WHERE last < (SELECT min(rowid) FROM usage)")
         base.execute("DELETE FROM hours WHERE start < ?", (int(before) // DAY * DAY,))
     return gone
