@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from llm_proxy.live.access.reservation import Need
 from llm_proxy.live.access.shared import Shared
 from llm_proxy.live.access.shared_counters import SharedCounters
 from llm_proxy.live.access.values import Limit
-from tests.llm_proxy.live.access.test_shared import SOON, Server, let_in, plan_of
+from tests.llm_proxy.live.access.test_shared import Server, let_in, plan_of
 from tests.support.logs import expect_log
 from tests.support.loops import wait_until
 
@@ -123,7 +122,6 @@ async def test_failing_over(tmp_path: Path) -> None:
         ) as told:
             primary.process.kill()
             primary.process.wait()
-            began = time.monotonic()
             during = [await let_in(books, spent) for _ in range(10) for books in gateways]
             opened = [
                 await let_in(books, fresh, Need(1), settle=False) for _ in range(30) for books in gateways
@@ -139,7 +137,6 @@ async def test_failing_over(tmp_path: Path) -> None:
             after = sum([await let_in(books, spent) for _ in range(15) for books in gateways])
             assert after == 0
             assert [await let_in(books, later) for books in gateways] == [True, True]
-            assert time.monotonic() - began < 60 * SOON
         lost = [record for record in told if "were lost" in record.message]
         assert not lost  # the replica has the same memory
         assert sum("are away" in record.message for record in told) <= 4  # not one for each request

@@ -1,4 +1,5 @@
-"""Limits that several gateways hold together, by a real ``redis-server``: there, killed, paused, emptied."""
+"""Limits that several gateways hold together, by a real ``redis-server``: there, killed, paused, emptied. How long anybody waits for
+that is measured in ``test_shared_waits``."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from llm_proxy.live.access.accounting import Accounting, Told
 from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.plan import Plan, bounds_of, purse
 from llm_proxy.live.access.reservation import Need
-from llm_proxy.live.access.shared import PATIENCE, Shared
+from llm_proxy.live.access.shared import Shared
 from llm_proxy.live.access.shared_counters import SharedCounters
 from llm_proxy.live.access.values import Budget, Grant, Limit, Price, Team, Terms
 from tests.support.logs import expect_log
@@ -35,8 +36,6 @@ pytestmark = [
     pytest.mark.timeout(seconds=90),
 ]
 GRANT = Grant("alice", Terms(), Team(), None)
-#: Nobody is waited for longer than this, on a busy machine.
-SOON = 2.0
 
 
 class Server:
@@ -102,14 +101,11 @@ def plan_of(*limits: Limit, budgets: tuple[Budget, ...] = ()) -> Plan:
 
 
 async def let_in(books: Accounting, plan: Plan, need: Need = Need(), *, settle: bool = True) -> bool:  # noqa: B008
-    """Whether it was; never after long."""
-    began = time.monotonic()
+    """Whether it was."""
     try:
         charge = await books.begin(plan, need)
     except (LimitReached, BudgetSpent):
         return False
-    finally:
-        assert time.monotonic() - began < max(SOON, limits.PATIENCE)
     if settle:
         charge.micro_usd = need.cost
         books.close(charge, lambda: Told("x", "m"))
@@ -200,9 +196,7 @@ async def test_slow(tmp_path: Path) -> None:
         server.say("CLIENT", "PAUSE", "3000")
         slow = plan_of(Limit("rpm", 20, 20))
         with expect_log("llm_proxy.live.access.shared", "are away", required=False):
-            began = time.monotonic()
             assert await let_in(one, slow)
-            assert time.monotonic() - began < PATIENCE + SOON
         assert [await let_in(one, plan, settle=False) for _ in range(4)] == [True, True, False, False]
 
 

@@ -1,0 +1,126 @@
+"""How long a request waits for the limits that machines share, however their server behaves: in the time of the event loop, which passes
+only by its timers here, so that the busiest machine measures the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from llm_proxy.errors import LimitReached
+from llm_proxy.live.access.accounting import Accounting
+from llm_proxy.live.access.meter import Meter
+from llm_proxy.live.access.plan import Plan, bounds_of
+from llm_proxy.live.access.reservation import Need
+from llm_proxy.live.access.shared_counters import SharedCounters
+from llm_proxy.live.access.values import Grant, Limit, Team, Terms
+from tests.support.logs import expect_log
+
+shared = pytest.importorskip("llm_proxy.live.access.shared")
+pytest.importorskip("redis")
+
+#: The contract's: whatever happens there, nobody waits longer.
+LONGEST = 0.25
+MANY, MOST = 64, 20
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """When nothing is to be done it is at once as late as the next timer wants it."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    def _run_once(self) -> None:
+        if not self._ready:  # type: ignore[attr-defined]
+            whens = [timer.when() for timer in self._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+            self.now = max(self.now, min(whens, default=self.now))
+        super()._run_once()  # type: ignore[misc]
+
+
+class Server:
+    """Answers by ``behave``: with what was wanted, as long as there is any of it."""
+
+    def __init__(self, behave: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+        self._behave = behave
+        self._left = MOST
+        self.asked = 0
+
+    async def eval(self, script: str, count: int, *words: str) -> list[Any]:
+        self.asked += 1
+        await self._behave(self.asked)
+        want, need = int(float(words[-2])), int(float(words[-1]))
+        if need > self._left:
+            return ["epoch", 1, 1e6]
+        granted = max(need, min(want, self._left))
+        self._left -= granted
+        return ["epoch", 0, granted]
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+async def silent(_: int) -> None:
+    await asyncio.Event().wait()
+
+
+async def refuses(_: int) -> None:
+    raise ConnectionRefusedError
+
+
+async def slow(_: int) -> None:
+    await asyncio.sleep(shared.PATIENCE * 0.9)
+
+
+async def too_slow(_: int) -> None:
+    await asyncio.sleep(shared.PATIENCE * 1.5)
+
+
+async def dies(number: int) -> None:
+    if number > 2:
+        await silent(number)
+
+
+@pytest.mark.parametrize("behave", [silent, refuses, slow, too_slow, dies])
+def test_nobody_waits_longer(behave: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+    """64 requests at once, and 64 one after the other: each is decided in time, the first ones of those that wait for a turn of others
+    too; no more are let in than may be, and some are."""
+    plan = Plan(
+        Grant("alice", Terms(), Team(), None), "m", bounds_of("key", "alice", (Limit("rpd", MOST, MOST),))
+    )
+
+    async def run() -> tuple[list[float], int]:
+        loop = asyncio.get_running_loop()
+        there = shared.Shared("redis://127.0.0.1:1/0")
+        there._redis = Server(behave)
+        books = Accounting(Meter(SharedCounters(1, 4096)), shared=there)
+        waits: list[float] = []
+        let_in = 0
+
+        async def ask() -> None:
+            nonlocal let_in
+            began = loop.time()
+            try:
+                await books.begin(plan, Need())
+                let_in += 1
+            except LimitReached:
+                pass
+            waits.append(loop.time() - began)
+
+        await asyncio.gather(*(ask() for _ in range(MANY)))
+        for _ in range(MANY):
+            await ask()
+        return waits, let_in
+
+    with (
+        expect_log("llm_proxy.live.access.shared", "are away", required=False),
+        asyncio.Runner(loop_factory=VirtualLoop) as runner,
+    ):
+        waits, let_in = runner.run(run())
+
+    assert len(waits) == 2 * MANY
+    assert max(waits) <= LONGEST
+    assert 0 < let_in <= MOST
