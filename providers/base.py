@@ -116,6 +116,11 @@ class BaseProvider(ABC):
         """Whether a part ``file`` may hold an address instead of data."""
         return True
 
+    def talk_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall | None:
+        """What ``chat_call`` makes of a request that is nothing but a talk (``ChatRequest.talk``), if that is simple there: it
+        asks for no thoughts, has no tools, and nothing of it is left out. None: it goes the usual way."""
+        return None
+
     def adapter_for(self, request: ChatRequest, deployment: Deployment) -> Adapter:
         """Who makes the call for ``request``: this dialect has one API for chats, or the vendor several."""
         return self

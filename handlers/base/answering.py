@@ -357,6 +357,11 @@ class AnsweringHandler(DeliveringHandler):
 
     def _made(self, prepared: Prepared, request: Any, deployment: Deployment) -> Made:
         """The same for a small request: step by step, but for the waiting between them."""
+        if prepared.native is None and request.talk:
+            provider = self.snapshot.adapter(deployment)
+            call = provider.talk_call(request, deployment)
+            if call is not None:
+                return Made(provider, request, deployment, call, prepared.untranslated)
         request, removed = without_addresses(request)
         adapter = prepared.native
         if adapter is None:

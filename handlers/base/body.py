@@ -89,15 +89,19 @@ class BodyHandler(LeanRequestHandler):
         """The next bytes of the body; the first may come before ``prepare``."""
         if self._cut:
             return
-        self._size += len(chunk)
-        limit = self.gateway.settings.max_body_size
+        gateway, size = self.gateway, len(chunk)
+        self._size += size
+        limit = gateway.settings.max_body_size
         if self._size > limit:
             self.refuse(RequestTooLarge(f"the body must not be larger than {limit} bytes"))
-        elif not self.gateway.memory.take(len(chunk)):
-            self.refuse(self.gateway.memory.refusal())
+        elif not gateway.memory.take(size):
+            self.refuse(gateway.memory.refusal())
         else:
-            self._held += len(chunk)
-            self._keep(chunk)
+            self._held += size
+            if self._chunks:
+                self._keep(chunk)
+            else:
+                self._chunks.append(chunk)
 
     def _keep(self, chunk: bytes) -> None:
         """In as few pieces as need be: each costs some forty bytes more."""

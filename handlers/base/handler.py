@@ -62,6 +62,7 @@ T = TypeVar("T")
 #: A request id of a client that may be repeated in headers and logs.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _ID_HEADERS = ("x-request-id", "x-correlation-id", "x-trace-id", "request-id")
+_ID_NAMES = frozenset(_ID_HEADERS)
 
 #: Characters of a path that are shown, and those that are shown as they are.
 _SHOWN, _PATH = 200, "/%:@!$&'()*+,;=~"
@@ -456,14 +457,14 @@ class BaseHandler(BodyHandler):
 
     def _name_it(self) -> None:
         """Choose the ids of the request and of its trace: the client's, where it has sent some that may be repeated."""
-        headers = self.request.headers
         made = f"{getrandbits(128):032x}"  # to tell requests apart, not a secret
         self.request_id = made
-        for given in headers.given(_ID_HEADERS):
-            if _REQUEST_ID.fullmatch(given) and KEY_PREFIX not in given:
-                self.request_id = given
-                break
-        fields = headers.by_name()
+        fields = self.request.headers.by_name()
+        if not _ID_NAMES.isdisjoint(fields):
+            for given in self.request.headers.given(_ID_HEADERS):
+                if _REQUEST_ID.fullmatch(given) and KEY_PREFIX not in given:
+                    self.request_id = given
+                    break
         if "traceparent" in fields:
             self.context = read_context(fields["traceparent"], fields.get("tracestate"))
         # Another id for each, since a trace may have many requests.

@@ -95,9 +95,11 @@ class TellingHandler(BaseHandler):
         prompt: UsedPrompt | None,
     ) -> None:
         self.upstream = deployment
-        self.answer_headers.put("X-Llm-Provider", header_text(deployment.provider))
-        self.answer_headers.put("X-Llm-Model", header_text(deployment.model))
-        self.facts.update(provider=deployment.provider, upstream_model=deployment.model)
+        provider, model, facts = deployment.provider, deployment.model, self.facts
+        self.answer_headers.put_all(
+            {"X-Llm-Provider": header_text(provider), "X-Llm-Model": header_text(model)}
+        )
+        facts["provider"], facts["upstream_model"] = provider, model
         if prompt is not None:
             self.answer_headers.put("X-Prompt", header_text(f"{prompt.ref}, {prompt.language}"))
             self.facts.update(prompt=prompt.ref, language=prompt.language)
@@ -136,17 +138,18 @@ class TellingHandler(BaseHandler):
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""
         self.tally = tally
-        if tally.first_event_at is not None:
-            self.facts["first_byte_ms"] = ms(tally.first_event_at - self.started)
+        facts, first = self.facts, tally.first_event_at
+        if first is not None:
+            facts["first_byte_ms"] = ms(first - self.started)
             if tally.events > 1 and tally.last_event_at is not None:
-                self.facts["itl_ms"] = ms((tally.last_event_at - tally.first_event_at) / (tally.events - 1))
+                facts["itl_ms"] = ms((tally.last_event_at - first) / (tally.events - 1))
         usage = tally.usage
         if usage:
             self.usage = usage
-            self.facts["prompt_tokens"] = usage.get("prompt_tokens")
-            self.facts["completion_tokens"] = usage.get("completion_tokens")
-        self.facts["events"] = tally.events
-        self.facts["own_ms"] = ms(tally.own_seconds - self.client_seconds)
+            facts["prompt_tokens"] = usage.get("prompt_tokens")
+            facts["completion_tokens"] = usage.get("completion_tokens")
+        facts["events"] = tally.events
+        facts["own_ms"] = ms(tally.own_seconds - self.client_seconds)
         if tally.other_form and self._worth_a_line("form"):
             log.warning(
                 "an upstream streams when it should not, or the reverse",

@@ -83,13 +83,15 @@ class KnownHead(NamedTuple):
     place: int
     head: RequestHead
 
-    def with_length_of(self, raw: bytes) -> RequestHead | None:
-        """The head in ``raw``, if that differs in these digits alone."""
+    def read(self, data: bytes) -> tuple[RequestHead, int] | None:
+        """The head with which ``data`` begins, if it differs in these digits alone, and where it ends."""
         before, after, place, head = self
-        if not (raw.startswith(before) and raw.endswith(after)):
+        if not data.startswith(before):
             return None
-        digits = raw[len(before) : -len(after)]  # none if the two overlap
-        if not digits.isdigit() or len(digits) > _DIGITS:
+        at = len(before)
+        end = data.find(b"\r", at, at + _DIGITS + 1)
+        digits = data[at:end]
+        if end < 0 or not digits.isdigit() or not data.startswith(after, end):
             return None
         length = digits.decode()
         method, target, version, pairs, by_name, old, keep_alive, _ = head
@@ -98,7 +100,7 @@ class KnownHead(NamedTuple):
             pairs = pairs.copy()
             pairs[place] = (pairs[place][0], length)
             by_name = {**by_name, "content-length": length}
-        return RequestHead(method, target, version, pairs, by_name, size, keep_alive, False)
+        return RequestHead(method, target, version, pairs, by_name, size, keep_alive, False), end + len(after)
 
 
 def _kept(raw: bytes, head: RequestHead) -> KnownHead | None:
@@ -138,9 +140,15 @@ class RequestReader:
     def feed(self, data: bytes) -> bytes:
         """The bytes of the body that are in ``data``; may be empty."""
         if self.head is None:
-            data = self._feed_head(data)
-            if self.head is None:
-                return b""
+            known = self.known
+            if known is not None and not self._raw and (found := known.read(data)) is not None:
+                self.head, end = found
+                self._left = self.head.length
+                data = data[end:]
+            else:
+                data = self._feed_head(data)
+                if self.head is None:
+                    return b""
         if self._chunks is not None:
             return self._feed_chunks(data)
         self._left -= len(data)
@@ -197,9 +205,10 @@ class RequestReader:
 
     def _read_head(self, raw: bytes) -> None:
         """``raw`` is a whole head. Raises ``_Refused``."""
-        known = self.known
-        self.head = None if known is None else known.with_length_of(raw)
-        if self.head is None:
+        found = None if self.known is None else self.known.read(raw)
+        if found is not None and found[1] == len(raw):
+            self.head = found[0]
+        else:
             self.head = _parsed(raw)
             self.known = _kept(raw, self.head)
 

@@ -15,7 +15,7 @@ from tornado.httputil import HTTPHeaders, HTTPOutputError
 
 from llm_proxy import __version__
 from llm_proxy.clients.request_reader import RequestHead
-from llm_proxy.clients.tornado_internals import ResponseHeaders
+from llm_proxy.clients.tornado_internals import ResponseHeaders, lines_of
 
 
 @lru_cache(maxsize=1)
@@ -42,14 +42,11 @@ class ResponseWriter:
         ``ValueError``."""
         request = self._request
         if type(headers) is ResponseHeaders:
-            fields, count, length = headers.lines()
+            fields, length = headers.lines()
         else:
-            pairs = list(headers.get_all())
-            fields, count, length = (
-                "\r\n".join(map(": ".join, pairs)),
-                len(pairs),
-                headers.get("Content-Length"),
-            )
+            fields, length = lines_of(headers.get_all()), headers.get("Content-Length")
+        if "\n" in reason or "\r" in reason:
+            raise ValueError("the reason of the answer has a line end in it")
         further = ""
         if code == 204 or code == 304 or request.method == "HEAD":
             self._left = 0
@@ -65,12 +62,7 @@ class ResponseWriter:
                 further += "Connection: keep-alive\r\n"
         elif say_close and request.version == "HTTP/1.1":
             further += "Connection: close\r\n"
-        if count:
-            fields += "\r\n"
         text = f"HTTP/1.1 {code} {reason}\r\n{_server_and_date(int(time.time()))}{fields}{further}\r\n"
-        lines = count + 4 + (further.count("\n") if further else 0)
-        if not text.count("\n") == text.count("\r") == lines:
-            raise ValueError("a header of the answer has a line end in it")
         return text.encode("latin-1")
 
     def framed(self, chunk: bytes) -> bytes:

@@ -9,7 +9,7 @@ test asks the installed Tornado for each of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tornado.concurrent import Future
@@ -33,6 +33,18 @@ PRIVATE: tuple[tuple[type, str, str], ...] = (
     (HTTPHeaders, "_as_list", "the fields as lists: written without looking at each character again"),
     (HTTPHeaders, "_combined_cache", "the fields as text, which must agree with the lists"),
 )
+
+
+def lines_of(fields: Iterable[tuple[str, str]]) -> str:
+    """Header fields as lines, each with its end. Raises ``ValueError`` if there is a line end in one of them."""
+    lines = list(map(": ".join, fields))
+    if not lines:
+        return ""
+    flat = "".join(lines)
+    if "\n" in flat or "\r" in flat:
+        raise ValueError("a header of the answer has a line end in it")
+    lines.append("")
+    return "\r\n".join(lines)
 
 
 class ResponseHeaders(HTTPHeaders):
@@ -60,13 +72,13 @@ class ResponseHeaders(HTTPHeaders):
             return list(self.single.items())
         return [(name, value) for name, values in self._as_list.items() for value in values]
 
-    def lines(self) -> tuple[str, int, str | None]:
-        """All fields as lines, without the last line end; how many there are; the value of ``Content-Length``, if it is
-        set."""
-        if (single := self.single) is not None:
-            return "\r\n".join(map(": ".join, single.items())), len(single), single.get("Content-Length")
-        fields = self.get_all()
-        return "\r\n".join(map(": ".join, fields)), len(fields), self.get("Content-Length")
+    def lines(self) -> tuple[str, str | None]:
+        """All fields as lines, each with its end; the value of ``Content-Length``, if it is set. Raises ``ValueError`` if there
+        is a line end in one of them."""
+        single = self.single
+        if single is None:
+            return lines_of(self.get_all()), self.get("Content-Length")
+        return lines_of(single.items()), single.get("Content-Length")
 
     def put_all(self, fields: Mapping[str, str]) -> None:
         """``put`` each of them."""

@@ -191,6 +191,7 @@ class _Stream:
         "reader",
         "relay",
         "retold",
+        "seen_at",
         "silent_until",
         "sink",
         "tally",
@@ -220,9 +221,11 @@ class _Stream:
         self.decoder = relay.provider.stream_decoder(relay.request)
         self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
-        #: When the next keep-alive is due, as it was when the loop last slept; and when the newest event came (loop time).
+        #: When the next keep-alive is due, as it was when the loop last slept (loop time).
         self.silent_until = exchange.started_at + relay.keep_alive.after
-        self.heard_at: float | None = None
+        #: When the newest event had been written for which the loop was awake, and the newest that the clocks know of
+        #: (``perf_counter``).
+        self.heard_at = self.seen_at = 0.0
         #: Kept up to date, for whoever looks on.
         self.tally = relay.tally
         self.own_seconds = 0.0
@@ -300,9 +303,12 @@ class _Stream:
 
     def _set_clocks(self) -> None:
         """By the newest event. Not done for each of them: a token is to touch as little as possible."""
-        if self.heard_at is not None and self.heard_at != self.clock.last_event:
-            self.clock.last_event = self.heard_at
-            self.silent_until = self.heard_at + self.relay.keep_alive.interval
+        newest = max(self.heard_at, self.tally.last_event_at or 0.0)
+        if newest > self.seen_at:
+            self.seen_at = newest
+            heard_at = self.loop.time() - (perf_counter() - newest)
+            self.clock.last_event = heard_at
+            self.silent_until = heard_at + self.relay.keep_alive.interval
 
     async def _send(self, data: bytes) -> None:
         await self.sink.send(data)
@@ -333,8 +339,10 @@ class _Stream:
                 plain = data if self.retold is None else self.retold(data, count)
                 if plain:
                     if offer(plain):
-                        self.tally.events += count
-                        self._heard(began)
+                        tally = self.tally
+                        tally.events += count
+                        tally.last_event_at = began
+                        self.own_seconds += perf_counter() - began
                         return True
                     # As many events; nobody asks what is in them, since what is to be written for them is known.
                     self.left, self.left_written, self.left_at = (_CHUNK,) * count, plain, began
@@ -378,10 +386,10 @@ class _Stream:
 
     def _heard(self, began: float) -> None:
         """Chunks that were worked on since ``began`` (``perf_counter``) are relayed."""
-        # Taken after the write: time that a slow client cost is not the upstream's idle time.
-        self.heard_at = self.loop.time()
         self.tally.last_event_at = began
-        self.own_seconds += perf_counter() - began
+        # Taken after the write: time that a slow client cost is not the upstream's idle time.
+        self.heard_at = now = perf_counter()
+        self.own_seconds += now - began
 
     async def _relay(self, events: Sequence[Event], began: float, written: bytes | None = None) -> bool:
         """Write what arrived together at once. True when the upstream's terminator was among it. ``began``: when work

@@ -11,9 +11,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from llm_proxy.wire.policies import DeploymentLimits
+
+T = TypeVar("T")
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -122,6 +124,8 @@ class Deployment:
     prefill: bool | None = None
     _upstream_key: str = field(init=False, default="", compare=False, repr=False)
     _server_key: str = field(init=False, default="", compare=False, repr=False)
+    #: What its adapter has made of it for all calls, kept by ``keep_plan``. It may hold the key.
+    plan: Any = field(init=False, default=None, compare=False, repr=False)
 
     @property
     def upstream_key(self) -> str:
@@ -138,6 +142,11 @@ class Deployment:
         if not self._server_key:
             object.__setattr__(self, "_server_key", _digest(_origin(self.api_host), *self._credentials()))
         return self._server_key
+
+    def keep_plan(self, plan: T) -> T:
+        """Keep ``plan`` as long as this row holds."""
+        object.__setattr__(self, "plan", plan)
+        return plan
 
     def _credentials(self) -> list[str | None]:
         """What this upstream knows us by."""

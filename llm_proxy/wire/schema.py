@@ -11,6 +11,7 @@ Field names: platform.openai.com/docs/api-reference/chat/create.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -179,8 +180,33 @@ class Sent(Open):
         return request
 
 
+#: Fields of a request that is nothing but a talk.
+FRAME = frozenset({"model", "messages", "stream"})
+
+
+def is_talk(messages: Any) -> bool:
+    """Whether these are messages of texts alone, the user's and the assistant's, behind at most one of the system."""
+    if type(messages) is not list or not messages:
+        return False
+    for message in messages:
+        if type(message) is not dict or len(message) != 2:
+            return False
+        content = message.get("content")
+        if not content or type(content) is not str:
+            return False
+        role = message.get("role")
+        if role != "user" and role != "assistant" and (role != "system" or message is not messages[0]):
+            return False
+    return True
+
+
 class ChatRequest(Sent):
-    """A chat completion request. Build it with ``ChatRequest.of``."""
+    """A chat completion request. Build it with ``ChatRequest.of``. ``talk``: it is nothing but a talk with a model, known to
+    be so; then ``messages`` are made when somebody asks for them."""
+
+    __slots__ = ("talk",)
+    if TYPE_CHECKING:
+        talk: bool
 
     model: str = Field(min_length=1)
     messages: list[Message] = Field(min_length=1)
@@ -215,6 +241,43 @@ class ChatRequest(Sent):
             "must be 'none', 'auto', 'required' or an object naming a function",
         )
 
+    @classmethod
+    def of(cls, sent: Mapping[str, Any]) -> Self:
+        model, stream = sent.get("model"), sent.get("stream")
+        talk = (
+            sent.keys() <= FRAME
+            and (type(model) is str and model != "")
+            and (stream is None or type(stream) is bool)
+            and is_talk(sent.get("messages"))
+        )
+        if not talk:
+            request = super().of(sent)
+            object.__setattr__(request, "talk", False)
+            return request
+        # What pydantic would make of it, at a tenth of its cost: nothing in it can be wrong.
+        request = cls.__new__(cls)
+        put = object.__setattr__
+        put(request, "__dict__", {**_defaults(cls), "model": model, "stream": stream})
+        put(request, "__pydantic_fields_set__", set(sent))
+        put(request, "__pydantic_extra__", {})
+        put(request, "__pydantic_private__", None)
+        put(request, "sent", sent)
+        put(request, "talk", True)
+        return request
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """``messages`` of a talk; and whether it is one, of a request that was made in another way."""
+            if name == "talk":
+                return False
+            if name != "messages":
+                return super().__getattr__(name)
+            made = self.__dict__["messages"] = validated(
+                _Messages, {"messages": self.sent["messages"]}
+            ).messages
+            return made
+
     @property
     def wants_usage(self) -> bool:
         """Whether the client asked for token counts in its stream."""
@@ -224,6 +287,18 @@ class ChatRequest(Sent):
         """A copy with some fields of ``sent`` replaced (None removes); it is validated again."""
         merged = {**self.sent, **changes}
         return type(self).of({k: v for k, v in merged.items() if not (k in changes and v is None)})
+
+
+class _Messages(Open):
+    """The messages of a talk."""
+
+    messages: list[Message]
+
+
+@cache
+def _defaults(model: type[ChatRequest]) -> dict[str, Any]:
+    """All fields that may be absent, as they are then."""
+    return {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
 
 
 def _input(value: Any) -> Any:

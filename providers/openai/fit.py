@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from llm_proxy.wire.schema import FRAME, is_talk
 from providers.common.tool_names import OPENAI, fit_names, new_names
 from providers.openai.fit_calls import fit_ids
 from providers.openai.fit_fields import fit_fields
 from providers.openai.fit_messages import fit_content
 from providers.openai.fit_pairs import fit_pairs
-from providers.openai.fit_params import FRAME, fit_params
+from providers.openai.fit_params import fit_params
 from providers.openai.fit_schemas import fit_tools
 from providers.openai.fit_turns import fit_turns
 from providers.openai.vendor import Vendor
@@ -26,7 +27,7 @@ _Json = dict[str, Any]
 def fit(body: _Json, vendor: Vendor, model: str) -> list[str]:
     """Change ``body``, a request for chat to ``model`` (the vendor's name for it); the names of what was lost."""
     messages = body["messages"]
-    talk = not vendor.alternates and _is_talk(messages)
+    talk = not vendor.alternates and is_talk(messages)
     if talk and body.keys() <= FRAME:
         return []
     lost = dict.fromkeys(fit_params(body, vendor, model))
@@ -43,16 +44,3 @@ def fit(body: _Json, vendor: Vendor, model: str) -> list[str]:
     if vendor.tool_names and (new := new_names(body, OPENAI)) is not None:
         fit_names(body, new)
     return list(lost)
-
-
-def _is_talk(messages: list[_Json]) -> bool:
-    """Whether it is texts alone, the user's and the assistant's, behind at most one of the system: whatever a row says of
-    messages, it does not concern these, unless turns have to alternate."""
-    for message in messages:
-        content = message.get("content")
-        if not content or len(message) != 2 or type(content) is not str:
-            return False
-        role = message["role"]
-        if role != "user" and role != "assistant" and (role != "system" or message is not messages[0]):
-            return False
-    return True

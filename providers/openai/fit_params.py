@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from llm_proxy.wire.schema import FRAME
 from providers.common.params import HINTS
 from providers.openai.vendor import Vendor
 
@@ -34,7 +35,6 @@ DEFAULTS: _Json = {
     "metadata": {},
 }
 #: What no rule concerns.
-FRAME = frozenset({"model", "messages", "stream"})
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 

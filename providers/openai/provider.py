@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 from llm_proxy.errors import GatewayError, UpstreamError
@@ -31,6 +31,17 @@ from providers.openai.responses_adapter import ResponsesAdapter, wanted
 from providers.openai.responses_native import NativeResponses
 from providers.openai.stream import OpenAIDecoder, sound
 from providers.vendors import LENIENT, VENDORS, of_host, vendor_of
+
+
+class TalkPlan(NamedTuple):
+    """What is the same in each call for a talk (``ChatRequest.talk``) with one deployment: made once for each state of the
+    configuration. ``takes``: whether such calls are so simple; ``further``: what a stream's body has besides."""
+
+    takes: bool
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    stream_headers: tuple[tuple[str, str], ...]
+    further: dict[str, Any]
 
 
 class OpenAIProvider(BaseProvider):
@@ -60,6 +71,34 @@ class OpenAIProvider(BaseProvider):
     def vendor_at(self, api_host: str) -> str:
         found = of_host(api_host) if api_host else LENIENT
         return found.name if found else ""
+
+    def talk_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall | None:
+        plan: TalkPlan | None = deployment.plan
+        if plan is None:
+            plan = deployment.keep_plan(self._talk_plan(deployment))
+        if not plan.takes:
+            return None
+        stream = bool(request.stream)
+        body = {**request.sent, "model": deployment.model, "stream": stream}
+        if stream:
+            body |= plan.further
+        headers = plan.stream_headers if stream else plan.headers
+        return HttpCall("POST", plan.url, headers, encoded(body), deployment.timeouts, stream)
+
+    def _talk_plan(self, deployment: Deployment) -> TalkPlan:
+        """What ``chat_call`` would say of each talk with ``deployment``."""
+        vendor = vendor_of(deployment)
+        talk = ChatRequest.of({"model": "m", "messages": [{"role": "user", "content": "?"}]})
+        plain = not (deployment.options or vendor.alternates or wanted(talk, deployment))
+        own = self.auth_headers(deployment)
+        json, accept = ("Content-Type", "application/json"), "Accept"
+        return TalkPlan(
+            plain,
+            deployment.api_host + "/chat/completions",
+            (json, (accept, "application/json"), *own),
+            (json, (accept, "text/event-stream"), *own),
+            {"stream_options": {"include_usage": True}} if vendor.stream_options else {},
+        )
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         body, dropped = effective(request.sent, deployment.options)
@@ -94,7 +133,7 @@ class OpenAIProvider(BaseProvider):
             raise error
         if "choices" not in value or not sound(value, "message"):
             raise _no_answer("is not a chat completion")
-        own = own_names(request.sent, OPENAI)
+        own = None if request.talk else own_names(request.sent, OPENAI)
         if own is not None and with_own_names(value, "message", own):
             body = encoded(value)
         return ChatResponse(value, body)

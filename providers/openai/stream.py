@@ -46,7 +46,9 @@ class OpenAIDecoder(StreamDecoder):
         if shape is None:
             self._shape = TokenShape()
             return 0
-        count = 0 if self._events.held or self._ended else shape.count(data)
+        if self._ended or self._events.held:
+            return 0
+        count = shape.count(data)
         self._count += count
         return count
 

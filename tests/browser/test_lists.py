@@ -18,21 +18,6 @@ MANY, RUNNING = 5000, 500
 _TOLD = "document.querySelector('[role=table]').getAttribute('aria-rowcount') - 1"
 
 
-def test_without_a_model(tmp_path: Path, visit: Visit) -> None:
-    """Where nothing is configured each page says what to do next; the first model is there as soon as it is saved."""
-    with World(tmp_path, {"demo": {"defaults": {}}}) as world:
-        page = visit(world.url)
-        page.get_by_text("No model yet").wait_for()
-        for name in PAGES:
-            open_page(page, name)
-        open_page(page, "models")
-        page.get_by_text("models-config.json").first.wait_for()
-        world.edit({"demo": {"demo": {}}})
-        page.locator(".rows button.open", has_text="demo").wait_for()
-        open_page(page, "now")
-        page.get_by_text("1 model is served").wait_for()
-
-
 def test_thousands_of_models(tmp_path: Path, visit: Visit) -> None:
     """5,000 models: only those in sight exist as rows; the last one is reached, a search finds one, the playground offers it."""
     rows = {f"model-{number:04}": {"model": "m"} for number in range(MANY)}

@@ -36,7 +36,7 @@ def test_both_ways_are_one(
     bodies = [{"model": model, "messages": [dict(m) for m in messages], **more} for _ in range(2)]
     with pytest.MonkeyPatch.context() as patch:
         found = [module.fit(bodies[0], VENDORS[name], model)]
-        patch.setattr(module, "_is_talk", lambda messages: False)
+        patch.setattr(module, "is_talk", lambda messages: False)
         found.append(module.fit(bodies[1], VENDORS[name], model))
 
     assert found[0] == found[1]
