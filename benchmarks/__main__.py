@@ -17,7 +17,7 @@ from benchmarks.configured import configured
 from benchmarks.console import console
 from benchmarks.loads import Bench
 from benchmarks.processes import more_descriptors
-from benchmarks.results import Sitting, measured, write
+from benchmarks.results import Sitting, busy, measured, write
 from benchmarks.routing import routing
 from benchmarks.steady import steady
 from benchmarks.table import GATEWAY, Row
@@ -77,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Missing as missing:
         print(missing, file=sys.stderr)
         return 1
+    restless = busy()
     beside, remarks = ({}, ["without other gateways, as asked"]) if options.no_peers else peers.found()
+    remarks += restless
     for remark in remarks:
         print(remark, file=sys.stderr)
     more_descriptors()

@@ -24,7 +24,7 @@ from benchmarks.building import BUILD, HERE, Missing, compiled
 from benchmarks.configured import configured
 from benchmarks.loads import Bench
 from benchmarks.processes import more_descriptors
-from benchmarks.results import commit, machine
+from benchmarks.results import busy, commit, machine
 from benchmarks.table import GATEWAY, ROUTER, Row
 
 FILE = HERE / "ratios.json"
@@ -123,6 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.write and not options.file.exists():
         print(f"{options.file} is not there: --write makes it", file=sys.stderr)
         return 2
+    restless = busy()
+    print(*restless, sep="\n", end="\n" if restless else "", file=sys.stderr)
     more_descriptors()
     try:
         for name in ("load", "upstream"):
@@ -131,17 +133,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not beside:
             raise Missing(*remarks)
         with tempfile.TemporaryDirectory(dir=BUILD) as place:
-            return _checked(options, Bench(Path(place), beside, options.runs, _SCALE))
+            return _checked(options, Bench(Path(place), beside, options.runs, _SCALE), restless)
     except Missing as missing:
         print(f"not measured: {missing}", file=sys.stderr)
         return 2
 
 
-def _checked(options: argparse.Namespace, bench: Bench) -> int:
+def _checked(options: argparse.Namespace, bench: Bench, restless: Sequence[str]) -> int:
     rows = measured(bench)
     now = ratios(rows)
     if options.write:
-        _write(options.file, now, peers.versions(bench.peers))
+        _write(options.file, now, [peers.versions(bench.peers), *restless])
         return 0
     kept = json.loads(options.file.read_text("utf-8"))
     verdicts = {key: verdict(kept["ratios"][key], now[key]) for key in now if key in kept["ratios"]}
@@ -161,11 +163,11 @@ def _checked(options: argparse.Namespace, bench: Bench) -> int:
     return 1 if dearer else 0
 
 
-def _write(file: Path, found: Mapping[str, list[float]], beside: str) -> None:
+def _write(file: Path, found: Mapping[str, list[float]], beside: Sequence[str]) -> None:
     told = {
         "commit": commit(),
         "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": [*machine(), beside],
+        "machine": [*machine(), *beside],
         "ratios": {key: [round(value, 4) for value in values] for key, values in found.items()},
     }
     file.write_text(json.dumps(told, indent=1) + "\n", "utf-8")

@@ -92,6 +92,12 @@ def _built() -> str:
     return f"{where}, configured {with_it} --enable-optimizations"
 
 
+def busy() -> list[str]:
+    """A sentence if others keep this machine busy; to be asked before anything is measured."""
+    load = os.getloadavg()[0]
+    return [f"the machine was busy when it began: load average {load:.1f}"] if load > 1 else []
+
+
 def _fields(path: str) -> list[tuple[str, str]]:
     """The lines ``name: value`` of a file of /proc; none if there is no such file."""
     try:

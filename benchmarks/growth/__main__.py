@@ -16,7 +16,7 @@ from benchmarks.building import BUILD, HERE, Missing, compiled, drawing_python
 from benchmarks.growth.measures import PARTS, Curve, times
 from benchmarks.loads import Bench
 from benchmarks.processes import more_descriptors
-from benchmarks.results import Sitting
+from benchmarks.results import Sitting, busy
 from benchmarks.table import ROUTER
 
 PLOTS = HERE / "plots"
@@ -69,6 +69,7 @@ def _measure(options: argparse.Namespace, arguments: Sequence[str], file: Path) 
     """Write what was measured, beside the parts that are kept; what went wrong."""
     for name in ("load", "upstream"):
         compiled(name)
+    restless = busy()
     beside, remarks = peers.found((ROUTER,))
     more_descriptors()
     kept = json.loads(file.read_text("utf-8")) if file.exists() else {"curves": {}}
@@ -82,7 +83,7 @@ def _measure(options: argparse.Namespace, arguments: Sequence[str], file: Path) 
         bench.forget_log()
     sitting = Sitting.now(arguments, peers.versions(beside), remarks)
     kept.update(command=f"python -m benchmarks.growth {' '.join(arguments)}".strip(), at=sitting.at)
-    kept.update(commit=sitting.commit, machine=list(sitting.machine))
+    kept.update(commit=sitting.commit, machine=[*sitting.machine, *restless])
     file.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
     return [*bench.errors[:5]]
 

@@ -1,5 +1,6 @@
 """The command: its table, its page, its exit status, and what it says when something is not to be had."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -59,6 +60,14 @@ def test_command(
     monkeypatch.setitem(command.GROUPS, "lacks", lacks)
     assert 1 == command.main(["--no-peers"])
     assert "* lacks: not measured: too few files" in capsys.readouterr().out
+
+
+def test_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was measured while others worked says so; on a quiet machine there is nothing to say."""
+    monkeypatch.setattr(os, "getloadavg", lambda: (7.25, 0.0, 0.0))
+    assert ["the machine was busy when it began: load average 7.2"] == results.busy()
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.4, 9.0, 9.0))
+    assert [] == results.busy()
 
 
 @needs_compiler
