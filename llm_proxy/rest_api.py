@@ -36,11 +36,12 @@ from llm_proxy.live.state.registry import problem_lines
 from llm_proxy.routing.sharing import SharedStates
 from llm_proxy.service import surroundings
 from llm_proxy.service.certificate_watch import Certificate
+from llm_proxy.service.configuration_sources import last_good_of, sources_of
 from llm_proxy.service.core_files import no_core_files
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.manager_reports import ParentReports
 from llm_proxy.service.scoreboard import Scoreboard
-from llm_proxy.service.server import Service, check_layout, last_good_of, sources_of
+from llm_proxy.service.server import Service, check_layout
 from llm_proxy.service.shared_state import SharedState
 from llm_proxy.service.signals import serve_alone, serve_as_worker
 from llm_proxy.service.systemd import Manager

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The console in a real browser: test-console.sh [ARGUMENTS OF PYTEST], or test-console.sh --screenshots FOLDER;
-# --install brings what it needs beside the browser, and runs nothing.
+# The console in a real browser: test-console.sh [ARGUMENTS OF PYTEST], test-console.sh --screenshots FOLDER, or
+# test-console.sh --paint [TIMES], which says how soon it is seen; --install brings what it needs beside the browser, and runs nothing.
 # The browser's driver (PyPI) and axe-core (npm) lie in .venv-console beside .venv; without a browser it says so and is no failure.
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 AXE=4.14.1
@@ -24,5 +24,8 @@ fi
 export LLM_PROXY_BROWSER=1 AXE_CORE=$PWD/$place/node_modules/axe-core/axe.min.js
 if [ "$1" = --screenshots ]; then
     exec "$place/bin/python" -m tests.browser.screenshots "${@:2}"
+fi
+if [ "$1" = --paint ]; then
+    exec "$place/bin/python" -m tests.browser.first_paint "${@:2}"
 fi
 exec scripts/twice.sh "$place/bin/python" -m pytest -q -n "${CONSOLE_PROCESSES:-2}" --dist loadfile "${@:-tests/browser}"

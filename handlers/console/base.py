@@ -97,13 +97,13 @@ def is_open_to(handler: BaseHandler) -> bool:
     """Whether whoever asks is on this machine, as far as one can tell; for gateways without keys."""
     request, proxies = handler.request, handler.gateway.door.proxies
     if proxies and handler.verdict is not None and _trusted(proxies, request.remote_ip):
-        return is_loopback(handler.verdict.asked.client)
+        return _is_loopback(handler.verdict.asked.client)
     if request.headers.has_any(_FORWARDED):
         return False
     if handler.gateway.local or not handler.connection.local_ip:  # the latter: a Unix socket
         return True
     # Elsewhere a page of a stranger may have a name of its own that leads here.
-    return is_loopback(request.remote_ip) and is_loopback(request.host_name)
+    return _is_loopback(request.remote_ip) and _is_loopback(request.host_name)
 
 
 def may_write(handler: BaseHandler) -> bool:
@@ -120,8 +120,7 @@ def _trusted(proxies: Proxies, peer: str) -> bool:
         return False  # a Unix socket
 
 
-def is_loopback(address: str) -> bool:
-    """Whether an address, or a name, is this machine."""
+def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from handlers.base.gate import Needs
 from handlers.base.handler import BaseHandler
-from handlers.console.base import is_loopback
 from llm_proxy.console.static_files import POLICY, StaticFile, read_files, takes_gzip
 from llm_proxy.errors import NotFound
 
@@ -17,12 +16,6 @@ FOLDER = Path(__file__).parent / "files"
 _PAGE = "console.html"
 
 _files: dict[Path, Mapping[str, StaticFile]] = {}
-
-
-def _read(*, anew: bool) -> Mapping[str, StaticFile]:
-    if anew or FOLDER not in _files:
-        _files[FOLDER] = read_files(FOLDER)
-    return _files[FOLDER]
 
 
 class FileHandler(BaseHandler):
@@ -35,8 +28,10 @@ class FileHandler(BaseHandler):
     needs: ClassVar[Needs] = "nothing"
 
     async def get(self, name: str = _PAGE) -> None:
-        anew = self.gateway.settings.log_level == "DEBUG"  # somebody works on them
-        files = await asyncio.get_running_loop().run_in_executor(None, lambda: _read(anew=anew))
+        files = _files.get(FOLDER)
+        if files is None or self.gateway.settings.log_level == "DEBUG":  # the latter: somebody works on them
+            files = await asyncio.get_running_loop().run_in_executor(None, read_files, FOLDER)
+            _files[FOLDER] = files
         file = files.get(name)
         if file is None:
             raise NotFound("the console has no such file")
@@ -56,8 +51,6 @@ class FileHandler(BaseHandler):
             ("Referrer-Policy", "same-origin"),
         ):
             self.set_header(field, value)
-        if self._is_trustworthy():
-            self.set_header("Cross-Origin-Opener-Policy", "same-origin")
         if self.check_etag_header():
             self.set_status(304)
             self.clear_header("Content-Type")
@@ -66,12 +59,6 @@ class FileHandler(BaseHandler):
         if packed is not None:
             self.set_header("Content-Encoding", "gzip")
         await self.finish(file.body if packed is None else packed)
-
-    def _is_trustworthy(self) -> bool:
-        """Whether a browser takes this origin for one: elsewhere it ignores some headers, and complains of them."""
-        asked = self.verdict.asked if self.verdict is not None else None
-        secure = self.connection.secure or (asked is not None and asked.scheme == "https")
-        return secure or is_loopback(self.request.host_name)
 
 
 class PageHandler(FileHandler):

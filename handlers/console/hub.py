@@ -21,6 +21,7 @@ from llm_proxy.console.changes import Changes, Row
 from llm_proxy.console.console import Console
 from llm_proxy.console.finished import newest
 from llm_proxy.console.history import STEP, Piece, merged, point
+from llm_proxy.console.waterfall import shown
 from llm_proxy.telemetry.process_report import differ
 from llm_proxy.wire.sse import dumps
 
@@ -69,7 +70,7 @@ def look(gateway: Gateway, since: int | None) -> dict[str, Any]:
         "row": console.row,
         "running": running(gateway),
         "count": activity.count,
-        "ended": [{name: value for name, value in one.items() if name != "headers"} for one in ended],
+        "ended": [shown(one) for one in ended],
         "piece": pieces[-1] if pieces else None,
     }
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from handlers.console.base import ConsoleHandler, whole_number
 from handlers.console.in_memory import InMemory, full
 from llm_proxy.console.activity import KEPT
-from llm_proxy.console.deployments import STATES, TROUBLE, found_in, lately, names_of, row_of
+from llm_proxy.console.deployments import STATES, TROUBLE, Key, Lately, found_in, lately, names_of, row_of
 from llm_proxy.console.finished import newest
 from llm_proxy.errors import InvalidRequest, Problem
 from llm_proxy.relay.upstream_report import standing_of
@@ -18,6 +19,8 @@ from llm_proxy.wire.calls import Deployment
 _LIMIT, _MOST = 200, 1000
 _NAMES, _MOST_NAMES = 1000, 50_000
 _PATIENCE = 1.0
+#: Seconds for which what the last requests say is not worked out anew: every page asks for it.
+_FRESH = 1.0
 #: Characters of a search.
 _LONGEST = 200
 
@@ -37,7 +40,6 @@ class ModelsHandler(ConsoleHandler):
             raise InvalidRequest.of([Problem("state", f"must be one of {', '.join(STATES)}, trouble")])
         wanted = TROUBLE if state == "trouble" else (state,) if state else STATES
         gateway, snapshot = self.gateway, self.gateway.registry.current
-        remembered = newest(await self.console.everywhere("recent", None, _PATIENCE), KEPT)
         flights = Counter[str]()
         for some in await self.console.everywhere("flights", None, _PATIENCE):
             flights.update(some)
@@ -54,7 +56,7 @@ class ModelsHandler(ConsoleHandler):
         if console.in_memory is None:
             console.in_memory = InMemory(gateway.upstream)
         held = await console.in_memory.of(row for row, _ in page)
-        seen, rows = lately(remembered), []
+        seen, rows = await self._lately(), []
         for row, standing in page:
             memory = None
             if (server := held.get(row.server_key)) is not None and row.api_type == "ollama":
@@ -80,6 +82,15 @@ class ModelsHandler(ConsoleHandler):
         )
 
     head = get
+
+    async def _lately(self) -> Mapping[Key, Lately]:
+        """What the last requests say, of a moment ago for all pages that ask now."""
+        console, now = self.console, self.now()
+        if console.lately is None or now - console.lately[0] > _FRESH:
+            remembered = newest(await console.everywhere("recent", None, _PATIENCE), KEPT)
+            console.lately = now, lately(remembered)
+        found: Mapping[Key, Lately] = console.lately[1]
+        return found
 
 
 root_routes: list[tuple[str, Any]] = [("/console/api/models", ModelsHandler)]

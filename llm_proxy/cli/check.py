@@ -22,7 +22,7 @@ from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.dry_run import differences
 from llm_proxy.live.state.registry import Snapshot, load_snapshot, problem_lines
 from llm_proxy.service import surroundings
-from llm_proxy.service.server import sources_of
+from llm_proxy.service.configuration_sources import sources_of
 from llm_proxy.settings import KEY_VARIABLE, Settings, SettingsError, environment
 from providers.anthropic.models import DEFAULT_MAX_TOKENS, known_limit
 

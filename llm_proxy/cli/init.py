@@ -17,11 +17,11 @@ from typing import Any
 
 from llm_proxy.live.config.loader import ConfigError, load_config
 from llm_proxy.live.state.snapshot import api_types
+from llm_proxy.service.configuration_sources import sources_of
 from llm_proxy.service.discovery import cloud
 from llm_proxy.service.discovery.discovery import Discovery
 from llm_proxy.service.discovery.report import Found, listing
 from llm_proxy.service.discovery.rounds import Known, providers
-from llm_proxy.service.server import sources_of
 from llm_proxy.settings import Settings, SettingsError, environment
 
 _USUAL = "models-config.json"

@@ -57,6 +57,8 @@ class Console:
     hub: Any = None
     #: What is known of what model servers hold in memory, once somebody has looked.
     in_memory: Any = None
+    #: When the last requests were looked at for what they say of upstreams (monotonic seconds), and that.
+    lately: tuple[float, Any] | None = None
 
     async def everywhere(self, name: str, given: Any = None, seconds: float = 1.0) -> list[Any]:
         """What this process answers, and then what the others do."""

@@ -67,15 +67,21 @@ async def _follow(before: Access | None, access: Access | None, books: Accountin
     if access is None or books.ledger is None or before is access:
         return
     old = before.budgets if before is not None else {}
-    known = dict(before.keys.values()) if before is not None else {}
+    new = {
+        budget: budget.name in old and _counted_as(old[budget.name]) == _counted_as(budget)
+        for budget in access.budgets.values()
+    }
+    if all(same and not budget.each for budget, same in new.items()):
+        return
     several = books.meter.workers > 1
     if several:
         await asyncio.sleep(_WRITTEN)
     since = now.steady - (int(_TAKEN_UP * SECOND) if several else 0)
-    ledger, terms = books.ledger, dict(access.keys.values())
-    loop = asyncio.get_running_loop()
-    for budget in access.budgets.values():
-        same = budget.name in old and _counted_as(old[budget.name]) == _counted_as(budget)
+    ledger, loop = books.ledger, asyncio.get_running_loop()
+    # Beside the loop, because there may be a hundred thousand keys.
+    known = await loop.run_in_executor(None, lambda: dict(before.keys.values()) if before is not None else {})
+    terms = await loop.run_in_executor(None, lambda: dict(access.keys.values()))
+    for budget, same in new.items():
         if same and not budget.each:
             continue
 

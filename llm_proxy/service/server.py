@@ -1,4 +1,4 @@
-"""One process's parts: the application, what it needs, and how they begin and end.
+"""One process's parts: what is served, what that needs, and how they begin and end.
 
 Laws: everything is built before the first connection is accepted; a stop first says so on ``/ping``, goes on serving for
 the lame-duck time (none unless it is set) so that load balancers turn away, then stops accepting, lets running requests finish up to the drain limit and tells the rest honestly. Signals, and other
@@ -15,52 +15,14 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import handlers
 import llm_proxy
 import providers
-from handlers import (
-    chat,
-    conversation,
-    documents,
-    explain,
-    metrics,
-    passthrough,
-    ping,
-    prompts,
-    status,
-    tags,
-    usage,
-)
 from handlers.base.gateway import Gateway
-from handlers.base.handler import BaseHandler
 from handlers.base.unknown import NoSuchPathHandler
-from handlers.console import (
-    clients,
-    configuration,
-    events,
-    files,
-    health,
-    models,
-    money,
-    playground,
-    requests,
-    session,
-)
-from handlers.console import prompts as prompt_texts
-from handlers.faces import (
-    anthropic,
-    gemini,
-    ollama,
-    openai,
-    openai_completions,
-    openai_files,
-    openai_kept,
-    openai_media,
-    openai_responses,
-)
-from llm_proxy.clients.application import GatewayApplication
+from handlers.faces import ollama
 from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
 from llm_proxy.errors import Draining
@@ -71,8 +33,7 @@ from llm_proxy.live.background_thread import BackgroundThread
 from llm_proxy.live.config.shipped import is_shipped
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
-from llm_proxy.live.state.last_good import NAME, LastGood
-from llm_proxy.live.state.registry import Registry, Snapshot, Sources
+from llm_proxy.live.state.registry import Registry, Snapshot
 from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
 from llm_proxy.relay.live_lists import LiveLists
@@ -82,9 +43,11 @@ from llm_proxy.relay.upstream import UpstreamClient
 from llm_proxy.routing.states import States
 from llm_proxy.service.beside import Beside
 from llm_proxy.service.certificate_watch import Certificate, CertificateWatch
+from llm_proxy.service.configuration_sources import last_good_of, sources_of
 from llm_proxy.service.console_parts import ConsoleParts
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
+from llm_proxy.service.endpoints import make_app, metrics_routes, ollama_routes, routes_of
 from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
@@ -101,7 +64,6 @@ from llm_proxy.telemetry.traces.tracer import Tracer
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
 from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
 from llm_proxy.wire.listen_on import Places
-from providers.discovery import discover
 
 if TYPE_CHECKING:
     from llm_proxy.service.first_minute import FirstMinute
@@ -117,69 +79,6 @@ _FAREWELL = 0.5
 _FIRST_LOOK = 5.0
 #: How often a drain looks around, in seconds.
 _LOOK = 0.02
-
-
-#: The endpoints of OpenAI's API, which stands in several places.
-_OF_OPENAI: tuple[Any, ...] = (
-    *(openai, openai_completions, openai_responses),
-    *(openai_kept, openai_media, openai_files),
-)
-
-
-#: The files last: their pattern takes every name.
-_CONSOLE: tuple[Any, ...] = (
-    *(session, events, requests, models, configuration, money, prompt_texts, clients, playground, health),
-    files,
-)
-
-
-def routes_of(prefix: str, *, console: bool = True) -> list[tuple[str, type[BaseHandler]]]:
-    """All endpoints, those of each module below ``prefix`` and at the root, and those of the ``console``; the first pattern
-    that matches serves."""
-    modules: Iterable[Any] = (
-        *(ping, status, usage, metrics, tags, prompts, documents),
-        *(chat, conversation, explain, passthrough),
-        gemini,  # whose calls hold a model's name, before those that end with one
-        *_OF_OPENAI,
-        *(anthropic, ollama),
-    )
-    below = [(prefix + path, handler) for module in modules for path, handler in module.routes]
-    beside = [("/ollama" + path, handler) for path, handler in _ollamas_others()]
-    # As Groq has them: its own client takes a host and nothing else.
-    beside += [("/openai" + path, handler) for module in _OF_OPENAI for path, handler in module.root_routes]
-    found = below + beside + [route for module in modules for route in getattr(module, "root_routes", ())]
-    if not console:
-        return found
-    own = [(prefix + path, handler) for path, handler in requests.routes]
-    return own + found + [route for module in _CONSOLE for route in module.root_routes]
-
-
-def _ollamas_others() -> list[tuple[str, type[BaseHandler]]]:
-    """What an Ollama serves below ``/v1``: OpenAI's API and Anthropic's (github.com/ollama/ollama, server/routes.go)."""
-    found = [route for module in (*_OF_OPENAI, anthropic) for route in module.root_routes]
-    return [(path, handler) for path, handler in found if path.startswith("/v1/")]
-
-
-def ollama_routes() -> list[tuple[str, type[BaseHandler]]]:
-    """All that an Ollama serves, at the root, for a port of its own: there are tools that take no path."""
-    own = [(path.removeprefix("/ollama"), handler) for path, handler in ollama.root_routes]
-    return [*ping.health_routes, *_ollamas_others(), *own]
-
-
-def metrics_routes() -> list[tuple[str, type[BaseHandler]]]:
-    """All that is served on a port of the metrics' own."""
-    return [*metrics.port_routes, *ping.health_routes]
-
-
-def make_app(
-    gateway: Gateway,
-    routes: Iterable[tuple[str, type[BaseHandler]]],
-    default: type[BaseHandler],
-    prefix: str = "",
-) -> GatewayApplication:
-    """An application that serves ``routes``, below ``prefix`` too; everything else is ``default``'s."""
-    shared = {"gateway": gateway}
-    return GatewayApplication([(path, handler, shared) for path, handler in routes], default, shared, prefix)
 
 
 def check_layout() -> None:
@@ -496,37 +395,10 @@ def _states(shared: SharedState | None, row: int) -> States:
     return States(shared.upstreams)
 
 
-def sources_of(settings: Settings, env: Mapping[str, str]) -> Sources:
-    """Where this service's configuration comes from."""
-    return Sources(
-        settings.models_config,
-        settings.prompts_dir,
-        discover(),
-        env,
-        settings.timeout,
-        follow_links=settings.prompts_follow,
-        guarded=guarded_files(settings, env),
-        access=settings.access_file,
-        access_required=settings.access is not None,
-    )
-
-
-def guarded_files(settings: Settings, env: Mapping[str, str]) -> tuple[Path, ...]:
-    """What a prompt must never show, beside what the configuration names: the files of the settings, our own copy of the
-    configuration, and those that OpenSSL reads."""
-    copy = [settings.last_good / NAME] if settings.last_good else []
-    return (*settings.files, *copy, *(Path(env[name]) for name in ("SSL_CERT_FILE",) if env.get(name)))
-
-
 def metering_of(settings: Settings, sheets: SharedValues | None, row: int) -> Metering:
     """What a process counts, in sheets of its own unless it shares them."""
     sheets = sheets or SharedValues(1, settings.metrics_max_series)
     return Metering(sheets, row, names=settings.metrics_names, keep=settings.metrics_keep)
-
-
-def last_good_of(settings: Settings) -> LastGood | None:
-    """The copy of the last good configuration, if one is wanted."""
-    return LastGood(settings.last_good) if settings.last_good else None
 
 
 def front_door(settings: Settings, bound: Iterable[str]) -> FrontDoor:

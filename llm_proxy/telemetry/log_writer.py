@@ -21,8 +21,9 @@ from typing import Any, Protocol
 
 #: Records waiting for the writer. About 10 MB at the worst; a stalled sink must not grow the process.
 QUEUE_SIZE = 10_000
-#: Seconds for which records gather before they are written.
-_GATHER = 0.02
+#: Seconds for which records gather before they are written: each time the thread goes to work it asks for the interpreter
+#: three times, which costs the loop's thread some dozen system calls when it is busy.
+_GATHER = 0.05
 #: How long ``stop`` waits for a sink that blocks, in seconds: it must not keep the process from ending.
 _PATIENCE = 2.0
 

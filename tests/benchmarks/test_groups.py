@@ -65,11 +65,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(routing, "_upstreams", lambda place: nullcontext(([1, 2, 3], 4)))
     monkeypatch.setattr(routing, "_target", lambda place, name, program, ports: nullcontext(by_name[name]))
     monkeypatch.setattr(telemetry, "_both", lambda bench: (1.0, 1.05))
-    monkeypatch.setattr(
-        console,
-        "_both",
-        lambda bench: tuple(Outcome(1, 0, 2.0, cpu, {}, {"p99": cpu}) for cpu in (1.0, 1.02)),
-    )
+    monkeypatch.setattr(console, "upstream", lambda kind, place: nullcontext(1))
+    monkeypatch.setattr(console, "gateway", lambda place, ports: nullcontext(by_name[GATEWAY]))
+    monkeypatch.setattr(console, "load", lambda *asked, **how: Outcome(1, 0, 2.0, 1.0, {}, {"p99": 1.0}))
+    monkeypatch.setattr(console, "_share", lambda target, asked, times: (1.0, 0))
+    monkeypatch.setattr(console, "_whole", lambda target, asked, times, pages: 1.0 + pages / 500)
     monkeypatch.setattr(telemetry, "_TURNS", 10)
     monkeypatch.setattr(reload, "measure", lambda size, runs: ([0.1, 0.3], [0.0, 0.02]))
     return order

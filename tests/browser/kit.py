@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 PAGES = {
     "now": "Now",
@@ -32,6 +35,15 @@ def until(page: Any, condition: str, deadline: float = 20.0) -> None:
     while not page.evaluate(condition):
         assert time.monotonic() < end, condition
         page.wait_for_timeout(50)
+
+
+def when(condition: Callable[[], T | None], deadline: float = 30.0) -> T:
+    """What it returns as soon as that is something: what has no event of its own."""
+    end = time.monotonic() + deadline
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
 
 
 def settled(page: Any) -> None:

@@ -18,21 +18,6 @@ MANY, RUNNING = 5000, 500
 _TOLD = "document.querySelector('[role=table]').getAttribute('aria-rowcount') - 1"
 
 
-def test_without_a_model(tmp_path: Path, visit: Visit) -> None:
-    """Where nothing is configured each page says what to do next; the first model is there as soon as it is saved."""
-    with World(tmp_path, {"demo": {"defaults": {}}}) as world:
-        page = visit(world.url)
-        page.get_by_text("No model yet").wait_for()
-        for name in PAGES:
-            open_page(page, name)
-        open_page(page, "models")
-        page.get_by_text("models-config.json").first.wait_for()
-        world.edit({"demo": {"demo": {}}})
-        page.locator(".rows button.open", has_text="demo").wait_for()
-        open_page(page, "now")
-        page.get_by_text("1 model is served").wait_for()
-
-
 def test_thousands_of_models(tmp_path: Path, visit: Visit) -> None:
     """5,000 models: only those in sight exist as rows; the last one is reached, a search finds one, the playground offers it."""
     rows = {f"model-{number:04}": {"model": "m"} for number in range(MANY)}
@@ -124,3 +109,27 @@ def test_one_request(world: World, visit: Visit) -> None:
     page.locator("#drawer pre", has_text="/v1/chat/completions").wait_for()
     page.get_by_role("button", name="Explain").click()
     page.locator("#drawer .note", has_text="openai-double").wait_for()
+
+
+def test_new_requests_come_by_themselves(world: World, visit: Visit) -> None:
+    """While the top of all is looked at they stand there as they end, and nothing more is asked for; where a filter is set it is told that
+    there are some."""
+    page = visit(world.url, "requests")
+    asked: list[str] = []
+    world.chat("claude")
+    page.locator(".rows .tr", has_text="claude").first.wait_for()
+    page.on("request", lambda request: asked.append(request.url))
+    before = page.evaluate(_TOLD)
+    world.chat("gemini")
+    until(page, f"{_TOLD} == {before + 1}")
+
+    assert "gemini" in page.locator(".rows .tr").first.inner_text()
+    assert "200" in page.locator(".rows .tr").first.inner_text()
+    assert not [url for url in asked if "/console/api/requests" in url]
+
+    page.get_by_label("model", exact=True).fill("gemini")
+    page.keyboard.press("Enter")
+    until(page, f"{_TOLD} < {before + 1}")
+    world.chat("gemini")
+    page.get_by_role("button", name="Show new ones").click()
+    page.get_by_role("button", name="Show new ones").wait_for(state="hidden")

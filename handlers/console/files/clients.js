@@ -15,7 +15,6 @@ export function show(main, {rest}) {
 	const load = async () => {
 		const got = await told(wrong, api(`clients?url=${enc(base)}&model=${enc(model)}`));
 		if (!got || !wrong.isConnected) return;
-		put(wrong);
 		const {clients} = got;
 		const draw = id => {
 			chosen = id;

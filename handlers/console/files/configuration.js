@@ -92,7 +92,6 @@ function generations(reload) {
 	const show = async () => {
 		const got = await told(wrong, api("config/generations"));
 		if (!got) return;
-		put(wrong);
 		const rows = got.generations;
 		const news = rows.map(keyOf).join();
 		if (news !== known && rows.length > 1) put(comparing, comparison(rows, picked));

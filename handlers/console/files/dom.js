@@ -118,15 +118,6 @@ export function choice(options, now, chosen, what = ".tabs") {
 	return row;
 }
 
-/** `what` once nobody has called for so many ms. */
-export function later(what, ms) {
-	let timer = 0;
-	return () => {
-		clearTimeout(timer);
-		timer = setTimeout(what, ms);
-	};
-}
-
 const asking = new WeakMap();
 /**
  * What was asked for; null, and the reason said in `place`, if it was refused. Of several for the same place the last counts, in
@@ -137,7 +128,9 @@ export async function told(place, asked) {
 	const counts = () => asking.get(place) === asked;
 	try {
 		const got = await asked;
-		return counts() ? got : null;
+		if (!counts()) return null;
+		put(place);
+		return got;
 	} catch (error) {
 		if (counts()) put(place, note("bad", error.message));
 		return null;

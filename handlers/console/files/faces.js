@@ -1,6 +1,6 @@
 /** How an answer is read, whatever API it comes by: the server says where what stands (llm_proxy/console/playground/reads.py). Pure. */
 
-/** All that stands in `value` by the steps of a path: names, `*` for each of a list, `name=value` or `name!=value` for what must be so. */
+/** All that stands in `value` by the steps of such a path. */
 function* found(value, [step, ...rest]) {
 	if (value === null || value === undefined) return;
 	if (step === undefined) return yield value;

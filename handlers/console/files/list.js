@@ -1,6 +1,4 @@
 /**
- * Rows as a list, and one of them with all that is known of it.
- *
  * A list of any length of which only the rows in sight exist: the page scrolls, the list follows. Rows are kept by key, so
  * that focus and selection stay. ARIA says how many there are.
  *

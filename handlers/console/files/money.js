@@ -22,7 +22,6 @@ export function show(main, {signal}) {
 		const found = await told(wrong, api(`money?since=${since.value}`));
 		if (!found) return;
 		const {has_keys: has, budgets} = found;
-		put(wrong);
 		place.hidden = false;
 		keyBox.hidden = !has;
 		noKeys.hidden = has;

@@ -1,5 +1,5 @@
 /** The field where a model is chosen: of thousands of names only those that fit are offered, and asked for. */
-import {enc, h, later, put} from "./dom.js";
+import {enc, h, put} from "./dom.js";
 import {api} from "./live.js";
 
 let number = 0;
@@ -12,7 +12,7 @@ export function modelField(value, chosen) {
 		put(offers, names.filter(({kind}) => kind !== "pattern").map(one => h("option", {value: one.name})));
 		return names[0];
 	};
-	const field = h("input", {type: "text", value, list: id, autocomplete: "off", spellcheck: "false", label: "Model", oninput: later(offer, 150), onchange: () => chosen(field.value.trim())});
+	const field = h("input", {type: "text", value, list: id, autocomplete: "off", spellcheck: "false", label: "Model", oninput: offer, onchange: () => chosen(field.value.trim())});
 	offer().then(first => {
 		if (!first) field.placeholder = "no model yet";
 		else if (!field.value && field !== document.activeElement) chosen((field.value = first.name));

@@ -1,10 +1,11 @@
 /** Requests: the last ones and, with a usage database, those before; each as a waterfall, to be done again or explained. */
-import {button, codeBox, drawer, empty, enc, fill, h, later, name, named, note, pre, put, section, select, told, write} from "./dom.js";
-import {count, faceOf, moment, ms, plural, time, usd} from "./format.js";
+import {button, codeBox, drawer, empty, enc, fill, h, name, named, note, pre, put, section, select, told, write} from "./dom.js";
+import {count, moment, ms, plural, time, usd} from "./format.js";
 import {facts, list} from "./list.js";
-import {api, base, hello, on, own} from "./live.js";
+import {api, base, hello, on, own, state} from "./live.js";
 
 const PAGE = 100;
+const MOST = 500;
 
 export function show(main, {signal, rest, query}) {
 	const box = (key, placeholder) => h("input", {type: "search", name: key, placeholder, label: placeholder, value: query.get(key), onchange: () => load()});
@@ -34,11 +35,14 @@ export function show(main, {signal, rest, query}) {
 		news.hidden = !before || news.hidden;
 		draw();
 	};
-	// New ones come in by themselves while the top is looked at; else that there are some is told, so that nothing moves.
-	on("ended", later(() => {
-		if (scrollY < 40 && found.length <= PAGE) load();
-		else news.hidden = false;
-	}, 300), signal);
+	// New ones come in by themselves while the top of all is looked at; else that there are some is told, so that nothing moves.
+	on("ended", () => {
+		if (scrollY > 40 || found.length >= MOST || fields.some(one => one.value)) return (news.hidden = false);
+		const known = new Set(found.map(row => row.request_id));
+		const fresh = state.ended.filter(row => row.at >= (found[0]?.at ?? 0) && !known.has(row.request_id));
+		found = [...fresh, ...found];
+		draw();
+	}, signal);
 	draw();
 	load();
 	if (rest[0]) open(rest[0]);
@@ -55,7 +59,6 @@ const ended = () => list({
 		["At", "tight", "at", time],
 		["Model", "", row => row.model ?? row.endpoint],
 		["Upstream", "wide", "provider"],
-		["API", "wide api tight", "face", faceOf],
 		["Outcome", "dot mid", "outcome", String, row => row.mark],
 		["First token", "wide num sort", "first_byte_ms", ms],
 		["Whole", "num low", "total_ms", ms],

@@ -16,7 +16,7 @@ from llm_proxy.live.access.words import rows_of
 from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.state.registry import Snapshot, load_snapshot, problem_lines
 from llm_proxy.service import surroundings
-from llm_proxy.service.server import sources_of
+from llm_proxy.service.configuration_sources import sources_of
 from llm_proxy.settings import Settings, SettingsError, environment, unknown_variables
 
 #: Variables of proxies, of which only the name is ever said.

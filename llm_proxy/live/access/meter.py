@@ -348,7 +348,10 @@ def _slice(cell: bytes, start: int) -> bytes:
 
 
 def _usd(micro: int) -> str:
-    return f"${micro / 1_000_000:,.2f}" if micro % 10_000 == 0 else f"${micro / 1_000_000:g}"
+    """As people write it: cents, or as many digits as there are."""
+    dollars, rest = divmod(micro, 1_000_000)
+    digits = f"{rest:06d}".rstrip("0")
+    return f"${dollars:,}.{digits:<02s}"
 
 
 def _tokens(bound: Bound, need: Need) -> int:

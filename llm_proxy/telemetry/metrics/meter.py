@@ -18,11 +18,6 @@ from llm_proxy.telemetry.metrics.shared_values import EXEMPLAR, Key, ProcessValu
 
 #: Seconds until a bucket's exemplar gives way to a newer one.
 _FRESH = 1.0
-#: Parts of the tokens: the field, the name in it, and what it is called here.
-_DETAILS = (
-    ("prompt_tokens_details", "cached_tokens", "cached"),
-    ("completion_tokens_details", "reasoning_tokens", "reasoning"),
-)
 #: What an upstream can mean by a number of tokens.
 _MOST_TOKENS = 1 << 40
 
@@ -168,12 +163,17 @@ class Meter:
         else:
             self._count(served, "output", count, now)
         # Nothing changes a counter that is there; a histogram would count it.
-        for field, name, kind in _DETAILS:
-            details = get(field)
-            if details and type(details) is dict:
-                count = details.get(name)
-                if count or self._otel or kind not in served.tokens:
-                    self._count(served, kind, count, now)
+        known: Collection[str] = () if self._otel else served.tokens
+        details = get("prompt_tokens_details")
+        if details and type(details) is dict:
+            count = details.get("cached_tokens")
+            if count or "cached" not in known:
+                self._count(served, "cached", count, now)
+        details = get("completion_tokens_details")
+        if details and type(details) is dict:
+            count = details.get("reasoning_tokens")
+            if count or "reasoning" not in known:
+                self._count(served, "reasoning", count, now)
 
     def _count(self, served: _Served, kind: str, count: Any, now: float) -> None:
         if type(count) is not int or not 0 <= count <= _MOST_TOKENS:

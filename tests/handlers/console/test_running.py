@@ -61,7 +61,7 @@ async def test_a_page_sees_a_stream_from_its_beginning_to_its_end(tmp_path: Path
     assert streaming["first_token_ms"] > 0
     (ended,) = [row for data in events.of("ended") for row in data["rows"]]
     assert (ended["request_id"], ended["status"], ended["completion_tokens"]) == ("mine", 200, 2)
-    assert "headers" not in ended
+    assert ("headers" in ended, ended["outcome"], ended["mark"]) == (False, "200", "good")
     assert (status["state"], status["generation"], status["models"]) == ("applied", 1, 1)
     assert (whole["whole"], whole["rows"], whole["total"]) == (True, [], 0)
 

@@ -10,7 +10,7 @@ from typing import Any
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
-from llm_proxy.service.server import ollama_routes, routes_of
+from llm_proxy.service.endpoints import ollama_routes, routes_of
 from tests.support.client import Answer, request
 from tests.support.gateway import RunningGateway
 from tests.support.program import Program
@@ -180,6 +180,6 @@ def test_both_have_the_same() -> None:
     below = {path for path, _ in routes_of("/api") if path.startswith("/ollama")}
 
     assert {"/ollama" + path for path, _ in ollama_routes()} - below == {
-        f"/ollama/{name}" for name in ("health", "healthz", "livez", "readyz")
+        f"/ollama/{name}" for name in ("health", "healthz", "livez", "ping", "readyz")
     }
     assert json.dumps(sorted(below)).count("/v1/") >= 15

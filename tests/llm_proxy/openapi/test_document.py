@@ -16,7 +16,7 @@ from llm_proxy.openapi import anthropic, console, gemini, ollama, openai_shapes,
 from llm_proxy.openapi.document import paths_of
 from llm_proxy.openapi.operations import GROUPS, OPERATIONS, SHAPES, documents
 from llm_proxy.openapi.values import Operation
-from llm_proxy.service.server import routes_of
+from llm_proxy.service.endpoints import routes_of
 
 PREFIXES = pytest.mark.parametrize("prefix", ["/api", "/a/b", ""])
 

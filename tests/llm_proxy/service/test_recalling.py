@@ -110,3 +110,15 @@ async def test_an_edit_and_a_request_at_once(tmp_path: Path) -> None:
         assert books.meter.purse(purse(BUDGETS["each"], "a"), books.now())[0] == 357
         assert books.ledger is not None
         books.ledger.close()
+
+
+async def test_an_edit_of_keys_alone_looks_at_none_of_them() -> None:
+    """Where no budget is new there is nothing to go on with, however many keys there are."""
+
+    class Untouched(dict[bytes, tuple[str, Terms]]):
+        def values(self) -> Any:
+            raise AssertionError
+
+    budgets = {"b": Budget("b", 100, "month")}
+    before, after = (Access(Untouched(), budgets=budgets) for _ in range(2))
+    await follow_edit(before, after, Accounting(Meter(), Ledger()))

@@ -14,7 +14,7 @@ import pytest
 
 from handlers.base.handler import NotFoundHandler
 from llm_proxy.clients.http_server import ALONE, SHARED, Acceptor
-from llm_proxy.service.server import make_app
+from llm_proxy.service.endpoints import make_app
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, gateway
 from tests.support.client import Connection
 from tests.support.gateway import RunningGateway

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import deque
 from datetime import UTC, datetime
 from typing import Any
@@ -363,6 +364,18 @@ def test_habits() -> None:
 def test_durations(nanoseconds: int, text: str) -> None:
     """As Go writes them, which OpenAI's clients read."""
     assert duration(nanoseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("micro", "text"), [(200_000_000, "$200.00"), (1_234_567_890, "$1,234.56789"), (1, "$0.000001")]
+)
+def test_what_is_said_of_a_spent_budget(micro: int, text: str) -> None:
+    """How much it was, as people write it."""
+    meter, budget = Meter(), Budget("b", micro, "month")
+    plan = plan_of(budgets=(budget,), price=Price(1, 1))
+    meter.settle(meter.reserve(plan, Need(cost=1), at(0)), Need(cost=micro), at(0))
+    with pytest.raises(BudgetSpent, match=re.escape(f"budget b is spent: {text} per month")):
+        meter.reserve(plan, Need(cost=micro), at(0))
 
 
 @settings(max_examples=30)
