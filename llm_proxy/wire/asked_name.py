@@ -76,18 +76,25 @@ class Retold:
     token costs no more than to look for these bytes in it.
     """
 
-    __slots__ = ("_asked", "_end", "_new", "_old", "_start")
+    __slots__ = ("_asked", "_end", "_new", "_old", "_start", "_told")
 
     def __init__(self, asked: str) -> None:
         self._asked = asked
         #: The member as it stands in each event so far, and in its place; empty if they are not alike.
         self._old: bytes | None = None
         self._new = b""
+        #: The name in it.
+        self._told = ""
         #: Where it stood in the newest event that came alone.
         self._start = self._end = 0
 
     def event(self, value: Mapping[str, Any], raw: bytes) -> bytes:
         """``raw``, an event whose data were decoded to ``value``; it must be asked about each that is no usual token."""
+        if self._old and value.get("model") == self._told and b"\\" not in raw and raw.count(_KEY) == 1:
+            # Without an escape no text holds a quotation mark: what reads like the member is the member, as it was before.
+            made = raw.replace(self._old, self._new)
+            if made is not raw:
+                return made
         start, end = raw.find(b"{"), raw.rfind(b"}") + 1
         text = raw[start:end]
         if not differs(value, self._asked):
@@ -96,7 +103,7 @@ class Retold:
                 self._old = b""  # it would be another one than the model's name
             return raw
         made = renamed(text, value, self._asked)
-        self._learn(text)
+        self._learn(text, value["model"])
         if b"\n" in text or b"\r" in text:  # data in several lines, which nobody writes
             return b"data: %b\n\n" % dumps(from_json(made))
         return raw[:start] + made + raw[end:]
@@ -121,7 +128,7 @@ class Retold:
             self._end = self._start + len(old)
         return made
 
-    def _learn(self, text: bytes) -> None:
+    def _learn(self, text: bytes, told: str) -> None:
         if text.count(_KEY) != 1:
             self._old = b""
             return
@@ -130,7 +137,7 @@ class Retold:
         found = _VALUE.search(text)
         old = found.group() if found else b""
         if found and self._old is None:
-            self._old = old
+            self._old, self._told = old, told
             self._new = old[: found.start(1) - found.start()] + quoted(self._asked).encode()
         elif self._old != old:
             self._old = b""

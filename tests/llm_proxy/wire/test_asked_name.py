@@ -6,12 +6,15 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.wire.asked_name import Retold, differs, renamed, renamed_event
 from llm_proxy.wire.events import ChatResponse, Chunk
 from llm_proxy.wire.sse import SSEDecoder
 from providers.openai.stream import OpenAIDecoder
+from tests.support.fuzz import fuzz
 
 #: Texts, where the model stands in them, and what they become if ``m`` was asked for.
 TEXTS: list[tuple[str, tuple[str, ...], str]] = [
@@ -151,3 +154,34 @@ def test_translated_events() -> None:
     )
     assert differs({"model": "up"}, "m")
     assert face.retold is None
+
+
+EVENTS = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "id": st.text(max_size=4),
+            "model": st.sampled_from(["u", "u", "u", "v", "asked", "", None, 'a"b', "ü"]),
+            "delta": st.fixed_dictionaries(
+                {"content": st.text(max_size=6) | st.just('"model":"u"')},
+                optional={"model": st.sampled_from(["u", "v"])},
+            ),
+        },
+    ),
+    max_size=6,
+)
+
+
+@given(events=EVENTS, tight=st.booleans())
+@fuzz
+def test_an_event_is_told_as_if_it_were_the_first(events: list[dict[str, Any]], tight: bool) -> None:
+    """What was learned from earlier ones changes nothing but the time that it takes."""
+    retold = Retold("asked")
+    for event in events:
+        text = json.dumps(event, separators=(",", ":") if tight else None)
+        raw = b"data: " + text.encode() + b"\n\n"
+        made = retold.event(event, raw)
+
+        wanted = {**event, "model": "asked"} if event.get("model") else event
+        assert json.loads(made.removeprefix(b"data: ")) == wanted
+        assert made == Retold("asked").event(event, raw)
