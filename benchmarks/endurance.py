@@ -84,7 +84,7 @@ def _of(bench: Bench, name: str, behind: int) -> tuple[float, int]:
 def _start(
     bench: Bench, command: list[str | Path], env: Mapping[str, str], url: str, patience: float
 ) -> tuple[float, int]:
-    log, began = bench.place / "start.log", time.perf_counter()
+    log, began = bench.place / f"start-{Path(command[0]).name}.log", time.perf_counter()
     with running(command, log, env) as pid:
         wait_for(url, log, patience)
         return time.perf_counter() - began, resident(pid)

@@ -38,7 +38,10 @@ class Row:
         """The figures of the runs, as they are shown."""
         values = self.values.get(target, [])
         if values and self.added and target != DIRECT:
-            return [value - direct for value, direct in zip(values, self.values.get(DIRECT, []), strict=True)]
+            # A slow target is measured in the first runs only.
+            return [
+                value - direct for value, direct in zip(values, self.values.get(DIRECT, []), strict=False)
+            ]
         return values
 
     def get(self, target: str) -> float | None:

@@ -103,9 +103,8 @@ class AnsweringHandler(DeliveringHandler):
             and SESSION_HEADER not in self.request.headers.by_name()
         ):
             return None
-        self.gateway.abilities.wanted(
-            resolved, self.snapshot.adapter
-        )  # of what is shorter there is nothing to know
+        if size >= BLOCK:  # of what is shorter there is nothing to know
+            self.gateway.abilities.wanted(resolved, self.snapshot.adapter)
         return wanted_prompt(resolved, self.request.headers, body, size)
 
     def wish(

@@ -12,6 +12,7 @@ import pytest
 from benchmarks import building, loads, peers
 from benchmarks.building import Missing
 from benchmarks.loads import Bench
+from benchmarks.measure import Outcome
 from benchmarks.processes import Target
 from benchmarks.table import DIRECT, GATEWAY, LITELLM, OTHERS, ROUTER, SMG, SYSTEM
 
@@ -61,6 +62,17 @@ def test_a_slow_one_has_its_share(tmp_path: Path) -> None:
     bench = Bench(tmp_path, scale=0.5)
 
     assert (500, 20, 1) == (bench.times(1000), bench.times(1000, slow), bench.times(1, slow))
+
+
+def test_a_slow_one_comes_twice(tmp_path: Path) -> None:
+    """Of five runs LiteLLM is in the first two."""
+    slow, quick = Target(LITELLM, 1, "/", 1, 0.1), Target(SMG, 1, "/", 1)
+    outcome = Outcome(1, 0, 1.0, 1.0, {}, {})
+    order = [
+        target.name for target, _ in loads.in_turns(Bench(tmp_path), [slow, quick], lambda target: outcome)
+    ]
+
+    assert [LITELLM, SMG, LITELLM, SMG, SMG, SMG, SMG] == order
 
 
 def test_a_python_without_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

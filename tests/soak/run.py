@@ -167,10 +167,11 @@ class Soak:
 
     def _write_config(self, peer: str, number: int) -> None:
         """Every edit changes something; every fifth is broken."""
-        limits = {"idle": 1, "first_byte": 1}
+        # What stalls has begun at once, but for a busy machine.
+        limits = {"stalls": {"idle": 1, "first_byte": 30}, "silent": {"idle": 1, "first_byte": 1}}
         names = [*SOUND[:3], *BROKEN, *REFUSING]
         rows: dict[str, Any] = {name: {} for name in names}
-        rows |= {name: {"timeouts": limits} for name in ("stalls", "silent")}
+        rows |= {name: {"timeouts": timeouts} for name, timeouts in limits.items()}
         text = json.dumps(
             {
                 "up": {"defaults": {"api_type": "openai", "api_host": f"{peer}/v1"}, **rows},

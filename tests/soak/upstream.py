@@ -106,7 +106,7 @@ def _streamed(model: str, seed: int) -> Script:
         "good": lambda: stream(*events, _DONE),
         "closing": lambda: stream(*events, _DONE, end="close"),
         "paced": lambda: stream(*(part for event in events for part in (event, 0.01)), _DONE),
-        "reset": lambda: stream(*begun, 0.02, end="reset"),
+        "reset": lambda: stream(*begun, end="reset"),
         "cut": lambda: stream(*begun, end="cut"),
         "half": lambda: stream(*begun, half_chunk(events[-1]), end="cut"),
         "endless": lambda: stream(*begun),

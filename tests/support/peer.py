@@ -7,14 +7,17 @@ script that raises fails the test when the peer is left. It knows nothing of any
 
 from __future__ import annotations
 
+import array
 import asyncio
+import fcntl
 import socket
 import ssl
 import struct
+import termios
 import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from tests.support.loops import wait_until
 from tests.support.request_parser import Received, parse_head, read_body
@@ -87,6 +90,14 @@ class Link(asyncio.Protocol):
         if self._lost.is_set():
             raise PeerGone
 
+    async def delivered(self) -> None:
+        """Wait until the other side's kernel has all that was sent: an RST destroys what is still on its way, and on a busy
+        machine that may be anything. Raises ``TimeoutError`` after ten seconds."""
+        raw = self.transport.get_extra_info("socket")
+        async with asyncio.timeout(10):
+            while not self._lost.is_set() and _unacknowledged(raw):
+                await asyncio.sleep(0.001)
+
     def close(self, *, reset: bool = False) -> None:
         """End the connection from our side, with FIN or with RST."""
         self.ours = True
@@ -96,6 +107,13 @@ class Link(asyncio.Protocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+
+def _unacknowledged(raw: Any) -> int:
+    """Bytes that were sent on this socket and not acknowledged yet (tcp(7), ``SIOCOUTQ``)."""
+    found = array.array("i", [0])
+    fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, found)
+    return found[0]
 
 
 class Exchange:

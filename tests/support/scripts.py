@@ -19,7 +19,7 @@ SSE = "text/event-stream"
 NDJSON = "application/x-ndjson"
 JSON = "application/json"
 
-#: How a stream ends. clean: last chunk, connection kept. cut: FIN without the last chunk. reset: RST. silence: nothing
+#: How a stream ends. clean: last chunk, connection kept. cut: FIN without the last chunk. reset: RST, once the other side has it all. silence: nothing
 #: more until the other side leaves. close: the last chunk, then FIN.
 End = Literal["clean", "cut", "reset", "silence", "close"]
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -157,6 +157,7 @@ async def _finish(exchange: Exchange, end: End) -> None:
         case "silence":
             await exchange.left()
         case "reset":
+            await exchange.link.delivered()
             exchange.reset()
         case "cut" | "close":
             exchange.close()
