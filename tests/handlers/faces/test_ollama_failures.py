@@ -17,7 +17,7 @@ from tests.support.scripts import answer_json, silent, sse, stream
 from tests.support.secrets import assert_no_secret
 
 ODD = [
-    {"content": ["x"]},
+    {"content": [5]},
     {"tool_calls": "x"},
     {"tool_calls": ["x"]},
     {"tool_calls": [{"id": 7, "function": {}}]},
