@@ -75,7 +75,7 @@ def new_names(sent: Mapping[str, Any], grammar: Grammar) -> Names | None:
     tools = sent.get("tools")
     named = [*tools] if isinstance(tools, list) else []
     keys = dict(_new_keys(named, grammar.key)) if grammar.key is not None and named else {}
-    for message in sent.get("messages") or ():  # none in a request of the vendor's own API
+    for message in sent["messages"]:
         if "tool_calls" in message:
             named += message["tool_calls"] or ()
     if not named:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from llm_proxy.errors import UpstreamError
 from llm_proxy.wire.calls import Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.large_json import encoded
-from llm_proxy.wire.schema import ChatRequest
 from llm_proxy.wire.sse import SSEEvent, dumps
 from providers.base import BaseProvider, ChatResponse, Chunk, Done, Event, NativeCall, StreamDecoder
 from providers.common.errors_in_answers import not_an_answer
@@ -28,6 +27,7 @@ from providers.gemini.answer import usage
 from providers.gemini.contents import with_any_signature
 from providers.gemini.params import default_fields
 from providers.gemini.stream import GeminiDecoder, refuse_bare
+from providers.gemini.whole import whole
 
 #: Collections that a model's name may carry; a bare name is one of ``models``.
 _COLLECTIONS = ("models", "tunedModels")
@@ -63,7 +63,7 @@ class NativeGenerate(NativeCall):
 
     def chat_response(self, body: bytes, request: NativeRequest) -> ChatResponse:
         if request.stream:
-            return self.provider.chat_response(body, cast(ChatRequest, request))  # which does not look at it
+            return whole(body)
         value = _document(body)
         seen = _Seen()
         seen.read(value)

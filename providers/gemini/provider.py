@@ -8,7 +8,7 @@ key goes into a header: in the URL it would end up in every log on the way.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from llm_proxy.errors import GatewayError
 from llm_proxy.wire.calls import Deployment, HttpCall
@@ -20,18 +20,17 @@ from providers.common.conversation import unheard
 from providers.common.errors_in_answers import not_an_answer
 from providers.common.headers import fixed_headers, json_headers
 from providers.common.history import mended
-from providers.common.json_objects import Malformed, loads
+from providers.common.json_objects import Malformed
 from providers.common.listed import names_in
 from providers.common.own_names import own_answer, own_decoder
-from providers.common.sse_decoder import ChunkMaker, Refused
 from providers.common.tool_names import GEMINI, with_names
 from providers.gemini import errors
-from providers.gemini.answer import Answer, usage
 from providers.gemini.contents import conversation, read_part
 from providers.gemini.embeddings import embed_answer, embed_body
 from providers.gemini.native import calls, resource
 from providers.gemini.params import body_fields
 from providers.gemini.stream import GeminiDecoder
+from providers.gemini.whole import whole
 
 
 class GeminiProvider(BaseProvider):
@@ -81,17 +80,7 @@ class GeminiProvider(BaseProvider):
         return names_in(body, prefix="models/")
 
     def chat_response(self, body: bytes, request: ChatRequest) -> ChatResponse:
-        try:
-            value = loads(body)
-            error = errors.error_of(value)
-            if error is not None:
-                raise errors.from_error(error)
-            found = _completion(value if isinstance(value, list) else [value])
-        except Refused as refused:
-            raise refused.error from refused
-        except Malformed as error:
-            raise not_an_answer(body, error) from error
-        return own_answer(ChatResponse(found), request, GEMINI)
+        return own_answer(whole(body), request, GEMINI)
 
     def stream_decoder(self, request: ChatRequest) -> StreamDecoder:
         return own_decoder(GeminiDecoder(), request, GEMINI)
@@ -119,48 +108,3 @@ class GeminiProvider(BaseProvider):
 
     def auth_headers(self, deployment: Deployment) -> tuple[tuple[str, str], ...]:
         return fixed_headers(deployment, "x-goog-api-key")
-
-
-def _completion(responses: list[Any]) -> dict[str, Any]:
-    """A whole answer, in one response or (from servers that stream without being asked) in several, as a
-    ``chat.completion``. Raises ``Malformed`` and ``Refused``."""
-    answer = Answer()
-    messages: dict[int, dict[str, Any]] = {}
-    fields: dict[int, dict[str, Any]] = {}
-    for response in responses:
-        if not isinstance(response, dict):
-            raise Malformed("not a JSON object")
-        for piece in answer.read(response):
-            _add(messages.setdefault(piece.index, {}), piece.delta)
-            fields.setdefault(piece.index, {}).update(piece.more)
-    for piece in answer.last():
-        _add(messages[piece.index], piece.delta)
-    if not answer.complete():
-        raise Malformed("no candidate with a finish reason")
-    make = ChunkMaker()
-    make.id, make.model = answer.id, answer.model
-    choices = [
-        {
-            "index": index,
-            "message": {**messages[index], "content": messages[index]["content"] or None},
-            "logprobs": None,
-            "finish_reason": candidate.finish(),
-            **fields[index],
-        }
-        for index, candidate in sorted(answer.candidates.items())
-    ]
-    return make.whole(choices, usage(answer.counts) if answer.counts else None)
-
-
-def _add(message: dict[str, Any], delta: dict[str, Any]) -> None:
-    """Join a delta to the message: texts are appended, lists extended."""
-    for name, value in delta.items():
-        if isinstance(value, list):
-            # ``index`` is there for the joining of streamed lists only.
-            message.setdefault(name, []).extend(
-                {k: v for k, v in item.items() if k != "index"} for item in value
-            )
-        elif name in ("content", "reasoning_content"):
-            message[name] = message.get(name, "") + value
-        else:
-            message[name] = value
