@@ -58,7 +58,7 @@ How the choice of an upstream fares beside round robin, random and least connect
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """``load``: how the row of the table begins; ``told``: in plain words."""
+    """``load``: how the row of the table begins; ``told``: in plain words (empty: in the table's own)."""
 
     load: str
     told: str
@@ -76,7 +76,7 @@ _BARS = (
 _ALONE = (
     _Bar("requests a second, 32", "requests a second, one process, 32 connections"),
     _Bar("reload with 200 models", "an edit of 200 models: from rename to effect"),
-    _Bar("growth of memory from", "growth of memory from 100,000 to 1,000,000 requests"),
+    _Bar("growth of memory from", ""),
 )
 
 
@@ -156,15 +156,20 @@ def _beside() -> str:
 
 
 def _of(bar: _Bar) -> tuple[str, str, str]:
-    for load, row in _rows().items():
+    return _rows()[_name(bar)]
+
+
+def _name(bar: _Bar) -> str:
+    """What the row is called in the table."""
+    for load in _rows():
         if load.startswith(bar.load):
-            return row
+            return load
     raise ValueError(f"benchmarks/RESULTS.md has no row that begins with {bar.load!r}")
 
 
 def page() -> str:
     """The text of the page."""
-    rows = [(bar.told, *(f"{value} {unit}" if value else "" for value in values))
+    rows = [(bar.told or _name(bar), *(f"{value} {unit}" if value else "" for value in values))
             for bar in (*_BARS, *_ALONE) for unit, *values in [_of(bar)]]  # fmt: skip
     measured = re.search(r"^`python -m benchmarks.*$", RESULTS.read_text("utf-8"), re.MULTILINE)
     later = "What later features cost, and what was won back, is told step by step in [what each change gave](../benchmarks/RESULTS.md#what-each-step-gave)."
