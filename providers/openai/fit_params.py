@@ -34,7 +34,7 @@ DEFAULTS: _Json = {
     "service_tier": "auto",
     "metadata": {},
 }
-#: What no rule concerns.
+#: Levels of effort, the least first.
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
