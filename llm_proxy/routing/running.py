@@ -82,11 +82,7 @@ class Running:
             if self.first_at:
                 self._measure_speed(now, _count(usage, "completion_tokens"))
             else:
-                seconds, old = now - self.began, state.whole_seconds
-                if old:
-                    seconds += (old - seconds) * exp(min(state.whole_at - now, -_DENSE) / _TAU)
-                state.whole_seconds = seconds
-                state.whole_at = now
+                self._measure_whole(now)
             if "prompt_tokens_details" in usage and (cached := _cached(usage)) is not None:
                 _note_hits(state, _count(usage, "prompt_tokens"), cached)
             mine, servers = state.health, state.server.health
@@ -144,11 +140,7 @@ class Running:
             if self.first_at:
                 self._measure_speed(now, output)
             else:
-                seconds, old = now - self.began, state.whole_seconds
-                if old:
-                    seconds += (old - seconds) * exp(min(state.whole_at - now, -_DENSE) / _TAU)
-                state.whole_seconds = seconds
-                state.whole_at = now
+                self._measure_whole(now)
             if cached is not None:
                 _note_hits(state, prompt, cached)
             return self._returned(now)
@@ -185,6 +177,15 @@ class Running:
         if output > 1 and now > self.first_at:
             speed, old = output / (now - self.first_at), state.tokens_per_second
             state.tokens_per_second = old + (speed - old) * 0.1 if old else speed
+
+    def _measure_whole(self, now: float) -> None:
+        """How long an answer took that came at once."""
+        state = self.state
+        seconds, old = now - self.began, state.whole_seconds
+        if old:
+            seconds += (old - seconds) * exp(min(state.whole_at - now, -_DENSE) / _TAU)
+        state.whole_seconds = seconds
+        state.whole_at = now
 
     def _returned(self, now: float) -> Event | None:
         state = self.state
