@@ -17,7 +17,6 @@ from providers.anthropic.models import samples
 from providers.anthropic.schema import transformed
 from providers.anthropic.thinking import Circumstances, thinking
 from providers.common.params import Layer, Params
-from providers.common.root_schema import one_object
 from providers.common.stops import stops
 
 Body = dict[str, Any]
@@ -111,9 +110,7 @@ def _tools(params: Params, body: Body, called: tuple[str, ...]) -> None:
 
 def _tool(tool: dict[str, Any], params: Params, path: str) -> Body:
     function = tool["function"]
-    schema, lost = one_object(function.get("parameters") or {"properties": {}})
-    for word in lost:
-        params.drop(f"{path}.function.parameters.{word}")
+    schema = function.get("parameters") or {"type": "object", "properties": {}}
     if function.get("strict") is True:
         schema, moved = transformed(schema)
         if moved:

@@ -25,7 +25,7 @@ from providers.common.conversation import unheard
 from providers.common.headers import fixed_headers, json_headers
 from providers.common.history import mended
 from providers.common.own_names import own_answer, own_decoder
-from providers.common.tool_names import ANTHROPIC, with_names
+from providers.common.tool_names import ANTHROPIC, fitted
 
 
 class AnthropicProvider(BaseProvider):
@@ -39,7 +39,7 @@ class AnthropicProvider(BaseProvider):
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         request, told = mended(request, block_of)
-        request = with_names(request, ANTHROPIC)
+        request, unsaid = fitted(request, ANTHROPIC)
         history = conversation(request.messages)
         fields, dropped = body_fields(request.sent, deployment, history.thinking_lost, history.called)
         body = {
@@ -57,7 +57,7 @@ class AnthropicProvider(BaseProvider):
             encoded(body),
             deployment.timeouts,
             stream=bool(request.stream),
-            dropped=(*told, *history.left_out, *dropped, *unheard(request.messages)),
+            dropped=(*told, *unsaid, *history.left_out, *dropped, *unheard(request.messages)),
         )
 
     def list_call(self, deployment: Deployment) -> HttpCall | None:

@@ -1,4 +1,5 @@
-"""Names of tools, and of their arguments, in a vendor's grammar: on the way there. ``own_names`` is the way back.
+"""Tools as a vendor takes them: each schema one object (``root_schema``), names of tools and arguments in the vendor's grammar.
+``own_names`` is the way back.
 
 Laws: a name that fits stays; any other gets a new one that is made of it alone, everywhere in the request, and the client gets
 its own back. What was renamed follows from the request, so whoever reads the answer need not be told. A request whose names
@@ -19,11 +20,10 @@ from typing import Any
 
 from llm_proxy.wire.schema import ChatRequest
 from llm_proxy.wire.sse import dumps
+from providers.common.root_schema import one_object
 
 _Json = dict[str, Any]
 _DIGITS = 8
-#: What combines several schemas: at the root of a tool's, each may have arguments of its own.
-_COMBINED = ("anyOf", "oneOf", "allOf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,38 @@ def new_names(sent: Mapping[str, Any], grammar: Grammar) -> Names | None:
     return Names(new, keys) if new or keys else None
 
 
-def with_names(request: ChatRequest, grammar: Grammar) -> ChatRequest:
-    """``request`` with names that all fit; the same object if they do."""
-    new = new_names(request.sent, grammar)
-    if new is None:
-        return request
-    body = {**request.sent}
-    fit_names(body, new)
-    return request.but(**{name: value for name, value in body.items() if value is not request.sent[name]})
+def fitted(request: ChatRequest, grammar: Grammar) -> tuple[ChatRequest, tuple[str, ...]]:
+    """``request`` with each tool's schema as one object and names that all fit, the same object if nothing is to be done; and
+    the words of schemas that were lost."""
+    tools = request.sent.get("tools")
+    changed: _Json = {}
+    lost: list[str] = []
+    if isinstance(tools, list):
+        rooted = [_rooted(tool, f"tools.{at}.function.parameters", lost) for at, tool in enumerate(tools)]
+        if any(new is not old for new, old in zip(rooted, tools, strict=True)):
+            changed["tools"] = rooted
+    body = {**request.sent, **changed}
+    new = new_names(body, grammar)
+    if new is not None:
+        fit_names(body, new)
+        changed = {name: value for name, value in body.items() if value is not request.sent[name]}
+    return (request.but(**changed) if changed else request), tuple(lost)
+
+
+def _rooted(tool: Any, path: str, lost: list[str]) -> Any:
+    schema = _parameters(tool)
+    if not schema:
+        return tool
+    found, words = one_object(schema)
+    lost += (f"{path}.{word}" for word in words)
+    return tool if found is schema else {**tool, "function": {**tool["function"], "parameters": found}}
+
+
+def _parameters(tool: Any) -> Any:
+    """The schema of a function's arguments, as it was declared."""
+    function = tool.get("function") if isinstance(tool, dict) else None
+    schema = function.get("parameters") if isinstance(function, dict) else None
+    return schema if isinstance(schema, dict) else {}
 
 
 def name_of(tool: Any) -> str:
@@ -117,7 +141,7 @@ def _new_keys(tools: list[Any], fits: re.Pattern[str]) -> Iterator[tuple[str, di
     for tool in tools:
         if not (name := name_of(tool)):
             continue
-        keys = {key for part in _parts(tool["function"].get("parameters")) for key in _properties(part)}
+        keys = {*_properties(one_object(_parameters(tool))[0])}
         strange = sorted(key for key in keys if not fits.fullmatch(key))
         if strange:
             yield name, _told_apart(strange, keys)
@@ -133,17 +157,6 @@ def _told_apart(strange: Iterable[str], taken: set[str]) -> dict[str, str]:
         taken.add(plain)
         new[key] = plain
     return new
-
-
-def _parts(schema: Any) -> Iterator[_Json]:
-    """A tool's schema, and those that are combined at its root."""
-    if isinstance(schema, dict):
-        yield schema
-        for word in _COMBINED:
-            choices = schema.get(word)
-            yield from (
-                part for part in (choices if isinstance(choices, list) else ()) if isinstance(part, dict)
-            )
 
 
 def _properties(schema: _Json) -> Mapping[str, Any]:
@@ -197,26 +210,16 @@ def _renamed(tool: Any, new: Names) -> Any:
 
 
 def _with_keys(tool: Any, new: Names) -> Any:
-    """A tool whose arguments have their new names."""
+    """A tool whose arguments have their new names; its schema is one object."""
     keys = new.keys.get(name_of(tool))
     if not keys:
         return tool
-    schema = _schema(tool["function"]["parameters"], keys)
-    for word in _COMBINED:
-        choices = schema.get(word)
-        if isinstance(choices, list):
-            schema[word] = [_schema(part, keys) if isinstance(part, dict) else part for part in choices]
-    return {**tool, "function": {**tool["function"], "parameters": schema}}
-
-
-def _schema(schema: _Json, keys: Mapping[str, str]) -> _Json:
-    found = {**schema}
-    if _properties(schema):
-        found["properties"] = {keys.get(key, key): inner for key, inner in schema["properties"].items()}
+    schema = {**_parameters(tool)}
+    schema["properties"] = {keys.get(key, key): inner for key, inner in _properties(schema).items()}
     required = schema.get("required")
     if isinstance(required, list):
-        found["required"] = [keys.get(key, key) if isinstance(key, str) else key for key in required]
-    return found
+        schema["required"] = [keys.get(key, key) if isinstance(key, str) else key for key in required]
+    return {**tool, "function": {**tool["function"], "parameters": schema}}
 
 
 def with_keys(arguments: Any, keys: Mapping[str, str]) -> Any:

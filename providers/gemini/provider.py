@@ -23,7 +23,7 @@ from providers.common.history import mended
 from providers.common.json_objects import Malformed
 from providers.common.listed import names_in
 from providers.common.own_names import own_answer, own_decoder
-from providers.common.tool_names import GEMINI, with_names
+from providers.common.tool_names import GEMINI, fitted
 from providers.gemini import errors
 from providers.gemini.contents import conversation, read_part
 from providers.gemini.embeddings import embed_answer, embed_body
@@ -47,7 +47,7 @@ class GeminiProvider(BaseProvider):
 
     def chat_call(self, request: ChatRequest, deployment: Deployment) -> HttpCall:
         request, told = mended(request, read_part)
-        request = with_names(request, GEMINI)
+        request, unsaid = fitted(request, GEMINI)
         history = conversation(request.messages, deployment.model)
         fields, dropped = body_fields(request, deployment)
         body = {"contents": history.contents, **fields}
@@ -62,7 +62,7 @@ class GeminiProvider(BaseProvider):
             encoded(body),
             deployment.timeouts,
             stream=stream,
-            dropped=(*told, *dropped, *unheard(request.messages)),
+            dropped=(*told, *unsaid, *dropped, *unheard(request.messages)),
         )
 
     def about_calls(self, deployment: Deployment) -> tuple[HttpCall, ...]:

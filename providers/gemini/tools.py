@@ -6,7 +6,6 @@ from typing import Any
 
 from llm_proxy.wire.dropped_names import label
 from providers.common.params import Params
-from providers.common.root_schema import one_object
 from providers.gemini.schema import plain
 
 Body = dict[str, Any]
@@ -41,10 +40,7 @@ def _declaration(params: Params, function: Body, number: int) -> Body:
     if function.get("description"):
         found["description"] = function["description"]
     if function.get("parameters"):
-        schema, words = one_object(function["parameters"])
-        for word in words:
-            params.drop(f"tools.{number}.function.parameters.{word}")
-        found["parametersJsonSchema"], lost = plain(schema)
+        found["parametersJsonSchema"], lost = plain(function["parameters"])
         if lost:
             params.drop(f"tools.{number}.function.parameters", "what a $ref cannot tell")
     if function.get("strict"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llm_proxy.wire.events import Chunk, Done, Event, Failed
 from providers.anthropic.provider import AnthropicProvider
 from providers.base import BaseProvider
-from providers.common.tool_names import ANTHROPIC, GEMINI, OPENAI, Grammar, new_names, with_names
+from providers.common.tool_names import ANTHROPIC, GEMINI, OPENAI, Grammar, fitted, new_names
 from providers.gemini.provider import GeminiProvider
 from tests.support.fuzz import fuzz
 from tests.support.native_kit import USER, ask, asked, body_of, call, row, said
@@ -59,7 +59,7 @@ def fits(sent: Mapping[str, Any], grammar: Grammar) -> bool:
 @pytest.mark.parametrize("name", GRAMMARS)
 def test_on_the_way_there(name: str) -> None:
     """In the grammar, one for each, the same in every place, required ones too; what fits stays."""
-    sent = with_names(request(), GRAMMARS[name]).sent
+    sent = fitted(request(), GRAMMARS[name])[0].sent
     declared = [one["function"]["name"] for one in sent["tools"]]
     keys = [*sent["tools"][0]["function"]["parameters"]["properties"]]
     called = sent["messages"][1]["tool_calls"]
@@ -78,7 +78,7 @@ def test_what_fits_is_the_same_object() -> None:
     given = ask(tools=[tool("f", ["a.b", "c-d", "_"])], messages=[USER, asked(call("f")), said("x")])
 
     for grammar in GRAMMARS.values():
-        assert with_names(given, grammar) is given
+        assert fitted(given, grammar)[0] is given
         assert new_names(ask().sent, grammar) is None
 
 
@@ -94,7 +94,7 @@ def test_what_fits_is_the_same_object() -> None:
     ids=str,
 )
 def test_other_forms_of_a_choice(choice: Json, path: tuple[Any, ...]) -> None:
-    sent = with_names(ask(tools=[tool("a b")], tool_choice=choice), ANTHROPIC).sent
+    sent = fitted(ask(tools=[tool("a b")], tool_choice=choice), ANTHROPIC)[0].sent
     found = sent["tool_choice"]
     for step in path:
         found = found[step]
@@ -103,8 +103,11 @@ def test_other_forms_of_a_choice(choice: Json, path: tuple[Any, ...]) -> None:
 
 
 def test_keys_of_what_is_combined_at_the_root() -> None:
-    """They come together in one object afterwards (``root_schema``)."""
-    schema = {"anyOf": [{"properties": {"$a": {}}, "required": ["$a"]}, {"properties": {"b c": {}}}, True]}
+    """They come together in one object (``root_schema``), those behind references too."""
+    schema = {
+        "anyOf": [{"properties": {"$a": {}}, "required": ["$a"]}, {"$ref": "#/definitions/B"}, True],
+        "definitions": {"B": {"properties": {"b c": {}}}},
+    }
     given = ask(tools=[{"type": "function", "function": {"name": "f", "parameters": schema}}])
     made = PROVIDERS["anthropic"].chat_call(given, row("anthropic", "claude-opus-4-6"))
 
