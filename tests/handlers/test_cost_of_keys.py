@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, access_lines, gateway
 from tests.support.access_kit import bearer, row, write_access
 from tests.support.client import Connection
@@ -44,6 +46,7 @@ async def _cost(
             return await usual(lambda: steps(ask))
 
 
+@pytest.mark.one_python("what is counted are the steps of one Python's interpreter")
 async def test_a_key_with_limits_and_budgets_costs_little(tmp_path: Path) -> None:
     """Three limits, two budgets, the headers that tell of them, a row of the ledger and the metric of what it cost."""
     for body, script in (

@@ -71,6 +71,7 @@ async def test_one_upstream_costs_nothing(tmp_path: Path) -> None:
             assert not [name for name in calls if any(part in name for part in _ROUTING)]
 
 
+@pytest.mark.one_python("what is counted are the steps of one Python's interpreter")
 async def test_eight_upstreams_cost_little(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """With eight upstreams a request costs ten microseconds more, whatever they are for, streamed or whole: so many function calls
     and steps of the interpreter."""

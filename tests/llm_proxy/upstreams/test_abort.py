@@ -119,9 +119,10 @@ async def test_while_sending() -> None:
 
 async def test_while_a_body_producer_runs() -> None:
     """The producer's task is cancelled: nothing of it lives on."""
-    stopped = asyncio.Event()
+    began, stopped = asyncio.Event(), asyncio.Event()
 
     async def produce(write: Any) -> None:
+        began.set()
         try:
             await write(b"x")
             await asyncio.Event().wait()
@@ -132,7 +133,7 @@ async def test_while_a_body_producer_runs() -> None:
         request = StreamRequest(peer.url, method="POST", body_producer=produce)  # type: ignore[arg-type]
         future = http.fetch(request)
         await wait_until(lambda: peer.wires)
-        await wait_until(lambda: request._fetch is not None and request._fetch.phase == "head")
+        await asyncio.wait_for(began.wait(), 5)  # a task that never began has nothing to end
         assert (await aborted(http, request, future)).phase == "write"
         await peer.left()
         await asyncio.wait_for(stopped.wait(), 5)
