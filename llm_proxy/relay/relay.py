@@ -322,7 +322,11 @@ class _Stream:
         self.retold = self.face.retold
 
     async def _end(self, data: bytes) -> None:
-        """Send the end of the answer, which may have had no token."""
+        """Send the end of the answer, which may have had no token. Raises ``UpstreamError`` if it is none: neither a token nor
+        a reason for its end."""
+        if self.done.raw is None and (self.withheld is not None or not self.tally.events):
+            text = "the upstream ended its stream without an answer"
+            raise UpstreamError(text, phase="body", kind="no_answer")
         await self._send(data if self.withheld is None else self._released() + data)
 
     def _released(self) -> bytes:
