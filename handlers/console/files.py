@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from handlers.base.gate import Needs
 from handlers.base.handler import BaseHandler
-from llm_proxy.console.static_files import POLICY, StaticFile, read_files, takes_gzip
+from llm_proxy.console.static_files import StaticFile, read_files, takes_gzip
 from llm_proxy.errors import NotFound
 
 FOLDER = Path(__file__).parent / "files"
@@ -46,7 +46,7 @@ class FileHandler(BaseHandler):
             ("Cache-Control", "no-cache"),
             ("Vary", "Accept-Encoding"),
             ("ETag", f'"{file.tag}-gz"' if packed is not None else f'"{file.tag}"'),
-            ("Content-Security-Policy", POLICY),
+            ("Content-Security-Policy", file.policy),
             ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "same-origin"),
         ):

@@ -6,6 +6,9 @@ import csv
 import gzip
 import io
 import json
+import re
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +101,29 @@ async def test_what_the_package_holds_is_served(tmp_path: Path) -> None:
     async with gateway(tmp_path, NOWHERE) as proxy:
         for path in names:
             got = await request(proxy.origin, "GET", f"/console/{path.relative_to(files.FOLDER).as_posix()}")
-            assert (got.status, got.body) == (200, path.read_bytes()), path
+            body = path.read_bytes()
+            if path.name == "console.html":
+                body = body.replace(
+                    b' src="console/theme.js">', b">" + (files.FOLDER / "theme.js").read_bytes()
+                )
+            assert (got.status, got.body) == (200, body), path
+
+
+async def test_what_runs_before_the_first_paint_stands_in_the_page(tmp_path: Path) -> None:
+    """No request holds up the paint but that for the styles: the one script that comes first is in the page, before the styles (it
+    would wait for them), allowed by its hash, and by that alone."""
+    async with gateway(tmp_path, NOWHERE) as proxy:
+        page = await request(proxy.origin, "GET", "/console")
+        script = await request(proxy.origin, "GET", "/console/theme.js")
+
+    head, _, rest = page.body.decode().partition("<script>")
+    inside, _, _ = rest.partition("</script>")
+    digest = b64encode(sha256(inside.encode()).digest()).decode()
+    assert inside == (files.FOLDER / "theme.js").read_text("utf-8")
+    assert "stylesheet" not in head
+    assert re.findall(r"<script src=[^>]*>", rest) == ['<script src="console/app.js" type="module">']
+    assert f"script-src 'self' 'sha256-{digest}';" in page.headers["content-security-policy"]
+    assert "script-src 'self';" in script.headers["content-security-policy"]
 
 
 async def test_requests_that_have_ended(tmp_path: Path) -> None:
