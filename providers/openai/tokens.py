@@ -22,6 +22,7 @@ _PLAIN = bytes(byte for byte in range(0x20, 0x100) if byte not in b'"\\')
 #: The same of one text; the quicker way for a short one.
 _plain = re.compile(rb'[^"\\\x00-\x1f]*+').fullmatch
 _HEAD, _END = b"data: ", b"\n\n"
+_BACKSLASH = ord("\\")
 #: How often a shape is learnt in one stream, which costs as much as some ten events. Two or three are usual: the first
 #: event names the role too, and the answer comes after the reasoning.
 _LESSONS = 6
@@ -70,7 +71,7 @@ class TokenShape:
         if line[start : start + 1] == b" ":
             start += 1
         end = line.find(b'"', start + 1)
-        if line[start : start + 1] != b'"' or b"\\" in line[start:end]:
+        if line[start : start + 1] != b'"' or _BACKSLASH in line[start:end]:
             return
         before, after = line[: start + 1], line[end:]
         # The proof that this is the text, and not another that looks like it.
