@@ -26,6 +26,7 @@ from llm_proxy.live.access import vendor_prices
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.first_attempt import Wish
 from llm_proxy.routing.able import Able, Needs, needs_of
+from llm_proxy.routing.estimate import likely_tokens
 from llm_proxy.routing.outlook import Asked, Outlook, outlook
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import validated
@@ -59,7 +60,7 @@ class ExplainHandler(BaseHandler):
             raise _no_endpoint()
         self.facts["model"] = inner.meant.asked[:200]
         needs = await self.beside(needs_of, form.body)
-        told = await self._told(inner, inner.meant, needs)
+        told = await self._told(inner, inner.meant, needs, form.body)
         self.set_header("Cache-Control", "no-store")
         self.finish(await self.beside(dumps, told))
 
@@ -96,12 +97,14 @@ class ExplainHandler(BaseHandler):
         inner._chunks, inner._size = [data], len(data)
         return inner, [inner.decode_argument(part) for part in found]
 
-    async def _told(self, inner: Explaining, resolved: Resolved, needs: Needs) -> dict[str, Any]:
-        """What would become of the request."""
+    async def _told(
+        self, inner: Explaining, resolved: Resolved, needs: Needs, body: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What would become of the request ``body``."""
         unfit: dict[str, str] = {}
         while True:
             found = self._outlook(inner, resolved, needs, unfit)
-            told = {
+            told: dict[str, Any] = {
                 "model": resolved.asked,
                 "resolved": found.resolved.name,
                 "candidates": [row._asdict() for row in found.candidates],
@@ -110,16 +113,16 @@ class ExplainHandler(BaseHandler):
                 "dropped": [],
                 "prompt": None,
                 "relay": None,
-                "estimate": {"input_tokens": needs.likely, "usd": self._price(found, needs)},
             }
             if found.error is not None:
                 raise found.error
-            if found.chosen is None:
-                return told
             try:
-                return told | await self._call(inner, found.chosen)
+                if found.chosen is not None:
+                    told |= await self._call(inner, found.chosen)
+                tokens = await self.beside(likely_tokens, _sent(told["call"], body))
+                return told | {"estimate": {"input_tokens": tokens, "usd": self._price(found.chosen, tokens)}}
             except RequestError as error:
-                if inner.only is not None or found.chosen.api_type in unfit:
+                if inner.only is not None or found.chosen is None or found.chosen.api_type in unfit:
                     raise
                 unfit[found.chosen.api_type] = "its dialect cannot express the request"
                 if all(row.api_type in unfit for row in found.resolved.deployments):
@@ -154,14 +157,21 @@ class ExplainHandler(BaseHandler):
             "relay": relay,
         }
 
-    def _price(self, found: Outlook, needs: Needs) -> float | None:
-        """What the request's own tokens cost, if the configuration says so."""
-        access, chosen = self.snapshot.access, found.chosen
-        if chosen is None:
+    def _price(self, chosen: Deployment | None, tokens: int | None) -> float | None:
+        """What the request's own tokens cost, if they are known, and the configuration says what they cost."""
+        access = self.snapshot.access
+        if chosen is None or tokens is None:
             return None
         own = access.prices.get(chosen.name) if access is not None else None
         price = own or vendor_prices.price_of(chosen)
-        return None if price is None else round(needs.likely * price.input / 1e6, 9)
+        return None if price is None else round(tokens * price.input / 1e6, 9)
+
+
+def _sent(call: Mapping[str, Any] | None, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What would be sent, if that is known; else the request as it came."""
+    if call is None:
+        return body
+    return call["body"] if isinstance(call["body"], Mapping) else {}
 
 
 _PATH = Problem("path", 'must be a path of this gateway, such as "/v1/chat/completions"')

@@ -313,6 +313,8 @@ class AnsweringHandler(DeliveringHandler):
         request = answer.continuity.request(answer.request, deployment)
         made = await self.made(Prepared(request, answer.face), request, deployment)
         exchange, tally = self._open(made.call, made.deployment), Tally()
+        if self.tally is not None:  # of the first part: it is one answer
+            tally.first_event_at, tally.own_seconds = self.tally.first_event_at, self.tally.own_seconds
         self.progress = tally
         tries.opened(exchange)
         answer.continuity.begin(deployment.provider)

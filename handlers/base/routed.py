@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from handlers.base.hedged import Race
@@ -32,12 +33,15 @@ async def carry_on(
     ``prepare``: what ``once`` asks, where two may be asked at a time. Raises the ``GatewayError`` that is to be told."""
     running = handler.gateway.running
     race: Race | None = None
+    #: What the gateway itself has done so far: neither waiting for an upstream nor a failed attempt's answer is its own work.
+    own = _own_seconds(handler)
     try:
         while True:
             error, failed = failed, None
             if error is None:
                 running.add(handler)  # so that whoever stops the process ends the waiting too
                 deployment = await tries.next()
+                handler.body_at = perf_counter() - own
                 if prepare is not None and (after := tries.hedge_after()) is not None:
                     race = tries.race = Race(handler, tries, prepare, after)
                 error = await _tried(once, deployment)
@@ -62,10 +66,15 @@ async def carry_on(
                 await race.end()
                 race = tries.race = None
             handler.begin_anew()
+            own = _own_seconds(handler)
     finally:
         if race is not None:
             await race.end()
         running.discard(handler)
+
+
+def _own_seconds(handler: AnsweringHandler) -> float:
+    return perf_counter() - handler.body_at if handler.tally is None else handler.tally.own_seconds
 
 
 def close(handler: AnsweringHandler, tries: Attempts) -> None:

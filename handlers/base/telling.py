@@ -149,7 +149,7 @@ class TellingHandler(BaseHandler):
             facts["prompt_tokens"] = usage.get("prompt_tokens")
             facts["completion_tokens"] = usage.get("completion_tokens")
         facts["events"] = tally.events
-        facts["own_ms"] = ms(tally.own_seconds - self.client_seconds)
+        facts["own_ms"] = ms(max(0.0, tally.own_seconds - self.client_seconds))
         if tally.other_form and self._worth_a_line("form"):
             log.warning(
                 "an upstream streams when it should not, or the reverse",

@@ -78,7 +78,7 @@ SHAPES: dict[str, Schema] = {
             "dropped": many(STRING),
             "prompt": maybe(record({"ref": STRING, "language": STRING})),
             "relay": maybe(one_of("bytes", "events")),
-            "estimate": record({"input_tokens": INTEGER, "usd": maybe(NUMBER)}),
+            "estimate": record({"input_tokens": maybe(INTEGER), "usd": maybe(NUMBER)}),
         },
         what="What would become of a request now; `call` is null if it would wait, or if nobody could take it.",
     ),

@@ -228,11 +228,12 @@ class Choosing(FirstAttempt):
     async def _woken(self, until: float) -> bool:
         """Sleep until then, or until somebody wakes us; a client that has heard nothing for long hears something."""
         while True:
+            # Before it sleeps: it may be woken when its time is over, and before it goes on.
+            before = self.waiting.wakes
             if await self.waiting.until(min(until, self.silent_until)):
                 return True
             if self._loop.time() >= until or not self.streams:
                 return False
-            before = self.waiting.wakes
             self.silent_until = await self._asker.tell_waiting()
             if self.waiting.wakes != before:
                 return True

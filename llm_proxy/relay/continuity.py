@@ -15,7 +15,7 @@ from typing import Any
 from llm_proxy.routing.prefill import kind_of
 from llm_proxy.wire.answers.reader import AnswerReader
 from llm_proxy.wire.calls import Deployment
-from llm_proxy.wire.events import Chunk, Event
+from llm_proxy.wire.events import Chunk, Done, Event
 from llm_proxy.wire.schema import ChatRequest
 
 #: Fields of a request whose answers are not gone on with, and the values with which they are all the same.
@@ -38,6 +38,7 @@ _MOST = 256 * 1024
 #: An echo of the beginning is taken for one if it is at least so long.
 _ECHO = 16
 _LIMITS = ("max_tokens", "max_completion_tokens")
+_CHUNK = "chat.completion.chunk"
 
 
 def may_be_continued(request: ChatRequest) -> bool:
@@ -112,6 +113,12 @@ class Continuity:
         found: list[Event] = []
         for event in events:
             if type(event) is not Chunk:
+                if (
+                    self._held and type(event) is Done
+                ):  # no reason for the end was given, which would have let it go
+                    delta = {"content": self._seam("", last=True)}
+                    choice = {"index": 0, "delta": delta, "finish_reason": None}
+                    found.append(Chunk({**self._head, "object": _CHUNK, "choices": [choice]}))
                 found.append(event)
             elif (made := self._joined(event.data)) is not None:
                 found.append(Chunk(made))
@@ -176,8 +183,10 @@ class Continuity:
         if self._held is None:
             return text
         text, before = self._held + text, self.text
-        if not last and len(text) < len(before) and len(before) >= _ECHO and before.startswith(text):
-            self._held = text  # it may be an echo of all that was said
+        begins = len(text) < len(before) and len(before) >= _ECHO and before.startswith(text)
+        # It may be an echo of all that was said, or there is nothing in it yet that could not be one more blank.
+        if not last and (begins or not text.strip()):
+            self._held = text
             return ""
         self._held = None
         if len(before) >= _ECHO and text.startswith(before):

@@ -274,18 +274,23 @@ class _Stream:
                 events, written = passed_on(self.decoder, self.face, data)
                 self.retold = self.face.retold
                 return await self._relay(events, began, written)
-            return await self._relay(self._read(self.decoder.feed(data)), began)
+            return await self._relay(self._read(self.decoder.feed(data), began), began)
         if exchange.failure is not None:
             raise exchange.failure
         if not exchange.ended:
             await self._pause()
             return False
-        if not await self._relay(self._read(closed(self.decoder, exchange)), perf_counter()):
+        began = perf_counter()
+        if not await self._relay(self._read(closed(self.decoder, exchange), began), began):
             raise UpstreamError("the upstream ended its stream early", phase="body", kind="no_terminator")
         return True
 
-    def _read(self, events: Sequence[Event]) -> Sequence[Event]:
-        return self.reader.events(events) if self.reader is not None and events else events
+    def _read(self, events: Sequence[Event], began: float) -> Sequence[Event]:
+        if self.reader is None or not events:
+            return events
+        if not (read := self.reader.events(events)):
+            self._heard(began)  # what tells the client nothing new is a sign of life all the same
+        return read
 
     async def _pause(self) -> None:
         """Wait for the upstream; keep the client's connection alive meanwhile. Raises ``UpstreamTimeout``."""
@@ -314,7 +319,11 @@ class _Stream:
         self.retold = self.face.retold
 
     async def _end(self, data: bytes) -> None:
-        """Send the end of the answer, which may have had no token."""
+        """Send the end of the answer, which may have had no token. Raises ``UpstreamError`` if it is none: neither a token nor
+        a reason for its end."""
+        if self.done.raw is None and (self.withheld is not None or not self.tally.events):
+            text = "the upstream ended its stream without an answer"
+            raise UpstreamError(text, phase="body", kind="no_answer")
         await self._send(data if self.withheld is None else self._released() + data)
 
     def _released(self) -> bytes:
@@ -348,9 +357,7 @@ class _Stream:
             if self.canonical:
                 events, written = passed_on(self.decoder, self.face, data)
             else:
-                events = self.decoder.feed(data)
-                if self.reader is not None and events:
-                    events = self.reader.events(events)
+                events = self._read(self.decoder.feed(data), began)
             if not events:
                 return True
             if type(events[-1]) is Chunk and (

@@ -31,6 +31,9 @@ _AUTH = frozenset(
 )
 _RATE = frozenset({"rate_limit_exceeded", "rate_limit_error", "rate_limit", "resource_exhausted", "429"})
 _QUOTA = frozenset({"insufficient_quota"})
+_OVERLOADED = frozenset({"overloaded", "overloaded_error", "engine_overloaded_error"})
+#: A code that is a status of HTTP (vLLM, llama.cpp, OpenRouter).
+_STATUS = re.compile(r"[45][0-9]{2}")
 
 #: Statuses that say: not now.
 _WAITS = frozenset({429, 503, 529})
@@ -147,19 +150,33 @@ def _refusal(status: int, wait: str | None, said: Reported) -> GatewayError:
 
 
 def in_stream(said: Reported) -> GatewayError:
-    """The error for an error object in a 200: the same classes, found by code alone."""
-    message = public(said.message)
-    if said.words & (_RATE | _QUOTA):
-        error: GatewayError = _rate_limited(message, said, None)
-    elif said.words & _AUTH or said.code == "401":
-        error = UpstreamAuth(_OUR_KEY, detail=message)
+    """The error for an error object in a 200: the same classes, found by code alone, which may be the number of a status."""
+    status = _status_in(said)
+    if status:
+        error = _refusal(status, retry_after({}, said.delay), said)
+        error.wait = wait_in({}, said.delay)
     elif said.words & _CONTEXT:
-        text = message or "the request is too long for the model"
-        error = UpstreamRefused(text, code="context_length_exceeded", param=said.shown_param, kind="event")
+        text = public(said.message) or "the request is too long for the model"
+        error = UpstreamRefused(text, code="context_length_exceeded", param=said.shown_param)
     else:
-        error = UpstreamError(message or "the upstream reported an error", kind="event")
+        error = UpstreamError(public(said.message) or "the upstream reported an error")
     error.phase = "body"
+    if type(error) in (UpstreamError, UpstreamRefused):  # the others have one of their own
+        error.kind = "event"
     return error
+
+
+def _status_in(said: Reported) -> int:
+    """The status that an error without one stands for; 0 if it does not say."""
+    if said.words & (_RATE | _QUOTA):
+        return 429
+    if said.words & _AUTH:
+        return 401
+    if said.words & _CONTEXT:
+        return 0
+    if said.words & _OVERLOADED:
+        return 503
+    return int(said.code) if _STATUS.fullmatch(said.code) else 0
 
 
 def _rate_limited(message: str, said: Reported, wait: str | None) -> RateLimited:

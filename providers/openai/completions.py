@@ -53,7 +53,9 @@ class NativeCompletions(OpenAICall):
                 return ChatResponse(_as_chat(value, "message"))
             except Malformed as error:
                 raise self._no_answer(str(error)) from error
-        choices = [choice for choice in value["choices"] if isinstance(choice, dict)] or [{}]
+        choices = [choice for choice in value["choices"] if isinstance(choice, dict)]
+        if not choices:
+            raise self._no_answer("no choice")
         finish = choices[0].get("finish_reason")
         told = renamed(body, value, asked(request))
         return for_log(_usage(value), told, finish if isinstance(finish, str) else None)

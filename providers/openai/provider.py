@@ -133,6 +133,8 @@ class OpenAIProvider(BaseProvider):
             raise error
         if "choices" not in value or not sound(value, "message"):
             raise _no_answer("is not a chat completion")
+        if not value["choices"]:
+            raise _no_answer("holds no choice")
         own = None if request.talk else own_names(request.sent, OPENAI)
         if own is not None and with_own_names(value, "message", own):
             body = encoded(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from anthropic import AsyncAnthropic
 
 from tests.handlers.kit import USAGE, access_lines, chunk
 from tests.routing.kit import STREAM, WHOLE, Fleet, serves
-from tests.support.peer import Exchange
-from tests.support.scripts import sse, stream
+from tests.support.loops import wait_until
+from tests.support.peer import Exchange, Script
+from tests.support.scripts import SSE, End, head, sse, stream
 
 MODELS: dict[str, Any] = {"m": {"on_break": "continue", "retries": 0}}
 FIELDS: dict[int, dict[str, Any]] = {1: {"order": -1}, 2: {"api_type": "vllm"}}
@@ -71,8 +73,19 @@ async def test_another_goes_on(tmp_path: Path) -> None:
         (["Once upon a time"], ["Once upon", " a time there"], "Once upon a time there"),
         (["Once upon a time"], ["Once"], "Once upon a timeOnce"),
         (["a"], ["a"], "aa"),
+        (["So "], [" ", " it", " goes"], "So it goes"),
+        (["So"], ["\n", "\n", "it goes"], "So\n\nit goes"),
+        (["Once upon a time"], ["Once", " upon a time", " there"], "Once upon a time there"),
     ],
-    ids=["doubled white space", "an echo", "half an echo", "a short repetition is none"],
+    ids=[
+        "doubled white space",
+        "an echo",
+        "half an echo",
+        "a short repetition is none",
+        "white space in pieces",
+        "white space of its own",
+        "an echo in pieces",
+    ],
 )
 async def test_the_seam(first: list[str], second: list[str], text: str, tmp_path: Path) -> None:
     """White space is not doubled, an echo of what was said is left out, and nothing else is."""
@@ -81,6 +94,52 @@ async def test_the_seam(first: list[str], second: list[str], text: str, tmp_path
         got = await fleet.ask(STREAM)
 
     assert (got.complete, got.text()) == (True, text)
+
+
+def one_by_one(fleets: list[Fleet], *sent: bytes, end: End = "clean") -> Script:
+    """A stream of which each piece is read before the next is sent."""
+
+    async def script(exchange: Exchange) -> None:
+        (handler,) = fleets[0].proxy.service.gateway.running
+        size = 0
+        await exchange.send(head(200, {"Content-Type": SSE, "Transfer-Encoding": "chunked"}))
+        await wait_until(lambda: handler.exchange.direct is not None)  # type: ignore[attr-defined]  # it has one
+        for piece in sent:
+            await exchange.chunk(piece)
+            size += len(piece)
+            await wait_until(lambda size=size: handler.exchange.received == size)  # type: ignore[attr-defined,misc]
+        if end == "clean":
+            await exchange.chunk(b"")
+        else:
+            exchange.close()
+
+    return script
+
+
+#: How a second part may end, and what of its text is only let go then.
+ENDS: dict[str, tuple[list[bytes], str]] = {
+    "with a reason": (sse({**chunk({}, "stop"), "id": "second"}), ""),
+    "without one": (sse(), ""),
+    "with what may be an echo": ([*sse(chunk({"content": "The quick"}), done=False), *sse()], "The quick"),
+}
+
+
+@pytest.mark.parametrize("face", ["/chat", "/ollama/api/chat"])
+@pytest.mark.parametrize("end", ENDS)
+async def test_pieces_that_come_alone(end: str, face: str, tmp_path: Path) -> None:
+    """However the pieces of either part arrive, a piece that tells the client nothing new among them."""
+    fleets: list[Fleet] = []
+    last, more = ENDS[end]
+    said = [] if more else [" brown", " fox"]
+    first = one_by_one(fleets, *pieces("The quick", " brown f"), end="cut")
+    second = one_by_one(fleets, *pieces(*said, of="second"), *last)
+    async with Fleet(tmp_path, first, second, fields=FIELDS, models=MODELS) as fleet:
+        fleets.append(fleet)
+        got = await fleet.ask(STREAM, face)
+
+    lines = [json.loads(line) for line in got.body.splitlines()] if "ollama" in face else []
+    text = "".join(line["message"]["content"] for line in lines) if lines else got.text()
+    assert (got.complete, text) == (True, "The quick brown f" + "".join(said) + more)
 
 
 CALL = [{"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}]

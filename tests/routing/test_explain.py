@@ -123,6 +123,26 @@ async def test_a_provider_is_named(tmp_path: Path) -> None:
         assert fleet.asked() == [0]
 
 
+TEXT = "Hello there, how are you today?"
+#: What a request is about, and how many tokens that are.
+SIZES: list[tuple[str, dict[str, Any], int | None]] = [
+    ("/v1beta/models/m:embedContent", {"content": {"parts": [{"text": TEXT}]}}, 8),
+    ("/v1/embeddings", {"model": "m", "input": [[1, 2, 3], [4]]}, 4),
+    ("/api/passthrough", {"model": "m", "path": "/x", "body": {"prompt": TEXT}}, 8),
+    ("/api/passthrough", {"model": "m", "path": "/x", "body": TEXT}, None),
+    ("/api/passthrough", {"model": "m", "path": "/x"}, None),
+    ("/api/passthrough/gpu-1/x", {"odd": TEXT}, None),
+]
+
+
+async def test_how_large_it_is(tmp_path: Path) -> None:
+    """Tokens of whatever form, and unknown where the form is; nothing is said of what they cost then."""
+    async with Fleet(tmp_path, serves) as fleet:
+        for path, body, tokens in SIZES:
+            told = (await explain(fleet.proxy, path, body)).json()
+            assert told["estimate"] == {"input_tokens": tokens, "usd": None}, path
+
+
 async def test_the_whole_answer(tmp_path: Path) -> None:
     """Every field, for a request with a prompt of the library."""
     async with Fleet(tmp_path, serves, models={"fast": {"alias": "m"}}) as fleet:
@@ -145,7 +165,9 @@ async def test_the_whole_answer(tmp_path: Path) -> None:
     assert told["prompt"]["language"] in ("en", "pl")
     assert told["relay"] == "bytes"
     assert told["call"]["body"]["messages"][0]["role"] == "system"
-    assert told["estimate"]["input_tokens"] >= 0
+    # Of the prompt and what the user says, as they would be sent.
+    sent = sum(len(one["content"]) for one in told["call"]["body"]["messages"])
+    assert sent // 4 <= told["estimate"]["input_tokens"] <= sent
     assert told["estimate"]["usd"] is None
 
 

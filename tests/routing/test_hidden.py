@@ -13,7 +13,7 @@ from tests.routing.kit import ROLE, STREAM, TEXT, WHOLE, Fleet, serves, status
 from tests.support.addresses import refused_url
 from tests.support.logs import expect_log
 from tests.support.peer import Script
-from tests.support.scripts import answer, half_chunk, raw, silent, sse, stream
+from tests.support.scripts import answer, answer_json, half_chunk, raw, silent, sse, stream
 
 #: Ways to fail before the first token, and the word for each in ``X-LLM-Attempts``.
 FAILURES: dict[str, tuple[Script | str, str]] = {
@@ -36,6 +36,8 @@ FAILURES: dict[str, tuple[Script | str, str]] = {
     "a role and no more": (stream(*ROLE, end="cut"), "reset"),
     "a role and silence": (stream(*ROLE, end="silence"), "timeout"),
     "half an event": (stream(half_chunk(sse(chunk({"content": "x"}))[0]), end="cut"), "reset"),
+    "a terminator and nothing else": (stream(*sse()), "502"),
+    "no choice": (answer_json({"id": "c", "choices": []}), "502"),
     "an error in the stream": (stream(*ROLE, *sse({"error": {"message": "full", "code": 503}})), "50"),
 }
 QUICK: dict[str, Any] = {"timeouts": {"connect": 5, "first_byte": 0.3, "idle": 0.3}}
@@ -68,6 +70,42 @@ async def test_a_failure_before_the_first_token(failure: str, tmp_path: Path) ->
         assert re.fullmatch(rf"gpu-1:{word}\d*:\d+ms, gpu-2:200:\d+ms", told), told
         assert (line["attempts"], line["provider"], line["status"]) == (2, "gpu-2", 200)
         assert got.headers["x-llm-provider"] == "gpu-2"
+
+
+async def test_an_answer_without_a_token(tmp_path: Path) -> None:
+    """A stream that ends without a token is none, and another upstream hides it; unless it has a reason for its end."""
+    for name, last, asked in (("none", sse(), [1, 1]), ("reason", sse(chunk({}, "stop")), [1, 0])):
+        (tmp_path / name).mkdir()
+        fields = {1: {"order": -1}}
+        async with Fleet(tmp_path / name, stream(*ROLE, *last), serves, fields=fields) as fleet:
+            got = await fleet.ask(STREAM)
+
+            assert (got.status, got.complete, fleet.asked()) == (200, True, asked)
+        assert got.text() == ("" if name == "reason" else TEXT)
+
+
+async def test_one_upstream_that_says_nothing(tmp_path: Path) -> None:
+    """Where nobody else could be asked, that is told."""
+    for name, says in (("stream", stream(*sse())), ("whole", answer_json({"id": "c", "choices": []}))):
+        (tmp_path / name).mkdir()
+        async with Fleet(tmp_path / name, says) as fleet:
+            for body in (STREAM, WHOLE):
+                got = await fleet.ask(body)
+                assert (got.status, got.json()["error"]["code"]) == (502, "upstream_error"), (name, body)
+
+
+async def test_a_verdict_in_the_stream(tmp_path: Path) -> None:
+    """An error event with the number of a status means what the status means: the client's own mistake is no failure of the
+    upstream, and one that has too much to do is left alone."""
+    for name, code, seen in (("wrong", 400, (400, [3, 0], "ok")), ("busy", 503, (200, [1, 3], "asleep"))):
+        (tmp_path / name).mkdir()
+        fails = stream(*ROLE, *sse({"error": {"message": "no", "code": code}}))
+        async with Fleet(tmp_path / name, fails, serves, fields={1: {"order": -1}}) as fleet:
+            for _ in range(3):
+                got = await fleet.ask(STREAM)
+            rows = (await fleet.proxy.request("GET", "/status/models")).json()["models"]
+
+            assert (got.status, fleet.asked(), rows[0]["state"]) == seen
 
 
 async def test_after_a_token_nothing_is_hidden(tmp_path: Path) -> None:

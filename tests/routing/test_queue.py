@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from handlers.base.answering import AnsweringHandler
+from llm_proxy.relay.waiting import Waiting
 from tests.handlers.kit import COMPLETION, access_lines
 from tests.routing.kit import STREAM, TEXT, WHOLE, Fleet, serves
 from tests.support.client import Connection
 from tests.support.loops import wait_until
 from tests.support.peer import Exchange
-from tests.support.scripts import answer_json
+from tests.support.scripts import answer_json, silent
 
 ONE = {1: {"max_concurrent": 1}}
 
@@ -131,6 +132,56 @@ async def test_room_that_comes_while_a_keep_alive_is_sent(
         assert (await first).status == 200
 
     assert (got.status, got.complete, got.text()) == (200, True, TEXT)
+
+
+async def test_room_that_comes_when_a_keep_alive_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not missed either: between the end of a sleep and what follows somebody may wake the sleeper."""
+    gate, slept = Gate(), Waiting.until
+    ends: list[float] = []
+
+    async def until(waiting: Waiting, when: float) -> bool:
+        woken = await slept(waiting, when)
+        if not woken and not ends:
+            ends.append(when)
+            gate.release(2)
+            await asyncio.wait({first})
+        return woken
+
+    monkeypatch.setattr(Waiting, "until", until)
+    models = {"m": {"queue": {"wait": 2}}}
+    async with Fleet(tmp_path, gate, fields=ONE, models=models, **HASTY) as fleet:
+        first = asyncio.create_task(fleet.ask(WHOLE))
+        await wait_until(lambda: gate.now == 1)
+        got = await fleet.ask(STREAM)
+        assert (await first).status == 200
+
+    assert (got.status, got.complete, got.text(), len(ends)) == (200, True, TEXT, 1)
+
+
+async def test_waiting_is_not_the_gateways_own_work(tmp_path: Path) -> None:
+    """Neither the time in the queue, nor that which an attempt that failed has taken."""
+    gate = Gate()
+    failing = {1: {"order": -1, "timeouts": {"first_byte": 0.4}}}
+    async with Fleet(tmp_path, gate, fields=ONE) as fleet:
+        with access_lines() as lines:
+            first = asyncio.create_task(fleet.ask(WHOLE))
+            await wait_until(lambda: gate.now == 1)
+            second = asyncio.create_task(fleet.ask(WHOLE))
+            await wait_until(lambda: waiting(fleet) == 1)
+            await asyncio.sleep(0.4)  # it is the wait itself that is looked at
+            gate.release(2)
+            await asyncio.gather(first, second)
+    assert lines[1]["queued_ms"] >= 390
+    assert lines[1]["own_ms"] + lines[1]["queued_ms"] < lines[1]["total_ms"] + 1
+
+    (tmp_path / "two").mkdir()
+    async with Fleet(tmp_path / "two", silent(), serves, fields=failing) as fleet:
+        with access_lines() as lines:
+            assert (await fleet.ask(WHOLE)).status == 200
+    assert lines[0]["attempts"] == 2
+    assert lines[0]["own_ms"] + 390 < lines[0]["total_ms"]
 
 
 async def test_a_stream_that_has_waited_too_long(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ Listed = Mapping[str, frozenset[str]]
 _MOST = 1000
 #: The provider's pattern that takes every name, and lists those of its upstream.
 EVERYTHING = "*"
+_NONE: frozenset[str] = frozenset()
+_LATEST = ":latest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class Catalog:
                 for row in group
             ]
             if rows:
-                listing = [row for row in rows if name in self.listed.get(row.identity, ())]
+                listing = [row for row in rows if _lists(row, name, self.listed.get(row.identity, _NONE))]
                 return _resolved(name, name, tuple(listing or rows), self._names.policy(name))
         return None
 
@@ -179,6 +181,11 @@ class Catalog:
             for name in self.listed[identity]:
                 if name not in self._public and (found := self._find(name, frozenset())) is not None:
                     yield name, found.deployments
+
+
+def _lists(row: Deployment, name: str, listed: frozenset[str]) -> bool:
+    """Whether its upstream lists the model: Ollama calls the model behind a name without a tag ``latest``."""
+    return name in listed or (row.api_type == "ollama" and name + _LATEST in listed)
 
 
 def _resolved(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay.passed_on import CHUNK, expressed, passed_on
-from llm_proxy.wire.events import Chunk, Done, Event, Failed
+from llm_proxy.wire.events import Chunk, Comment, Done, Event, Failed
 from providers.openai.stream import OpenAIDecoder
 from tests.support.fuzz import fuzz
 
@@ -46,15 +46,13 @@ def _seen(written: Iterable[bytes], events: Iterable[Event]) -> tuple[bytes, int
 
 def _plainly(reads: Iterable[bytes], asked: str) -> tuple[Any, int]:
     decoder, face = OpenAIDecoder(), OpenAIFace(asked=asked)
-    written, events = [], []
+    written: list[bytes] = []
+    events: list[Event] = []
     for data in reads:
         found = decoder.feed(data)
         events += found
-        written.append(
-            expressed(
-                face.events, [one for one in found if type(one) is not Done and type(one) is not Failed]
-            )
-        )  # type: ignore[misc]
+        said = [one for one in found if isinstance(one, (Chunk, Comment))]
+        written.append(expressed(face.events, said))
     return _seen(written, events), 0
 
 

@@ -36,6 +36,10 @@ from providers.common.errors import in_stream, reported, retry_after
         ({"code": "context_length_exceeded"}, UpstreamRefused, 400, "context_length_exceeded"),
         ({"code": "string_above_max_length"}, UpstreamRefused, 400, "context_length_exceeded"),
         ({"code": 500}, UpstreamError, 502, "upstream_error"),
+        ({"code": 503}, UpstreamError, 503, "upstream_error"),
+        ({"type": "overloaded_error"}, UpstreamError, 503, "upstream_error"),
+        ({"code": 400}, UpstreamRefused, 400, "upstream_error"),
+        ({"code": 1004}, UpstreamError, 502, "upstream_error"),
         ({}, UpstreamError, 502, "upstream_error"),
     ],
 )
@@ -106,5 +110,14 @@ def test_an_error_that_says_nothing() -> None:
     assert [in_stream(reported({"error": one})).message for one in said] == [
         "the upstream asks for fewer requests",
         "the request is too long for the model",
-        "the upstream reported an error",
+        "the upstream failed (status 500)",
     ]
+
+
+@pytest.mark.parametrize(("code", "kind"), [(429, RateLimited), (503, UpstreamError)])
+def test_a_wait_in_words(code: int, kind: type[GatewayError]) -> None:
+    """Google's ``RetryInfo`` counts in an event as it does in a body of its own."""
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "14.5s"}
+    found = in_stream(reported({"error": {"code": code, "details": [info]}}))
+
+    assert (type(found), found.wait, found.retry_after) == (kind, 14.5, "15")

@@ -181,6 +181,22 @@ def test_ties() -> None:
     assert set(found.names) == {"one", "two", "a-thing"}
 
 
+def test_ties_and_ollamas_tags() -> None:
+    """Ollama lists ``llama:latest`` for what clients call ``llama``; another upstream's colon is part of a name."""
+    document = {
+        "p": {"*": {}},
+        "q": {"defaults": {"api_type": "ollama", "api_host": "http://q.example"}, "*": {}},
+    }
+    ollama = Deployment("q", "", "ollama", "http://q.example", "").identity
+    names = frozenset({"llama:latest", "org/qwen:8b"})
+    found = catalog(document, {ollama: names, identity("p"): frozenset({"mine:latest"})})
+
+    assert means(found, "llama") == [("q", "llama")]
+    assert means(found, "llama:latest") == [("q", "llama:latest")]
+    assert means(found, "mine") == [("p", "mine"), ("q", "mine")]
+    assert means(found, "org/qwen") == [("p", "org/qwen"), ("q", "org/qwen")]
+
+
 @pytest.mark.parametrize(
     "name", ["", " a", "a ", "a\nb", "a\0", "\ud800", "..", "a/../b", "./a", "x" * 257, "é́".ljust(300)]
 )
