@@ -49,6 +49,7 @@ _PORTION = 256 * 1024
 _SMALL = 5 * MAX_MEMBERS
 #: How long a pair is at most, in characters.
 _PAIR = 12
+_BACKSLASH = ord("\\")
 
 #: Lists and objects that hold no others, and objects of too many members among them.
 _INNERMOST = re.compile(rb"\[,*+\]|\{,{0,%d}+\}" % (MAX_MEMBERS - 1))
@@ -105,7 +106,11 @@ def _object(data: bytes, decoder: json.JSONDecoder, most: int = MAX_VALUES) -> d
     except (_Fault, ValueError, RecursionError):
         # A duplicate key, NaN or an overflow; an integer beyond sys.get_int_max_str_digits(); unbalanced brackets.
         raise _located(text) from None
-    if b"\\" in data and (b"\\ud" in data or b"\\uD" in data) and (half := _half_pair(text)) is not None:
+    if (
+        _BACKSLASH in data
+        and (data.find(b"\\ud") >= 0 or data.find(b"\\uD") >= 0)
+        and (half := _half_pair(text)) is not None
+    ):
         raise problem_at(text, half, "half of a surrogate pair is not a character")
     if not isinstance(value, dict):
         start = len(text) - len(text.lstrip())
