@@ -103,7 +103,9 @@ def kept(
     pairs = pool.pairs
     holders = states.prefixes.holders(prompt)
     if holders:
-        found = [at for tag in holders if (at := pool.tags.get(tag)) is not None]
+        tags = pool.tags
+        # One that has restarted since the pool was made holds nothing by its old tag.
+        found = [at for tag in holders if (at := tags.get(tag)) is not None and pairs[at][1].tag == tag]
         if len(found) == len(holders):
             at = found[0] if len(found) == 1 else min(found, key=lambda at: (pairs[at][1].load(now), at))
             best = pairs[at]

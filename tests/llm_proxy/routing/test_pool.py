@@ -139,6 +139,27 @@ def test_a_conversation_among_a_thousand() -> None:
     assert kept(pool, states, 1.0, lambda: 0.5, policy, prompt) is None
 
 
+def test_one_that_has_restarted_holds_nothing() -> None:
+    """Also where the pool was made before."""
+    states, policy, given = States(), ModelPolicy(), rows(1, 1, 1, 1)
+    prompt = Prompt(b"", (b"block",), b"talk")
+    pool = pool_of(given, states, 1.0, policy)
+    assert pool is not None
+    states.prefixes.note(prompt, pool.pairs[2][1].tag)
+    before = kept(pool, states, 1.0, lambda: 0.5, policy, prompt)
+    pool.pairs[2][1].restarted()
+    after = kept(pool, states, 1.0, iter([0.0, 0.0]).__next__, policy, prompt)
+    thought = pick(given, states, now=1.0, chance=iter([0.0, 0.0]).__next__, policy=policy, prompt=prompt)
+
+    assert before is not None
+    assert after is not None
+    assert isinstance(thought, Choice)
+    assert (before.affinity, before.deployment) == ("hit", given[2])
+    assert (
+        (after.affinity, after.deployment) == (thought.affinity, thought.deployment) == ("broken", given[0])
+    )
+
+
 def test_limits_are_thought_about() -> None:
     """Where an upstream has a limit of its own, or none is in use, there is no pool; a higher tier is not in it."""
     states = States()
