@@ -10,7 +10,8 @@ import pytest
 from anthropic import AsyncAnthropic
 
 from tests.handlers.kit import USAGE, access_lines, chunk
-from tests.routing.kit import STREAM, WHOLE, Fleet, serves
+from tests.routing.kit import STREAM, WHOLE, Fleet, serves, status
+from tests.support.logs import expect_log
 from tests.support.loops import wait_until
 from tests.support.peer import Exchange, Script
 from tests.support.scripts import SSE, End, head, sse, stream
@@ -185,6 +186,24 @@ async def test_nobody_can_or_the_second_breaks_too(tmp_path: Path) -> None:
         assert got.events()[-1]["error"]["code"] == "upstream_error"
         texts = [event["choices"][0]["delta"].get("content", "") for event in got.events()[:-1]]
         assert "".join(texts) == ("The quick" if name == "nobody" else "The quick brown")
+
+
+@pytest.mark.parametrize("code", [400, 401, 404, 429, 500])
+async def test_the_second_refuses(code: int, tmp_path: Path) -> None:
+    """What it says of a beginning that the client has not sent is not the client's: the break is told."""
+    errors = "an upstream (rejects our key|does not know the model)"
+    async with Fleet(tmp_path, BROKEN, status(code), fields=FIELDS, models=MODELS) as fleet:
+        with (
+            access_lines() as lines,
+            expect_log("llm_proxy.relay.router", errors, required=code in (401, 404)),
+        ):
+            got = await fleet.ask(STREAM)
+        assert fleet.asked() == [1, 1]
+
+    told = got.events()[-1]["error"]
+    assert (got.complete, told["code"]) == (False, "upstream_error")
+    assert told["message"] == "the upstream broke off in the middle of its answer"
+    assert (lines[0]["attempts"], lines[0]["kind"]) == (2, "truncated")
 
 
 async def test_on_another_face_and_whole(tmp_path: Path) -> None:
