@@ -10,11 +10,10 @@ import pytest
 from anthropic import AsyncAnthropic
 
 from tests.handlers.kit import USAGE, access_lines, chunk
-from tests.routing.kit import STREAM, WHOLE, Fleet, serves, status
+from tests.routing.kit import STREAM, WHOLE, Fleet, one_by_one, serves, status
 from tests.support.logs import expect_log
-from tests.support.loops import wait_until
-from tests.support.peer import Exchange, Script
-from tests.support.scripts import SSE, End, head, sse, stream
+from tests.support.peer import Exchange
+from tests.support.scripts import sse, stream
 
 MODELS: dict[str, Any] = {"m": {"on_break": "continue", "retries": 0}}
 FIELDS: dict[int, dict[str, Any]] = {1: {"order": -1}, 2: {"api_type": "vllm"}}
@@ -95,26 +94,6 @@ async def test_the_seam(first: list[str], second: list[str], text: str, tmp_path
         got = await fleet.ask(STREAM)
 
     assert (got.complete, got.text()) == (True, text)
-
-
-def one_by_one(fleets: list[Fleet], *sent: bytes, end: End = "clean") -> Script:
-    """A stream of which each piece is read before the next is sent."""
-
-    async def script(exchange: Exchange) -> None:
-        (handler,) = fleets[0].proxy.service.gateway.running
-        size = 0
-        await exchange.send(head(200, {"Content-Type": SSE, "Transfer-Encoding": "chunked"}))
-        await wait_until(lambda: handler.exchange.direct is not None)  # type: ignore[attr-defined]  # it has one
-        for piece in sent:
-            await exchange.chunk(piece)
-            size += len(piece)
-            await wait_until(lambda size=size: handler.exchange.received == size)  # type: ignore[attr-defined,misc]
-        if end == "clean":
-            await exchange.chunk(b"")
-        else:
-            exchange.close()
-
-    return script
 
 
 #: How a second part may end, and what of its text is only let go then.
