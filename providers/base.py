@@ -51,6 +51,13 @@ class StreamDecoder(ABC):
         """
         return 0
 
+    def leading(self, data: bytes) -> tuple[int, int]:
+        """With how many such chunks ``data`` begins, and how many bytes these are; nothing has happened."""
+        return 0, 0
+
+    def passed(self, count: int) -> None:  # noqa: B027 - who recognises none need not count
+        """So many of these were relayed, and are not fed."""
+
     @abstractmethod
     def close(self) -> Sequence[Event]:
         """Call once when the body has ended cleanly: the last events, with ``Failed`` if no terminator was seen."""

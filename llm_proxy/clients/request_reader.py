@@ -235,7 +235,7 @@ def _parsed(raw: bytes) -> RequestHead:
     """The head in ``raw``, which is exactly one. Raises ``_Refused``."""
     method = raw[: raw.find(b" ")]
     raw = _of_our_version(raw)
-    if b" \r\n" in raw or b"\t\r\n" in raw:
+    if raw.find(b" \r\n") >= 0 or raw.find(b"\t\r\n") >= 0:
         # White space behind a value is no part of it (RFC 9110, section 5.5); llhttp leaves it, or trips over it.
         start = raw.find(b"\r\n")
         raw = raw[:start] + _WHITE.sub(b"\r\n", raw[start:])

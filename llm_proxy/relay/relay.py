@@ -20,6 +20,7 @@ from llm_proxy.relay.assemble import collect, explode
 from llm_proxy.relay.clock import Clock
 from llm_proxy.relay.continuity import Continuity
 from llm_proxy.relay.first_token_buffer import FirstTokenBuffer
+from llm_proxy.relay.passed_on import CHUNK, expressed, passed_on
 from llm_proxy.relay.reading import LINGER, is_event_stream, read_answer, read_whole, refuse_errors
 from llm_proxy.relay.transcript import Transcript
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
@@ -162,10 +163,6 @@ def _never(data: bytes) -> bool:
     return False
 
 
-#: What an ordinary token is for the counts.
-_CHUNK = Chunk({})
-
-
 class _Stream:
     """The loop of one streamed answer; see ``Relay.stream``.
 
@@ -273,10 +270,10 @@ class _Stream:
             raise self.fault
         if data := exchange.take(PORTION):
             began = perf_counter()
-            if self.canonical and (count := self.decoder.ordinary(data)):
-                plain = data if self.retold is None else self.retold(data, count)
-                if plain:
-                    return await self._relay((_CHUNK,) * count, began, plain)
+            if self.canonical:
+                events, written = passed_on(self.decoder, self.face, data)
+                self.retold = self.face.retold
+                return await self._relay(events, began, written)
             return await self._relay(self._read(self.decoder.feed(data), began), began)
         if exchange.failure is not None:
             raise exchange.failure
@@ -355,18 +352,20 @@ class _Stream:
                         self.own_seconds += perf_counter() - began
                         return True
                     # As many events; nobody asks what is in them, since what is to be written for them is known.
-                    self.left, self.left_written, self.left_at = (_CHUNK,) * count, plain, began
+                    self.left, self.left_written, self.left_at = (CHUNK,) * count, plain, began
                     return False
-            events = self.decoder.feed(data)
-            if self.reader is not None:
-                events = self._read(events, began)
+            written = None
+            if self.canonical:
+                events, written = passed_on(self.decoder, self.face, data)
+            else:
+                events = self._read(self.decoder.feed(data), began)
             if not events:
                 return True
-            written = None
             if type(events[-1]) is Chunk and (
                 len(events) == 1 or all(type(event) is Chunk for event in events)
             ):
-                written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
+                if written is None:
+                    written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
                 self.retold = self.face.retold
                 # As long as there was no token, it is the loop that looks for one.
                 if self.withheld is None and (not written or offer(written)):
@@ -452,13 +451,3 @@ class _Stream:
 def closed(decoder: StreamDecoder, exchange: Exchange) -> Sequence[Event]:
     """The last events of a body that has ended cleanly."""
     return decoder.close_framed() if exchange.framed else decoder.close()
-
-
-def expressed(write: Callable[[T], bytes], said: T) -> bytes:
-    """What a face writes for ``said``. Raises ``UpstreamError`` if it cannot: ``1e999`` is legal JSON, and is read as
-    infinity, which is not. (A face of the upstream's own dialect does not look into it.)"""
-    try:
-        return write(said)
-    except ValueError as error:
-        text = "the upstream's answer holds a value that JSON cannot express"
-        raise UpstreamError(text, phase="body", kind="event") from error

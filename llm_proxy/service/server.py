@@ -8,14 +8,11 @@ processes, are not known here.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import handlers
 import llm_proxy
@@ -23,16 +20,14 @@ import providers
 from handlers.base.gateway import Gateway
 from handlers.base.unknown import NoSuchPathHandler
 from handlers.faces import ollama
-from llm_proxy.clients.front_door import FrontDoor
 from llm_proxy.clients.http_server import ALONE, SHARED, Server, StartError, connection_cap
-from llm_proxy.errors import Draining
 from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.shared_counters import LocalCounters
 from llm_proxy.live.background_thread import BackgroundThread
-from llm_proxy.live.config.shipped import is_shipped
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
+from llm_proxy.live.state.reading import Unkept
 from llm_proxy.live.state.registry import Registry, Snapshot
 from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
@@ -47,11 +42,14 @@ from llm_proxy.service.configuration_sources import last_good_of, sources_of
 from llm_proxy.service.console_parts import ConsoleParts
 from llm_proxy.service.container import share_of
 from llm_proxy.service.demo import DemoServer
+from llm_proxy.service.doors import front_door, is_loopback
 from llm_proxy.service.endpoints import make_app, metrics_routes, ollama_routes, routes_of
 from llm_proxy.service.gauges import Gauges
 from llm_proxy.service.heap import Heap
 from llm_proxy.service.heartbeat import Heartbeat
+from llm_proxy.service.leaving import LOOK, be_lame_duck, event_or, let_end
 from llm_proxy.service.listeners import Listeners
+from llm_proxy.service.looking import Looking
 from llm_proxy.service.recalling import follow_edit, follow_others
 from llm_proxy.service.scoreboard import Scoreboard
 from llm_proxy.service.shared_state import SharedSnapshot, SharedState
@@ -62,23 +60,8 @@ from llm_proxy.telemetry.metrics.metering import Metering
 from llm_proxy.telemetry.metrics.shared_values import SharedValues
 from llm_proxy.telemetry.traces.tracer import Tracer
 from llm_proxy.upstreams.http_client import PooledHTTPClient, PoolLimits
-from llm_proxy.wire.host import LOOPBACK, HostRule, host_name
-from llm_proxy.wire.listen_on import Places
-
-if TYPE_CHECKING:
-    from llm_proxy.service.first_minute import FirstMinute
 
 log = logging.getLogger(__name__)
-
-#: Nothing must have been going on for so long before what is left is closed, in seconds: a connection may be accepted
-#: and its request not parsed yet. Without it one of some 25,000 requests got an empty answer.
-_LAST_CALL = 0.25
-#: After a stream was ended by the drain, its error event should reach the client before the process is gone.
-_FAREWELL = 0.5
-#: How long a worker of a program that takes another's place waits for what the first one finds on this machine, in seconds.
-_FIRST_LOOK = 5.0
-#: How often a drain looks around, in seconds.
-_LOOK = 0.02
 
 
 def check_layout() -> None:
@@ -175,12 +158,8 @@ class Service:
         if row == 0:  # of the workers one is enough
             self.registry.on_swap.append(self._follow_edit)
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
-        self.registry.on_swap.append(self.beside.swapped)
-        self.beside.on_change = self._look_again
-        #: Who looks for model servers on this machine, if somebody does.
-        self.first_minute: FirstMinute | None = None
-        self._env = env
-        self._looking: asyncio.Task[None] | None = None
+        self.registry.on_rest.append(self._let_go)
+        self.looking = Looking(settings, env, self.registry, self.beside, row)
         if shared is not None:
             self._hand_over(shared.states)
         self.console = ConsoleParts(self.gateway, shared, row) if settings.console else None
@@ -190,40 +169,10 @@ class Service:
     async def look_first(self, listeners: Listeners) -> None:
         """For a program that takes another's place, before it starts: that one serves what it has found on this machine, and
         so must we from our first request on. What it pays from now on counts here too."""
-        if self.row == 0:
-            if self.settings.state is not None:
-                follow = follow_others(lambda: self.registry.current.access, self.books, self.cells)
-                self._following_others = asyncio.get_running_loop().create_task(follow)
-            await self.look_around(listeners)
-        elif self._looks() or self.settings.local:
-            await self.beside.heard(_FIRST_LOOK)
-            await asyncio.shield(self.registry.touch("discovery", frozenset({"config"})))
-
-    def look_around(self, listeners: Listeners) -> asyncio.Task[None]:
-        """Look for model servers on this machine, where nobody has configured any, and run the local model, if that was asked
-        for. The task ends when what was found first is served."""
-        self._looking = asyncio.get_running_loop().create_task(self._look_around(listeners))
-        return self._looking
-
-    def _looks(self) -> bool:
-        """Whether model servers are looked for."""
-        if self.settings.discover is False or self.registry.on_last_good:
-            return False
-        return is_shipped(self.registry.current.reading.data)
-
-    async def _look_around(self, listeners: Listeners) -> None:
-        looks = self._looks()
-        if self.settings.with_cloud and not looks:
-            log.warning("with_cloud means nothing beside a configuration of your own")
-        if looks or self.settings.local:
-            from llm_proxy.service.first_minute import FirstMinute  # few starts need it
-
-            self.first_minute = FirstMinute(self.settings, self._env, self.registry, self.beside, looks=looks)
-            await self.first_minute.begin(listeners)
-
-    def _look_again(self) -> None:
-        """Something else is to be served beside the file."""
-        self.registry.touch("discovery", frozenset({"config"}))
+        if self.row == 0 and self.settings.state is not None:
+            follow = follow_others(lambda: self.registry.current.access, self.books, self.cells)
+            self._following_others = asyncio.get_running_loop().create_task(follow)
+        await self.looking.first(listeners)
 
     def _follow_edit(self, snapshot: Snapshot) -> None:
         """What an edit has made of the budgets."""
@@ -233,6 +182,11 @@ class Service:
             follow
         )  # kept, since a loop knows its tasks weakly
 
+    def _let_go(self) -> None:
+        """While a large file of the keys was read more was in memory than stays."""
+        if isinstance(self.registry.current.reading.access, Unkept):
+            self.heap()
+
     def _hand_over(self, states: SharedSnapshot) -> None:
         """Keep each new state for workers that start later."""
         keeper = BackgroundThread("state-keeper")
@@ -240,11 +194,12 @@ class Service:
         def keep(snapshot: Snapshot) -> None:
             keeper.run(states.keep, snapshot)
 
-        self.registry.on_swap.append(keep)
+        self.registry.on_accepted.append(keep)
 
     def start(self, listeners: Listeners) -> None:
         """Accept. Call on the running loop."""
         self.demo.sync(self.registry.current.config.uses_demo)
+        self._let_go()
         self._remove_files = listeners.remove_files
         gateway = self.gateway
         if gateway.memory.limit < self.settings.max_body_size * COST:
@@ -280,10 +235,7 @@ class Service:
         self.gauges.start()
         if self.console is not None:
             self.console.start()
-        if self.row:
-            self.beside.follow()
-        elif self._looking is None:
-            self.look_around(listeners)
+        self.looking.start(listeners)
 
     def reread(self) -> asyncio.Task[None]:
         """Look at all files now; the task ends when what was seen of the configuration is judged."""
@@ -296,29 +248,20 @@ class Service:
         still arrives on open connections is answered, as long as nobody sets ``gateway.draining``."""
         gateway = self.gateway
         if refuse:
-            await self._be_lame_duck(at_once)
-        self.server.retire()
-        if refuse and self.settings.lame_duck_seconds and not gateway.draining:
-            await _event_or(at_once, _LAST_CALL)  # what was accepted at the last moment is still to be heard
+            await be_lame_duck(gateway, self.server, self.heartbeat, at_once)
+        else:
+            self.server.retire()
         gateway.draining |= refuse
         self._remove_files()
         if self.console is not None:
             await self.console.end_pages()
         self.heartbeat.leave()
-        if not await self._idle(max(self.settings.drain_seconds, _LAST_CALL), _LAST_CALL, at_once):
-            for running in list(gateway.running):
-                running.abort(Draining("the gateway is stopping", retry_after="1"))
-            await self._idle(_FAREWELL)
-        await self.server.close_all_connections()
+        await let_end(gateway, self.server, at_once)
         self.heartbeat.stop()
         self.gauges.stop()
         if self.console is not None:
             self.console.stop()
-        self.beside.stop()
-        if self._looking is not None:
-            self._looking.cancel()
-        if self.first_minute is not None:
-            self.first_minute.stop()
+        self.looking.stop()
         if gateway.tracer is not None:
             await asyncio.to_thread(gateway.tracer.stop)
         self.lists.stop()
@@ -347,44 +290,9 @@ class Service:
         self.heartbeat.leave()
         while self.server.open and not told_to_stop.is_set():
             if self.console is not None:
-                await (
-                    self.console.end_pages()
-                )  # again and again: a page comes back on the connection that it has
-            await _event_or(told_to_stop, _LOOK)
-
-    async def _be_lame_duck(self, at_once: asyncio.Event) -> None:
-        """For its time, unless ``at_once`` comes: serve everybody, and let nobody stay."""
-        seconds = self.settings.lame_duck_seconds
-        if not seconds or at_once.is_set() or self.gateway.draining:
-            return
-        self.gateway.lame_duck = True
-        self.server.part()
-        self.heartbeat.leave()
-        await _event_or(at_once, seconds)
-        self.gateway.lame_duck = False
-
-    async def _idle(self, seconds: float, quiet: float = 0.0, at_once: asyncio.Event | None = None) -> bool:
-        """Wait until no request has been running for ``quiet`` seconds; False after ``seconds``, or at once."""
-        loop = asyncio.get_running_loop()
-        busy_at = loop.time()
-        limit = busy_at + seconds
-        # Three reasons to end; a look every 20 ms is nothing beside a drain.
-        while not (at_once is not None and at_once.is_set()):
-            now = loop.time()
-            if self.server.busy:
-                busy_at = now
-            elif now - busy_at >= quiet:
-                return True
-            if now >= limit:
-                return False
-            await asyncio.sleep(_LOOK)
-        return False
-
-
-async def _event_or(event: asyncio.Event, seconds: float) -> None:
-    """Wait for it, so long at most."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+                # Again and again: a page comes back on the connection that it has.
+                await self.console.end_pages()
+            await event_or(told_to_stop, LOOK)
 
 
 def _states(shared: SharedState | None, row: int) -> States:
@@ -399,19 +307,3 @@ def metering_of(settings: Settings, sheets: SharedValues | None, row: int) -> Me
     """What a process counts, in sheets of its own unless it shares them."""
     sheets = sheets or SharedValues(1, settings.metrics_max_series)
     return Metering(sheets, row, names=settings.metrics_names, keep=settings.metrics_keep)
-
-
-def front_door(settings: Settings, bound: Iterable[str]) -> FrontDoor:
-    """Who may ask at all. Only those hosts that the operator named, if he did; else, when every address that is ``bound``
-    is this machine's own, only its own names: a web page could reach us there under a name of its own (DNS rebinding)."""
-    addresses = tuple(bound)
-    own = {*LOOPBACK, *Places.of(settings.host).hosts, *addresses}
-    listed = bool(settings.allowed_hosts)
-    guarded = listed or (bool(addresses) and all(map(is_loopback, addresses)))
-    hosts = HostRule.of(settings.allowed_hosts, own) if guarded else None
-    return FrontDoor.of(hosts, listed, settings.allowed_origins, settings.trusted_proxies)
-
-
-def is_loopback(bound: str) -> bool:
-    """Whether only this machine can reach that address."""
-    return ip_address(host_name(bound)).is_loopback

@@ -140,7 +140,12 @@ def _plain(line: dict[str, Any]) -> str | None:
         written = to_json(line)
     except ValueError:
         return None
-    odd = len(written) > MAX_FIELD or not written.isascii() or b"Infinity" in written or b"NaN" in written
+    odd = (
+        len(written) > MAX_FIELD
+        or not written.isascii()
+        or written.find(b"Infinity") >= 0
+        or written.find(b"NaN") >= 0
+    )
     return None if odd else written.decode()
 
 

@@ -25,7 +25,7 @@ async def http_tunnel(sock: socket.socket, route: Route) -> None:
     head = b""
     try:
         await loop.sock_sendall(sock, request)
-        while b"\r\n\r\n" not in head and len(head) <= _MAX_HEAD:
+        while head.find(b"\r\n\r\n") < 0 and len(head) <= _MAX_HEAD:
             data = await loop.sock_recv(sock, 4096)
             if not data:
                 raise ConnectError(f"{where} closed the connection", "connect", "reset")
@@ -69,7 +69,7 @@ class _Answer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._got += data
-        if (b"\r\n\r\n" in self._got or len(self._got) > _MAX_HEAD) and not self.head.done():
+        if (self._got.find(b"\r\n\r\n") >= 0 or len(self._got) > _MAX_HEAD) and not self.head.done():
             self.head.set_result(self._got)
 
     def connection_lost(self, exc: Exception | None) -> None:

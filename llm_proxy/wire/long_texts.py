@@ -27,6 +27,7 @@ PORTION = LONG // 2
 
 #: Characters of an escape, and of a pair of halves.
 _ESCAPE, _PAIR = 6, 12
+_BACKSLASH = ord("\\")
 _HALF = re.compile(rb"\\u[0-9a-fA-F]{4}")
 _CONTROL = re.compile(r"[\x00-\x1f]")
 #: All of a text that ends neither within an escape nor between the halves of a surrogate pair.
@@ -48,7 +49,7 @@ def portions(data: bytes) -> Iterator[bytes]:
         if (len(piece) - len(piece.rstrip(b"\\"))) % 2:
             end += 1
             piece = data[at:end]
-        if b"\\" in piece:
+        if _BACKSLASH in piece:
             piece = piece.replace(b"\\\\", b"__").replace(b'\\"', b"__")
         yield piece
         at = end
@@ -173,7 +174,7 @@ def _portion(data: bytes, at: int, last: int) -> tuple[str, int]:
     while end < last and data[end] & 0xC0 == 0x80:
         end -= 1
     piece = data[at:end]
-    if b"\\" not in piece:
+    if _BACKSLASH not in piece:
         return piece.decode(), end
     whole = _WHOLE.match(piece)
     cut = at + whole.end() if whole else at

@@ -72,6 +72,12 @@ class OwnNames(StreamDecoder):
     def ordinary(self, data: bytes) -> int:
         return self._inner.ordinary(data)
 
+    def leading(self, data: bytes) -> tuple[int, int]:
+        return self._inner.leading(data)
+
+    def passed(self, count: int) -> None:
+        self._inner.passed(count)
+
     def feed(self, data: bytes) -> Sequence[Event]:
         return [*self._named(self._inner.feed(data))]
 

@@ -52,6 +52,17 @@ class OpenAIDecoder(StreamDecoder):
         self._count += count
         return count
 
+    def leading(self, data: bytes) -> tuple[int, int]:
+        if self._shape is None:
+            self._shape = TokenShape()
+            return 0, 0
+        if self._ended or self._events.held:
+            return 0, 0
+        return self._shape.leading(data)
+
+    def passed(self, count: int) -> None:
+        self._count += count
+
     def feed(self, data: bytes) -> Sequence[Event]:
         if self._ended:
             return ()

@@ -11,6 +11,7 @@ whatever is new, odd, escaped or incomplete is left to be decoded. Pure.
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import Any
 
 from pydantic_core import from_json
@@ -22,18 +23,21 @@ _PLAIN = bytes(byte for byte in range(0x20, 0x100) if byte not in b'"\\')
 #: The same of one text; the quicker way for a short one.
 _plain = re.compile(rb'[^"\\\x00-\x1f]*+').fullmatch
 _HEAD, _END = b"data: ", b"\n\n"
+_BACKSLASH = ord("\\")
 #: How often a shape is learnt in one stream, which costs as much as some ten events. Two or three are usual: the first
 #: event names the role too, and the answer comes after the reasoning.
 _LESSONS = 6
 
 
 class TokenShape:
-    """What one stream's tokens have in common. ``count`` what is of that shape, ``learn`` it from what was not."""
+    """What one stream's tokens have in common. ``count`` or ``leading`` what is of that shape, ``learn`` it from what was not."""
 
-    __slots__ = ("_after", "_before", "_lessons", "_start", "_tail")
+    __slots__ = ("_after", "_before", "_joint", "_lessons", "_start", "_tail")
 
     def __init__(self) -> None:
         self._before = self._after = b""
+        #: What stands between the texts of two events.
+        self._joint = b""
         self._start = self._tail = 0
         self._lessons = _LESSONS
 
@@ -46,16 +50,34 @@ class TokenShape:
             start, end = self._start, len(data) - self._tail
             if start <= end and _plain(data, start, end) and (data.isascii() or _is_utf8(data)):
                 return 1  # a lone one, as nearly always
-        *found, rest = data.split(after)
-        if rest:
-            return 0
-        for piece in found:
-            text = piece.removeprefix(before)
-            if len(text) + len(before) != len(piece) or text.translate(None, _PLAIN):
-                return 0
-            if not (text.isascii() or _is_utf8(text)):
-                return 0
-        return len(found)
+            count, size = self.leading(data)
+            return count if size == len(data) else 0
+        return 0
+
+    def leading(self, data: bytes) -> tuple[int, int]:
+        """With how many whole events of the known shape ``data`` begins, and how many bytes these are.
+
+        What follows a text begins with a quote, and a text has none. So where it is found first, after a text without quotes,
+        the event ends.
+        """
+        before, after, start = self._before, self._after, self._start
+        if not after or not data.startswith(before):
+            return 0, 0
+        pieces = data.split(after)
+        del pieces[-1]
+        texts = [piece[start:] for piece in pieces]
+        joined = b"".join(texts)
+        count = len(texts)
+        size = len(joined) + count * (start + self._tail)
+        sound = not joined.translate(None, _PLAIN) and (joined.isascii() or all(map(_is_utf8, texts)))
+        # Written and compared at once, which is quicker than to look for so many bytes again and again.
+        if sound and (not count or data.startswith(b"%b%b%b" % (before, self._joint.join(texts), after))):
+            return count, size
+        texts = [*takewhile(_is_sound, (piece[start:] for piece in takewhile(self._begins, pieces)))]
+        return len(texts), sum(map(len, texts)) + len(texts) * (start + self._tail)
+
+    def _begins(self, piece: bytes) -> bool:
+        return piece.startswith(self._before)
 
     def learn(self, value: dict[str, Any], line: bytes, raw: bytes) -> None:
         """Take the shape of an event that is sound: ``raw``, whose ``data:`` line was decoded to ``value``."""
@@ -70,13 +92,14 @@ class TokenShape:
         if line[start : start + 1] == b" ":
             start += 1
         end = line.find(b'"', start + 1)
-        if line[start : start + 1] != b'"' or b"\\" in line[start:end]:
+        if line[start : start + 1] != b'"' or _BACKSLASH in line[start:end]:
             return
         before, after = line[: start + 1], line[end:]
         # The proof that this is the text, and not another that looks like it.
         if from_json(before + b"?" + after) == _with_text(value, key, "?"):
             self._before, self._after = _HEAD + before, after + _END
             self._start, self._tail = len(self._before), len(self._after)
+            self._joint = self._after + self._before
 
 
 def _text_key(value: dict[str, Any]) -> str | None:
@@ -90,6 +113,11 @@ def _text_key(value: dict[str, Any]) -> str | None:
 def _with_text(value: dict[str, Any], key: str, text: str) -> dict[str, Any]:
     (choice,) = value["choices"]
     return {**value, "choices": [{**choice, "delta": {**choice["delta"], key: text}}]}
+
+
+def _is_sound(text: bytes) -> bool:
+    """Whether it ends where it seems to, and is a text."""
+    return not text.translate(None, _PLAIN) and _is_utf8(text)
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -25,6 +25,19 @@ def rows_of(access: Access) -> dict[str, tuple[tuple[bytes, ...], Terms]]:
     return found
 
 
+def _rows_named(access: Access, names: set[str]) -> dict[str, tuple[tuple[bytes, ...], Terms]]:
+    """Those of ``rows_of`` that have one of these names."""
+    found = {digest: row for digest, row in access.keys.items() if row[0] in names}
+    return rows_of(Access(found))
+
+
+def _different(old: Access, new: Access) -> set[str]:
+    """The names of keys that are not the same in both; rows that an edit has left alone are the same objects (``rows``)."""
+    found = {row[0] for digest, row in new.keys.items() if old.keys.get(digest) is not row}
+    found.update(row[0] for digest, row in old.keys.items() if new.keys.get(digest) is not row)
+    return found
+
+
 def told(access: Access | None, hide: Hide) -> dict[str, Told]:
     """Everything in the file, by ``key alice``, ``team research``, ..."""
     if access is None:
@@ -41,17 +54,17 @@ def changes(old: Access | None, new: Access | None) -> Iterator[str]:
                 "access: keys are asked for now" if old is None else "access: no keys are asked for any more"
             )
         return
-    before, after = rows_of(old), rows_of(new)
+    names = _different(old, new)
+    before, after = _rows_named(old, names), _rows_named(new, names)
     digests: dict[bytes, str] = {}
 
     def hide(digest: bytes) -> str:
         """Two of them differ, or not; nobody sees more of it."""
         return digests.setdefault(digest, str(len(digests)))
 
-    names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
     yield from differences(
-        {f"key {shown(name)}": _key(*before[name], hide) for name in names if name in before},
-        {f"key {shown(name)}": _key(*after[name], hide) for name in names if name in after},
+        {f"key {shown(name)}": _key(*row, hide) for name, row in before.items() if row != after.get(name)},
+        {f"key {shown(name)}": _key(*row, hide) for name, row in after.items() if row != before.get(name)},
     )
     yield from differences(_others(old), _others(new))
 

@@ -63,7 +63,7 @@ def free_port() -> Iterator[int]:
 
 def known(running: RunningGateway) -> Mapping[int, Known]:
     """What discovery knows; nothing, if nobody looks."""
-    first = running.service.first_minute
+    first = running.service.looking.first_minute
     return first.discovery.known if first is not None and first.discovery is not None else {}
 
 
@@ -148,7 +148,7 @@ async def test_nobody_is_asked(config: Mapping[str, Any], discover: bool, tmp_pa
         ports = (ollama.port,) if discover else ()
         async with gateway(tmp_path, *ports, config=config) as running:
             assert (await running.request("GET", "/status")).json()["discovery"] is None
-            assert running.service.first_minute is None
+            assert running.service.looking.first_minute is None
         assert ollama.connections == 0
 
 
