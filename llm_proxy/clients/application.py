@@ -1,7 +1,7 @@
 """Tornado's ``Application``, found and begun more quickly.
 
-Laws: which handler serves a path is what Tornado's router says; for a path without a pattern it was asked once, when
-the application was made. Handlers are Tornado's, with ``stream_request_body``; each runs in a task of its own, begun
+Laws: of the routes that match a path the first serves it, as in Tornado; those without a pattern are looked up, and the others
+are Tornado's router's. Handlers are Tornado's, with ``stream_request_body``; each runs in a task of its own, begun
 when the head of its request is there. Nothing of a request is parsed that nobody asks for.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -111,18 +111,16 @@ class GatewayApplication(Application):
         prefix: str = "",
     ) -> None:
         routes = list(routes)
+        plain, patterns = _told_apart(tuple(path for path, _, _ in routes))
         super().__init__(
-            routes, default_handler_class=default, default_handler_args=default_args, log_function=_silent
+            [routes[at] for at in patterns],
+            default_handler_class=default,
+            default_handler_args=default_args,
+            log_function=_silent,
         )
         self._prefix = prefix
         self._default, self._default_args = default, default_args
-        self._plain: dict[str, tuple[type[RequestHandler], dict[str, Any]]] = {}
-        for path, _, _ in routes:
-            if path != re.escape(path).replace(r"\-", "-"):
-                continue
-            found = next(route for route in routes if re.fullmatch(route[0], path))
-            if path == found[0]:
-                self._plain.setdefault(path, found[1:])
+        self._plain = {path: (kind, given) for path, kind, given in (routes[at] for at in plain)}
         #: Those of the routes that are plain paths.
         self.paths = tuple(self._plain)
 
@@ -157,6 +155,19 @@ class GatewayApplication(Application):
                 return found.handler_class, found.handler_kwargs, found.path_args
         request.path = path
         return self._default, self._default_args, _NOTHING
+
+
+@lru_cache(maxsize=8)
+def _told_apart(paths: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Which of the routes are plain paths, each served by no route before it, and which hold a pattern."""
+    plain: dict[str, int] = {}
+    patterns: dict[int, re.Pattern[str]] = {}
+    for at, path in enumerate(paths):
+        if path != re.escape(path).replace(r"\-", "-"):
+            patterns[at] = re.compile(path)
+        elif path not in plain and not any(pattern.fullmatch(path) for pattern in patterns.values()):
+            plain[path] = at
+    return tuple(plain.values()), tuple(patterns)
 
 
 def _silent(handler: RequestHandler) -> None:
