@@ -5,7 +5,8 @@ Laws: pure; a hash is never told: ``hide`` makes of it what may be seen. Which f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 
 from llm_proxy.live.access.values import Access, Budget, Limit, Models, Price, Team, Terms
 from llm_proxy.wire.json_scan import shown
@@ -71,13 +72,28 @@ def changes(old: Access | None, new: Access | None) -> Iterator[str]:
 
 def differences(old: Mapping[str, Told], new: Mapping[str, Told]) -> Iterator[str]:
     """The same of two files that were told."""
+    renamed = _renamed(old, new)
+    gone = set(renamed.values())
     for label in sorted(old.keys() | new.keys()):
-        if label not in old:
-            yield f"{label} added"
+        if label in renamed:
+            before = renamed[label]
+            said = [f"was {before}", *_changed(old[before], new[label])]
+            yield f"{label}: {', '.join(said)}"
+        elif label not in old:
+            has = [f"{field} {value}" for field, value in sorted(new[label].items()) if field != _HASH]
+            yield f"{label} added{': ' if has else ''}{', '.join(has)}"
         elif label not in new:
-            yield f"{label} removed"
+            if label not in gone:
+                yield f"{label} removed"
         elif said := list(_changed(old[label], new[label])):
             yield f"{label}: {', '.join(said)}"
+
+
+def _renamed(old: Mapping[str, Told], new: Mapping[str, Told]) -> dict[str, str]:
+    """What has the hash of a key that is gone, and its label before."""
+    gone = {hashes: label for label, told in old.items() if label not in new and (hashes := told.get(_HASH))}
+    found = {label: gone.get(told.get(_HASH, "")) for label, told in new.items() if label not in old}
+    return {label: before for label, before in found.items() if before}
 
 
 def _changed(old: Told, new: Told) -> Iterator[str]:
@@ -88,7 +104,26 @@ def _changed(old: Told, new: Told) -> Iterator[str]:
         if field == _HASH:
             yield "hash changed"
         else:
-            yield f"{field} {before or 'unset'} -> {after or 'unset'}"
+            usual = _USUAL.get(field, "unset")
+            yield f"{field} {before or usual} -> {after or usual}"
+
+
+#: What holds where a field is not set.
+_USUAL = {
+    "active": "true",
+    "expires": "never",
+    "models": "all",
+    "passthrough": "false",
+    "priority": "default",
+    "scope": "shared",
+    "unpriced": "deny",
+    "zone": "UTC",
+}
+
+
+def _several(texts: Iterable[str]) -> str:
+    """Names may hold any sign but words around them."""
+    return " and ".join(texts)
 
 
 def _key(digests: tuple[bytes, ...], terms: Terms, hide: Hide) -> Told:
@@ -100,14 +135,14 @@ def _key(digests: tuple[bytes, ...], terms: Terms, hide: Hide) -> Told:
         "active": "" if terms.active else "false",
         "admin": terms.admin,
         "passthrough": "true" if terms.passthrough else "",
-        "metadata": "/".join(f"{shown(name)}={shown(value)}" for name, value in terms.metadata),
+        "metadata": _several(f"{shown(name)}={shown(value)}" for name, value in terms.metadata),
     }
     return _set(facts | _common(terms.models, terms.limits, terms.budgets))
 
 
 def _common(models: Models, limits: tuple[Limit, ...], budgets: tuple[str, ...]) -> Told:
-    listed = "" if models is None else "/".join(map(shown, models)) or "none"
-    return {"models": listed, "budget": "/".join(map(shown, budgets)), **_limits(limits)}
+    listed = "" if models is None else _several(map(shown, models)) or "none"
+    return {"models": listed, "budget": _several(map(shown, budgets)), **_limits(limits)}
 
 
 def _limits(limits: tuple[Limit, ...]) -> Told:
@@ -134,10 +169,10 @@ def _team(team: Team) -> Told:
 
 def _budget(budget: Budget) -> Told:
     facts = {
-        "usd": f"{budget.limit / 1_000_000:g}",
+        "usd": _number(budget.limit / 1_000_000),
         "per": budget.per,
         "zone": budget.zone if budget.zone != "UTC" else "",
-        "warn": "/".join(f"{share:g}" for share in budget.warn),
+        "warn": _several(map(_number, budget.warn)),
         "scope": "each" if budget.each else "",
         "unpriced": "free" if budget.unpriced == "free" else "",
     }
@@ -146,7 +181,12 @@ def _budget(budget: Budget) -> Told:
 
 def _price(price: Price) -> Told:
     names = ("input", "output", "cache_read", "cache_write")
-    return {name: f"{getattr(price, name):g}" for name in names if getattr(price, name) is not None}
+    return {name: _number(getattr(price, name)) for name in names if getattr(price, name) is not None}
+
+
+def _number(value: float) -> str:
+    """All its digits, or an edit of the last one would not be told."""
+    return f"{Decimal(repr(value)):f}".removesuffix(".0")
 
 
 def _set(facts: Told) -> Told:
