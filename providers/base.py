@@ -51,6 +51,11 @@ class StreamDecoder(ABC):
         """
         return 0
 
+    @property
+    def known(self) -> tuple[bytes, bytes] | None:
+        """What each such chunk is before and after its text, if that is known: the same tuple until it is something else."""
+        return None
+
     def leading(self, data: bytes) -> tuple[int, int]:
         """With how many such chunks ``data`` begins, and how many bytes these are; nothing has happened."""
         return 0, 0

@@ -32,6 +32,11 @@ class Face(ABC):
     #: What is written for them instead (of so many): nothing, if that has to be seen event by event. None: as they came.
     retold: Callable[[bytes, int], bytes] | None = None
 
+    def retold_head(self, before: bytes, after: bytes) -> bytes | None:
+        """What to write instead of ``before`` for each event that is ``before``, a text and ``after``, of which one was written
+        already (``event``); None if that does not do, and ``retold`` has to be asked about each."""
+        return None
+
     @abstractmethod
     def event(self, event: Chunk | Comment) -> bytes:
         """The bytes for one event of the upstream; empty if this dialect has nothing to say about it."""
@@ -106,6 +111,9 @@ class OpenAIFace(Face):
             self._names = Retold(self._asked)
             self.retold = self._names.tokens
         return self._names.event(data, raw)
+
+    def retold_head(self, before: bytes, after: bytes) -> bytes | None:
+        return self._names.head(before, after) if self._names is not None else None
 
     def keep_alive(self) -> bytes:
         return b": keep-alive\n\n"

@@ -178,7 +178,10 @@ class _Stream:
         "exchange",
         "face",
         "fault",
+        "head",
+        "headed",
         "heard_at",
+        "known",
         "left",
         "left_at",
         "left_written",
@@ -210,6 +213,11 @@ class _Stream:
         reader: AnswerReader | Continuity | None = relay.reader() if relay.face.translates else None
         #: The face's, as it was after the newest write.
         self.retold = relay.face.retold
+        #: The shape of a usual token (``StreamDecoder.known``), how much of it precedes its text, and what the face writes instead
+        #: of that; None if it has to be asked.
+        self.known: tuple[bytes, bytes] | None = None
+        self.headed = 0
+        self.head: bytes | None = None
         if relay.continuity is not None:
             reader, self.canonical = relay.continuity.over(reader), False  # type: ignore[arg-type]
         self.reader: AnswerReader | Continuity | Transcript | None = reader
@@ -272,7 +280,7 @@ class _Stream:
             began = perf_counter()
             if self.canonical:
                 events, written = passed_on(self.decoder, self.face, data)
-                self.retold = self.face.retold
+                self._retell()
                 return await self._relay(events, began, written)
             return await self._relay(self._read(self.decoder.feed(data), began), began)
         if exchange.failure is not None:
@@ -316,7 +324,16 @@ class _Stream:
         await self.sink.send(data)
         if self.withheld is None:
             self.offer = self.sink.offer
-        self.retold = self.face.retold
+        self._retell()
+
+    def _retell(self) -> None:
+        """The face has written something: what it writes for usual tokens may have changed."""
+        face = self.face
+        self.retold = face.retold
+        if self.retold is not None:
+            self.known = known = self.decoder.known
+            self.head = face.retold_head(*known) if known is not None else None
+            self.headed = len(known[0]) if known is not None else 0
 
     async def _end(self, data: bytes) -> None:
         """Send the end of the answer, which may have had no token. Raises ``UpstreamError`` if it is none: neither a token nor
@@ -342,7 +359,12 @@ class _Stream:
         try:
             offer = self.offer
             if self.canonical and (count := self.decoder.ordinary(data)):
-                plain = data if self.retold is None else self.retold(data, count)
+                if self.retold is None:
+                    plain = data
+                elif count == 1 and self.head is not None:
+                    plain = self.head + data[self.headed :]
+                else:
+                    plain = self.retold(data, count)
                 if plain:
                     if offer(plain):
                         tally = self.tally
@@ -365,7 +387,7 @@ class _Stream:
             ):
                 if written is None:
                     written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
-                self.retold = self.face.retold
+                self._retell()
                 if not written or offer(written):
                     self._count(events, began)
                     return True

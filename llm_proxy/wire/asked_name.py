@@ -130,6 +130,16 @@ class Retold:
             self._end = self._start + len(old)
         return made
 
+    def head(self, before: bytes, after: bytes) -> bytes | None:
+        """What stands before the text of an event, retold, if the name is there and nowhere else: then that is what ``tokens``
+        would change in each. None if that is not known."""
+        old = self._old
+        if not old or _BACKSLASH in before or _BACKSLASH in after:
+            return None
+        return (
+            before.replace(old, self._new) if (before + after).count(old) == before.count(old) == 1 else None
+        )
+
     def _learn(self, text: bytes, told: str) -> None:
         if text.count(_KEY) != 1:
             self._old = b""

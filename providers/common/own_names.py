@@ -72,6 +72,10 @@ class OwnNames(StreamDecoder):
     def ordinary(self, data: bytes) -> int:
         return self._inner.ordinary(data)
 
+    @property
+    def known(self) -> tuple[bytes, bytes] | None:
+        return self._inner.known
+
     def leading(self, data: bytes) -> tuple[int, int]:
         return self._inner.leading(data)
 

@@ -52,6 +52,10 @@ class OpenAIDecoder(StreamDecoder):
         self._count += count
         return count
 
+    @property
+    def known(self) -> tuple[bytes, bytes] | None:
+        return self._shape.known if self._shape is not None else None
+
     def leading(self, data: bytes) -> tuple[int, int]:
         if self._shape is None:
             self._shape = TokenShape()

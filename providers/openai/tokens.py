@@ -23,7 +23,7 @@ _PLAIN = bytes(byte for byte in range(0x20, 0x100) if byte not in b'"\\')
 #: The same of one text; the quicker way for a short one.
 _plain = re.compile(rb'[^"\\\x00-\x1f]*+').fullmatch
 _HEAD, _END = b"data: ", b"\n\n"
-_BACKSLASH = ord("\\")
+_QUOTE, _BACKSLASH = b'"\\'
 #: How often a shape is learnt in one stream, which costs as much as some ten events. Two or three are usual: the first
 #: event names the role too, and the answer comes after the reasoning.
 _LESSONS = 6
@@ -32,7 +32,7 @@ _LESSONS = 6
 class TokenShape:
     """What one stream's tokens have in common. ``count`` or ``leading`` what is of that shape, ``learn`` it from what was not."""
 
-    __slots__ = ("_after", "_before", "_joint", "_lessons", "_start", "_tail")
+    __slots__ = ("_after", "_before", "_joint", "_lessons", "_start", "_tail", "known")
 
     def __init__(self) -> None:
         self._before = self._after = b""
@@ -40,16 +40,24 @@ class TokenShape:
         self._joint = b""
         self._start = self._tail = 0
         self._lessons = _LESSONS
+        #: What an event is before and after its text, once that was learnt; each time another tuple.
+        self.known: tuple[bytes, bytes] | None = None
 
     def count(self, data: bytes) -> int:
         """How many events ``data`` is, if it is nothing but whole events of the known shape; else 0."""
-        before, after = self._before, self._after
+        after = self._after
         if not after:
             return 0
-        if data.startswith(before) and data.endswith(after):
-            start, end = self._start, len(data) - self._tail
-            if start <= end and _plain(data, start, end) and (data.isascii() or _is_utf8(data)):
-                return 1  # a lone one, as nearly always
+        start, end = self._start, len(data) - self._tail
+        # Pieces are compared more quickly than ``startswith`` is called; and few calls look at a text more quickly than a pattern.
+        if start <= end and data[end:] == after and data[:start] == self._before:
+            text = data[start:end]
+            if text.isascii():
+                if _QUOTE not in text and _BACKSLASH not in text:
+                    if text.decode("ascii").isprintable() or _plain(text):
+                        return 1  # a lone one, as nearly always
+            elif _plain(text) and _is_utf8(text):
+                return 1
             count, size = self.leading(data)
             return count if size == len(data) else 0
         return 0
@@ -100,6 +108,7 @@ class TokenShape:
             self._before, self._after = _HEAD + before, after + _END
             self._start, self._tail = len(self._before), len(self._after)
             self._joint = self._after + self._before
+            self.known = self._before, self._after
 
 
 def _text_key(value: dict[str, Any]) -> str | None:
