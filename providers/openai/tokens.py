@@ -53,9 +53,9 @@ class TokenShape:
         if start <= end and data[end:] == after and data[:start] == self._before:
             text = data[start:end]
             if text.isascii():
-                if _QUOTE not in text and _BACKSLASH not in text:
-                    if text.decode("ascii").isprintable() or _plain(text):
-                        return 1  # a lone one, as nearly always
+                whole = _QUOTE not in text and _BACKSLASH not in text
+                if whole and (text.decode("ascii").isprintable() or _plain(text)):
+                    return 1  # a lone one, as nearly always
             elif _plain(text) and _is_utf8(text):
                 return 1
             count, size = self.leading(data)
