@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pydantic_core import from_json
+
 from llm_proxy.errors import GatewayError, openai_face
 from llm_proxy.wire.asked_name import Retold, differs, renamed
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done
@@ -35,6 +37,11 @@ class Face(ABC):
     def retold_head(self, before: bytes, after: bytes) -> bytes | None:
         """What to write instead of ``before`` for each event that is ``before``, a text and ``after``, of which one was written
         already (``event``); None if that does not do, and ``retold`` has to be asked about each."""
+        return None
+
+    def written_head(self, before: bytes, after: bytes) -> bytes | None:
+        """What is written before the text of a chunk that has no bytes of its own and is the event ``before``, a text and
+        ``after``; ``after`` follows it. None if something else is written."""
         return None
 
     @abstractmethod
@@ -114,6 +121,11 @@ class OpenAIFace(Face):
 
     def retold_head(self, before: bytes, after: bytes) -> bytes | None:
         return self._names.head(before, after) if self._names is not None else None
+
+    def written_head(self, before: bytes, after: bytes) -> bytes | None:
+        mark = b"?" + after
+        made = self.event(Chunk(from_json((before + mark)[len(b"data: ") : -len(b"\n\n")])))
+        return made[: -len(mark)] if made.endswith(mark) else None
 
     def keep_alive(self) -> bytes:
         return b": keep-alive\n\n"

@@ -179,7 +179,6 @@ class _Stream:
         "face",
         "fault",
         "head",
-        "headed",
         "heard_at",
         "known",
         "left",
@@ -190,7 +189,6 @@ class _Stream:
         "own_seconds",
         "reader",
         "relay",
-        "retold",
         "seen_at",
         "silent_until",
         "sink",
@@ -211,12 +209,9 @@ class _Stream:
         if relay.first_token is not None:
             self.withheld, self.offer, self.canonical = FirstTokenBuffer(), _never, False
         reader: AnswerReader | Continuity | None = relay.reader() if relay.face.translates else None
-        #: The face's, as it was after the newest write.
-        self.retold = relay.face.retold
-        #: The shape of a usual token (``StreamDecoder.known``), how much of it precedes its text, and what the face writes instead
-        #: of that; None if it has to be asked.
+        #: The shape of a usual token (``StreamDecoder.known``), and what the face writes before its text, as it was after the newest
+        #: write; None if it has to be asked about each.
         self.known: tuple[bytes, bytes] | None = None
-        self.headed = 0
         self.head: bytes | None = None
         if relay.continuity is not None:
             reader, self.canonical = relay.continuity.over(reader), False  # type: ignore[arg-type]
@@ -328,12 +323,16 @@ class _Stream:
 
     def _retell(self) -> None:
         """The face has written something: what it writes for usual tokens may have changed."""
-        face = self.face
-        self.retold = face.retold
-        if self.retold is not None:
-            self.known = known = self.decoder.known
-            self.head = face.retold_head(*known) if known is not None else None
-            self.headed = len(known[0]) if known is not None else 0
+        decoder, face = self.decoder, self.face
+        known = decoder.known if self.canonical else None
+        if known is None:
+            self.head = None
+        elif decoder.rewrites:
+            if known is not self.known:
+                self.head = face.written_head(*known)
+        else:
+            self.head = known[0] if face.retold is None else face.retold_head(*known)
+        self.known = known
 
     async def _end(self, data: bytes) -> None:
         """Send the end of the answer, which may have had no token. Raises ``UpstreamError`` if it is none: neither a token nor
@@ -358,23 +357,17 @@ class _Stream:
         began = perf_counter()
         try:
             offer = self.offer
-            if self.canonical and (count := self.decoder.ordinary(data)):
-                if self.retold is None:
-                    plain = data
-                elif count == 1 and self.head is not None:
-                    plain = self.head + data[self.headed :]
-                else:
-                    plain = self.retold(data, count)
-                if plain:
-                    if offer(plain):
-                        tally = self.tally
-                        tally.events += count
-                        tally.last_event_at = began
-                        self.own_seconds += perf_counter() - began
-                        return True
-                    # As many events; nobody asks what is in them, since what is to be written for them is known.
-                    self.left, self.left_written, self.left_at = (CHUNK,) * count, plain, began
-                    return False
+            if self.head is not None and (rest := self.decoder.usual(data)):
+                plain = self.head + rest
+                if offer(plain):
+                    tally = self.tally
+                    tally.events += 1
+                    tally.last_event_at = began
+                    self.own_seconds += perf_counter() - began
+                    return True
+                # Nobody asks what is in it, since what is to be written for it is known.
+                self.left, self.left_written, self.left_at = (CHUNK,), plain, began
+                return False
             written = None
             if self.canonical:
                 events, written = passed_on(self.decoder, self.face, data)

@@ -24,7 +24,7 @@ from llm_proxy.wire.sse import SSEEvent, dumps, sse_event
 _KEY = b'"model"'
 #: A byte is looked for by its number: for bytes Python first makes an error and drops it, ten times the work.
 _BACKSLASH, _CR, _LF = b"\\\r\n"
-_VALUE = re.compile(rb'"model"\s*+:\s*+("(?:[^"\\]|\\.)*+")')
+_VALUE = re.compile(rb'"model"\s*+:\s*+("(?:[^"\\]++|\\.)*+")')
 #: How many places are tried; an answer with more is written anew.
 _TRIES = 8
 

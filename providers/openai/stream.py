@@ -56,6 +56,13 @@ class OpenAIDecoder(StreamDecoder):
     def known(self) -> tuple[bytes, bytes] | None:
         return self._shape.known if self._shape is not None else None
 
+    def usual(self, data: bytes) -> bytes:
+        if self._shape is None or self._ended or self._events.held:
+            return b""
+        if rest := self._shape.rest(data):
+            self._count += 1
+        return rest
+
     def leading(self, data: bytes) -> tuple[int, int]:
         if self._shape is None:
             self._shape = TokenShape()

@@ -45,22 +45,23 @@ class TokenShape:
 
     def count(self, data: bytes) -> int:
         """How many events ``data`` is, if it is nothing but whole events of the known shape; else 0."""
+        if self.rest(data):
+            return 1
+        count, size = self.leading(data)
+        return count if size == len(data) else 0
+
+    def rest(self, data: bytes) -> bytes:
+        """What ``data`` is from its text on, if it is exactly one event of the known shape; else nothing."""
         after = self._after
         if not after:
-            return 0
+            return b""
         start, end = self._start, len(data) - self._tail
-        # Pieces are compared more quickly than ``startswith`` is called; and few calls look at a text more quickly than a pattern.
+        # Pieces are compared more quickly than ``startswith`` is called.
         if start <= end and data[end:] == after and data[:start] == self._before:
             text = data[start:end]
-            if text.isascii():
-                whole = _QUOTE not in text and _BACKSLASH not in text
-                if whole and (text.decode("ascii").isprintable() or _plain(text)):
-                    return 1  # a lone one, as nearly always
-            elif _plain(text) and _is_utf8(text):
-                return 1
-            count, size = self.leading(data)
-            return count if size == len(data) else 0
-        return 0
+            if is_text(text):
+                return data[start:]
+        return b""
 
     def leading(self, data: bytes) -> tuple[int, int]:
         """With how many whole events of the known shape ``data`` begins, and how many bytes these are.
@@ -81,7 +82,7 @@ class TokenShape:
         # Written and compared at once, which is quicker than to look for so many bytes again and again.
         if sound and (not count or data.startswith(b"%b%b%b" % (before, self._joint.join(texts), after))):
             return count, size
-        texts = [*takewhile(_is_sound, (piece[start:] for piece in takewhile(self._begins, pieces)))]
+        texts = [*takewhile(is_text, (piece[start:] for piece in takewhile(self._begins, pieces)))]
         return len(texts), sum(map(len, texts)) + len(texts) * (start + self._tail)
 
     def _begins(self, piece: bytes) -> bool:
@@ -124,9 +125,12 @@ def _with_text(value: dict[str, Any], key: str, text: str) -> dict[str, Any]:
     return {**value, "choices": [{**choice, "delta": {**choice["delta"], key: text}}]}
 
 
-def _is_sound(text: bytes) -> bool:
-    """Whether it ends where it seems to, and is a text."""
-    return not text.translate(None, _PLAIN) and _is_utf8(text)
+def is_text(text: bytes) -> bool:
+    """Whether it ends where it seems to, and is a text, as it stands in JSON."""
+    if text.isascii():
+        whole = _QUOTE not in text and _BACKSLASH not in text
+        return whole and (text.decode("ascii").isprintable() or _plain(text) is not None)
+    return _plain(text) is not None and _is_utf8(text)
 
 
 def _is_utf8(text: bytes) -> bool:
