@@ -3,7 +3,8 @@
 The real service in a process of its own, with N models and N prompts (or N keys). Each run replaces the configuration (or the file of
 keys) by rename and measures the time until a request is answered by the new snapshot; meanwhile a task in the service that sleeps for a
 millisecond records how long the loop was held. Who edits and asks is another process: what it computes must not
-compete for the service's interpreter. Medians and maxima in milliseconds.
+compete for the service's interpreter. Medians and maxima in milliseconds. Of keys also what an edit takes of CPU, all of it (the words for the log
+come after the effect), and how much larger the process is for them, in MiB.
 """
 
 from __future__ import annotations
@@ -18,18 +19,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
+from benchmarks.measure import cpu_seconds, resident
 from llm_proxy.service.listeners import Listeners
 from llm_proxy.service.server import Service
 from llm_proxy.settings import Settings
 
 RUNS = 15
 SIZES = (200, 5000)
+KEYS = (1000, 100_000)
 #: Edits come this far apart, so that no two of them share a quiet period.
 PAUSE = 0.3
+#: In so many seconds all that follows an edit is done.
+_REST = 3.0
 
 
 def prepare(path: Path, size: int, mark: int) -> Path:
@@ -91,7 +97,18 @@ def measure(size: int, runs: int = RUNS) -> tuple[list[float], list[float]]:
         return _measured(place, config, edits)
 
 
-def measure_keys(size: int, runs: int = RUNS) -> tuple[list[float], list[float]]:
+@dataclass
+class Weight:
+    """What edits cost the process beside time: seconds of CPU for each, and how large it is after the start and at the end, in bytes."""
+
+    cpu: float = 0.0
+    started: int = 0
+    ended: int = 0
+
+
+def measure_keys(
+    size: int, runs: int = RUNS, weight: Weight | None = None
+) -> tuple[list[float], list[float]]:
     """The same for edits of a file of ``size`` keys."""
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
@@ -100,7 +117,7 @@ def measure_keys(size: int, runs: int = RUNS) -> tuple[list[float], list[float]]
         file = place / "access.json"
         first, *edits = [prepare_keys(file, size, mark) for mark in range(runs + 1)]
         os.replace(first, file)
-        return _measured(place, file, edits)
+        return _measured(place, file, edits, weight)
 
 
 def prompt(place: Path, number: int) -> None:
@@ -111,24 +128,33 @@ def prompt(place: Path, number: int) -> None:
 
 
 def prepare_keys(path: Path, size: int, mark: int) -> Path:
-    """A file beside ``path``: ``size`` keys, the last of which differs from edit to edit."""
+    """A file beside ``path``: ``size`` keys, one of which differs from edit to edit; of a thousand ways to be limited each has one."""
     keys: dict[str, dict[str, object]] = {
-        f"key-{n}": {"hash": f"sha256:{n:064x}", "limits": {"rpm": 100 + n}} for n in range(size)
+        f"key-{n}": {"hash": f"sha256:{n:064x}", "limits": {"rpm": 1000 + n % 1000}} for n in range(size)
     }
-    keys[f"key-{size - 1}"]["limits"] = {"rpm": 10 + mark}
+    keys[f"key-{size // 2}"]["limits"] = {"rpm": 10 + mark}
     new = path.with_suffix(f".{mark}")
     new.write_text(json.dumps({"keys": keys}, indent=1), "utf-8")
     return new
 
 
-def _measured(place: Path, file: Path, edits: list[Path]) -> tuple[list[float], list[float]]:
+def _measured(
+    place: Path, file: Path, edits: list[Path], weight: Weight | None = None
+) -> tuple[list[float], list[float]]:
     paths = [place / "models-config.json", place / "prompts", *place.glob("access.json")]
     command = [sys.executable, "-m", "benchmarks.reload", *map(str, paths)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
         assert service.stdout is not None
         port = int(service.stdout.readline())
         connection = http.client.HTTPConnection("127.0.0.1", port)
+        if weight is not None:
+            time.sleep(_REST)
+            weight.started, weight.cpu = resident(service.pid), -cpu_seconds(service.pid)
         effects = [effect(edit, file, connection) for edit in edits]
+        if weight is not None:
+            time.sleep(_REST)
+            weight.ended = resident(service.pid)
+            weight.cpu = (weight.cpu + cpu_seconds(service.pid)) / len(edits)
         connection.close()
         delays, _ = service.communicate()
     return effects, json.loads(delays)
@@ -157,6 +183,28 @@ def main() -> None:
         delays.sort()
         figures = [statistics.median(effects), max(effects), delays[int(len(delays) * 0.99)], delays[-1]]
         print(f"| {size} of each | " + " | ".join(f"{1000 * value:.1f} ms" for value in figures) + " |")
+    print(
+        "\n| keys | rename to effect, median | worst | loop held, 99 % | worst | CPU of an edit | started | after edits |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    least: Weight | None = None
+    for size in KEYS:
+        weight = Weight()
+        effects, delays = measure_keys(size, weight=weight)
+        least = least or weight
+        delays.sort()
+        figures = [
+            statistics.median(effects),
+            max(effects),
+            delays[int(len(delays) * 0.99)],
+            delays[-1],
+            weight.cpu,
+        ]
+        times = " | ".join(f"{1000 * value:.0f} ms" for value in figures)
+        more = " | ".join(
+            f"{(now - least.started) / 1024**2:+.0f} MiB" for now in (weight.started, weight.ended)
+        )
+        print(f"| {size:,} | {times} | {more} |")
 
 
 if __name__ == "__main__":

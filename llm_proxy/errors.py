@@ -195,8 +195,9 @@ class KeyRefused(RequestError):
 
 
 class NotAllowed(RequestError):
-    """The key is good, and this is not for it."""
+    """The key is good, and this is not for it. ``name``: whose it is, for the log, where that is not known by itself."""
 
+    name = ""
     status = 403
     type = "permission_error"
     code = "not_allowed"

@@ -23,7 +23,8 @@ from llm_proxy.live.access.limit_headers import (
     openai_headers,
     openai_told,
 )
-from llm_proxy.live.access.reservation import Reservation
+from llm_proxy.live.access.plan import Plan
+from llm_proxy.live.access.reservation import Need, Reservation
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.wire.calls import Deployment
 
@@ -66,13 +67,15 @@ class Account:
         assert access is not None and grant is not None  # noqa: PT018 (each request does)
         plan = books.plan(access, grant, deployment)
         need = books.wanted(plan, handler.tokens, most_of(sent), blind=blind)
+        if books.shared is not None:
+            return cls(handler, books, await together(books, plan, need))
         try:
-            charge = books.begin_here(plan, need) if books.shared is None else await books.begin(plan, need)
+            charge = books.begin_here(plan, need)
         except LimitReached as error:
             if not error.running:
                 raise
             await asyncio.sleep(_GRACE)
-            charge = await books.begin(plan, need)
+            charge = books.begin_here(plan, need)
         return cls(handler, books, charge)
 
     def note(
@@ -123,6 +126,20 @@ class Account:
                 handler.trace,
             ),
         )
+
+
+async def together(books: Accounting, plan: Plan, need: Need) -> Charge:
+    """Let a request in where machines count together, for which it waits no longer because it tries twice. Raises ``GatewayError``."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        return await books.begin(plan, need)
+    except LimitReached as error:
+        if not error.running:
+            raise
+    waited = loop.time() - began
+    await asyncio.sleep(_GRACE)
+    return await books.begin(plan, need, waited)
 
 
 def most_of(sent: Mapping[str, Any]) -> int | None:

@@ -50,6 +50,7 @@ class Gate:
                 raise
         if needs == "admin" and not grant.terms.admin:
             forbidden = NotAllowed('this endpoint is for keys with "admin"')
+            forbidden.name = grant.name
             self.refused(grant.name, forbidden)
             raise forbidden
         if grant.name not in self._used:

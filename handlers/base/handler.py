@@ -33,7 +33,9 @@ from llm_proxy.errors import (
     Draining,
     GatewayError,
     HostNotAllowed,
+    KeyRefused,
     MethodNotAllowed,
+    NotAllowed,
     NotFound,
     RequestError,
     RequestTooLarge,
@@ -230,6 +232,10 @@ class BaseHandler(BodyHandler):
         try:
             if grant is None:
                 grant = self.gateway.gate.admit(access, headers, self.needs, self.endpoint)
+        except (KeyRefused, NotAllowed) as error:
+            if error.name:
+                self.facts["key"] = error.name
+            return error
         except GatewayError as error:
             return error
         self.grant = grant

@@ -16,6 +16,7 @@ from llm_proxy.errors import GatewayError, RequestError
 from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
 from llm_proxy.routing.affinity import Prompt, affinity_of
+from llm_proxy.routing.outcomes import Outcome, judge
 from llm_proxy.wire.calls import Deployment
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def close(handler: AnsweringHandler, tries: Attempts) -> None:
 
 async def _gone_on(handler: AnsweringHandler, tries: Attempts, error: GatewayError) -> GatewayError | None:
     """Let another upstream go on with an answer that broke off in ``error``, if it may be; what is to be told, if it is
-    not."""
+    not. Raises what is to be told if it was asked and could not: what it says of our question, which the client has not asked, is
+    no news of the client's request."""
     answer = handler.begun_answer
     if answer is None or handler.gone or not tries.committed or not answer.continuity.possible:
         return error
@@ -100,7 +102,7 @@ async def _gone_on(handler: AnsweringHandler, tries: Attempts, error: GatewayErr
         return None
     conceal(failed, deployment)
     tries.failed(failed)
-    return error if isinstance(failed, RequestError) else failed
+    raise error if isinstance(failed, RequestError) or judge(failed) != Outcome() else failed
 
 
 async def _tried(

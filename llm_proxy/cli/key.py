@@ -16,11 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llm_proxy.live.access.edit import EditError, added, edit, removed, rotated
+from llm_proxy.live.access.edit import EditError, added, edit, removed, rotated, unfit
 from llm_proxy.live.access.loader import MAX_BYTES, load_access
 from llm_proxy.live.access.secrets import digest_of, hash_text, new_key
+from llm_proxy.live.access.terms import LONGEST
 from llm_proxy.live.access.values import Access
 from llm_proxy.live.access.words import rows_of
+from llm_proxy.live.config.checks import name as judged_name
 from llm_proxy.live.config.report import ConfigError
 from llm_proxy.live.files import read_regular, reason
 from llm_proxy.settings import Settings, SettingsError, environment
@@ -81,9 +83,14 @@ def key(given: Mapping[str, Any]) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 1
-    except (EditError, OSError) as error:
-        text = reason(error) if isinstance(error, OSError) else str(error)
-        print(f"llm-proxy: {text}", file=sys.stderr)
+    except EditError as error:
+        print(f"llm-proxy: {f'--{error.field}: ' if error.field in _FIELDS else ''}{error}", file=sys.stderr)
+        return 1
+    except FileNotFoundError:
+        print(f"llm-proxy: there is no {path}; 'llm-proxy key new NAME --write' makes it", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"llm-proxy: {reason(error)}", file=sys.stderr)
         return 1
     return 0
 
@@ -96,20 +103,39 @@ def _new(path: Path, given: Mapping[str, Any], settings: Settings) -> None:
     row = {"hash": hash_text(digest_of(secret))} | {
         field: given[field] for field in _FIELDS if given.get(field)
     }
-    load_access(json.dumps({"keys": {name: {**row, "team": None, "budgets": None}}}).encode(), path.name)
+    _judge(name, row)
     if given.get("write"):
-        edit(path, lambda text: added(text, name, row))
+        edit(path, name, lambda text: added(text, name, row))
         _tell(settings, f"key {name}: added", path)
     print(secret)
     if not given.get("write"):
         print(f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(row, ensure_ascii=False)}")
 
 
+def _judge(name: str, row: Mapping[str, Any]) -> None:
+    """See whether the row is a good one, but for what it refers to. Raises ``EditError``."""
+    added("{}", name, row)
+    try:
+        judged_name(name, limit=LONGEST)
+    except ValueError as error:
+        raise EditError(f"NAME: {error}") from None
+    try:
+        alone = {**row, "team": None, "budgets": None}
+        found = load_access(json.dumps({"keys": {name: alone}}).encode(), "")
+    except ConfigError as error:
+        raise unfit(error, name) from None
+    ((_, terms),) = found.keys.values()
+    if terms.expires <= datetime.now(UTC).timestamp():
+        raise EditError("that is over: the key would never be valid", "expires")
+
+
 def _rotate(path: Path, given: Mapping[str, Any], settings: Settings) -> None:
+    if not path.exists():
+        raise FileNotFoundError(path)
     secret, name = new_key(), given["name"]
     newest = hash_text(digest_of(secret))
     if given.get("write"):
-        edit(path, lambda text: rotated(text, name, newest))
+        edit(path, name, lambda text: rotated(text, name, newest))
         _tell(settings, f"key {name}: hash changed", path)
         print(secret)
         return
@@ -123,8 +149,8 @@ def _rotate(path: Path, given: Mapping[str, Any], settings: Settings) -> None:
 
 def _remove(path: Path, given: Mapping[str, Any], settings: Settings) -> None:
     if not path.exists():
-        raise EditError(f"{path.name}: there is no such file")
-    edit(path, lambda text: removed(text, given["name"]))
+        raise FileNotFoundError(path)
+    edit(path, given["name"], lambda text: removed(text, given["name"]))
     _tell(settings, f"key {given['name']}: removed", path)
 
 

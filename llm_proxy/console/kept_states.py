@@ -7,7 +7,7 @@ edit has left alone are the same objects in all of them, and what requests are s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +17,7 @@ from llm_proxy.live.background_thread import yielding_gil
 from llm_proxy.live.config.diff import diff
 from llm_proxy.live.config.name_diff import NameRows
 from llm_proxy.live.prompts.text import Prompt
+from llm_proxy.live.state.reading import Unkept
 from llm_proxy.live.state.snapshot import Snapshot
 from llm_proxy.wire.calls import Deployment
 
@@ -47,8 +48,12 @@ class KeptState:
         reading, access = snapshot.reading, snapshot.access
         data = reading.data if isinstance(reading.data, bytes) else None
         sizes = {id(data): len(data)} if data is not None else {}
-        if access is not None and isinstance(reading.access, bytes):
-            sizes[id(access)] = len(reading.access)
+        if access is not None:
+            access = replace(access, kept=None)
+            if isinstance(reading.access, bytes):
+                sizes[id(access.keys)] = len(reading.access)
+            elif isinstance(reading.access, Unkept):
+                sizes[id(access.keys)] = reading.access.size
         return cls(
             snapshot.generation,
             snapshot.hash,

@@ -2,7 +2,8 @@
 
 Laws: what was held back is sent with the token, in its order, and nothing is lost; a failure before that drops it. A head, a
 role, an id are no token; text, thought, a tool call, a refusal, a finish reason are, and so is all that is not known here.
-Bounded: a beginning that does not end is sent.
+A token of which a face writes nothing yet, because it tells whole calls, is held back like what stands before it. Bounded: a
+beginning that does not end is sent.
 """
 
 from __future__ import annotations
@@ -69,21 +70,21 @@ def _tells(choice: Any) -> bool:
 
 
 class FirstTokenBuffer:
-    """The beginning of one answer."""
+    """The beginning of one answer. ``token``: whether there was one."""
 
-    __slots__ = ("_kept", "_size")
+    __slots__ = ("_kept", "_size", "token")
 
     def __init__(self) -> None:
         self._kept: list[bytes] = []
         self._size = 0
+        self.token = False
 
     def ends_with(self, events: Sequence[Chunk | Comment], written: bytes) -> bool:
         """Keep what was ``written`` for ``events``; whether all of it is to be sent now."""
         self._kept.append(written)
         self._size += len(written)
-        if self._size > _MOST:
-            return True
-        return any(is_token(event) for event in reversed(events))
+        self.token = self.token or any(is_token(event) for event in reversed(events))
+        return self._size > _MOST or (self.token and bool(written))
 
     def rest(self) -> bytes:
         """All that was kept."""

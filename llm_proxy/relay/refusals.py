@@ -38,7 +38,8 @@ def _reason(one: Skipped, now: float) -> str:
 
 def queue_full(model: str, waiting: int, retry_after: str) -> NoUpstream:
     """So many wait already."""
-    text = f"every upstream of '{model}' is busy, and {waiting} requests wait already"
+    wait = "1 request waits" if waiting == 1 else f"{waiting} requests wait"
+    text = f"every upstream of '{model}' is busy, and {wait} already"
     return NoUpstream(text, code="queue_full", retry_after=retry_after)
 
 

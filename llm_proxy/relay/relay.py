@@ -337,7 +337,8 @@ class _Stream:
     async def _end(self, data: bytes) -> None:
         """Send the end of the answer, which may have had no token. Raises ``UpstreamError`` if it is none: neither a token nor
         a reason for its end."""
-        if self.done.raw is None and (self.withheld is not None or not self.tally.events):
+        nothing = not self.tally.events or (self.withheld is not None and not self.withheld.token)
+        if nothing and self.done.raw is None:
             text = "the upstream ended its stream without an answer"
             raise UpstreamError(text, phase="body", kind="no_answer")
         await self._send(data if self.withheld is None else self._released() + data)
@@ -381,7 +382,8 @@ class _Stream:
                 if written is None:
                     written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
                 self._retell()
-                if not written or offer(written):
+                # As long as there was no token, it is the loop that looks for one.
+                if self.withheld is None and (not written or offer(written)):
                     self._count(events, began)
                     return True
         except Exception as error:  # noqa: BLE001 - the loop raises it, where it can be told to the client

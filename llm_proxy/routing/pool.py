@@ -103,13 +103,18 @@ def kept(
     pairs = pool.pairs
     holders = states.prefixes.holders(prompt)
     if holders:
-        found = [at for tag in holders if (at := pool.tags.get(tag)) is not None]
+        tags = pool.tags
+        # One that has restarted since the pool was made holds nothing by its old tag.
+        found = [at for tag in holders if (at := tags.get(tag)) is not None and pairs[at][1].tag == tag]
         if len(found) == len(holders):
             at = found[0] if len(found) == 1 else min(found, key=lambda at: (pairs[at][1].load(now), at))
             best = pairs[at]
-            # So little is never too much, however idle the others are.
-            if best[1].load(now) <= SLACK and not _troubled(best, now):
-                return choice_of(best, "it holds the conversation", now, "hit")
+            if not _troubled(best, now):
+                borne = _is_borne(pool, best[1].load(now), now)
+                if borne:
+                    return choice_of(best, "it holds the conversation", now, "hit")
+                other = None if borne is None else usual(pool, now, chance)
+                return None if other is None else choice_of(other, "by weight and cost", now, "broken")
     elif pool.even:
         first, second = _ranked(pool, prompt)
         if _troubled(first, now) or _troubled(second, now):
@@ -121,6 +126,19 @@ def kept(
         if _troubled(pair, now):
             return None
     return among(pairs, states, now, chance, policy, prompt, alone=True)
+
+
+def _is_borne(pool: Pool, load: float, now: float) -> bool | None:
+    """Whether who has so much to do is not much busier than the least busy: ``drawing`` has the rule. The first that is clearly
+    less busy decides; None if that one is in trouble."""
+    if load <= SLACK:  # so little is never too much, however idle the others are
+        return True
+    bound = min(load - SLACK, load / 1.5)
+    for pair in pool.pairs:
+        state = pair[1]
+        if state.in_flight < bound and state.load(now) < bound:
+            return None if _troubled(pair, now) else False
+    return True
 
 
 def _ranked(pool: Pool, prompt: Prompt) -> tuple[Able, Able]:

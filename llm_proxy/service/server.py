@@ -27,6 +27,7 @@ from llm_proxy.live.access.shared_counters import LocalCounters
 from llm_proxy.live.background_thread import BackgroundThread
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.initial_state import open_state
+from llm_proxy.live.state.reading import Unkept
 from llm_proxy.live.state.registry import Registry, Snapshot
 from llm_proxy.live.watching.watcher import Watcher
 from llm_proxy.openapi import operations
@@ -157,6 +158,7 @@ class Service:
         if row == 0:  # of the workers one is enough
             self.registry.on_swap.append(self._follow_edit)
         self.registry.on_swap.append(lambda snapshot: self.demo.sync(snapshot.config.uses_demo))
+        self.registry.on_rest.append(self._let_go)
         self.looking = Looking(settings, env, self.registry, self.beside, row)
         if shared is not None:
             self._hand_over(shared.states)
@@ -180,6 +182,11 @@ class Service:
             follow
         )  # kept, since a loop knows its tasks weakly
 
+    def _let_go(self) -> None:
+        """While a large file of the keys was read more was in memory than stays."""
+        if isinstance(self.registry.current.reading.access, Unkept):
+            self.heap()
+
     def _hand_over(self, states: SharedSnapshot) -> None:
         """Keep each new state for workers that start later."""
         keeper = BackgroundThread("state-keeper")
@@ -187,11 +194,12 @@ class Service:
         def keep(snapshot: Snapshot) -> None:
             keeper.run(states.keep, snapshot)
 
-        self.registry.on_swap.append(keep)
+        self.registry.on_accepted.append(keep)
 
     def start(self, listeners: Listeners) -> None:
         """Accept. Call on the running loop."""
         self.demo.sync(self.registry.current.config.uses_demo)
+        self._let_go()
         self._remove_files = listeners.remove_files
         gateway = self.gateway
         if gateway.memory.limit < self.settings.max_body_size * COST:

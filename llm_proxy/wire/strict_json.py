@@ -13,12 +13,22 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from llm_proxy.wire.json_scan import MAX_DEPTH, JsonProblem, problem_at, scan
 from llm_proxy.wire.long_texts import LONG, LongTexts, portions
 
-__all__ = ["MAX_DEPTH", "MAX_MEMBERS", "MAX_VALUES", "JsonProblem", "decode", "parse_object", "values"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_MEMBERS",
+    "MAX_VALUES",
+    "JsonProblem",
+    "decode",
+    "parse_object",
+    "value_at",
+    "values",
+]
 
 #: Brackets and commas outside strings. Bytes are no measure of cost: 9 MB of ``[]`` take the C parser 0.7 s and
 #: 240 MB. The longest honest bodies (histories of thousands of messages, lists of token ids) stay far below.
@@ -108,6 +118,22 @@ def _object(data: bytes, decoder: json.JSONDecoder, most: int = MAX_VALUES) -> d
     return value
 
 
+def value_at(text: str, at: int, begun: int, depth: int) -> tuple[Any, int]:
+    """The value that begins at ``at``, and where it ends: part of a document that is read piece by piece, ``depth`` levels below its top.
+    ``begun``: where the piece begins, with its name. Raises ``ValueError`` if it is not surely sound; what is wrong, the whole document tells."""
+    try:
+        value, end = _SCAN(text, at)
+    except (StopIteration, _Fault, RecursionError) as error:
+        raise ValueError("unsound") from error
+    piece = text[begun:end]
+    levels = MAX_DEPTH - depth
+    if piece.count("{") + piece.count("[") > levels and _deeper(_structure(piece.encode()), levels):
+        raise ValueError("too deep")
+    if "\\u" in piece and _half_pair(piece) is not None:
+        raise ValueError("half of a surrogate pair")
+    return value, end
+
+
 def values(data: bytes) -> int:
     """About how many values ``data`` holds, by a quick look at each seventh byte, whether it stands in a text or not. Who
     writes so that no comma is seen needs seven bytes for each value at least."""
@@ -163,6 +189,7 @@ def _float(digits: str) -> float:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float)
+_SCAN: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]  # public by its name
 
 
 def _decoder(texts: LongTexts) -> json.JSONDecoder:
@@ -237,14 +264,19 @@ def _bound(data: bytes, text: str, most: int) -> None:
     # Who may have more values than a request has read a file of ours.
     if most <= MAX_VALUES and structure.count(b",") >= MAX_MEMBERS and _wide(structure):
         raise JsonProblem(f"an object holds more than {MAX_MEMBERS} members", 1, 1)
+    if _deeper(structure, MAX_DEPTH):
+        raise _located(text)
+
+
+def _deeper(structure: bytes, levels: int) -> bool:
+    """Whether brackets stand in each other deeper than that."""
     left = structure.translate(_ONE_KIND, b",")
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         before = len(left)
         left = left.replace(b"{}", b"")
         if len(left) == before:
-            return
-    if left:
-        raise _located(text)
+            return False
+    return bool(left)
 
 
 def _wide(structure: bytes) -> bool:

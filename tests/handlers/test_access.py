@@ -304,7 +304,8 @@ async def test_what_is_logged(tmp_path: Path) -> None:
     shown = repr(lines) + repr([record.__dict__ for record in audit])
     shown += "".join(answer.body.decode() + repr(answer.headers) for answer in answers)
     assert_no_secret(shown, KEYS.values())
-    assert [line.get("key") for line in lines[:2]] == ["alice", "alice"]
+    # Of who was refused too, as far as the key is in the file.
+    assert [line.get("key") for line in lines] == [*6 * ["alice"], "old", "alice", None, "root"]
     told = [(record.message, record.__dict__["key"]) for record in audit]
     assert told == [
         ("first use of a key", "alice"),

@@ -14,7 +14,7 @@ from tests.support.gateway import RunningGateway
 from tests.support.loops import wait_until
 from tests.support.peer import Exchange, Peer, Script
 from tests.support.request_parser import Received
-from tests.support.scripts import answer_json, sse, stream
+from tests.support.scripts import SSE, End, answer_json, head, sse, stream
 
 MESSAGES = [{"role": "user", "content": "Hello!"}]
 STREAM = {"model": "m", "messages": MESSAGES, "stream": True}
@@ -132,3 +132,23 @@ class Fleet:
     def requests(self, at: int) -> list[Received]:
         """What upstream ``at`` was asked, but for how busy it is and what its model can."""
         return [one for one in self.peers[at - 1].requests if one.path.rpartition("/")[2] not in _OWN]
+
+
+def one_by_one(fleets: list[Fleet], *sent: bytes, end: End = "clean") -> Script:
+    """A stream of which each piece is read before the next is sent."""
+
+    async def script(exchange: Exchange) -> None:
+        (handler,) = fleets[0].proxy.service.gateway.running
+        size = 0
+        await exchange.send(head(200, {"Content-Type": SSE, "Transfer-Encoding": "chunked"}))
+        await wait_until(lambda: handler.exchange.direct is not None)  # type: ignore[attr-defined]  # it has one
+        for piece in sent:
+            await exchange.chunk(piece)
+            size += len(piece)
+            await wait_until(lambda size=size: handler.exchange.received == size)  # type: ignore[attr-defined,misc]
+        if end == "clean":
+            await exchange.chunk(b"")
+        else:
+            exchange.close()
+
+    return script

@@ -10,10 +10,10 @@ import pytest
 from anthropic import AsyncAnthropic
 
 from tests.handlers.kit import USAGE, access_lines, chunk
-from tests.routing.kit import STREAM, WHOLE, Fleet, serves
-from tests.support.loops import wait_until
-from tests.support.peer import Exchange, Script
-from tests.support.scripts import SSE, End, head, sse, stream
+from tests.routing.kit import STREAM, WHOLE, Fleet, one_by_one, serves, status
+from tests.support.logs import expect_log
+from tests.support.peer import Exchange
+from tests.support.scripts import sse, stream
 
 MODELS: dict[str, Any] = {"m": {"on_break": "continue", "retries": 0}}
 FIELDS: dict[int, dict[str, Any]] = {1: {"order": -1}, 2: {"api_type": "vllm"}}
@@ -96,26 +96,6 @@ async def test_the_seam(first: list[str], second: list[str], text: str, tmp_path
     assert (got.complete, got.text()) == (True, text)
 
 
-def one_by_one(fleets: list[Fleet], *sent: bytes, end: End = "clean") -> Script:
-    """A stream of which each piece is read before the next is sent."""
-
-    async def script(exchange: Exchange) -> None:
-        (handler,) = fleets[0].proxy.service.gateway.running
-        size = 0
-        await exchange.send(head(200, {"Content-Type": SSE, "Transfer-Encoding": "chunked"}))
-        await wait_until(lambda: handler.exchange.direct is not None)  # type: ignore[attr-defined]  # it has one
-        for piece in sent:
-            await exchange.chunk(piece)
-            size += len(piece)
-            await wait_until(lambda size=size: handler.exchange.received == size)  # type: ignore[attr-defined,misc]
-        if end == "clean":
-            await exchange.chunk(b"")
-        else:
-            exchange.close()
-
-    return script
-
-
 #: How a second part may end, and what of its text is only let go then.
 ENDS: dict[str, tuple[list[bytes], str]] = {
     "with a reason": (sse({**chunk({}, "stop"), "id": "second"}), ""),
@@ -185,6 +165,24 @@ async def test_nobody_can_or_the_second_breaks_too(tmp_path: Path) -> None:
         assert got.events()[-1]["error"]["code"] == "upstream_error"
         texts = [event["choices"][0]["delta"].get("content", "") for event in got.events()[:-1]]
         assert "".join(texts) == ("The quick" if name == "nobody" else "The quick brown")
+
+
+@pytest.mark.parametrize("code", [400, 401, 404, 429, 500])
+async def test_the_second_refuses(code: int, tmp_path: Path) -> None:
+    """What it says of a beginning that the client has not sent is not the client's: the break is told."""
+    errors = "an upstream (rejects our key|does not know the model)"
+    async with Fleet(tmp_path, BROKEN, status(code), fields=FIELDS, models=MODELS) as fleet:
+        with (
+            access_lines() as lines,
+            expect_log("llm_proxy.relay.router", errors, required=code in (401, 404)),
+        ):
+            got = await fleet.ask(STREAM)
+        assert fleet.asked() == [1, 1]
+
+    told = got.events()[-1]["error"]
+    assert (got.complete, told["code"]) == (False, "upstream_error")
+    assert told["message"] == "the upstream broke off in the middle of its answer"
+    assert (lines[0]["attempts"], lines[0]["kind"]) == (2, "truncated")
 
 
 async def test_on_another_face_and_whole(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.handlers.kit import COMPLETION, EVENTS, access_lines, chunk
-from tests.routing.kit import ROLE, STREAM, TEXT, WHOLE, Fleet, serves, status
+from tests.routing.kit import ROLE, STREAM, TEXT, WHOLE, Fleet, one_by_one, serves, status
 from tests.support.addresses import refused_url
 from tests.support.logs import expect_log
 from tests.support.peer import Script
@@ -82,6 +82,39 @@ async def test_an_answer_without_a_token(tmp_path: Path) -> None:
 
             assert (got.status, got.complete, fleet.asked()) == (200, True, asked)
         assert got.text() == ("" if name == "reason" else TEXT)
+
+
+def calling(arguments: str, **more: Any) -> dict[str, Any]:
+    """A piece of a tool call."""
+    function = {"arguments": arguments, **({"name": "f"} if more else {})}
+    return chunk({"tool_calls": [{"index": 0, **more, "function": function}]})
+
+
+CALL = [calling("", id="c1", type="function"), calling('{"a": '), calling("1}")]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/ollama/api/chat", {}),
+        ("/gemini/v1beta/models/m:streamGenerateContent?alt=sse", {"contents": [{"parts": [{"text": "x"}]}]}),
+    ],
+    ids=["ollama", "gemini"],
+)
+async def test_a_call_of_which_nothing_was_told(path: str, body: dict[str, Any], tmp_path: Path) -> None:
+    """Where calls are told whole, one that breaks off has told nothing: another upstream hides it. One that comes piece by piece
+    is an answer."""
+    fleets: list[Fleet] = []
+    broken = one_by_one(fleets, *ROLE, *sse(*CALL[:2], done=False), end="cut")
+    whole = one_by_one(fleets, *ROLE, *sse(*CALL, chunk({}, "tool_calls")))
+    body = body or {"model": "m", "messages": STREAM["messages"]}
+    async with Fleet(tmp_path, broken, whole, fields={1: {"order": -1}}) as fleet:
+        fleets.append(fleet)
+        got = await fleet.ask(body, path)
+
+    assert (got.status, got.complete) == (200, True)
+    assert got.body.count(b'"name":"f"') == 1
+    assert re.fullmatch(r"gpu-1:reset:\d+ms, gpu-2:200:\d+ms", got.headers["x-llm-attempts"])
 
 
 async def test_one_upstream_that_says_nothing(tmp_path: Path) -> None:

@@ -119,13 +119,13 @@ class Accounting:
             return Need(read, wrote)
         return _new(Need, (read, wrote, ceil(read * price.input + wrote * price.output)))
 
-    async def begin(self, plan: Plan, need: Need) -> Charge:
-        """Let a request in. Raises ``GatewayError``."""
+    async def begin(self, plan: Plan, need: Need, waited: float = 0.0) -> Charge:
+        """Let a request in that has waited for other machines so many seconds before. Raises ``GatewayError``."""
         shared = self.shared
         if shared is None:
             return self.begin_here(plan, need)
         now = self.now()
-        covered = await shared.cover(plan, need, now.wall)
+        covered = await shared.cover(plan, need, now.wall, waited)
         part = shared.gateways
         try:
             taken = self.meter.reserve(plan, need, self.now(), part, covered=covered)

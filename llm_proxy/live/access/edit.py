@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from llm_proxy.live.access.loader import MAX_BYTES, load_access
+from llm_proxy.live.access.terms import is_comment
+from llm_proxy.live.config.report import ConfigError, did_you_mean, path_text
 from llm_proxy.live.files import rewrite
 from llm_proxy.wire.json_scan import Scan, scan
 
@@ -21,12 +23,18 @@ _DECODER = json.JSONDecoder()
 
 
 class EditError(Exception):
-    """The edit cannot be made; the text is one line."""
+    """The edit cannot be made; the text is one line. ``field``: which field of the key does not fit, if one does not."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 def added(text: str, name: str, row: Mapping[str, Any]) -> str:
     """``text`` with a key more."""
     found = _scanned(text)
+    if is_comment(name):
+        raise EditError("such a name is a comment in this file")
     entry = f"{_text(name)}: {_text(row)}"
     if (_KEYS,) not in found.where:
         start = text.index("{") + 1
@@ -67,17 +75,31 @@ def removed(text: str, name: str) -> str:
     return text[:start] + text[end:]
 
 
-def edit(path: Path, change: Callable[[str], str]) -> None:
-    """Replace the file by what ``change`` makes of its text. Raises ``EditError``, ``ConfigError`` or ``OSError``."""
+def edit(path: Path, name: str, change: Callable[[str], str]) -> None:
+    """Replace the file by what ``change``, which concerns the key of that name, makes of its text. Raises ``EditError``, ``ConfigError`` (of
+    the file as it lies there) or ``OSError``."""
 
     def changed(before: bytes | None) -> bytes:
         before = _NEW.encode() if before is None else before
-        load_access(before, path.name)
+        sound = load_access(before, path.name)
         after = change(before.decode()).encode()
-        load_access(after, path.name)
+        try:
+            load_access(after, path.name, sound)
+        except ConfigError as error:  # where that would stand tells nobody anything: it was not written
+            raise unfit(error, name) from None
         return after
 
-    rewrite(path, MAX_BYTES, changed)
+    try:
+        rewrite(path, MAX_BYTES, changed)
+    except FileNotFoundError:
+        raise EditError(f"there is no directory {path.parent}") from None
+
+
+def unfit(error: ConfigError, name: str) -> EditError:
+    """What is wrong with the row of that key, which is to be written."""
+    problem = error.problems[0]
+    field = problem.path.removeprefix(path_text((_KEYS, name))).lstrip(".").partition(".")[0]
+    return EditError(problem.message, field)
 
 
 def _scanned(text: str) -> Scan:
@@ -88,9 +110,12 @@ def _scanned(text: str) -> Scan:
 
 
 def _row(found: Scan, name: str) -> dict[str, Any]:
-    row: dict[str, Any] | None = found.value.get(_KEYS, {}).get(name)
+    keys: dict[str, Any] = {
+        key: row for key, row in found.value.get(_KEYS, {}).items() if not is_comment(key)
+    }
+    row: dict[str, Any] | None = keys.get(name)
     if row is None:
-        raise EditError("there is no key of that name")
+        raise EditError(f"there is no key of that name{did_you_mean(name, keys)}")
     return row
 
 

@@ -26,8 +26,8 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _YEAR = 366 * 86_400
 
 
-def _hashes(value: Any) -> Any:
-    """Digests, the newest first."""
+def digests(value: Any) -> tuple[bytes, ...]:
+    """What ``hash`` says, the newest first. Raises ``ValueError``."""
     found = [value] if isinstance(value, str) else value
     if not isinstance(found, list) or not 1 <= len(found) <= 2:
         raise ValueError("must be a hash, or a list of two: the new one and the old one")
@@ -124,7 +124,7 @@ class Key(Strict):
     """One key."""
 
     hash: Annotated[
-        tuple[bytes, ...], PlainValidator(checked(_hashes), json_schema_input_type=str | list[str])
+        tuple[bytes, ...], PlainValidator(checked(digests), json_schema_input_type=str | list[str])
     ] = Field(
         repr=False,
         description="SHA-256 of the key, as `llm-proxy key new` prints it; two, the newest first, while a key is replaced.",

@@ -8,31 +8,62 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from math import inf
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from llm_proxy.live.access.fields import SECTIONS, BudgetFields, Key, PriceFields, TeamFields, rolling
-from llm_proxy.live.access.values import KINDS, Access, Budget, Limit, Models, Price, Team, Terms
+from llm_proxy.live.access.rows import KeyRows, whole
+from llm_proxy.live.access.terms import (
+    LONGEST,
+    TermsMaker,
+    budgets_of,
+    is_comment,
+    limits_of,
+    models_of,
+    without_comments,
+)
+from llm_proxy.live.access.values import KINDS, Access, Budget, Price, Team, Terms
 from llm_proxy.live.config.checks import name as judged_name
 from llm_proxy.live.config.report import ConfigError, ConfigProblem, Report, did_you_mean, located, path_text
+from llm_proxy.live.files import half_written
+from llm_proxy.wire.json_members import Unusual
 from llm_proxy.wire.json_scan import JsonProblem, Path, scan
 from llm_proxy.wire.strict_json import decode, parse_object
 
 #: A hundred thousand keys are some 20 MB of about a million values.
 MAX_BYTES = 64 * 1024 * 1024
 _MOST_VALUES = 4_000_000
-#: Names are parts of headers, log lines and tables.
-_LONGEST = 128
-#: From so many keys on it is worth the time to put them into fresh memory.
-_MANY = 10_000
 
 
-def load_access(data: bytes, source: str) -> Access:
-    """What ``data`` says; ``source`` is the name of the file for messages. Raises ``ConfigError`` with its problems."""
+def load_access(data: bytes, source: str, before: Access | None = None) -> Access:
+    """What ``data`` says; ``source`` is the name of the file for messages. ``before``: what it said before an edit; what that has left alone is
+    taken over. Raises ``ConfigError`` with its problems."""
     if len(data) > MAX_BYTES:
         raise ConfigError([ConfigProblem("", 1, 1, f"larger than {MAX_BYTES} bytes")], source)
+    try:
+        return _by_rows(data, before)
+    except Unusual:
+        return _whole(data, source)
+
+
+def is_whole(data: bytes, before: Access | None = None) -> bool:
+    """Whether ``data`` keeps the grammar of JSON, as a file does not that is still being written."""
+    return whole(data, before, _MOST_VALUES) or not half_written(data)
+
+
+def _by_rows(data: bytes, before: Access | None) -> Access:
+    """Of a sound file. Raises ``Unusual``."""
+    rows = KeyRows(data, before, _MOST_VALUES)
+    report = Report()
+    found = _Judge(report).access(rows.rest)
+    if report.problems or rows.teams - found.teams.keys() or rows.budgets - found.budgets.keys():
+        raise Unusual
+    return replace(found, keys=rows.found, kept=rows.kept)
+
+
+def _whole(data: bytes, source: str) -> Access:
+    """Of any file. Raises ``ConfigError``."""
     try:
         document = parse_object(data, _MOST_VALUES)
     except JsonProblem as problem:
@@ -44,27 +75,7 @@ def load_access(data: bytes, source: str) -> Access:
         text = decode(data)
         problems = located(report.problems, text, scan(text))
         raise ConfigError(sorted(problems, key=lambda p: (p.line, p.column)), source)
-    if len(found.keys) > _MANY:
-        document.clear()
-        found = _compact(found)
     return found
-
-
-def _compact(found: Access) -> Access:
-    """The same in fresh memory: names of the document would keep the room that was taken to read it."""
-    keys = found.keys
-    assert isinstance(keys, dict)
-    names = "\n".join([name for name, _ in keys.values()])  # no name has a line's end
-    digests, terms = b"".join(keys), [terms for _, terms in keys.values()]
-    keys.clear()
-    found._ready.clear()
-    fresh: dict[bytes, tuple[str, Terms]] = {}
-    last: tuple[str, Terms] = ("", Terms())
-    for at, name in enumerate(names.split("\n")):
-        if name != last[0]:
-            last = name, terms[at]
-        fresh[digests[32 * at : 32 * at + 32]] = last
-    return replace(found, keys=fresh)
 
 
 class _Judge:
@@ -72,12 +83,11 @@ class _Judge:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._terms: dict[Terms, Terms] = {}
-        self._texts: dict[Any, Any] = {}
+        self._maker = TermsMaker()
 
     def access(self, document: dict[str, Any]) -> Access:
         for name in document:
-            if name not in SECTIONS and not _is_comment(name):
+            if name not in SECTIONS and not is_comment(name):
                 text = f"unknown section, known are {', '.join(SECTIONS)}{did_you_mean(name, SECTIONS)}"
                 self._report.problem((name,), text, at_key=True)
         budgets = {name: _budget(name, row) for name, row in self._rows(document, "budgets", BudgetFields)}
@@ -93,7 +103,7 @@ class _Judge:
         teams: dict[str, Team] = {}
         for name, row in self._rows(document, "teams", TeamFields):
             self._known(("teams", name, "budgets"), row.budgets, _names(document, "budgets"))
-            teams[name] = Team(_models(row), _limits(row), _texts(row.budgets), bool(row.passthrough))
+            teams[name] = Team(models_of(row), limits_of(row), budgets_of(row), bool(row.passthrough))
         keys: dict[bytes, tuple[str, Terms]] = {}
         known = _names(document, "teams"), _names(document, "budgets")
         for name, key in self._rows(document, "keys", Key):
@@ -112,29 +122,11 @@ class _Judge:
         if row.team is not None and row.team not in teams:
             self._report.problem((*path, "team"), f"there is no such team{did_you_mean(row.team, teams)}")
         self._known((*path, "budgets"), row.budgets, budgets)
-        expires, text = row.expires or (inf, "")
-        terms = Terms(
-            self._same(row.team or ""),
-            self._same(_models(row)),
-            self._same(_limits(row)),
-            self._same(_texts(row.budgets)),
-            expires,
-            text,
-            row.priority or "default",
-            row.active is not False,
-            row.admin or "",
-            bool(row.passthrough),
-            tuple(sorted((row.metadata or {}).items())),
-        )
-        entry = (name, self._terms.setdefault(terms, terms))
+        entry = name, self._maker.of(row)
         for digest in row.hash:
             if digest in keys:
                 self._report.problem((*path, "hash"), "the same hash stands twice in the file")
             keys[digest] = entry
-
-    def _same(self, value: Any) -> Any:
-        """One object for equal values."""
-        return self._texts.setdefault(value, value)
 
     def _known(self, path: Path, names: list[str] | None, known: Mapping[str, Any]) -> None:
         for at, name in enumerate(names or ()):
@@ -150,16 +142,14 @@ class _Judge:
             self._report.problem((section,), "must be an object")
             return
         for name, row in rows.items():
-            if _is_comment(name):
+            if is_comment(name):
                 continue
             try:
-                judged_name(name, limit=_LONGEST)
+                judged_name(name, limit=LONGEST)
             except ValueError as error:
                 self._report.problem((section, name), str(error), at_key=True)
-            if isinstance(row, dict) and any(map(_is_comment, row)):
-                row = {field: value for field, value in row.items() if not _is_comment(field)}
             try:
-                yield name, model.model_validate(row)
+                yield name, model.model_validate(without_comments(row))
             except ValidationError as error:
                 for detail in error.errors(include_input=False, include_url=False, include_context=False):
                     path, message, at_key = _finding(model, detail["loc"], detail["type"], detail["msg"])
@@ -205,19 +195,3 @@ def _budget(name: str, row: BudgetFields) -> Budget:
         row.scope == "each",
         row.unpriced or "deny",
     )
-
-
-def _models(row: Key | TeamFields) -> Models:
-    return None if row.models is None else tuple(row.models)
-
-
-def _limits(row: Key | TeamFields) -> tuple[Limit, ...]:
-    return row.limits.found() if row.limits is not None else ()
-
-
-def _texts(names: list[str] | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names or ()))
-
-
-def _is_comment(key: str) -> bool:
-    return key == "$schema" or key.startswith("$comment")

@@ -141,21 +141,24 @@ class Shared:
         with contextlib.suppress(Exception):
             await self._redis.aclose()
 
-    async def cover(self, plan: Plan, need: Need, wall: float) -> bool:
-        """Have what the request takes; True: it is had, False: go by the share. Raises ``LimitReached`` or
-        ``BudgetSpent``."""
+    async def cover(self, plan: Plan, need: Need, wall: float, waited: float = 0.0) -> bool:
+        """Have what the request takes; True: it is had, False: go by the share. ``waited``: so many seconds the request has waited here
+        before. Raises ``LimitReached`` or ``BudgetSpent``."""
         if self.alone:
             return False
         wanted = _wanted(plan, need, wall)
         if self._missing(wanted):
+            if waited >= PATIENCE:
+                return False
             try:
                 async with (
-                    asyncio.timeout(PATIENCE),
+                    asyncio.timeout(PATIENCE - waited),
                     self._turn,
                 ):  # what the one before has taken may do for this one
                     had = await self._take(self._missing(wanted), wall)
             except TimeoutError as error:
-                self._gone(error)
+                if not waited:  # who had less patience than others knows less
+                    self._gone(error)
                 had = False
             if not had:
                 return False

@@ -7,6 +7,7 @@ Pure; how a request is judged by them stands in the modules beside it.
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from math import inf
 from typing import Literal, NamedTuple
 
 from llm_proxy.live.access.patterns import matcher
+from llm_proxy.wire.json_members import Layout
 
 Kind = Literal["rpm", "tpm", "input_tpm", "output_tpm", "rpd", "tpd", "concurrent"]
 #: In the order in which they are told.
@@ -117,6 +119,16 @@ class Grant:
         return self.fits is None or any(map(self.fits, names))
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the next load needs of the file: where its keys stand; by the number of a row, how many digests stand before it, and the names of
+    those that are comments."""
+
+    layout: Layout
+    counts: array[int] = field(repr=False)
+    comments: Mapping[int, str] = field(repr=False)
+
+
 _NOBODY = Team()
 #: ``Grant`` by digest that are kept ready.
 _READY = 4096
@@ -124,7 +136,7 @@ _READY = 4096
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Access:
-    """The whole file. ``keys``: by digest, the key's name and its terms."""
+    """The whole file. ``keys``: by digest, the key's name and its terms, in the order of the file."""
 
     keys: Mapping[bytes, tuple[str, Terms]] = field(repr=False)
     teams: Mapping[str, Team] = field(default_factory=dict)
@@ -132,6 +144,8 @@ class Access:
     models: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
+    #: None where nothing is to be loaded after it.
+    kept: Kept | None = field(default=None, repr=False, compare=False)
     #: The newest grants that were asked for.
     _ready: OrderedDict[bytes, Grant] = field(default_factory=OrderedDict, repr=False, compare=False)
 

@@ -5,7 +5,8 @@ Laws: pure; a hash is never told: ``hide`` makes of it what may be seen. Which f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 
 from llm_proxy.live.access.values import Access, Budget, Limit, Models, Price, Team, Terms
 from llm_proxy.wire.json_scan import shown
@@ -25,6 +26,19 @@ def rows_of(access: Access) -> dict[str, tuple[tuple[bytes, ...], Terms]]:
     return found
 
 
+def _rows_named(access: Access, names: set[str]) -> dict[str, tuple[tuple[bytes, ...], Terms]]:
+    """Those of ``rows_of`` that have one of these names."""
+    found = {digest: row for digest, row in access.keys.items() if row[0] in names}
+    return rows_of(Access(found))
+
+
+def _different(old: Access, new: Access) -> set[str]:
+    """The names of keys that are not the same in both; rows that an edit has left alone are the same objects (``rows``)."""
+    found = {row[0] for digest, row in new.keys.items() if old.keys.get(digest) is not row}
+    found.update(row[0] for digest, row in old.keys.items() if new.keys.get(digest) is not row)
+    return found
+
+
 def told(access: Access | None, hide: Hide) -> dict[str, Told]:
     """Everything in the file, by ``key alice``, ``team research``, ..."""
     if access is None:
@@ -41,30 +55,45 @@ def changes(old: Access | None, new: Access | None) -> Iterator[str]:
                 "access: keys are asked for now" if old is None else "access: no keys are asked for any more"
             )
         return
-    before, after = rows_of(old), rows_of(new)
+    names = _different(old, new)
+    before, after = _rows_named(old, names), _rows_named(new, names)
     digests: dict[bytes, str] = {}
 
     def hide(digest: bytes) -> str:
         """Two of them differ, or not; nobody sees more of it."""
         return digests.setdefault(digest, str(len(digests)))
 
-    names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
     yield from differences(
-        {f"key {shown(name)}": _key(*before[name], hide) for name in names if name in before},
-        {f"key {shown(name)}": _key(*after[name], hide) for name in names if name in after},
+        {f"key {shown(name)}": _key(*row, hide) for name, row in before.items() if row != after.get(name)},
+        {f"key {shown(name)}": _key(*row, hide) for name, row in after.items() if row != before.get(name)},
     )
     yield from differences(_others(old), _others(new))
 
 
 def differences(old: Mapping[str, Told], new: Mapping[str, Told]) -> Iterator[str]:
     """The same of two files that were told."""
+    renamed = _renamed(old, new)
+    gone = set(renamed.values())
     for label in sorted(old.keys() | new.keys()):
-        if label not in old:
-            yield f"{label} added"
+        if label in renamed:
+            before = renamed[label]
+            said = [f"was {before}", *_changed(old[before], new[label])]
+            yield f"{label}: {', '.join(said)}"
+        elif label not in old:
+            has = [f"{field} {value}" for field, value in sorted(new[label].items()) if field != _HASH]
+            yield f"{label} added{': ' if has else ''}{', '.join(has)}"
         elif label not in new:
-            yield f"{label} removed"
+            if label not in gone:
+                yield f"{label} removed"
         elif said := list(_changed(old[label], new[label])):
             yield f"{label}: {', '.join(said)}"
+
+
+def _renamed(old: Mapping[str, Told], new: Mapping[str, Told]) -> dict[str, str]:
+    """What has the hash of a key that is gone, and its label before."""
+    gone = {hashes: label for label, told in old.items() if label not in new and (hashes := told.get(_HASH))}
+    found = {label: gone.get(told.get(_HASH, "")) for label, told in new.items() if label not in old}
+    return {label: before for label, before in found.items() if before}
 
 
 def _changed(old: Told, new: Told) -> Iterator[str]:
@@ -75,7 +104,26 @@ def _changed(old: Told, new: Told) -> Iterator[str]:
         if field == _HASH:
             yield "hash changed"
         else:
-            yield f"{field} {before or 'unset'} -> {after or 'unset'}"
+            usual = _USUAL.get(field, "unset")
+            yield f"{field} {before or usual} -> {after or usual}"
+
+
+#: What holds where a field is not set.
+_USUAL = {
+    "active": "true",
+    "expires": "never",
+    "models": "all",
+    "passthrough": "false",
+    "priority": "default",
+    "scope": "shared",
+    "unpriced": "deny",
+    "zone": "UTC",
+}
+
+
+def _several(texts: Iterable[str]) -> str:
+    """Names may hold any sign but words around them."""
+    return " and ".join(texts)
 
 
 def _key(digests: tuple[bytes, ...], terms: Terms, hide: Hide) -> Told:
@@ -87,14 +135,14 @@ def _key(digests: tuple[bytes, ...], terms: Terms, hide: Hide) -> Told:
         "active": "" if terms.active else "false",
         "admin": terms.admin,
         "passthrough": "true" if terms.passthrough else "",
-        "metadata": "/".join(f"{shown(name)}={shown(value)}" for name, value in terms.metadata),
+        "metadata": _several(f"{shown(name)}={shown(value)}" for name, value in terms.metadata),
     }
     return _set(facts | _common(terms.models, terms.limits, terms.budgets))
 
 
 def _common(models: Models, limits: tuple[Limit, ...], budgets: tuple[str, ...]) -> Told:
-    listed = "" if models is None else "/".join(map(shown, models)) or "none"
-    return {"models": listed, "budget": "/".join(map(shown, budgets)), **_limits(limits)}
+    listed = "" if models is None else _several(map(shown, models)) or "none"
+    return {"models": listed, "budget": _several(map(shown, budgets)), **_limits(limits)}
 
 
 def _limits(limits: tuple[Limit, ...]) -> Told:
@@ -121,10 +169,10 @@ def _team(team: Team) -> Told:
 
 def _budget(budget: Budget) -> Told:
     facts = {
-        "usd": f"{budget.limit / 1_000_000:g}",
+        "usd": _number(budget.limit / 1_000_000),
         "per": budget.per,
         "zone": budget.zone if budget.zone != "UTC" else "",
-        "warn": "/".join(f"{share:g}" for share in budget.warn),
+        "warn": _several(map(_number, budget.warn)),
         "scope": "each" if budget.each else "",
         "unpriced": "free" if budget.unpriced == "free" else "",
     }
@@ -133,7 +181,12 @@ def _budget(budget: Budget) -> Told:
 
 def _price(price: Price) -> Told:
     names = ("input", "output", "cache_read", "cache_write")
-    return {name: f"{getattr(price, name):g}" for name in names if getattr(price, name) is not None}
+    return {name: _number(getattr(price, name)) for name in names if getattr(price, name) is not None}
+
+
+def _number(value: float) -> str:
+    """All its digits, or an edit of the last one would not be told."""
+    return f"{Decimal(repr(value)):f}".removesuffix(".0")
 
 
 def _set(facts: Told) -> Told:

@@ -165,7 +165,7 @@ def name(value: str, *, forbidden: str = "", limit: int = 256) -> str:
     """A text that people can read and type: printable, not empty, no space at either end."""
     if not 1 <= len(value) <= limit or not value.isprintable() or value != value.strip():
         raise ValueError(f"must be 1 to {limit} printable characters, without a space at either end")
-    if set(value) & set(forbidden):
+    if forbidden and set(value) & set(forbidden):
         raise ValueError(f"must not contain any of {' '.join(forbidden)}")
     return value
 

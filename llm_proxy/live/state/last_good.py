@@ -20,7 +20,7 @@ from pathlib import Path
 from llm_proxy.live.files import reason
 from llm_proxy.live.prompts.library import Prompt
 from llm_proxy.live.state.generations import Generations
-from llm_proxy.live.state.reading import Sources, look_at_access
+from llm_proxy.live.state.reading import Sources, Unkept, look_again, look_at_access
 from llm_proxy.live.state.snapshot import Snapshot, load_snapshot
 
 log = logging.getLogger(__name__)
@@ -44,13 +44,13 @@ class LastGood:
         #: Why the copy could not be written, if so.
         self.problem = ""
 
-    def keep(self, snapshot: Snapshot) -> None:
-        """Make ``snapshot`` the copy, unless it is. Raises nothing: a full disk must not stop an edit."""
+    def keep(self, snapshot: Snapshot, sources: Sources | None = None) -> None:
+        """Make ``snapshot``, which comes from ``sources``, the copy, unless it is. Raises nothing: a full disk must not stop an edit."""
         if snapshot.hash == self._kept:
             return
         try:
             if self._stored() != snapshot.hash:
-                self._write(snapshot)
+                self._write(snapshot, _keys(snapshot, sources))
             self._kept, self.problem = snapshot.hash, ""
         except OSError as error:
             if not self.problem:
@@ -81,7 +81,7 @@ class LastGood:
         except (OSError, zipfile.BadZipFile):
             return ""
 
-    def _write(self, snapshot: Snapshot) -> None:
+    def _write(self, snapshot: Snapshot, keys: bytes | None) -> None:
         data = snapshot.reading.data
         assert isinstance(data, bytes)
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,8 +91,8 @@ class LastGood:
                 with zipfile.ZipFile(file, "w") as archive:
                     archive.comment = snapshot.hash.encode("ascii")
                     archive.writestr(_CONFIG, data)
-                    if isinstance(snapshot.reading.access, bytes):
-                        archive.writestr(_ACCESS, snapshot.reading.access)
+                    if keys is not None:
+                        archive.writestr(_ACCESS, keys)
                     for prompt in snapshot.prompts.prompts.values():
                         archive.writestr(_member(prompt), original(prompt))
                 file.flush()
@@ -115,6 +115,17 @@ class LastGood:
             except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
                 raise NoCopyError("the last good copy is damaged or cannot be read") from error
             yield target
+
+
+def _keys(snapshot: Snapshot, sources: Sources | None) -> bytes | None:
+    """The file of the keys, which is read once more where it was let go. Raises ``OSError``."""
+    reading = snapshot.reading
+    found = look_again(sources, reading) if sources is not None else reading.access
+    if isinstance(found, OSError):
+        raise found
+    if isinstance(found, Unkept):
+        raise OSError("the file of the keys was let go")
+    return found
 
 
 def _member(prompt: Prompt) -> str:

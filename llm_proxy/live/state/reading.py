@@ -28,6 +28,9 @@ MAX_SECRET = 1024 * 1024
 #: A hundred thousand keys are about 20 MB.
 MAX_ACCESS = 64 * 1024 * 1024
 
+#: A file of the keys that is larger is not kept in memory once it is judged; who needs it once more reads it once more.
+_KEPT = 1024 * 1024
+
 #: How long a start waits for the prompts, in seconds.
 _PATIENCE = 30.0
 
@@ -57,6 +60,13 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
+class Unkept:
+    """A file of so many bytes that was judged and let go; its mark tells whether another is the same."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """What the files held, short: equal marks, equal content."""
 
@@ -80,8 +90,7 @@ class Reading:
     #: Whether the configuration file seems to be in the middle of being written.
     torn: bool = False
     #: The file of the keys; None: there is none, and nobody has asked for one.
-    access: bytes | OSError | None = field(default=None, repr=False)
-    access_torn: bool = False
+    access: bytes | Unkept | OSError | None = field(default=None, repr=False)
     #: Providers that are served beside those of the file.
     added: bytes = field(default=NONE, repr=False)
 
@@ -107,6 +116,7 @@ def read(
     ``served`` lends its texts for prompt files that cannot be read. Without it ``PromptDirMissing`` may be raised.
     """
     secrets: Mapping[str, bytes | OSError]
+    access: bytes | Unkept | OSError | None
     if last is None or "config" in parts:
         data = look(sources.models_config, MAX_CONFIG)
         secrets = {path: look(Path(path), MAX_SECRET) for path in (last.secrets if last else ())}
@@ -134,6 +144,16 @@ def look_at_access(sources: Sources, last: Reading | None) -> bytes | OSError | 
     found = look(sources.access, MAX_ACCESS)
     if isinstance(found, FileNotFoundError) and not sources.access_required:
         return None if last is None or last.access is None else found
+    return found
+
+
+def look_again(sources: Sources, reading: Reading) -> bytes | OSError | None:
+    """The file of the keys of ``reading``, if it is still what it was."""
+    if not isinstance(reading.access, Unkept):
+        return reading.access
+    found = look_at_access(sources, reading)
+    if isinstance(found, bytes) and short(found) != reading.mark.access:
+        return OSError("the file of the keys has changed meanwhile")
     return found
 
 
@@ -166,21 +186,30 @@ def reading_of(
     prompts: PromptSet,
     digest: str,
     last: Reading | None = None,
-    access: bytes | OSError | None = None,
+    access: bytes | Unkept | OSError | None = None,
     added: bytes = NONE,
 ) -> Reading:
     """What was read, with its mark. What is as in ``last`` is not hashed again."""
-    if last is not None and isinstance(access, bytes) and access == last.access:
-        access, keys, keys_torn = last.access, last.mark.access, last.access_torn  # and not kept twice
+    if last is not None and (isinstance(access, Unkept) or access == last.access):
+        access, keys = last.access, last.mark.access  # and not kept twice
     else:
-        keys = _short(access) if access is not None else ""
-        keys_torn = isinstance(access, bytes) and half_written(access)
+        keys = short(access) if isinstance(access, bytes | OSError) else ""
+        if last is not None and isinstance(last.access, Unkept) and keys == last.mark.access:
+            access = last.access
     if last is not None and isinstance(data, bytes) and data == last.data:
         config, torn = last.mark.config, last.torn
     else:
-        config, torn = _short(data), isinstance(data, bytes) and half_written(data)
+        config, torn = short(data), isinstance(data, bytes) and half_written(data)
     mark = Mark(config, _shortened(secrets), digest, prompts.problems, keys, added)
-    return Reading(data, secrets, prompts, digest, mark, torn, access, keys_torn, added)
+    return Reading(data, secrets, prompts, digest, mark, torn, access, added)
+
+
+def light(reading: Reading) -> Reading:
+    """``reading`` without a file that is large and not asked for while it serves."""
+    access = reading.access
+    if not isinstance(access, bytes) or len(access) <= _KEPT:
+        return reading
+    return replace(reading, access=Unkept(len(access)))
 
 
 def with_secrets(reading: Reading, secrets: Mapping[str, bytes | OSError]) -> Reading:
@@ -189,8 +218,9 @@ def with_secrets(reading: Reading, secrets: Mapping[str, bytes | OSError]) -> Re
 
 
 def _shortened(secrets: Mapping[str, bytes | OSError]) -> tuple[tuple[str, str], ...]:
-    return tuple((path, _short(secrets[path])) for path in sorted(secrets))
+    return tuple((path, short(secrets[path])) for path in sorted(secrets))
 
 
-def _short(found: bytes | OSError) -> str:
+def short(found: bytes | OSError) -> str:
+    """The mark of one file: equal ones, equal content."""
     return hashlib.sha256(found).hexdigest() if isinstance(found, bytes) else f"! {reason(found)}"

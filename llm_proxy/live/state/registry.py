@@ -21,7 +21,7 @@ from llm_proxy.live.background_thread import BackgroundThread
 from llm_proxy.live.config.catalog import Catalog
 from llm_proxy.live.state.generations import Generations
 from llm_proxy.live.state.last_good import LastGood
-from llm_proxy.live.state.reading import EVERYTHING, Mark, Part, Sources
+from llm_proxy.live.state.reading import EVERYTHING, Mark, Part, Sources, light
 from llm_proxy.live.state.reload_outcome import Outcome, State, tell_applied, tell_rejected
 from llm_proxy.live.state.snapshot import (
     Snapshot,
@@ -30,6 +30,7 @@ from llm_proxy.live.state.snapshot import (
     load_snapshot,
     problem_lines,
     prompt_problems,
+    without_files,
 )
 from llm_proxy.live.watching.debounce import Change, DebounceTimes, due
 from llm_proxy.live.watching.hints import WATCHER, Hints, first_cause
@@ -72,7 +73,7 @@ class Registry:
         last_good: LastGood | None = None,
     ) -> None:
         self.sources = sources
-        self.current = first
+        self.current = first = without_files(first)
         self.last_good = last_good
         #: The prompts that are being read, and what is to be said of them.
         self.prompts = LatePrompts(lambda cause: self._touch(cause, frozenset({"prompts"})))
@@ -86,10 +87,14 @@ class Registry:
         self.outcome = self._settled
         #: Called with the new snapshot right after it was swapped in.
         self.on_swap: list[Callable[[Snapshot], None]] = []
+        #: Called with it and with all that it was made of; whoever keeps it must not stop an edit.
+        self.on_accepted: list[Callable[[Snapshot], None]] = []
         #: Called with the cause when a look has found changed content.
         self.on_notice: list[Callable[[str], None]] = []
         #: Called when a verdict has fallen, whatever it is.
         self.on_verdict: list[Callable[[], None]] = []
+        #: Called when there is nothing more to be judged and told.
+        self.on_rest: list[Callable[[], None]] = []
         #: Says whether somebody is known to have one of our files open for writing.
         self.still_writing: Callable[[], bool] = lambda: False
         #: When the last look at the configuration ended (monotonic), and what it took, in CPU time and by the clock.
@@ -155,6 +160,7 @@ class Registry:
     async def _run(self) -> None:
         try:
             await self._settle()
+            self._tell(self.on_rest)
         except Exception:  # the next touch, or the next sweep, begins anew
             log.exception("looking at the files failed")
             self._change = None
@@ -249,7 +255,8 @@ class Registry:
             self._see(found, began, frozenset({change.cause}))
             return
         # Hints and a signal that came meanwhile have been noted, and lead to another look.
-        self._change, self._judged, self._seen = None, found.reading, found.reading
+        reading = light(found.reading) if found.snapshot is not None else found.reading
+        self._change, self._judged, self._seen = None, reading, reading
         self._hints.urgent = self._hints.urgent and not urgent
         await self._conclude(found, change)
 
@@ -263,21 +270,22 @@ class Registry:
         new = Outcome(state, problems, change.cause, change.at, found.reading.file_hash)
         self._settled = self.outcome = new
         if snapshot is not None:
-            self.current, self.on_last_good = snapshot, False
+            self.current, self.on_last_good = without_files(snapshot), False
             if snapshot is not before:
-                self._tell(self.on_swap, snapshot)
+                self._tell(self.on_swap, self.current)
+                self._tell(self.on_accepted, snapshot)
         self._tell(self.on_verdict)
         if snapshot is None:
             tell_rejected(before, old, new)
             return
-        self._keep()
+        self._keep(snapshot)
         changes = await self._worker.run(self._looker.changes, before, snapshot)
         tell_applied(before, snapshot, changes, old, new)
 
-    def _keep(self) -> None:
+    def _keep(self, accepted: Snapshot | None = None) -> None:
         """Have the current state copied, in a thread of its own: a disk that hangs must not stop the next edit."""
         if self.last_good is not None:
-            self._keeper.offer(self.last_good.keep, self.current)
+            self._keeper.offer(self.last_good.keep, accepted or self.current, self.sources)
 
     def _tell(self, listeners: list[Callable[..., None]], *what: Snapshot) -> None:
         for listener in listeners:

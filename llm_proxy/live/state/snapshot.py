@@ -28,7 +28,10 @@ from llm_proxy.live.state.reading import (
     MAX_SECRET,
     Reading,
     Sources,
+    Unkept,
+    light,
     look,
+    look_again,
     look_at_access,
     read,
     reading_of,
@@ -77,6 +80,12 @@ def keeping_lists(snapshot: Snapshot, before: Snapshot) -> Snapshot:
     if snapshot.catalog.listed == listed:
         return snapshot
     return replace(snapshot, catalog=snapshot.catalog.with_listed(listed))
+
+
+def without_files(snapshot: Snapshot) -> Snapshot:
+    """``snapshot`` as it serves: what it was made of is let go as far as it is large."""
+    reading = light(snapshot.reading)
+    return snapshot if reading is snapshot.reading else replace(snapshot, reading=reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +213,7 @@ def _config(
 def _access(sources: Sources, reading: Reading, previous: Snapshot | None) -> Access | None:
     """Who may ask, as the file of the keys says. Raises ``ConfigError`` or ``OSError``."""
     data = reading.access
-    if data is None or isinstance(data, OSError):
-        if data is not None:
-            raise data
+    if data is None:
         return None
     if (
         previous is not None
@@ -215,7 +222,11 @@ def _access(sources: Sources, reading: Reading, previous: Snapshot | None) -> Ac
     ):
         return previous.access
     assert sources.access is not None
-    found = load_access(data, sources.access.name)
+    if isinstance(data, Unkept):
+        data = look_again(sources, reading)
+    if not isinstance(data, bytes):
+        raise data or FileNotFoundError(sources.access.name)
+    found = load_access(data, sources.access.name, previous.access if previous is not None else None)
     vendor_prices.prepare()  # here, since it takes a while: a request asks for the price of its model, budget or not
     return found
 

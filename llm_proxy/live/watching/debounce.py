@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from llm_proxy.live.access.loader import is_whole
+from llm_proxy.live.access.values import Access
 from llm_proxy.live.state.reading import Reading
 
 
@@ -55,18 +57,18 @@ def due(change: Change, debounce: DebounceTimes, *, doubtful: bool, urgent: bool
     )
 
 
-def doubts(now: Reading, judged: Reading) -> Iterator[str]:
+def doubts(now: Reading, judged: Reading, keys: Access | None = None) -> Iterator[str]:
     """Why ``now`` may be the middle of an edit rather than its end, compared with what was judged last.
 
     Something vanished (editors and scripts that delete and create again), something is half there, or prompt files
-    cannot be used that could be used before.
+    cannot be used that could be used before. ``keys``: those that serve, by which a file of very many is seen to be whole soon.
     """
     if now.torn and now.mark.config != judged.mark.config:
         yield "the configuration is not complete"
     if isinstance(now.data, OSError) and now.mark.config != judged.mark.config:
         yield "the configuration cannot be read"
     if now.mark.access != judged.mark.access:
-        if now.access_torn:
+        if isinstance(now.access, bytes) and not is_whole(now.access, keys):
             yield "the file of the keys is not complete"
         if isinstance(now.access, OSError):
             yield "the file of the keys cannot be read"

@@ -101,7 +101,7 @@ class ReloadSteps:
             unchanged = reading.mark == current.reading.mark and "config" in parts
             if unchanged and self.generations is not None:
                 generation = self.generations.newer(current.hash, generation)
-            doubtful = any(doubts(reading, known.judged))
+            doubtful = any(doubts(reading, known.judged, current.access))
             return Look(reading, doubtful, generation, time.thread_time() - begun, ask.late)
 
     def verdict(self, known: Known, waits: Waits, asked: bool = True) -> Look | Found:
@@ -118,7 +118,7 @@ class ReloadSteps:
         with yielding_gil():
             reading = read(self.sources, known.seen, current.prompts, parts, ask)
             if reading.mark != known.seen.mark:
-                doubtful = any(doubts(reading, known.judged))
+                doubtful = any(doubts(reading, known.judged, current.access))
                 if waits.for_quiet or (doubtful and waits.for_doubt):
                     return Look(reading, doubtful, current.generation, late=ask.late)
             try:

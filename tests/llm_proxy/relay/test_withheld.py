@@ -75,5 +75,9 @@ def test_nothing_is_lost() -> None:
     assert held.ends_with([Chunk(chunk({"content": "x"}))], b"c")
     assert held.rest() == b"abc"
     held = FirstTokenBuffer()
+    assert not held.ends_with([Chunk(chunk({"content": "x"}))], b"")  # a face that waits for more of it
+    assert held.token
+    assert held.ends_with([Comment(b"")], b"d")
+    held = FirstTokenBuffer()
     assert not held.ends_with([Comment(b"")], b"x" * 60_000)
     assert held.ends_with([Comment(b"")], b"x" * 60_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import Counter
 from itertools import chain
 
@@ -80,6 +81,7 @@ def test_a_conversation_goes_where_its_beginning_lies(weights: tuple[float, ...]
             running.pop(fates.randrange(len(running))).served(now, {})
     assert found["hit"] > 100
     assert found["miss"] > 10
+    assert found["broken"] > 0
 
 
 def test_who_is_in_trouble_is_left_to_thought() -> None:
@@ -103,6 +105,59 @@ def test_who_is_in_trouble_is_left_to_thought() -> None:
     uneven = pool_of(rows(1, 2, 1, 1), states, 101.0, ModelPolicy())
     assert uneven is not None
     assert usual(uneven, 101.0, lambda: 0.0) is None
+
+
+def test_a_conversation_among_a_thousand() -> None:
+    """Whether an upstream is too busy for its conversation is found out without a call for each of the others."""
+    states, policy, given = States(), ModelPolicy(), rows(*[1.0] * 1000)
+    prompt = Prompt(b"", (b"block",), b"talk")
+    pool = pool_of(given, states, 1.0, policy)
+    assert pool is not None
+    states.prefixes.note(prompt, pool.pairs[7][1].tag)
+    for pair in pool.pairs:
+        pair[1].in_flight = 5
+    pool.pairs[7][1].in_flight = 9
+    found = []
+
+    def ask() -> None:
+        found.append(kept(pool, states, 1.0, lambda: 0.5, policy, prompt))
+
+    before = sys.getprofile()
+    calls: Counter[str] = Counter()
+    sys.setprofile(lambda frame, event, argument: calls.update([event]))
+    try:
+        ask()
+        pool.pairs[3][1].in_flight = 2
+        ask()
+    finally:
+        sys.setprofile(before)
+
+    assert [choice and choice.affinity for choice in found] == ["hit", "broken"]
+    assert calls["call"] < 60
+    # Who is in trouble and idle may be well again: that is thought about.
+    pool.pairs[3][1].health.eject(0.0, "it fails")
+    assert kept(pool, states, 1.0, lambda: 0.5, policy, prompt) is None
+
+
+def test_one_that_has_restarted_holds_nothing() -> None:
+    """Also where the pool was made before."""
+    states, policy, given = States(), ModelPolicy(), rows(1, 1, 1, 1)
+    prompt = Prompt(b"", (b"block",), b"talk")
+    pool = pool_of(given, states, 1.0, policy)
+    assert pool is not None
+    states.prefixes.note(prompt, pool.pairs[2][1].tag)
+    before = kept(pool, states, 1.0, lambda: 0.5, policy, prompt)
+    pool.pairs[2][1].restarted()
+    after = kept(pool, states, 1.0, iter([0.0, 0.0]).__next__, policy, prompt)
+    thought = pick(given, states, now=1.0, chance=iter([0.0, 0.0]).__next__, policy=policy, prompt=prompt)
+
+    assert before is not None
+    assert after is not None
+    assert isinstance(thought, Choice)
+    assert (before.affinity, before.deployment) == ("hit", given[2])
+    assert (
+        (after.affinity, after.deployment) == (thought.affinity, thought.deployment) == ("broken", given[0])
+    )
 
 
 def test_limits_are_thought_about() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from handlers.base.charging import together
 from llm_proxy.errors import LimitReached
 from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.access.meter import Meter
@@ -124,3 +125,56 @@ def test_nobody_waits_longer(behave: Callable[[int], Coroutine[Any, Any, None]])
     assert len(waits) == 2 * MANY
     assert max(waits) <= LONGEST
     assert 0 < let_in <= MOST
+
+
+def outrun(there: Any) -> None:
+    """Others take what was leased for a request that is refused."""
+    undo = there.undo
+
+    def undone(*arguments: Any) -> None:
+        undo(*arguments)
+        for lease, _ in there._leases.values():
+            lease.left = 0
+
+    there.undo = undone
+
+
+@pytest.mark.parametrize("behave", [silent, slow, too_slow, dies])
+def test_nobody_waits_twice(behave: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+    """Who is refused because so many are running tries once more: both tries together wait no longer than one may, also if what was leased for
+    the first was taken by others meanwhile."""
+    limits = Limit("rpd", MANY, MANY), Limit("concurrent", 1, 1)
+    plan = Plan(Grant("alice", Terms(), Team(), None), "m", bounds_of("key", "alice", limits))
+
+    async def run() -> tuple[list[float], int]:
+        loop = asyncio.get_running_loop()
+        there = shared.Shared("redis://127.0.0.1:1/0")
+        outrun(there)
+        there._redis = Server(behave)
+        books = Accounting(Meter(SharedCounters(1, 4096)), shared=there)
+        waits: list[float] = []
+        running = 0
+
+        async def ask() -> None:
+            nonlocal running
+            began = loop.time()
+            try:
+                await together(books, plan, Need())
+                running += 1
+            except LimitReached as error:
+                assert error.running
+            waits.append(loop.time() - began)
+
+        for _ in range(4):
+            await ask()
+        return waits, running
+
+    with (
+        expect_log("llm_proxy.live.access.shared", "are away", required=False),
+        asyncio.Runner(loop_factory=VirtualLoop) as runner,
+    ):
+        waits, running = runner.run(run())
+
+    assert len(waits) == 4
+    assert max(waits) <= LONGEST
+    assert running == 1

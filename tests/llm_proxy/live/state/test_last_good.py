@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import stat
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,11 @@ from llm_proxy.live.config.loader import ConfigError
 from llm_proxy.live.prompts.library import Prompt
 from llm_proxy.live.state.initial_state import open_state
 from llm_proxy.live.state.last_good import NAME, LastGood, NoCopyError, original
+from llm_proxy.live.state.reading import Unkept
 from llm_proxy.live.state.registry import Registry
-from llm_proxy.live.state.snapshot import load_snapshot, problem_lines
+from llm_proxy.live.state.snapshot import Snapshot, load_snapshot, problem_lines, without_files
 from tests.support.logs import expect_log
+from tests.support.loops import wait_until
 from tests.support.secrets import OTHER_UPSTREAM_KEY, UPSTREAM_KEY, assert_no_secret
 from tests.support.world import QUICK, World, document, put, replace
 
@@ -228,3 +233,67 @@ def test_the_same_state_is_not_written_again(tmp_path: Path, store: LastGood) ->
     LastGood(store.path.parent).keep(snapshot)
 
     assert store.path.stat().st_ino == inode
+
+
+async def test_a_large_file_of_keys(tmp_path: Path, store: LastGood) -> None:
+    """It is let go once it serves, and is in the copy all the same; what is on the disk now is no copy of what serves."""
+    world = World(tmp_path)
+    path = tmp_path / "access.json"
+    put(path, keys(7000))
+    sources = dataclasses.replace(world.sources, access=path)
+    full = load_snapshot(sources)
+    served = without_files(full)
+    store.keep(served, sources)
+    copy = store.load(sources)
+    put(path, keys(7001))
+    other = LastGood(tmp_path / "other")
+    other.keep(served, sources)
+
+    assert isinstance(full.reading.access, bytes)
+    assert served.reading.access == Unkept(len(full.reading.access))
+    assert copy.access == full.access
+    assert copy.hash == served.hash
+    assert other.problem.endswith("the file of the keys has changed meanwhile")
+    other.keep(full)
+    assert other.load(sources).hash == served.hash
+
+
+async def test_edits_of_a_large_file_of_keys(tmp_path: Path, store: LastGood) -> None:
+    """Good ones and bad ones, and the way back: each is seen though what it is compared with was let go."""
+    world = World(tmp_path)
+    path = tmp_path / "access.json"
+    put(path, keys(7000))
+    sources = dataclasses.replace(world.sources, access=path)
+    registry = Registry(sources, load_snapshot(sources), last_good=store)
+    kept: list[Snapshot] = []
+    registry.on_accepted.append(kept.append)
+    try:
+        for text, state, count in (
+            (keys(7001), "applied", 7001),
+            (keys(7001), "applied", 7001),
+            (keys(7002)[:-2], "rejected", 7001),
+            (keys(7001), "applied", 7001),
+            (keys(6000), "applied", 6000),
+        ):
+            replace(path, text)
+            with (
+                expect_log("llm_proxy.live.state.registry", "rejected")
+                if state == "rejected"
+                else nullcontext()
+            ):
+                outcome = await registry.reload("signal")
+            access = registry.current.access
+            assert access is not None
+            assert (outcome.state, len(access.keys)) == (state, count)
+            assert isinstance(registry.current.reading.access, Unkept)
+        await wait_until(lambda: store._stored() == registry.current.hash)
+        assert all(isinstance(one.reading.access, bytes) for one in kept)
+        assert len(kept) == 2
+    finally:
+        registry.close()
+
+
+def keys(count: int) -> str:
+    """A file of more than a megabyte."""
+    rows = {f"key-{n}": {"hash": f"sha256:{n:064x}", "metadata": {"for": 60 * "x"}} for n in range(count)}
+    return json.dumps({"keys": rows}, indent=1)
