@@ -56,7 +56,7 @@ class StreamDecoder(ABC):
     @property
     def known(self) -> tuple[bytes, bytes] | None:
         """What the event of each such chunk is before and after its text, if that is known: the same tuple until it is something
-        else. With ``rewrites`` it is the event that would be written for the chunk."""
+        else. It is learnt once somebody has asked. With ``rewrites`` it is the event that would be written for the chunk."""
         return None
 
     def usual(self, data: bytes) -> bytes:

@@ -250,6 +250,7 @@ class _Stream:
         if not (self.decoder.takes_documents or is_event_stream(head)):
             await self._as_stream(head)
             return
+        self._retell()
         self.exchange.direct = self._push
         while not await self._step():
             pass
@@ -370,9 +371,9 @@ class _Stream:
                 self.left, self.left_written, self.left_at = (CHUNK,), plain, began
                 return False
             written = None
-            if self.canonical:
+            if self.canonical and data.find(b"\n\n") < len(data) - 2:
                 events, written = passed_on(self.decoder, self.face, data)
-            else:
+            else:  # one event at most
                 events = self._read(self.decoder.feed(data), began)
             if not events:
                 return True

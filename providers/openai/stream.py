@@ -54,7 +54,9 @@ class OpenAIDecoder(StreamDecoder):
 
     @property
     def known(self) -> tuple[bytes, bytes] | None:
-        return self._shape.known if self._shape is not None else None
+        if self._shape is None:
+            self._shape = TokenShape()
+        return self._shape.known
 
     def usual(self, data: bytes) -> bytes:
         if self._shape is None or self._ended or self._events.held:
