@@ -48,7 +48,7 @@ def usage(given: Mapping[str, Any]) -> int:
     except InvalidRequest as error:
         print(f"llm-proxy: --{error.message}", file=sys.stderr)
         return 2
-    except (NoAnswerError, OSError, sqlite3.Error) as error:
+    except (NoAnswerError, OSError) as error:
         print(f"llm-proxy: {error}", file=sys.stderr)
         return 1
     _show(rows, given["format"])
@@ -69,10 +69,12 @@ def _read(settings: Settings, since: float, by: list[str]) -> list[dict[str, Any
         raise OSError(f"{PREFIX}STATE is not set; --from URL asks a gateway that runs")
     path = settings.state / NAME
     if not path.exists():
-        raise OSError("there is no ledger yet")
+        raise OSError(f"there is no ledger at {path}")
     base = sqlite3.connect(path, timeout=5)
     try:
         return tables.usage(base, since, by)
+    except sqlite3.Error as error:
+        raise OSError(f"{path} cannot be read: {error}") from error
     finally:
         base.close()
 

@@ -2,7 +2,7 @@
 
 Laws: at a start before anybody is served, from sums, so that it takes a second where there were hundreds of thousands of requests. After an
 edit beside the loop: what a budget that is new has paid since then stays, and what its keys had spent before is added, once. What the service whose
-place we take pays after we have read the ledger is added as it is written. A ledger that cannot be read ends none of it: its keeper will tell.
+place we take serves after we have read the ledger is added as it is written, to limits and to budgets. A ledger that cannot be read ends none of it: its keeper will tell.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from llm_proxy.live.access.plan import REQUESTS, RUNNING, Bound, BudgetAccount, 
 from llm_proxy.live.access.rates import SECOND
 from llm_proxy.live.access.reservation import Need, Now
 from llm_proxy.live.access.shared_counters import UNTIL, VALUE, SharedCounters, name_of
-from llm_proxy.live.access.values import Access, Budget, Terms
+from llm_proxy.live.access.values import Access, Budget, Limit, Terms
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ async def _follow(before: Access | None, access: Access | None, books: Accountin
 async def follow_others(
     access: Callable[[], Access | None], books: Accounting, cells: SharedCounters
 ) -> None:
-    """Add what another service pays that writes into the same ledger: the one whose place this one takes, as long as requests
+    """Add what another service serves that writes into the same ledger: the one whose place this one takes, as long as requests
     run there. By one process of a service; another that goes on for it begins where it was."""
     ledger, loop = books.ledger, asyncio.get_running_loop()
     if ledger is None:
@@ -115,25 +115,32 @@ async def follow_others(
         # If nothing was read at the start there is no row yet from which to go on.
         question = partial(_of_others, after=numbers[VALUE] if numbers[UNTIL] else None)
         try:
-            last, paid = await loop.run_in_executor(None, ledger.ask, question)
+            last, served = await loop.run_in_executor(None, ledger.ask, question)
         except (sqlite3.Error, OSError):
             continue  # its keeper tells
         _read_up_to(cells, last)
         current, now = access(), books.now()
         if current is None:
             continue
-        terms = dict(current.keys.values()) if paid else {}
-        for at, key, team, amount in paid:
-            for name in _budgets(current, terms.get(key), team):
-                if (budget := current.budgets.get(name)) is not None:
-                    books.meter.recall(purse(budget, key if budget.each else ""), amount, at, now)
+        if not served:
+            continue
+        terms = dict(current.keys.values())
+        bounds = _Bounds(current, terms)
+        for one in served:
+            for name in _budgets(current, terms.get(one.key), one.team):
+                if one.micro_usd and (budget := current.budgets.get(name)) is not None:
+                    owner = one.key if budget.each else ""
+                    books.meter.recall(purse(budget, owner), one.micro_usd, one.time, now)
+            for bound in bounds.of(one.key, one.team, one.model):
+                ago = max(0, int((now.wall - one.time) * SECOND))
+                books.meter.add_to_bound(bound, _taken(bound, 1, one.input, one.output), ago, now)
 
 
-def _of_others(base: sqlite3.Connection, after: int | None) -> tuple[int, list[tuple[float, str, str, int]]]:
-    """As ``tables.paid_by_others``; ``after`` None: nothing."""
+def _of_others(base: sqlite3.Connection, after: int | None) -> tuple[int, list[tables.Other]]:
+    """As ``tables.by_others``; ``after`` None: nothing."""
     if after is None:
         return tables.newest(base), []
-    return tables.paid_by_others(base, SERVICE, after)
+    return tables.by_others(base, SERVICE, after)
 
 
 def _read_up_to(cells: SharedCounters, last: int) -> None:
@@ -166,27 +173,47 @@ def _filled(
     access: Access, terms: Mapping[str, Terms], ledger: Ledger, now: Now
 ) -> Iterable[tuple[Bound, int]]:
     """Each limit of which something was taken, and when it is empty. Raises as ``Ledger.ask``."""
-    of_key: dict[str, tuple[Bound, ...]] = {}
-    of_team: dict[str, tuple[Bound, ...]] = {}
-    of_model: dict[str, tuple[Bound, ...]] = {}
+    bounds = _Bounds(access, terms)
     full: dict[bytes, int] = {}
     which: dict[bytes, Bound] = {}
     for at, key, team, model, count, read, wrote in ledger.ask(
         lambda base: list(tables.recent(base, now.wall - tables.DAY, now.wall))
     ):
-        if key not in of_key:
-            of_key[key] = bounds_of("key", key, terms[key].limits) if key in terms else ()
-        if team not in of_team:
-            of_team[team] = bounds_of("team", team, access.teams[team].limits) if team in access.teams else ()
-        if model not in of_model:
-            of_model[model] = bounds_of("model", model, access.models.get(model, ()))
         ago = max(0, int((now.wall - at) * SECOND))
-        for bound in (*of_key[key], *of_team[team], *of_model[model]):
-            if bound.counts != RUNNING and ago < 2 * bound.rate.span:
-                amount = count if bound.counts == REQUESTS else really(bound.counts, Need(read, wrote))
+        for bound in bounds.of(key, team, model):
+            if ago < 2 * bound.rate.span:
+                amount = _taken(bound, count, read, wrote)
                 full[bound.cell] = bound.rate.after(full.get(bound.cell, 0), now.steady - ago, amount)
                 which[bound.cell] = bound
     return [(which[cell], empty_at) for cell, empty_at in full.items()]
+
+
+class _Bounds:
+    """The limits that hold for a request, without those of requests at once."""
+
+    def __init__(self, access: Access, terms: Mapping[str, Terms]) -> None:
+        self._access, self._terms = access, terms
+        self._known: dict[tuple[str, str], tuple[Bound, ...]] = {}
+
+    def of(self, key: str, team: str, model: str) -> Iterator[Bound]:
+        """Those of that key, team and model."""
+        for which in (("key", key), ("team", team), ("model", model)):
+            found = self._known.get(which)
+            if found is None:
+                bounds = bounds_of(*which, self._limits(*which))
+                found = self._known[which] = tuple(bound for bound in bounds if bound.counts != RUNNING)
+            yield from found
+
+    def _limits(self, level: str, name: str) -> tuple[Limit, ...]:
+        if level == "model":
+            return self._access.models.get(name, ())
+        row = self._terms.get(name) if level == "key" else self._access.teams.get(name)
+        return row.limits if row is not None else ()
+
+
+def _taken(bound: Bound, requests: int, read: int, wrote: int) -> int:
+    """What so many requests with so many tokens together took of it."""
+    return requests if bound.counts == REQUESTS else really(bound.counts, Need(read, wrote))
 
 
 def _limits(access: Access) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 COLUMNS = (
     *("id", "time", "key", "team", "model", "provider", "upstream_model", "face", "stream", "status", "code"),
@@ -210,18 +210,28 @@ def newest(base: sqlite3.Connection) -> int:
     return int(base.execute("SELECT ifnull(max(rowid), 0) FROM usage").fetchone()[0])
 
 
-def paid_by_others(
-    base: sqlite3.Connection, service: str, after: int
-) -> tuple[int, list[tuple[float, str, str, int]]]:
-    """Up to which row was looked, and what rows after ``after`` that other services wrote have paid: when, key, team,
-    micro-dollars."""
+class Other(NamedTuple):
+    """A request that another service has served; ``micro_usd``: what was paid for it."""
+
+    time: float
+    key: str
+    team: str
+    model: str
+    input: int
+    output: int
+    micro_usd: int
+
+
+def by_others(base: sqlite3.Connection, service: str, after: int) -> tuple[int, list[Other]]:
+    """Up to which row was looked, and which rows after ``after`` other services wrote."""
     last = newest(base)
     text = (
-        'SELECT time, "key", team, micro_usd FROM usage WHERE rowid > :after AND rowid <= :last AND micro_usd > 0 AND NOT EXISTS '
+        "SELECT time, coalesce(\"key\", ''), coalesce(team, ''), coalesce(model, ''), coalesce(input, 0), coalesce(output, 0), "
+        "coalesce(micro_usd, 0) FROM usage WHERE rowid > :after AND rowid <= :last AND NOT EXISTS "
         "(SELECT 1 FROM writers WHERE service = :service AND usage.rowid BETWEEN first AND writers.last)"
     )
     given = {"service": service, "after": after, "last": last}
-    return last, [(at, key or "", team or "", paid) for at, key, team, paid in base.execute(text, given)]
+    return last, list(map(Other._make, base.execute(text, given)))
 
 
 #: The last so many seconds are recalled by tenths, what is older within an hour or two by minutes.

@@ -228,6 +228,13 @@ class Meter:
             numbers[VALUE] = numbers[UNTIL] = max(numbers[VALUE], empty_at)
             self._cells.write(bound.cell, numbers)
 
+    def add_to_bound(self, bound: Bound, amount: int, ago: int, now: Now) -> None:
+        """What another process has let in of a limit, so many nanoseconds ago."""
+        with self._cells.alone():
+            numbers = self._cells.numbers(bound.cell, now.steady)
+            numbers[VALUE] = numbers[UNTIL] = bound.rate.after(numbers[VALUE], now.steady - ago, amount)
+            self._cells.write(bound.cell, numbers)
+
     def _purse(self, purse: BudgetAccount, now: Now) -> Numbers:
         """The budget's cell, as it is in the period of now."""
         budget = purse.budget
