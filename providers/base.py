@@ -38,6 +38,8 @@ class StreamDecoder(ABC):
     """Turns the bytes of one streamed answer into events. It never raises: a fault becomes ``Failed``, after all
     complete events that came before it. After ``Done`` or ``Failed`` it returns nothing more."""
 
+    #: Whether what it recognises (``usual``) came in another dialect.
+    rewrites: ClassVar[bool] = False
     #: Whether a JSON document is a stream too, of one event.
     takes_documents: ClassVar[bool] = False
 
@@ -50,6 +52,17 @@ class StreamDecoder(ABC):
         text and no usage, and may be relayed as they came: then they need not be fed. Else 0, and nothing has happened.
         """
         return 0
+
+    @property
+    def known(self) -> tuple[bytes, bytes] | None:
+        """What the event of each such chunk is before and after its text, if that is known: the same tuple until it is something
+        else. It is learnt once somebody has asked. With ``rewrites`` it is the event that would be written for the chunk."""
+        return None
+
+    def usual(self, data: bytes) -> bytes:
+        """What follows ``known[0]`` in the event of a chunk, if ``data`` is exactly one such chunk: then it need not be fed. Else
+        nothing, and nothing has happened."""
+        return b""
 
     def leading(self, data: bytes) -> tuple[int, int]:
         """With how many such chunks ``data`` begins, and how many bytes these are; nothing has happened."""

@@ -6,7 +6,6 @@ Laws: one task asks, reads and writes; the upstream call lives inside the reques
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from functools import partial
 from time import perf_counter
@@ -35,6 +34,7 @@ from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.able import needs_of
 from llm_proxy.routing.affinity import BLOCK, SESSION_FIELDS, SESSION_HEADER, Prompt
 from llm_proxy.routing.choice import choose
+from llm_proxy.routing.pick import Choice, pick
 from llm_proxy.routing.queueing import Priority
 from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall, NativeRequest
 from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
@@ -63,11 +63,23 @@ class AnsweringHandler(DeliveringHandler):
     _answered = False
 
     def deployment(self, model: str) -> Deployment:
-        """One of the active deployments of ``model``, by weight. Raises ``ModelNotFound`` or ``NoUpstream``."""
+        """Which of the upstreams of ``model`` is to have the one attempt that there is, as ``pick`` says; any of them in use, if
+        none can take it now. Raises ``ModelNotFound`` or ``NoUpstream``."""
         self.facts["model"] = model[:_LONGEST_NAME]
         found = self.resolved(model)
-        rows = found.deployments
-        return rows[0] if found.plain or found.pinned else choose(rows, random.random())
+        rows, router = found.deployments, self.gateway.router
+        if found.plain or found.pinned:
+            return rows[0]
+        picked = pick(
+            rows,
+            router.states,
+            now=self.now(),
+            chance=router.chance,
+            policy=found.policy,
+            last_resort=True,
+            wait=0.0,
+        )
+        return picked.deployment if isinstance(picked, Choice) else choose(rows, router.chance())
 
     def route(
         self, model: str, body: Mapping[str, Any] = NOTHING, *, stream: bool = False

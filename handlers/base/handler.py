@@ -425,7 +425,7 @@ class BaseHandler(BodyHandler):
             self.request.path_asked,
             status,
             client,
-            round(total * 1000, 2),
+            int(total * 100_000 + 0.5) / 100,
             self.snapshot.version,
             self.trace,
         )

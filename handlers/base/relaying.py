@@ -109,6 +109,7 @@ class RelayingHandler(AnsweringHandler):
                 self.cut()
         else:
             self.clear()
+            self._tell_attempts(error)
             self.fail(error)
 
     def expect_length(self, status: int) -> None:

@@ -192,5 +192,5 @@ def _few(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def ms(seconds: float) -> float:
-    """As figures are told."""
-    return round(seconds * 1000, 2)
+    """As figures are told; a tenth of the work of ``round``."""
+    return int(seconds * 100_000 + 0.5) / 100

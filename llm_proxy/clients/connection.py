@@ -55,6 +55,9 @@ _LINGER = 2.0
 #: Seconds in which the loop reads what has come, busy as it may be.
 _MOMENT = 0.05
 
+#: What precedes chunks of less than so many bytes, by their size.
+_SHORT = 1024
+_SIZES = [b"%x\r\n" % size for size in range(_SHORT)]
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 505: "HTTP Version Not Supported"}
 _REFUSED = b'{"error":{"message":"%b","type":"invalid_request_error","code":"bad_request","param":null}}'
@@ -321,8 +324,11 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         transport, writer = self._transport, self._writer
         if self._room is not None or transport.is_closing():
             return False
-        # A chunk is framed here: this is called for each token.
-        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if writer.chunked else writer.framed(data))
+        if not writer.chunked:
+            transport.write(writer.framed(data))
+        else:  # a chunk is framed here: this is called for each token
+            size = len(data)
+            transport.write((_SIZES[size] if size < _SHORT else b"%x\r\n" % size) + data + b"\r\n")
         return True
 
     @property

@@ -57,14 +57,24 @@ class ResponseHeaders(HTTPHeaders):
     def __init__(self) -> None:
         # Instead of Tornado's own, which looks for what to begin with.
         self.single: dict[str, str] | None = {}
+        self._both: tuple[dict[str, list[str]], dict[str, str]] | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in ("_as_list", "_combined_cache"):
-            raise AttributeError(name)
-        single, self.single = self.single or {}, None
-        self._combined_cache = single
-        self._as_list = {name: [value] for name, value in single.items()}
-        return self.__dict__[name]
+    def _filled(self) -> tuple[dict[str, list[str]], dict[str, str]]:
+        both = self._both
+        if both is None:
+            single, self.single = self.single or {}, None
+            both = self._both = {name: [value] for name, value in single.items()}, single
+        return both
+
+    # Not ``__getattr__``: a class that has one pays for each look at an attribute that is there.
+
+    @property
+    def _as_list(self) -> dict[str, list[str]]:  # type: ignore[override]  # which Tornado sets once
+        return self._filled()[0]
+
+    @property
+    def _combined_cache(self) -> dict[str, str]:  # type: ignore[override]
+        return self._filled()[1]
 
     def get_all(self) -> list[tuple[str, str]]:
         """All fields, each value of its own."""

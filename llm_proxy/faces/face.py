@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pydantic_core import from_json
+
 from llm_proxy.errors import GatewayError, openai_face
 from llm_proxy.wire.asked_name import Retold, differs, renamed
 from llm_proxy.wire.events import ChatResponse, Chunk, Comment, Done
@@ -31,6 +33,16 @@ class Face(ABC):
     pictures: bool = False
     #: What is written for them instead (of so many): nothing, if that has to be seen event by event. None: as they came.
     retold: Callable[[bytes, int], bytes] | None = None
+
+    def retold_head(self, before: bytes, after: bytes) -> bytes | None:
+        """What to write instead of ``before`` for each event that is ``before``, a text and ``after``, of which one was written
+        already (``event``); None if that does not do, and ``retold`` has to be asked about each."""
+        return None
+
+    def written_head(self, before: bytes, after: bytes) -> bytes | None:
+        """What is written before the text of a chunk that has no bytes of its own and is the event ``before``, a text and
+        ``after``; ``after`` follows it. None if something else is written."""
+        return None
 
     @abstractmethod
     def event(self, event: Chunk | Comment) -> bytes:
@@ -106,6 +118,14 @@ class OpenAIFace(Face):
             self._names = Retold(self._asked)
             self.retold = self._names.tokens
         return self._names.event(data, raw)
+
+    def retold_head(self, before: bytes, after: bytes) -> bytes | None:
+        return self._names.head(before, after) if self._names is not None else None
+
+    def written_head(self, before: bytes, after: bytes) -> bytes | None:
+        mark = b"?" + after
+        made = self.event(Chunk(from_json((before + mark)[len(b"data: ") : -len(b"\n\n")])))
+        return made[: -len(mark)] if made.endswith(mark) else None
 
     def keep_alive(self) -> bytes:
         return b": keep-alive\n\n"

@@ -83,7 +83,11 @@ class FirstTokenBuffer:
         """Keep what was ``written`` for ``events``; whether all of it is to be sent now."""
         self._kept.append(written)
         self._size += len(written)
-        self.token = self.token or any(is_token(event) for event in reversed(events))
+        if not self.token:
+            for event in events:
+                if is_token(event):
+                    self.token = True
+                    break
         return self._size > _MOST or (self.token and bool(written))
 
     def rest(self) -> bytes:

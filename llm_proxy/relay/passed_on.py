@@ -21,6 +21,8 @@ CHUNK = Chunk({})
 #: How many events of one piece are decoded alone, so that those that follow may be usual: the first two or three of an answer
 #: are not, nor are the last ones. If there are more, it is a stream of another kind.
 _ALONE = 4
+#: So few events are decoded as soon as one of them has to be.
+_FEW = 4
 
 
 def passed_on(decoder: StreamDecoder, face: Face, data: bytes) -> tuple[Sequence[Event], bytes]:
@@ -41,7 +43,7 @@ def passed_on(decoder: StreamDecoder, face: Face, data: bytes) -> tuple[Sequence
                 data = data[size:]
                 continue
             # Not enough is known of where the model's name stands in them.
-        if alone:
+        if alone and data.count(b"\n\n") > _FEW:
             alone -= 1
             end = data.find(b"\n\n") + 2
             piece, data = (data[:end], data[end:]) if end > 1 else (data, b"")

@@ -178,7 +178,9 @@ class _Stream:
         "exchange",
         "face",
         "fault",
+        "head",
         "heard_at",
+        "known",
         "left",
         "left_at",
         "left_written",
@@ -187,7 +189,6 @@ class _Stream:
         "own_seconds",
         "reader",
         "relay",
-        "retold",
         "seen_at",
         "silent_until",
         "sink",
@@ -208,8 +209,10 @@ class _Stream:
         if relay.first_token is not None:
             self.withheld, self.offer, self.canonical = FirstTokenBuffer(), _never, False
         reader: AnswerReader | Continuity | None = relay.reader() if relay.face.translates else None
-        #: The face's, as it was after the newest write.
-        self.retold = relay.face.retold
+        #: The shape of a usual token (``StreamDecoder.known``), and what the face writes before its text, as it was after the newest
+        #: write; None if it has to be asked about each.
+        self.known: tuple[bytes, bytes] | None = None
+        self.head: bytes | None = None
         if relay.continuity is not None:
             reader, self.canonical = relay.continuity.over(reader), False  # type: ignore[arg-type]
         self.reader: AnswerReader | Continuity | Transcript | None = reader
@@ -247,6 +250,7 @@ class _Stream:
         if not (self.decoder.takes_documents or is_event_stream(head)):
             await self._as_stream(head)
             return
+        self._retell()
         self.exchange.direct = self._push
         while not await self._step():
             pass
@@ -272,7 +276,7 @@ class _Stream:
             began = perf_counter()
             if self.canonical:
                 events, written = passed_on(self.decoder, self.face, data)
-                self.retold = self.face.retold
+                self._retell()
                 return await self._relay(events, began, written)
             return await self._relay(self._read(self.decoder.feed(data), began), began)
         if exchange.failure is not None:
@@ -316,7 +320,20 @@ class _Stream:
         await self.sink.send(data)
         if self.withheld is None:
             self.offer = self.sink.offer
-        self.retold = self.face.retold
+        self._retell()
+
+    def _retell(self) -> None:
+        """The face has written something: what it writes for usual tokens may have changed."""
+        decoder, face = self.decoder, self.face
+        known = decoder.known if self.canonical else None
+        if known is None:
+            self.head = None
+        elif decoder.rewrites:
+            if known is not self.known:
+                self.head = face.written_head(*known)
+        else:
+            self.head = known[0] if face.retold is None else face.retold_head(*known)
+        self.known = known
 
     async def _end(self, data: bytes) -> None:
         """Send the end of the answer, which may have had no token. Raises ``UpstreamError`` if it is none: neither a token nor
@@ -342,22 +359,21 @@ class _Stream:
         began = perf_counter()
         try:
             offer = self.offer
-            if self.canonical and (count := self.decoder.ordinary(data)):
-                plain = data if self.retold is None else self.retold(data, count)
-                if plain:
-                    if offer(plain):
-                        tally = self.tally
-                        tally.events += count
-                        tally.last_event_at = began
-                        self.own_seconds += perf_counter() - began
-                        return True
-                    # As many events; nobody asks what is in them, since what is to be written for them is known.
-                    self.left, self.left_written, self.left_at = (CHUNK,) * count, plain, began
-                    return False
+            if self.head is not None and (rest := self.decoder.usual(data)):
+                plain = self.head + rest
+                if offer(plain):
+                    tally = self.tally
+                    tally.events += 1
+                    tally.last_event_at = began
+                    self.own_seconds += perf_counter() - began
+                    return True
+                # Nobody asks what is in it, since what is to be written for it is known.
+                self.left, self.left_written, self.left_at = (CHUNK,), plain, began
+                return False
             written = None
-            if self.canonical:
+            if self.canonical and data.find(b"\n\n") < len(data) - 2:
                 events, written = passed_on(self.decoder, self.face, data)
-            else:
+            else:  # one event at most
                 events = self._read(self.decoder.feed(data), began)
             if not events:
                 return True
@@ -366,7 +382,7 @@ class _Stream:
             ):
                 if written is None:
                     written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
-                self.retold = self.face.retold
+                self._retell()
                 # As long as there was no token, it is the loop that looks for one.
                 if self.withheld is None and (not written or offer(written)):
                     self._count(events, began)

@@ -24,7 +24,7 @@ from llm_proxy.wire.sse import SSEEvent, dumps, sse_event
 _KEY = b'"model"'
 #: A byte is looked for by its number: for bytes Python first makes an error and drops it, ten times the work.
 _BACKSLASH, _CR, _LF = b"\\\r\n"
-_VALUE = re.compile(rb'"model"\s*+:\s*+("(?:[^"\\]|\\.)*+")')
+_VALUE = re.compile(rb'"model"\s*+:\s*+("(?:[^"\\]++|\\.)*+")')
 #: How many places are tried; an answer with more is written anew.
 _TRIES = 8
 
@@ -129,6 +129,16 @@ class Retold:
             self._start = data.find(old)
             self._end = self._start + len(old)
         return made
+
+    def head(self, before: bytes, after: bytes) -> bytes | None:
+        """What stands before the text of an event, retold, if the name is there and nowhere else: then that is what ``tokens``
+        would change in each. None if that is not known."""
+        old = self._old
+        if not old or _BACKSLASH in before or _BACKSLASH in after:
+            return None
+        return (
+            before.replace(old, self._new) if (before + after).count(old) == before.count(old) == 1 else None
+        )
 
     def _learn(self, text: bytes, told: str) -> None:
         if text.count(_KEY) != 1:

@@ -28,15 +28,33 @@ from providers.common.json_objects import (
 )
 from providers.common.ndjson_decoder import JsonLineDecoder
 from providers.common.sse_decoder import ChunkMaker, Refused
+from providers.ollama.tokens import LineShape
+
+#: What a text of a chunk is called in a line.
+_KEYS = {"content": "content", "reasoning_content": "thinking"}
 
 
 class OllamaDecoder(JsonLineDecoder):
     """One streamed answer of ``/api/chat``."""
 
+    rewrites = True
+
     def __init__(self) -> None:
         super().__init__()
         self._make = ChunkMaker()
         self._calls = 0
+        self._shape = LineShape()
+
+    @property
+    def known(self) -> tuple[bytes, bytes] | None:
+        return self._shape.known
+
+    def usual(self, data: bytes) -> bytes:
+        if self._ended or self._lines.held:
+            return b""
+        if rest := self._shape.rest(data):
+            self._number += 1
+        return rest
 
     def _line(self, line: bytes, end: bytes) -> list[Event]:
         value = loads_object(line)
@@ -58,6 +76,10 @@ class OllamaDecoder(JsonLineDecoder):
             if found:
                 chunk.data["choices"][0]["logprobs"] = found
             events.append(chunk)
+            if len(delta) == 1 and not (found or value.get("done")):
+                key = _KEYS.get(*delta)
+                if key is not None:
+                    self._shape.learn(line, end, value, key, chunk)
         if value.get("done") is True:
             finished = self._make.finish(finish(value, self._calls))
             events += [finished, self._make.usage(usage(value)), Done()]

@@ -52,6 +52,19 @@ class OpenAIDecoder(StreamDecoder):
         self._count += count
         return count
 
+    @property
+    def known(self) -> tuple[bytes, bytes] | None:
+        if self._shape is None:
+            self._shape = TokenShape()
+        return self._shape.known
+
+    def usual(self, data: bytes) -> bytes:
+        if self._shape is None or self._ended or self._events.held:
+            return b""
+        if rest := self._shape.rest(data):
+            self._count += 1
+        return rest
+
     def leading(self, data: bytes) -> tuple[int, int]:
         if self._shape is None:
             self._shape = TokenShape()

@@ -23,7 +23,7 @@ _PLAIN = bytes(byte for byte in range(0x20, 0x100) if byte not in b'"\\')
 #: The same of one text; the quicker way for a short one.
 _plain = re.compile(rb'[^"\\\x00-\x1f]*+').fullmatch
 _HEAD, _END = b"data: ", b"\n\n"
-_BACKSLASH = ord("\\")
+_QUOTE, _BACKSLASH = b'"\\'
 #: How often a shape is learnt in one stream, which costs as much as some ten events. Two or three are usual: the first
 #: event names the role too, and the answer comes after the reasoning.
 _LESSONS = 6
@@ -32,7 +32,7 @@ _LESSONS = 6
 class TokenShape:
     """What one stream's tokens have in common. ``count`` or ``leading`` what is of that shape, ``learn`` it from what was not."""
 
-    __slots__ = ("_after", "_before", "_joint", "_lessons", "_start", "_tail")
+    __slots__ = ("_after", "_before", "_joint", "_lessons", "_start", "_tail", "known")
 
     def __init__(self) -> None:
         self._before = self._after = b""
@@ -40,19 +40,28 @@ class TokenShape:
         self._joint = b""
         self._start = self._tail = 0
         self._lessons = _LESSONS
+        #: What an event is before and after its text, once that was learnt; each time another tuple.
+        self.known: tuple[bytes, bytes] | None = None
 
     def count(self, data: bytes) -> int:
         """How many events ``data`` is, if it is nothing but whole events of the known shape; else 0."""
-        before, after = self._before, self._after
+        if self.rest(data):
+            return 1
+        count, size = self.leading(data)
+        return count if size == len(data) else 0
+
+    def rest(self, data: bytes) -> bytes:
+        """What ``data`` is from its text on, if it is exactly one event of the known shape; else nothing."""
+        after = self._after
         if not after:
-            return 0
-        if data.startswith(before) and data.endswith(after):
-            start, end = self._start, len(data) - self._tail
-            if start <= end and _plain(data, start, end) and (data.isascii() or _is_utf8(data)):
-                return 1  # a lone one, as nearly always
-            count, size = self.leading(data)
-            return count if size == len(data) else 0
-        return 0
+            return b""
+        start, end = self._start, len(data) - self._tail
+        # Pieces are compared more quickly than ``startswith`` is called.
+        if start <= end and data[end:] == after and data[:start] == self._before:
+            text = data[start:end]
+            if is_text(text):
+                return data[start:]
+        return b""
 
     def leading(self, data: bytes) -> tuple[int, int]:
         """With how many whole events of the known shape ``data`` begins, and how many bytes these are.
@@ -73,7 +82,7 @@ class TokenShape:
         # Written and compared at once, which is quicker than to look for so many bytes again and again.
         if sound and (not count or data.startswith(b"%b%b%b" % (before, self._joint.join(texts), after))):
             return count, size
-        texts = [*takewhile(_is_sound, (piece[start:] for piece in takewhile(self._begins, pieces)))]
+        texts = [*takewhile(is_text, (piece[start:] for piece in takewhile(self._begins, pieces)))]
         return len(texts), sum(map(len, texts)) + len(texts) * (start + self._tail)
 
     def _begins(self, piece: bytes) -> bool:
@@ -100,6 +109,7 @@ class TokenShape:
             self._before, self._after = _HEAD + before, after + _END
             self._start, self._tail = len(self._before), len(self._after)
             self._joint = self._after + self._before
+            self.known = self._before, self._after
 
 
 def _text_key(value: dict[str, Any]) -> str | None:
@@ -115,9 +125,12 @@ def _with_text(value: dict[str, Any], key: str, text: str) -> dict[str, Any]:
     return {**value, "choices": [{**choice, "delta": {**choice["delta"], key: text}}]}
 
 
-def _is_sound(text: bytes) -> bool:
-    """Whether it ends where it seems to, and is a text."""
-    return not text.translate(None, _PLAIN) and _is_utf8(text)
+def is_text(text: bytes) -> bool:
+    """Whether it ends where it seems to, and is a text, as it stands in JSON."""
+    if text.isascii():
+        whole = _QUOTE not in text and _BACKSLASH not in text
+        return whole and (text.decode("ascii").isprintable() or _plain(text) is not None)
+    return _plain(text) is not None and _is_utf8(text)
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -129,6 +129,25 @@ async def test_passthrough_counts(tmp_path: Path) -> None:
     assert (row["state"], row["reason"]) == ("ejected", "it cannot be reached")
 
 
+async def test_passthrough_goes_where_a_chat_would(tmp_path: Path) -> None:
+    """By the name of a model: to the lowest tier, as long as it is well, and to one that fails rather than to nobody. It is one
+    attempt, which is told."""
+    body = {"model": "m", "path": "/chat/completions", "body": {"messages": []}}
+    async with Fleet(tmp_path, status(500), serves, fields={1: {"order": -1}}) as fleet:
+        for turn in range(12):
+            got = await fleet.ask(body, "/passthrough")
+            assert got.status == (500 if turn < 5 else 200)
+        assert fleet.asked() == [5, 7]
+        assert got.headers["x-llm-attempts"].startswith("gpu-2:200:")
+    (tmp_path / "sick").mkdir()
+    fields: dict[int, dict[str, Any]] = {1: {"max_concurrent": 3}}
+    async with Fleet(tmp_path / "sick", refused_url(), fields=fields) as fleet:
+        for _ in range(8):
+            got = await fleet.ask(body, "/passthrough")
+            assert (got.status, got.json()["error"]["code"]) == (502, "upstream_unreachable")
+            assert got.headers["x-llm-attempts"].startswith("gpu-1:refused:")
+
+
 async def test_one_upstream_alone_is_told_too(tmp_path: Path) -> None:
     """Where there is no choice routing measures nothing: what runs there is counted, and its times are those of the metrics."""
     gate, other = Gate(), tmp_path / "other"

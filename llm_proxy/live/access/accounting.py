@@ -102,7 +102,7 @@ class Accounting:
     def plan(self, access: Access, grant: Grant, deployment: Deployment) -> Plan:
         """What holds for that key and model."""
         if self._of is not access or self._plans is None:
-            self._plans, self._of = Plans(access), access
+            self._plans, self._of = Plans(access, self.habits), access
         return self._plans.of(grant, deployment)
 
     def wanted(self, plan: Plan, read: int, most: int | None, *, blind: bool) -> Need:
@@ -113,7 +113,9 @@ class Accounting:
             raise NotAllowed(f"nobody can tell what this costs, and budget {names} holds for this key")
         if blind:
             return Need()
-        wrote = self.habits.usual(plan.grant.name, plan.model, most)
+        wrote = plan.habit.expected
+        if most is not None and most < wrote:
+            wrote = most
         price = plan.price
         if price is None or not plan.purses:
             return Need(read, wrote)
@@ -198,7 +200,7 @@ class Accounting:
             self.shared.settle(plan, charge.need, used, charge.taken.at.wall)
         grant = plan.grant
         if charge.told[1]:
-            self.habits.note(grant.name, plan.model, charge.told[1])
+            plan.habit.note(charge.told[1])
         if charge.attempts and self.ledger is not None:
             if charge.price is None:
                 price = named = micro_usd = None

@@ -111,37 +111,40 @@ def tokens_of(data: bytes) -> int:
     return (len(data) - sum(lengths)) // _BYTES + _FILE * len(lengths)
 
 
-class Habits:
-    """How many tokens answers had, by key and model."""
+class Habit:
+    """How many tokens the answers of one key and model had. ``expected``: how many the next one will have at most, most probably."""
+
+    __slots__ = ("_noted", "_seen", "expected")
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[tuple[str, str], deque[int]] = OrderedDict()
-        #: What follows from them; worked out anew for each of the first, then from time to time.
-        self._expected: dict[tuple[str, str], int] = {}
+        self._seen: deque[int] = deque(maxlen=_KEPT)
         self._noted = 0
+        self.expected = _EXPECTED
 
-    def note(self, key: str, model: str, output: int) -> None:
-        """An answer had so many."""
-        pair = key, model
-        found = self._seen.get(pair)
-        if found is None:
-            found = self._new(pair)
-        elif len(self._seen) >= _PAIRS:
-            self._seen.move_to_end(pair)  # who is asked for goes last
-        found.append(output)
+    def note(self, output: int) -> None:
+        """An answer had so many. What follows is worked out anew for each of the first, then from time to time."""
+        seen = self._seen
+        seen.append(output)
         self._noted = noted = self._noted + 1
-        if noted & 7 and len(found) == _KEPT:
+        if noted & 7 and noted > _KEPT:
             return
-        if len(found) >= _ENOUGH:
-            self._expected[pair] = sorted(found)[min(len(found) - 1, len(found) * 95 // 100)]
+        if noted >= _ENOUGH:
+            self.expected = sorted(seen)[min(len(seen) - 1, len(seen) * 95 // 100)]
 
-    def _new(self, pair: tuple[str, str]) -> deque[int]:
-        if len(self._seen) >= _PAIRS:
-            self._expected.pop(self._seen.popitem(last=False)[0], None)
-        found = self._seen[pair] = deque(maxlen=_KEPT)
+
+class Habits:
+    """Those that were asked for last, over all files of keys."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str], Habit] = OrderedDict()
+
+    def of(self, key: str, model: str) -> Habit:
+        """That of this key and model."""
+        pair = key, model
+        found = self._known.get(pair)
+        if found is None:
+            if len(self._known) >= _PAIRS:
+                self._known.popitem(last=False)
+            found = self._known[pair] = Habit()
+        self._known.move_to_end(pair)
         return found
-
-    def usual(self, key: str, model: str, most: int | None) -> int:
-        """What the next one will have at most, most probably; ``most``: the request's own limit."""
-        expected = self._expected.get((key, model), _EXPECTED)
-        return expected if most is None or most > expected else most

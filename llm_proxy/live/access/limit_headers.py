@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from llm_proxy.live.access.at_once import Ready
 from llm_proxy.live.access.plan import Bound
@@ -55,7 +56,7 @@ def openai_told(taken: Reservation) -> Headers:
             found[remaining], found[reset] = burst, "0s"
         else:
             found[remaining] = str((most - over) // each if over < most else 0)
-            found[reset] = duration(over)
+            found[reset] = _written(-(-over // 1_000_000))
     return found
 
 
@@ -109,7 +110,11 @@ def _tightest(standing: Sequence[Standing], places: Mapping[str, int]) -> dict[i
 
 def duration(nanoseconds: int) -> str:
     """As Go's time.Duration writes it: ``12ms``, ``1.5s``, ``6m0s``."""
-    milliseconds = -(-nanoseconds // 1_000_000)
+    return _written(-(-nanoseconds // 1_000_000))
+
+
+@lru_cache(maxsize=4096)
+def _written(milliseconds: int) -> str:
     if milliseconds < 1000:
         return f"{milliseconds}ms" if milliseconds else "0s"
     seconds, rest = divmod(milliseconds, 1000)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from llm_proxy.live.access import vendor_prices
+from llm_proxy.live.access.cost import Habit, Habits
 from llm_proxy.live.access.rates import Rate
 from llm_proxy.live.access.shared_counters import name_of
 from llm_proxy.live.access.values import Access, Budget, Grant, Kind, Limit, Price
@@ -91,6 +92,8 @@ class Plan:
     prices: Mapping[str, Price] = field(default_factory=dict, repr=False)
     #: Those of ``purses`` that the key has for itself.
     own: tuple[BudgetAccount, ...] = ()
+    #: How long answers are.
+    habit: Habit = field(default_factory=Habit, repr=False)
 
 
 def bounds_of(level: Level, owner: str, limits: tuple[Limit, ...]) -> tuple[Bound, ...]:
@@ -121,7 +124,7 @@ def purse(budget: Budget, key: str) -> BudgetAccount:
     return BudgetAccount(budget, owner, name_of("budget", budget.name, owner, budget.per, budget.zone))
 
 
-def make_plan(access: Access, grant: Grant, deployment: Deployment) -> Plan:
+def make_plan(access: Access, grant: Grant, deployment: Deployment, habits: Habits) -> Plan:
     """What holds for that key, if that deployment serves it."""
     model = deployment.name
     bounds = (
@@ -139,6 +142,7 @@ def make_plan(access: Access, grant: Grant, deployment: Deployment) -> Plan:
         deployment,
         access.prices,
         tuple(one for one in purses if one.budget.each),
+        habits.of(grant.name, model),
     )
 
 
@@ -150,8 +154,8 @@ def price_of(prices: Mapping[str, Price], deployment: Deployment) -> Price | Non
 class Plans:
     """Those of one file of keys, which may outlive the deployments."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, habits: Habits) -> None:
+        self._access, self._habits = access, habits
         self._ready: OrderedDict[tuple[str, str, str, str], Plan] = OrderedDict()
 
     def of(self, grant: Grant, deployment: Deployment) -> Plan:
@@ -159,7 +163,7 @@ class Plans:
         which = grant.name, deployment.name, deployment.api_host, deployment.model
         found = self._ready.get(which)
         if found is None:
-            found = make_plan(self._access, grant, deployment)
+            found = make_plan(self._access, grant, deployment, self._habits)
             if len(self._ready) >= _READY:
                 self._ready.popitem(last=False)
             self._ready[which] = found

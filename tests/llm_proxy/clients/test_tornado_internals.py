@@ -19,12 +19,11 @@ HOME = ROOT / "llm_proxy" / "clients" / "tornado_internals.py"
 
 
 def used(source: str) -> set[str]:
-    """The private attributes in some code."""
-    return {
-        node.attr
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
-    }
+    """The private attributes in some code, and the private methods and properties that are defined there."""
+    nodes = [*ast.walk(ast.parse(source))]
+    names = [node.attr for node in nodes if isinstance(node, ast.Attribute)]
+    names += [node.name for node in nodes if isinstance(node, ast.FunctionDef)]
+    return {name for name in names if name.startswith("_") and not name.startswith("__")}
 
 
 @pytest.mark.parametrize(("owner", "name", "reason"), PRIVATE, ids=lambda value: str(value)[:40])

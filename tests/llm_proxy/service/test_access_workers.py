@@ -125,3 +125,31 @@ async def test_open_to_everybody_is_said(tmp_path: Path) -> None:
         async with Program(tmp_path, {"demo": {"demo": {}}}, host=host) as program:
             told = [line for line in program.lines() if "everybody who reaches" in line["message"]]
             assert len(told) == count, json.dumps(told)
+
+
+@pytest.mark.timeout(seconds=180)
+async def test_a_large_file_and_a_worker_that_starts_later(tmp_path: Path) -> None:
+    """It serves the keys that were accepted last, though the file was let go and is broken now."""
+    others = {
+        f"key-{n}": {"hash": f"sha256:{n:064x}", "metadata": {"for": "a team" * 20}} for n in range(6000)
+    }
+    document = {"keys": {**others, "alice": row("alice")}}
+    path = write_access(tmp_path, document)
+    async with (
+        Peer(answer_json(COMPLETION)) as peer,
+        Program(tmp_path, config(peer.url), workers=2, access=path) as program,
+    ):
+        document["keys"]["bob"] = row("bob", admin="read")
+        write_access(tmp_path, document)
+        await program.logged("configuration applied", 2)
+        write_access(tmp_path, json.dumps(document)[:-1])
+        await program.logged("configuration rejected, the last good one goes on", 2)
+        assert path.stat().st_size > 1024 * 1024
+        for pid in program.children():  # both, one after the other
+            started = len(program.lines("worker started"))
+            os.kill(pid, signal.SIGKILL)
+            await program.logged("worker started", started + 1)
+        origin = program.url.removesuffix("/api")
+        for name in ("alice", "bob") * 4:
+            got = await request(origin, "GET", "/v1/models", headers=bearer(name))
+            assert (name, got.status) == (name, 200)

@@ -13,7 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llm_proxy.errors import BudgetSpent, GatewayError, LimitReached, RequestTooLarge
+from llm_proxy.live.access import cost as cost_module
 from llm_proxy.live.access import shared_counters
+from llm_proxy.live.access.accounting import Accounting
 from llm_proxy.live.access.cost import Habits, Tokens, cost, expected_cost, tokens_in, tokens_of
 from llm_proxy.live.access.limit_headers import duration
 from llm_proxy.live.access.meter import Meter
@@ -342,12 +344,32 @@ def test_costs() -> None:
 def test_habits() -> None:
     """A thousand and twenty-four until ten answers are known, then what is usual; never more than was asked for."""
     habits = Habits()
-    assert habits.usual("k", "m", None) == 1024
-    assert habits.usual("k", "m", 5) == 5
-    for number in range(100):
-        habits.note("k", "m", number)
-    assert 90 <= habits.usual("k", "m", None) <= 99
-    assert habits.usual("k", "other", None) == 1024
+    habit = habits.of("k", "m")
+    plan = Plan(Grant("k", Terms(), Team(), None), "m", habit=habit)
+
+    def usual(most: int | None) -> int:
+        return Accounting().wanted(plan, 0, most, blind=False).output
+
+    assert [usual(most) for most in (None, 5, 5000)] == [1024, 5, 1024]
+    for number in range(9):
+        habit.note(number)
+    assert usual(None) == 1024
+    for number in range(9, 100):
+        habit.note(number)
+    assert 90 <= usual(None) <= 99
+    assert habits.of("k", "m") is habit
+    assert habits.of("k", "other").expected == 1024
+
+
+def test_habits_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were asked for last are remembered."""
+    monkeypatch.setattr(cost_module, "_PAIRS", 2)
+    habits = Habits()
+    first, second = habits.of("a", "m"), habits.of("b", "m")
+    assert habits.of("a", "m") is first
+    habits.of("c", "m")
+    assert habits.of("a", "m") is first
+    assert habits.of("b", "m") is not second
 
 
 @pytest.mark.parametrize(
