@@ -53,7 +53,7 @@ SAME: list[tuple[str, dict[str, Any], Any, str]] = [
     ("/v1/chat/completions", {**CHAT, "stream": True}, sse(*EVENTS), "openai"),
     ("/api/chat", CHAT, sse(*EVENTS), "openai"),
     ("/v1/responses", {"model": "m", "input": "q"}, {"output": []}, "vllm"),
-    ("/v1/completions", {"model": "m", "prompt": "q"}, {"choices": []}, "vllm"),
+    ("/v1/completions", {"model": "m", "prompt": "q"}, {"choices": [{"index": 0, "text": "a"}]}, "vllm"),
     ("/v1/embeddings", {"model": "m", "input": "q"}, EMBEDDINGS, "openai"),
     ("/v1/moderations", {"model": "m", "input": "q"}, {"results": []}, "openai"),
     ("/v1/messages", ASK, MESSAGE, "anthropic"),
