@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps test-console screenshots torture soak overload fuzz fuzz-api routing bench bench-check bench-growth schema matrix requirements vendors reference docs build zipapp image test-packages newcomer clean environment
+.PHONY: help check format format-check lint types imports test test-others test-tornado test-all test-node test-deploy test-apps test-console screenshots thorough torture soak overload fuzz fuzz-api routing bench bench-check bench-growth schema matrix requirements vendors reference docs build zipapp image test-packages newcomer clean environment
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ screenshots: environment ## a PNG of each page of the console, light and dark, w
 	scripts/test-console.sh --screenshots $(SHOTS)
 
 SHOTS := screenshots
+
+thorough: environment ## the tests with a thousand examples of each property, and each recording cut at every byte (some ten minutes more)
+	LLM_PROXY_THOROUGH=1 ./run-tests.sh
 
 torture: environment ## a thousand edits under two hundred streams in two workers (some minutes)
 	$(BIN)/python -m tests.torture --edits 1000 --streams 200 --workers 2

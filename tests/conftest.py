@@ -15,9 +15,12 @@ from tornado.ioloop import IOLoop
 
 from tests.support.logs import WATCH
 from tests.support.loops import own_loop
+from tests.support.thorough import EXAMPLES
 
 # How long an example takes, and how fast examples are made, says something of the machine alone.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=EXAMPLES
+)
 settings.load_profile("any machine")
 
 #: Settings, proxies and keys of the person who runs the tests must not decide what they prove.

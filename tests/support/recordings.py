@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.support.thorough import PLACES
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 SEPARATORS = {".sse": b"\n\n", ".ndjson": b"\n"}
@@ -74,9 +77,18 @@ def bytewise(data: bytes) -> list[bytes]:
 
 
 def in_two(data: bytes) -> Iterator[list[bytes]]:
-    """Cut once, at every place in turn."""
-    for at in range(1, len(data)):
+    """Cut once, at every place in turn; of a long one around its line ends, and at places that lie evenly between them."""
+    for at in _places(data):
         yield [data[:at], data[at:]]
+
+
+def _places(data: bytes) -> Sequence[int]:
+    if len(data) <= PLACES:
+        return range(1, len(data))
+    ends = [found.start() for found in re.finditer(rb"[\r\n]+", data)]
+    near = {at + by for at in ends[:: -(-8 * len(ends) // PLACES)] for by in (-1, 0, 1, 2)}
+    step = -(-2 * len(data) // PLACES) | 1  # odd, so that it goes through a repeated pattern
+    return sorted(at for at in {*near, *range(1, len(data), step)} if 0 < at < len(data))
 
 
 def feeds(data: bytes) -> list[tuple[str, list[bytes]]]:
