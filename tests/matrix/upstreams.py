@@ -70,7 +70,7 @@ OPENAI = Upstream(
         "error-503": failed(503, "currently overloaded", retry_after="7"),
     },
     {
-        "dies": (BEGUN, failed(502, "currently overloaded")),
+        "dies": (BEGUN, failed(503, "currently overloaded")),
         "mute": (TEXT, failed(502, "without saying that the answer is complete")),
     },
 )
