@@ -38,8 +38,8 @@ class StreamDecoder(ABC):
     """Turns the bytes of one streamed answer into events. It never raises: a fault becomes ``Failed``, after all
     complete events that came before it. After ``Done`` or ``Failed`` it returns nothing more."""
 
-    #: Whether what it recognises (``usual``) came in another dialect.
-    rewrites: ClassVar[bool] = False
+    #: Whether what it is fed is of the canonical dialect, so that what it recognises (``usual``) may be relayed as it came.
+    canonical: ClassVar[bool] = False
     #: Whether a JSON document is a stream too, of one event.
     takes_documents: ClassVar[bool] = False
 
@@ -47,25 +47,20 @@ class StreamDecoder(ABC):
     def feed(self, data: bytes) -> Sequence[Event]:
         """The events that ``data`` completes, in order; an empty sequence if it completes none."""
 
-    def ordinary(self, data: bytes) -> int:
-        """How many chunks ``data`` is, if it is nothing but whole events of the canonical dialect that are sound, hold
-        text and no usage, and may be relayed as they came: then they need not be fed. Else 0, and nothing has happened.
-        """
-        return 0
-
     @property
     def known(self) -> tuple[bytes, bytes] | None:
-        """What the event of each such chunk is before and after its text, if that is known: the same tuple until it is something
-        else. It is learnt once somebody has asked. With ``rewrites`` it is the event that would be written for the chunk."""
+        """What the event of each usual chunk, which is sound and holds text and no usage, is before and after its text, if that is
+        known: the same tuple until it is something else. It is learnt once somebody has asked. Where the dialect is another, it is the
+        canonical event that would be written for the chunk."""
         return None
 
     def usual(self, data: bytes) -> bytes:
-        """What follows ``known[0]`` in the event of a chunk, if ``data`` is exactly one such chunk: then it need not be fed. Else
+        """What follows ``known[0]`` in the event of a chunk, if ``data`` is exactly one usual chunk: then it need not be fed. Else
         nothing, and nothing has happened."""
         return b""
 
     def leading(self, data: bytes) -> tuple[int, int]:
-        """With how many such chunks ``data`` begins, and how many bytes these are; nothing has happened."""
+        """With how many usual chunks ``data`` begins, and how many bytes these are; nothing has happened."""
         return 0, 0
 
     def passed(self, count: int) -> None:  # noqa: B027 - who recognises none need not count

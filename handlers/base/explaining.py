@@ -19,7 +19,6 @@ from llm_proxy.relay.attempts import Attempts
 from llm_proxy.relay.first_attempt import Wish
 from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall
 from llm_proxy.wire.schema import EmbeddingsRequest
-from providers.base import StreamDecoder
 
 
 class Explaining(AnsweringHandler):
@@ -75,8 +74,9 @@ class Explaining(AnsweringHandler):
             call = await self.beside(self.snapshot.adapter(deployment).embeddings_call, request, deployment)
             return call, (*prepared.untranslated, *call.dropped, *removed), "bytes"
         made = await self.made(prepared, prepared.request, deployment)
-        ordinary = type(made.adapter.stream_decoder(made.request)).ordinary is not StreamDecoder.ordinary
-        relayed = prepared.native is not None or (prepared.face.canonical and ordinary)
+        relayed = prepared.native is not None or (
+            prepared.face.canonical and made.adapter.stream_decoder(made.request).canonical
+        )
         return made.call, made.dropped, "bytes" if relayed else "events"
 
     def finish(self, chunk: Any = None) -> Any:

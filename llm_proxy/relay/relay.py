@@ -328,11 +328,10 @@ class _Stream:
         known = decoder.known if self.canonical else None
         if known is None:
             self.head = None
-        elif decoder.rewrites:
-            if known is not self.known:
-                self.head = face.written_head(*known)
-        else:
+        elif decoder.canonical:
             self.head = known[0] if face.retold is None else face.retold_head(*known)
+        elif known is not self.known:
+            self.head = face.written_head(*known)
         self.known = known
 
     async def _end(self, data: bytes) -> None:

@@ -74,7 +74,7 @@ def renamed_event(event: SSEEvent, value: Any, asked: str, *path: str) -> bytes:
 class Retold:
     """The events of one stream of OpenAI's chat or completions with the name that was asked for.
 
-    Tokens are alike but for their text (``StreamDecoder.ordinary``): once an event with another name was seen, the usual
+    Tokens are alike but for their text (``StreamDecoder.usual``): once an event with another name was seen, the usual
     token costs no more than to look for these bytes in it.
     """
 

@@ -66,12 +66,9 @@ class OwnNames(StreamDecoder):
 
     def __init__(self, inner: StreamDecoder, own: Names) -> None:
         self._inner = inner
-        self.rewrites = inner.rewrites  # type: ignore[misc]  # of the class for all others
+        self.canonical = inner.canonical  # type: ignore[misc]  # of the class for all others
         self._own = own
         self._held: dict[tuple[int, int], _Held] = {}
-
-    def ordinary(self, data: bytes) -> int:
-        return self._inner.ordinary(data)
 
     @property
     def known(self) -> tuple[bytes, bytes] | None:

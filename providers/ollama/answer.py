@@ -37,8 +37,6 @@ _KEYS = {"content": "content", "reasoning_content": "thinking"}
 class OllamaDecoder(JsonLineDecoder):
     """One streamed answer of ``/api/chat``."""
 
-    rewrites = True
-
     def __init__(self) -> None:
         super().__init__()
         self._make = ChunkMaker()

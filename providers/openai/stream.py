@@ -27,6 +27,8 @@ from providers.openai.tokens import TokenShape
 class OpenAIDecoder(StreamDecoder):
     """One streamed answer of the canonical dialect."""
 
+    canonical = True
+
     __slots__ = ("_begun", "_count", "_ended", "_events", "_failure", "_finished", "_shape")
 
     def __init__(self, wanted: Any = None) -> None:
@@ -40,17 +42,6 @@ class OpenAIDecoder(StreamDecoder):
         self._finished: set[int] = set()
         #: Learnt if it is going to be used.
         self._shape: TokenShape | None = None
-
-    def ordinary(self, data: bytes) -> int:
-        shape = self._shape
-        if shape is None:
-            self._shape = TokenShape()
-            return 0
-        if self._ended or self._events.held:
-            return 0
-        count = shape.count(data)
-        self._count += count
-        return count
 
     @property
     def known(self) -> tuple[bytes, bytes] | None:

@@ -30,7 +30,7 @@ _LESSONS = 6
 
 
 class TokenShape:
-    """What one stream's tokens have in common. ``count`` or ``leading`` what is of that shape, ``learn`` it from what was not."""
+    """What one stream's tokens have in common. ``leading`` and ``rest`` tell what is of that shape, ``learn`` it from what was not."""
 
     __slots__ = ("_after", "_before", "_joint", "_lessons", "_start", "_tail", "known")
 
@@ -42,13 +42,6 @@ class TokenShape:
         self._lessons = _LESSONS
         #: What an event is before and after its text, once that was learnt; each time another tuple.
         self.known: tuple[bytes, bytes] | None = None
-
-    def count(self, data: bytes) -> int:
-        """How many events ``data`` is, if it is nothing but whole events of the known shape; else 0."""
-        if self.rest(data):
-            return 1
-        count, size = self.leading(data)
-        return count if size == len(data) else 0
 
     def rest(self, data: bytes) -> bytes:
         """What ``data`` is from its text on, if it is exactly one event of the known shape; else nothing."""

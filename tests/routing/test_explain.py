@@ -190,6 +190,19 @@ async def test_how_it_is_relayed(way: str, kind: str, relay: str, tmp_path: Path
     assert told["relay"] == relay
 
 
+@pytest.mark.parametrize(
+    ("kind", "relay"), [("openai", "bytes"), ("vllm", "bytes"), ("anthropic", "events"), ("gemini", "events")]
+)
+async def test_how_it_is_relayed_with_other_names(kind: str, relay: str, tmp_path: Path) -> None:
+    """A tool's name that no vendor takes makes no dialect another."""
+    path, body = named("chat", f"m-{kind}")
+    tool = {"type": "function", "function": {"name": "a.b/c d", "parameters": {"type": "object"}}}
+    async with every_kind(tmp_path) as (proxy, _):
+        told = (await explain(proxy, path, {**body, "tools": [tool]})).json()
+
+    assert told["relay"] == relay
+
+
 async def test_why(tmp_path: Path) -> None:
     """How each upstream stands: one that failed and is left alone, one of a higher tier, one out of rotation, one that cannot."""
     fields: dict[int, dict[str, Any]] = {

@@ -74,7 +74,7 @@ def _lone(reads: Iterable[bytes], asked: str) -> Any:
     events: list[Event] = []
     known = head = None
     for data in reads:
-        if head is not None and known is not None and decoder.ordinary(data) == 1:
+        if head is not None and known is not None and decoder.usual(data):
             events.append(CHUNK)
             written.append(head + data[len(known[0]) :])
             continue

@@ -15,6 +15,7 @@ from llm_proxy.wire.events import ChatResponse, Chunk
 from llm_proxy.wire.sse import SSEDecoder
 from providers.openai.stream import OpenAIDecoder
 from tests.support.fuzz import fuzz
+from tests.support.usual import recognised
 
 #: Texts, where the model stands in them, and what they become if ``m`` was asked for.
 TEXTS: list[tuple[str, tuple[str, ...], str]] = [
@@ -95,7 +96,7 @@ def _behind(text: str) -> bytes:
 def test_the_usual_token_is_retold_without_being_decoded(write: Any) -> None:
     """As many bytes as were to change, in each of them."""
     decoder, face = OpenAIDecoder(), OpenAIFace(asked="m")
-    decoder.ordinary(write("a"))
+    assert decoder.known is None  # it is learnt once somebody has asked
     for text in ("a", "b"):
         (event,) = decoder.feed(write(text))
         assert isinstance(event, Chunk)
@@ -104,7 +105,7 @@ def test_the_usual_token_is_retold_without_being_decoded(write: Any) -> None:
     together = write("c") + write(" up") + write(":")
 
     assert face.retold is not None
-    assert decoder.ordinary(together) == 3
+    assert recognised(decoder, together) == 3
     assert face.retold(together, 3) == together.replace(b'"model": "up"', b'"model": "m"').replace(
         b'"model":"up"', b'"model":"m"'
     )

@@ -15,6 +15,7 @@ from providers.base import Chunk, Done, Event, Failed
 from providers.openai.stream import OpenAIDecoder
 from tests.support import recordings
 from tests.support.fuzz import fuzz
+from tests.support.usual import recognised
 
 BEFORE = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"'
 AFTER = b'"},"logprobs":null,"finish_reason":null}]}\n\n'
@@ -33,7 +34,7 @@ def relayed(reads: Iterable[bytes], *, recognise: bool) -> tuple[bytes, int, Eve
     seen, chunks, passed = b"", 0, 0
     last: Event = Done()
     for data in reads:
-        if recognise and (count := decoder.ordinary(data)):
+        if recognise and (count := recognised(decoder, data)):
             seen, chunks, passed = seen + data, chunks + count, passed + count
             continue
         for last in decoder.feed(data):

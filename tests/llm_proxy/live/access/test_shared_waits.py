@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -25,6 +25,8 @@ pytest.importorskip("redis")
 #: The contract's: whatever happens there, nobody waits longer.
 LONGEST = 0.25
 MANY, MOST = 64, 20
+
+T = TypeVar("T")
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -85,6 +87,24 @@ async def dies(number: int) -> None:
         await silent(number)
 
 
+def counted_at(server: Server, changed: Callable[[Any], None] | None = None) -> Accounting:
+    """The books of a machine that counts together with others, at ``server``."""
+    there = shared.Shared("redis://127.0.0.1:1/0")
+    if changed is not None:
+        changed(there)
+    there._redis = server
+    return Accounting(Meter(SharedCounters(1, 4096)), shared=there)
+
+
+def alone(run: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What ``run`` comes to in the loop's own time."""
+    with (
+        expect_log("llm_proxy.live.access.shared", "are away", required=False),
+        asyncio.Runner(loop_factory=VirtualLoop) as runner,
+    ):
+        return runner.run(run())
+
+
 @pytest.mark.parametrize("behave", [silent, refuses, slow, too_slow, dies])
 def test_nobody_waits_longer(behave: Callable[[int], Coroutine[Any, Any, None]]) -> None:
     """64 requests at once, and 64 one after the other: each is decided in time, the first ones of those that wait for a turn of others
@@ -95,9 +115,7 @@ def test_nobody_waits_longer(behave: Callable[[int], Coroutine[Any, Any, None]])
 
     async def run() -> tuple[list[float], int]:
         loop = asyncio.get_running_loop()
-        there = shared.Shared("redis://127.0.0.1:1/0")
-        there._redis = Server(behave)
-        books = Accounting(Meter(SharedCounters(1, 4096)), shared=there)
+        books = counted_at(Server(behave))
         waits: list[float] = []
         let_in = 0
 
@@ -116,11 +134,7 @@ def test_nobody_waits_longer(behave: Callable[[int], Coroutine[Any, Any, None]])
             await ask()
         return waits, let_in
 
-    with (
-        expect_log("llm_proxy.live.access.shared", "are away", required=False),
-        asyncio.Runner(loop_factory=VirtualLoop) as runner,
-    ):
-        waits, let_in = runner.run(run())
+    waits, let_in = alone(run)
 
     assert len(waits) == 2 * MANY
     assert max(waits) <= LONGEST
@@ -148,10 +162,7 @@ def test_nobody_waits_twice(behave: Callable[[int], Coroutine[Any, Any, None]]) 
 
     async def run() -> tuple[list[float], int]:
         loop = asyncio.get_running_loop()
-        there = shared.Shared("redis://127.0.0.1:1/0")
-        outrun(there)
-        there._redis = Server(behave)
-        books = Accounting(Meter(SharedCounters(1, 4096)), shared=there)
+        books = counted_at(Server(behave), outrun)
         waits: list[float] = []
         running = 0
 
@@ -169,11 +180,7 @@ def test_nobody_waits_twice(behave: Callable[[int], Coroutine[Any, Any, None]]) 
             await ask()
         return waits, running
 
-    with (
-        expect_log("llm_proxy.live.access.shared", "are away", required=False),
-        asyncio.Runner(loop_factory=VirtualLoop) as runner,
-    ):
-        waits, running = runner.run(run())
+    waits, running = alone(run)
 
     assert len(waits) == 4
     assert max(waits) <= LONGEST
