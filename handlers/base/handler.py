@@ -425,6 +425,7 @@ class BaseHandler(BodyHandler):
             self.request.path_asked,
             status,
             client,
+            # As ``telling.ms``, which would be one more call for each request.
             int(total * 100_000 + 0.5) / 100,
             self.snapshot.version,
             self.trace,

@@ -120,9 +120,7 @@ async def follow_others(
             continue  # its keeper tells
         _read_up_to(cells, last)
         current, now = access(), books.now()
-        if current is None:
-            continue
-        if not served:
+        if current is None or not served:
             continue
         terms = dict(current.keys.values())
         bounds = _Bounds(current, terms)
