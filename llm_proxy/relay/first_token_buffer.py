@@ -19,6 +19,13 @@ _MOST = 64 * 1024
 #: What a delta may hold that tells nothing of the answer.
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _FORMAL = frozenset({"role"})
+#: The first delta of most streams.
+_OPENINGS: tuple[Any, ...] = (
+    {"role": "assistant", "content": ""},
+    {"role": "assistant", "content": None},
+    {"role": "assistant"},
+    {"role": "assistant", "content": "", "refusal": None},
+)
 #: Events of Anthropic's Messages and OpenAI's Responses that stand before the first token.
 _BEGINNING = frozenset(
     """message_start ping content_block_start response.created response.queued response.in_progress response.output_item.added
@@ -33,13 +40,27 @@ def is_token(event: Chunk | Comment) -> bool:
     if type(event) is not Chunk:
         return False
     value: Any = event.data
+    choices = value.get("choices")
+    if type(choices) is list:
+        for (
+            choice
+        ) in choices:  # each stream's first events are asked about, so the usual one is known at a glance
+            if type(choice) is dict:
+                delta = choice.get("delta")
+                if delta in _OPENINGS and not choice.get("finish_reason"):
+                    continue
+                if type(delta) is dict and delta.get("content"):
+                    return True
+            if _tells(choice):
+                return True
+        return False
     if "choices" not in value and event.raw is not None:  # of another dialect, and relayed as it is
         value = _value_of(event.raw)
     if not isinstance(value, dict):
         return True
     choices = value.get("choices")
     if isinstance(choices, list):
-        return any(_tells(choice) for choice in choices)
+        return any(map(_tells, choices))
     if value.get("done") is False:
         message = value.get("message")
         said = message if isinstance(message, dict) else {"content": value.get("response")}
@@ -72,24 +93,32 @@ def _tells(choice: Any) -> bool:
 class FirstTokenBuffer:
     """The beginning of one answer. ``token``: whether there was one."""
 
-    __slots__ = ("_kept", "_size", "token")
+    token = False
+    _kept: list[bytes] | None = None
+    _size = 0
 
-    def __init__(self) -> None:
-        self._kept: list[bytes] = []
-        self._size = 0
-        self.token = False
-
-    def ends_with(self, events: Sequence[Chunk | Comment], written: bytes) -> bool:
-        """Keep what was ``written`` for ``events``; whether all of it is to be sent now."""
-        self._kept.append(written)
-        self._size += len(written)
-        if not self.token:
+    def keeps(self, events: Sequence[Chunk | Comment], written: bytes, *, known: bool = False) -> bool:
+        """Whether what was ``written`` for ``events`` is held back; else all is to be sent now, and that behind it. ``known``:
+        it is known already that there was a token."""
+        if known:
+            self.token = True
+        elif not self.token:
             for event in events:
                 if is_token(event):
                     self.token = True
                     break
-        return self._size > _MOST or (self.token and bool(written))
+        if self.token and written:
+            return False
+        size = self._size + len(written)
+        if size > _MOST:
+            return False
+        if self._kept is None:
+            self._kept = [written]
+        else:
+            self._kept.append(written)
+        self._size = size
+        return True
 
     def rest(self) -> bytes:
         """All that was kept."""
-        return b"".join(self._kept)
+        return b"" if self._kept is None else b"".join(self._kept)

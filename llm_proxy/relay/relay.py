@@ -187,6 +187,7 @@ class _Stream:
         "loop",
         "offer",
         "own_seconds",
+        "patient",
         "reader",
         "relay",
         "seen_at",
@@ -207,7 +208,11 @@ class _Stream:
         #: What was not sent because there is no token yet.
         self.withheld: FirstTokenBuffer | None = None
         if relay.first_token is not None:
-            self.withheld, self.offer, self.canonical = FirstTokenBuffer(), _never, False
+            self.withheld, self.offer = FirstTokenBuffer(), _never
+            #: Whether the loop wakes for a keep-alive before ``idle`` is over, which begins with the first event: then that event
+            #: need not wake it.
+            alive = relay.keep_alive
+            self.patient = alive.after <= relay.deployment.timeouts.idle >= alive.interval
         reader: AnswerReader | Continuity | None = relay.reader() if relay.face.translates else None
         #: The shape of a usual token (``StreamDecoder.known``), and what the face writes before its text, as it was after the newest
         #: write; None if it has to be asked about each.
@@ -341,17 +346,14 @@ class _Stream:
         if nothing and self.done.raw is None:
             text = "the upstream ended its stream without an answer"
             raise UpstreamError(text, phase="body", kind="no_answer")
-        await self._send(data if self.withheld is None else self._released() + data)
+        await self._send(data if self.withheld is None else self._released(self.withheld) + data)
 
-    def _released(self) -> bytes:
+    def _released(self, withheld: FirstTokenBuffer) -> bytes:
         """All that was withheld: from now on the answer is sent as it comes."""
-        assert self.withheld is not None
-        assert self.relay.first_token is not None
-        self.relay.first_token()
-        rest, self.withheld = self.withheld.rest(), None
-        relay = self.relay
-        self.canonical = self.face.canonical and relay.continuity is None and relay.transcript is None
-        return rest
+        if (told := self.relay.first_token) is not None:
+            told()
+        self.withheld = None
+        return withheld.rest()
 
     def _push(self, data: bytes) -> bool:
         """``Exchange.direct``: relay what has come while the loop sleeps; false wakes the loop."""
@@ -381,11 +383,18 @@ class _Stream:
             ):
                 if written is None:
                     written = expressed(self.face.events, events)  # type: ignore[arg-type]  # all of them are chunks
-                self._retell()
-                # As long as there was no token, it is the loop that looks for one.
-                if self.withheld is None and (not written or offer(written)):
-                    self._count(events, began)
-                    return True
+                if (withheld := self.withheld) is None:
+                    self._retell()
+                    if not written or offer(written):
+                        self._count(events, began)
+                        return True
+                elif self.patient:
+                    # A usual token is known as soon as there was one.
+                    known = self.canonical and self.decoder.known is not None
+                    if withheld.keeps(events, written, known=known):
+                        self._count(events, began)
+                        return True
+                    written = self._released(withheld) + written  # which the loop sends
         except Exception as error:  # noqa: BLE001 - the loop raises it, where it can be told to the client
             self.fault = error
             return False
@@ -427,7 +436,11 @@ class _Stream:
         if body and (self.sink.begun or any(type(event) is Chunk for event in body)):
             said = expressed(self.face.events, body) if written is None else written
             if self.withheld is not None:
-                said = self._released() if self.withheld.ends_with(body, said) else b""
+                known = self.known is not None
+                if self.withheld.keeps(body, said, known=known):
+                    said = b""
+                else:
+                    said = self._released(self.withheld) + said
             if said:  # else nothing is lost yet: a failure could still have a status of its own
                 await self._send(said)
         self._count(body, began)

@@ -30,14 +30,16 @@ class Trying(Choosing):
 
     def token(self) -> None:
         """The first token, or byte, is about to be sent to the client: nothing can be hidden any more."""
-        if not self.committed and self._current is not None:
+        attempt = self._current
+        if not self.committed and attempt is not None:
             self.committed = True
-            attempt, now = self._current, self._loop.time()
+            now = self._loop.time()
             attempt.seconds = now - (attempt.asked_at or attempt.began)
-            if self.race is not None:
-                self.race.lose()
-            if self.streams and self.model.policy.hedge is not None:
-                self.state.hedging.first_tokens.add(attempt.seconds)
+            if not self.usual:  # whoever may be overtaken is not
+                if self.race is not None:
+                    self.race.lose()
+                if self.streams and self.model.policy.hedge is not None:
+                    self.state.hedging.first_tokens.add(attempt.seconds)
             if (event := attempt.first_token(now)) is not None:
                 self._router.note(attempt.deployment, event)
 

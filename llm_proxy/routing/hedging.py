@@ -6,54 +6,50 @@ requests, but one is always allowed. The time is a number of seconds, or what ni
 
 from __future__ import annotations
 
+from collections import deque
+
 from llm_proxy.wire.policies import Hedge
 
 KNOWN = 20
-#: How many first tokens are remembered, and after how many new ones they are looked at again.
+#: How many first tokens are remembered, and after how many requests they are looked at again.
 _RING, _LOOK = 200, 10
 #: Requests and hedges are counted over about so many requests.
 _SPAN = 1000.0
 
 
 class FirstTokens:
-    """The times to the first token lately, in seconds."""
+    """The times to the first token lately, in seconds. ``add``: one more, which every stream does; they are put in order when
+    somebody asks."""
 
-    __slots__ = ("_next", "_ring", "_sorted", "_stale", "count")
+    __slots__ = ("_ring", "add")
 
     def __init__(self) -> None:
-        self._ring: list[float] = []
-        self._next = 0
-        self._sorted: list[float] = []
-        self._stale = 0
-        self.count = 0
+        self._ring: deque[float] = deque(maxlen=_RING)
+        self.add = self._ring.append
 
-    def add(self, seconds: float) -> None:
-        """One more."""
-        if len(self._ring) < _RING:
-            self._ring.append(seconds)
-        else:
-            self._ring[self._next] = seconds
-            self._next = (self._next + 1) % _RING
-        self.count += 1
-        self._stale += 1
+    @property
+    def count(self) -> int:
+        """How many are known."""
+        return len(self._ring)
 
     def quantile(self, share: float) -> float | None:
         """What ``share`` of them took at most; None if nothing is known."""
-        if self._stale >= _LOOK or len(self._sorted) < min(len(self._ring), _LOOK):
-            self._sorted, self._stale = sorted(self._ring), 0
-        known = self._sorted
+        known = sorted(self._ring)
         return known[min(len(known) - 1, int(share * len(known)))] if known else None
 
 
 class Hedging:
     """Of one public name."""
 
-    __slots__ = ("first_tokens", "hedges", "requests")
+    __slots__ = ("_looks", "_p95", "first_tokens", "hedges", "requests")
 
     def __init__(self) -> None:
         self.first_tokens = FirstTokens()
         self.requests = 0.0
         self.hedges = 0.0
+        #: What nineteen of twenty need at most, as it was when somebody looked, and after how many requests that is done again.
+        self._p95: float | None = None
+        self._looks = 0
 
     def request(self) -> None:
         """A stream was asked for."""
@@ -65,7 +61,12 @@ class Hedging:
         """How long the first upstream has before another is asked; None: none is."""
         if self.first_tokens.count < KNOWN:
             return None
-        return self.first_tokens.quantile(0.95) if policy.after == "p95" else policy.after
+        if policy.after != "p95":
+            return policy.after
+        if not self._looks:
+            self._p95, self._looks = self.first_tokens.quantile(0.95), _LOOK
+        self._looks -= 1
+        return self._p95
 
     def take(self, policy: Hedge) -> bool:
         """One hedge, if the share allows it."""

@@ -79,10 +79,10 @@ class Running:
             state.in_flight -= 1
             state.used_at = now
             state.naps = 0
-            if self.first_at:
-                self._measure_speed(now, _count(usage, "completion_tokens"))
-            else:
+            if not self.first_at:
                 self._measure_whole(now)
+            elif type(output := usage.get("completion_tokens")) is int:
+                state.speeds.append((output, now - self.first_at))
             if "prompt_tokens_details" in usage and (cached := _cached(usage)) is not None:
                 _note_hits(state, _count(usage, "prompt_tokens"), cached)
             mine, servers = state.health, state.server.health
@@ -137,10 +137,10 @@ class Running:
             state.arrival_tokens = charged(state.arrival_tokens, now, limits.tpm, used - self._tokens)
         if outcome is SERVED:
             state.naps = 0
-            if self.first_at:
-                self._measure_speed(now, output)
-            else:
+            if not self.first_at:
                 self._measure_whole(now)
+            else:
+                state.speeds.append((output, now - self.first_at))
             if cached is not None:
                 _note_hits(state, prompt, cached)
             return self._returned(now)
@@ -170,13 +170,6 @@ class Running:
             state.health.probe_at = state.server.health.probe_at = 0.0
             if state.slot is not None:
                 state.push(now)
-
-    def _measure_speed(self, now: float, output: int) -> None:
-        """How fast the ``output`` tokens of a stream came."""
-        state = self.state
-        if output > 1 and now > self.first_at:
-            speed, old = output / (now - self.first_at), state.tokens_per_second
-            state.tokens_per_second = old + (speed - old) * 0.1 if old else speed
 
     def _measure_whole(self, now: float) -> None:
         """How long an answer took that came at once."""

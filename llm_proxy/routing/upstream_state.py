@@ -6,6 +6,7 @@ several workers share is taken in by ``pull`` and told by ``push``; with one, ``
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import count
 
 from llm_proxy.routing.ejection import Health
@@ -19,6 +20,8 @@ _NAP, _LONGEST_NAP = 1.0, 30.0
 STALE = 5.0
 #: An upstream that would have to load the model first counts as so many requests busier.
 COLD = 2.0
+#: So many streams say how fast the tokens come.
+_SPEEDS = 32
 
 _tags = count(1)
 
@@ -40,7 +43,7 @@ class UpstreamState:
     __slots__ = (
         "arrival_requests", "arrival_tokens", "asleep_since", "asleep_until", "busy", "cached_tokens", "counter", "first_at",
         "first_seconds", "first_tokens", "health", "in_flight", "key", "limited", "naps",
-        "polled_at", "prompt_tokens", "server", "slot", "stamp", "tag", "tokens_per_second", "used_at", "waiting",
+        "polled_at", "prompt_tokens", "server", "slot", "speeds", "stamp", "tag", "used_at", "waiting",
         "whole_at", "whole_seconds",
     )  # fmt: skip
 
@@ -61,7 +64,8 @@ class UpstreamState:
         self.first_seconds = self.first_at = 0.0
         self.whole_seconds = self.whole_at = 0.0
         self.first_tokens = FirstTokens()
-        self.tokens_per_second = 0.0
+        #: Of the newest streams, how many tokens they had, as their upstream tells it, and the seconds since the first.
+        self.speeds: deque[tuple[int, float]] = deque(maxlen=_SPEEDS)
         self.prompt_tokens = self.cached_tokens = 0.0
         self.asleep_until = self.asleep_since = 0.0
         self.limited = False
@@ -77,6 +81,12 @@ class UpstreamState:
             or self.health.in_a_row
             or self.server.health.in_a_row
         )
+
+    @property
+    def tokens_per_second(self) -> float:
+        """How fast the tokens of a stream came lately; 0 if nobody knows."""
+        told = [(tokens, seconds) for tokens, seconds in self.speeds if tokens > 1 and seconds > 0]
+        return sum([tokens for tokens, _ in told]) / sum([seconds for _, seconds in told]) if told else 0.0
 
     @property
     def others(self) -> int:
