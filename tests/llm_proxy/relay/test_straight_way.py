@@ -334,7 +334,7 @@ def _steps(
 
 
 _JOINED = st.one_of(st.just([1]), st.lists(st.integers(1, 3), min_size=1, max_size=3))
-_CUTS = st.one_of(st.just([]), st.lists(st.integers(0, 3000), max_size=3))
+_CUTS: st.SearchStrategy[list[int]] = st.one_of(st.just([]), st.lists(st.integers(0, 3000), max_size=3))
 _BETWEEN = st.one_of(
     st.just([TURN]), st.lists(st.sampled_from([TURN, TURN, TURN, STOP, GO, ""]), min_size=1, max_size=6)
 )
