@@ -33,7 +33,7 @@ from llm_proxy.upstreams.http_client import PooledHTTPClient, TransportError
 from llm_proxy.upstreams.in_front import InFront
 from llm_proxy.upstreams.relayed_request import RelayedRequest
 from llm_proxy.upstreams.response_head import Framing, ResponseHead
-from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
 HIGH_WATER = 128 * 1024
@@ -89,6 +89,7 @@ class Exchange:
         "_rides",
         "_room",
         "_size",
+        "_timeouts",
         "_timer",
         "_tls",
         "_transfer",
@@ -111,7 +112,8 @@ class Exchange:
 
     def __init__(self, http: PooledHTTPClient, call: HttpCall, tls: TlsSettings = DEFAULT) -> None:
         self._http = http
-        self._call = call
+        self._call: HttpCall | None = call
+        self._timeouts = call.timeouts
         self._tls = tls
         self.loop = http.loop
         self._buffer: list[bytes | memoryview] = []
@@ -133,7 +135,7 @@ class Exchange:
         self.direct: Callable[[bytes], bool] | None = None
         #: Told of bytes of an answer that is read whole; it may raise.
         self.hold: Callable[[int], None] | None = None
-        #: Told when the answer has begun: the call's body is not kept here any more.
+        #: Told when the answer has begun: the call is not kept any more.
         self.sent: Callable[[], None] | None = None
         #: Lines for the head of the request that are of this call alone: which trace it belongs to.
         self.context = b""
@@ -141,7 +143,7 @@ class Exchange:
 
     async def __aenter__(self) -> Self:
         call = self._call
-        if self.failure is None:  # it may have been aborted before it began
+        if call is not None and self.failure is None:  # it may have been aborted before it began
             # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
             self._transfer = self._http.transfer(
                 call.method,
@@ -307,8 +309,8 @@ class Exchange:
     def on_head(self, head: ResponseHead) -> None:
         self.framed = head.framing is not Framing.UNTIL_CLOSE
         self.head = Head(head)
+        self._call = None  # nothing is sent again, and an answer may last for minutes
         if self.sent is not None:
-            self._call = self._call._replace(body=None)
             self.sent()
         self._wake()
 
@@ -338,7 +340,7 @@ class Exchange:
         if error is None:
             self.ended = self.failure is None
         elif self.failure is None:
-            self.failure = translate(error, self._call)
+            self.failure = translate(error, self._timeouts)
         if self._asleep:
             self._wake()
 
@@ -387,9 +389,9 @@ def _tls_of(deployment: Deployment) -> TlsSettings:
     )
 
 
-def translate(error: BaseException, call: HttpCall) -> GatewayError:
+def translate(error: BaseException, limits: Timeouts) -> GatewayError:
     """The one place where a fault of the network becomes an answer. The address stays in ``detail`` (the log)."""
-    made = _named(error, call)
+    made = _named(error, limits)
     made.detail = f"{type(error).__name__}: {error}"
     if isinstance(error, TransportError):
         made.phase, made.kind = error.phase, error.kind
@@ -397,7 +399,7 @@ def translate(error: BaseException, call: HttpCall) -> GatewayError:
     return made
 
 
-def _named(error: BaseException, call: HttpCall) -> GatewayError:
+def _named(error: BaseException, limits: Timeouts) -> GatewayError:
     """The error of our tree, by where the call stood and what happened there."""
     if not isinstance(error, TransportError):
         return UpstreamError("the call to the upstream failed", phase="head", kind="unknown")
@@ -405,7 +407,7 @@ def _named(error: BaseException, call: HttpCall) -> GatewayError:
     if phase == "pool":
         return NoUpstream("too many requests wait for this upstream", retry_after="1")
     if kind == "timeout":
-        return UpstreamTimeout.of("connect", call.timeouts.connect)
+        return UpstreamTimeout.of("connect", limits.connect)
     if phase == "tls":
         return UpstreamUnreachable(_tls_words(kind, error))
     if phase in ("resolve", "connect"):
