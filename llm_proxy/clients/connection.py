@@ -38,6 +38,7 @@ from llm_proxy.clients.request_reader import TLS_HELLO, Fault, RequestHead, Requ
 from llm_proxy.clients.response_writer import ResponseWriter
 from llm_proxy.clients.socket_queues import unread, untaken
 from llm_proxy.net.pace import Pace
+from llm_proxy.net.wheel import NEAR, Wheel
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Owner(Protocol):
     """The server. ``header_timeout``: seconds for the first head to come, and for a later one to be complete;
     ``keepalive_timeout``: seconds for which a connection is kept after an answer; ``write_timeout``: seconds in which a
     client must have taken something of an answer; ``keep_alive``: whether connections are kept after an answer;
-    ``retired``: whether none is accepted any more; ``done``: a future that is."""
+    ``retired``: whether none is accepted any more; ``done``: a future that is; ``wheel``: who asks connections whether they are due."""
 
     header_timeout: float
     keepalive_timeout: float
@@ -76,6 +77,7 @@ class Owner(Protocol):
     keep_alive: bool
     retired: bool
     done: Future[None]
+    wheel: Wheel
 
     def remember(self, connection: ClientConnection) -> None:
         """``connection`` has begun."""
@@ -106,7 +108,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self.remote_ip = str(address[0]).removeprefix("::ffff:") if isinstance(address, tuple) else ""
         self.loop = asyncio.get_running_loop()
         self._transport = cast(asyncio.Transport, None)
-        self._timer = cast(asyncio.TimerHandle, None)
+        #: When to look next whether it is good for anything (loop time): by a timer of its own, or with the others.
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._reader = RequestReader()
         self._writer = cast(ResponseWriter, None)
         #: Who reads the request; None when there is none, or it is answered.
@@ -149,7 +153,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = self.loop.call_later(self._period, self._look)
+        self._look_at(self.loop.time() + self._period)
         self.begun = True
         self._owner.remember(self)
 
@@ -169,7 +173,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._shut()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
+        self._look_no_more()
         self._shut()
         self._ahead.clear()
         room, self._room = self._room, None
@@ -212,8 +216,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._keep(reader.rest)
         if reader.head is None and reader.begun and self._rests:
             self._wait(self._owner.header_timeout)
-            self._timer.cancel()
-            self._timer = self.loop.call_later(self._allowed, self._look)
+            self._look_no_more()
+            self._look_at(self._since + self._allowed)
         try:
             if self._delegate is None and reader.head is not None:
                 self._begin(reader.head)
@@ -399,7 +403,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._transport.close()
             return
         self._lingers = True
-        self._timer.cancel()
+        self._look_no_more()
         self._timer = self.loop.call_later(_LINGER, self._transport.abort)
         waiting = bytes(self._ahead)
         self._ahead.clear()
@@ -467,4 +471,25 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
                 if self._reader.begun or not unread(self._transport):
                     self._transport.close()
                 again = now + _MOMENT
-        self._timer = self.loop.call_at(again, self._look)
+        self._look_at(again)
+
+    def _look_at(self, due: float) -> None:
+        self._due = due
+        if due - self.loop.time() > NEAR:
+            self._timer = None
+            self._owner.wheel.join(self)
+        else:
+            self._timer = self.loop.call_at(due, self._look)
+
+    def _look_no_more(self) -> None:
+        if self._timer is None:
+            self._owner.wheel.leave(self)
+        else:
+            self._timer.cancel()
+
+    def on_turn(self, now: float) -> bool:
+        """``net.wheel.Rider``. While a request is answered nothing is due."""
+        if self._delegate is not None or self._due - now > NEAR:
+            return True
+        self._timer = self.loop.call_at(self._due, self._look)
+        return False

@@ -15,13 +15,14 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from tornado.concurrent import Future
 from tornado.httputil import HTTPServerConnectionDelegate
 
 from llm_proxy.clients.connection import ClientConnection
 from llm_proxy.clients.handshakes import Handshakes
+from llm_proxy.net.wheel import Wheel
 
 log = logging.getLogger(__name__)
 
@@ -156,13 +157,17 @@ class Server:
         self._acceptors: list[Acceptor] = []
         self._connections: set[ClientConnection] = set()
         self._beginning: set[asyncio.Task[None]] = set()
+        #: On the running loop.
+        self.wheel = cast(Wheel, None)
 
     def add_sockets(
         self, sockets: Iterable[socket.socket], application: HTTPServerConnectionDelegate
     ) -> None:
         """Accept from ``sockets``, for ``application``. Call on the running loop."""
-        self.done: Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.done: Future[None] = loop.create_future()
         self.done.set_result(None)
+        self.wheel = self.wheel or Wheel(loop)
         take = partial(self._take, application)
         self._acceptors += [Acceptor(listening, take, self._at_once) for listening in sockets]
 
@@ -197,6 +202,8 @@ class Server:
             for connection in list(self._connections):
                 connection.abort()
             await asyncio.sleep(0)
+        if self.wheel:
+            self.wheel.stop()
 
     def remember(self, connection: ClientConnection) -> None:
         """``connection`` has begun (``connection.Owner``)."""

@@ -16,6 +16,7 @@ from llm_proxy.net import faults
 from llm_proxy.net.faults import Kind, Phase, TransportError, connect_error
 from llm_proxy.relay import upstream
 from llm_proxy.upstreams import http_client as transport
+from llm_proxy.wire.calls import Timeouts
 
 
 def tree(top: type[TransportError] = TransportError) -> Iterator[type[TransportError]]:
