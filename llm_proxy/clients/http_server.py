@@ -18,9 +18,8 @@ from functools import partial
 from typing import Any
 
 from tornado.concurrent import Future
-from tornado.httputil import HTTPServerConnectionDelegate
 
-from llm_proxy.clients.connection import ClientConnection
+from llm_proxy.clients.connection import Application, ClientConnection
 from llm_proxy.clients.handshakes import Handshakes
 
 log = logging.getLogger(__name__)
@@ -157,9 +156,7 @@ class Server:
         self._connections: set[ClientConnection] = set()
         self._beginning: set[asyncio.Task[None]] = set()
 
-    def add_sockets(
-        self, sockets: Iterable[socket.socket], application: HTTPServerConnectionDelegate
-    ) -> None:
+    def add_sockets(self, sockets: Iterable[socket.socket], application: Application) -> None:
         """Accept from ``sockets``, for ``application``. Call on the running loop."""
         self.done: Future[None] = asyncio.get_running_loop().create_future()
         self.done.set_result(None)
@@ -215,9 +212,7 @@ class Server:
             log.warning("a client speaks TLS to a port without it", extra={"times": self._tls_clients})
             self._told_tls, self._tls_clients = now, 0
 
-    def _take(
-        self, application: HTTPServerConnectionDelegate, client: socket.socket, address: object
-    ) -> None:
+    def _take(self, application: Application, client: socket.socket, address: object) -> None:
         if self.open >= self.limit:
             with client, contextlib.suppress(OSError):
                 client.setblocking(False)

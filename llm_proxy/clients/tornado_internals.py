@@ -145,6 +145,12 @@ class LeanRequestHandler(RequestHandler):
         self._write_buffer: list[bytes] = []
         self._status_code, self._reason = 200, "OK"
 
+    def body_ended(self) -> None:
+        """The whole body has come."""
+        future: Future[None] = self.request.body_future  # type: ignore[attr-defined]
+        if not future.done():
+            future.set_result(None)
+
     def release(self) -> None:
         """The task is over, whichever way: give back what the request held."""
 

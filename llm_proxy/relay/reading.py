@@ -37,9 +37,7 @@ async def await_head(exchange: Exchange, clock: Clock) -> Head:
 async def read_whole(exchange: Exchange, clock: Clock, limit: int = MAX_WHOLE) -> bytes:
     """The body to its end. Raises the exchange's failure, ``UpstreamTimeout`` or, above ``limit``, UpstreamError."""
     if exchange.ended and exchange.received <= limit:  # all of it is there
-        if exchange.hold is not None:
-            exchange.hold(exchange.received)
-        return exchange.take()
+        return _taken(exchange)
     parts: list[bytes] = []
     size = 0
     while True:
@@ -88,12 +86,21 @@ async def refuse_errors(exchange: Exchange, provider: Adapter, head: Head, clock
 async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -> tuple[Head, bytes]:
     """Head and body of an answer that is not streamed, from an entered exchange. Raises ``GatewayError``."""
     clock = Clock(exchange, limits, max(WHOLE, limits.first_byte))
-    head = await await_head(exchange, clock)
-    await refuse_errors(exchange, provider, head, clock)
+    head = exchange.head or await await_head(exchange, clock)
+    if head.status != 200 or head.read.content_encoding:
+        await refuse_errors(exchange, provider, head, clock)
+    if exchange.ended and exchange.received <= MAX_WHOLE:  # all of it is there, as nearly always
+        return head, _taken(exchange)
     if head.kind.startswith("text/event-stream"):
         clock.progresses()
     clock.tick()
     return head, await read_whole(exchange, clock)
+
+
+def _taken(exchange: Exchange) -> bytes:
+    if exchange.hold is not None:
+        exchange.hold(exchange.received)
+    return exchange.take()
 
 
 def is_event_stream(head: Head) -> bool:

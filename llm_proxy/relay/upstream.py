@@ -129,6 +129,19 @@ class Exchange:
         self.started_at = self.loop.time()
 
     async def __aenter__(self) -> Self:
+        self.begin()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.leave()
+
+    def begin(self) -> None:
+        """What ``async with`` begins with; whoever calls it calls ``leave``, whatever happens."""
         call = self._call
         if self.failure is None:  # it may have been aborted before it began
             # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
@@ -144,15 +157,10 @@ class Exchange:
                 self.context,
             )
             self._transfer.begin()
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if not self.over:
+    def leave(self) -> None:
+        """What ``async with`` ends with."""
+        if not (self.ended or self.failure is not None):
             self.abort(UpstreamError("the call was given up"))
         # What they are bound to holds this exchange: such rings are left to the collector, at a sixth of a request's cost.
         self.direct = self.hold = self.sent = None

@@ -9,8 +9,7 @@ changed. The rules are those that ``tornado.httpclient.HTTPRequest`` documents; 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tornado.httpclient import HTTPRequest
 from tornado.netutil import is_valid_ip
@@ -33,8 +32,7 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 Producer = Callable[..., Any]
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(NamedTuple):
     """One request, ready to be sent. ``length`` is what the head declares for ``producer``'s output (None: chunked)."""
 
     url: str
