@@ -195,7 +195,8 @@ class AnsweringHandler(DeliveringHandler):
         except Exception as error:  # noqa: BLE001 - it is raised again, or told
             await self._stumbled(error)
         finally:
-            self.tries = None  # they hold what this handler knows: no ring
+            if self.tries is not None:
+                self.tries = None  # they hold what this handler knows: no ring
             if self.account is not None:
                 self.account.close()
 

@@ -105,15 +105,19 @@ class BaseHandler(BodyHandler):
     request_id = ""
     #: The trace that the request belongs to; and what the client has said of it, if it did.
     trace = ""
-    context: TraceContext | None = None
+    context: TraceContext | None
     #: What is noted of it for a collector, if it is recorded.
-    span: RequestSpan | None = None
+    span: RequestSpan | None
     #: The status of an answer that broke after its head was sent.
-    broken: int | None = None
+    broken: int | None
     #: What the front door says of it, if there was anything to judge.
-    verdict: Verdict | None = None
+    verdict: Verdict | None
+
+    __slots__ = ("broken", "context", "span", "verdict")
 
     def initialize(self, gateway: Gateway) -> None:
+        self.gone = self._cut = False
+        self.grant = self.context = self.span = self.broken = self.verdict = self._body_timer = None
         self.gateway = gateway
         self.connection = self.request.connection
         self.snapshot = gateway.registry.current

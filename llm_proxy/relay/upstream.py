@@ -142,19 +142,11 @@ class Exchange:
 
     def begin(self) -> None:
         """What ``async with`` begins with; whoever calls it calls ``leave``, whatever happens."""
-        call = self._call
         if self.failure is None:  # it may have been aborted before it began
+            method, url, headers, body, timeouts, _, _, once = self._call
             # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
             self._transfer = self._http.transfer(
-                call.method,
-                call.url,
-                call.headers,
-                call.body,
-                call.timeouts.connect,
-                self,
-                call.once,
-                self._tls,
-                self.context,
+                method, url, headers, body, timeouts.connect, self, once, self._tls, self.context
             )
             self._transfer.begin()
 

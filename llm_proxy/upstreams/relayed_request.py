@@ -8,6 +8,7 @@ is told of each step in a plain call. How a request gets to its answer is ``requ
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -82,7 +83,7 @@ class RelayedRequest(RequestLifecycle):
     def _answered(self, head: ResponseHead) -> Sink:
         if self._plan.body is not None and len(self._plan.body) > _LARGE:
             # Nothing is sent again once an answer has begun, which may last for minutes.
-            self._make, self._plan = _never, self._plan._replace(body=None)
+            self._make, self._plan = _never, replace(self._plan, body=None)
         self._receiver.on_head(head)
         return self._receiver.on_data
 
@@ -120,7 +121,7 @@ class RelayPlanner:
     ) -> Plan:
         if not body:
             made = (self._without_body if once else self._kept)(method, url, headers, body is not None, tls)
-            return made._replace(head=made.head[:-2] + further + b"\r\n") if further else made
+            return replace(made, head=made.head[:-2] + further + b"\r\n") if further else made
         kept = (self._with_body if once else self._kept_with_body)(method, url, headers, tls)
         made, form = kept
         head = form % (len(body), further)

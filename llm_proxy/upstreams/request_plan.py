@@ -9,7 +9,8 @@ changed. The rules are those that ``tornado.httpclient.HTTPRequest`` documents; 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from tornado.httpclient import HTTPRequest
 from tornado.netutil import is_valid_ip
@@ -32,7 +33,8 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 Producer = Callable[..., Any]
 
 
-class Plan(NamedTuple):
+@dataclass(slots=True)
+class Plan:
     """One request, ready to be sent. ``length`` is what the head declares for ``producer``'s output (None: chunked)."""
 
     url: str
