@@ -132,10 +132,6 @@ class BodyHandler(LeanRequestHandler):
             self._chunks.clear()
             self.let_go(self._held)
 
-    def _whole(self) -> bool:
-        """Whether the whole request has come."""
-        return self.request.body_future.done()
-
     def _look_again(self) -> None:
         """Look at the body's pace, from time to time."""
         loop = asyncio.get_running_loop()

@@ -180,7 +180,7 @@ class BaseHandler(BodyHandler):
             self.refuse(refusal)
         elif self.verdict is not None and self.verdict.preflight:
             self.answer_without_body()
-        elif not self._whole():
+        elif not self.whole:
             self.connection.send_continue()
             seconds = self.gateway.settings.body_timeout
             self._pace = Pace(seconds, self._size, LEAST_RATE * seconds)
@@ -275,7 +275,7 @@ class BaseHandler(BodyHandler):
     def refuse(self, error: GatewayError) -> None:
         """Answer ``error`` although the body may not have been read; then the connection is closed."""
         self.cancel_timer()
-        if self._whole():
+        if self.whole:
             self.fail(error)
             return
         self._cut = True
@@ -382,11 +382,7 @@ class BaseHandler(BodyHandler):
     def on_connection_close(self) -> None:
         """The client left (Tornado tells within a millisecond), or we cut the connection ourselves."""
         self.cancel_timer()
-        # Tornado 6.6 forgets to tell the task that waits for the body, which would then wait for ever.
-        body = self.request.body_future
-        if not body.done():
-            body.set_exception(StreamClosedError())
-            body.exception()  # nobody may be waiting, which is no fault
+        self.body_lost()
         if self._cut:
             return
         self.gone = True

@@ -14,7 +14,6 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from tornado.concurrent import Future
 from tornado.httputil import HTTPInputError, HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
@@ -62,7 +61,7 @@ class Asked(NamedTuple):
 
 
 class Request(HTTPServerRequest):
-    """A request whose head has come. ``body_future`` is done when its body has."""
+    """A request whose head has come."""
 
     method: str
     headers: RequestHeaders  # type: ignore[assignment]  # as far as a reader needs
@@ -88,7 +87,6 @@ class Request(HTTPServerRequest):
         self.path_asked = self.path
         #: The connection's; asking Python for the running one is a system call before 3.12.
         self.loop: asyncio.AbstractEventLoop = connection.loop
-        self.body_future: Future[None] = self.loop.create_future()
 
     @cached_property
     def query_arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]  # an attribute there

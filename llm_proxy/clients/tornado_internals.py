@@ -110,18 +110,21 @@ class ResponseHeaders(HTTPHeaders):
 class LeanRequestHandler(RequestHandler):
     """A ``RequestHandler`` that does only what is needed. ``answer_headers`` is where ``set_header`` writes.
 
-    Its request has ``body_future``, done when the whole body has come; whoever subclasses it gives ``data_received``.
+    ``whole``: whether the whole body has come. Whoever subclasses it gives ``data_received``.
 
     What is the same for nearly every request stands on the class: an object of more than thirty attributes has a dictionary of
     its own to itself, which costs each look at it (``tests/growth`` counts them).
     """
 
+    __slots__ = ("_awaited", "_finished", "_headers_written", "_reason", "_status_code", "whole")
+
     answer_headers: ResponseHeaders
+    #: Done when the whole body has come, if somebody has to wait for it.
+    _awaited: Future[None] | None
+    whole: bool
 
     # As each instance begins.
-    _headers_written = _finished = False
     _auto_finish = True
-    _status_code, _reason = 200, "OK"
     _prepared_future = None
     _transforms = ()  # type: ignore[assignment]  # none of them is ever changed
     path_args: Sequence[str] = ()  # type: ignore[assignment]
@@ -131,6 +134,9 @@ class LeanRequestHandler(RequestHandler):
         self.request = request
         self.answer_headers = ResponseHeaders()
         self._write_buffer: list[bytes] = []
+        self._headers_written = self._finished = self.whole = False
+        self._status_code, self._reason = 200, "OK"
+        self._awaited = None
         self.initialize(**kwargs)
         connection: Any = request.connection
         connection.set_close_callback(self.on_connection_close)
@@ -157,9 +163,17 @@ class LeanRequestHandler(RequestHandler):
 
     def body_ended(self) -> None:
         """The whole body has come."""
-        future: Future[None] = self.request.body_future  # type: ignore[attr-defined]
-        if not future.done():
-            future.set_result(None)
+        self.whole = True
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_result(None)
+
+    def body_lost(self) -> None:
+        """The client left before it had: whoever waits for it hears so."""
+        if not self.whole:
+            awaited = self._awaited = self._awaited or asyncio.get_running_loop().create_future()
+            if not awaited.done():
+                awaited.set_exception(StreamClosedError())
+                awaited.exception()  # nobody may be waiting, which is no fault
 
     def release(self) -> None:
         """The task is over, whichever way: give back what the request held."""
@@ -180,9 +194,7 @@ class LeanRequestHandler(RequestHandler):
             self.prepare()
             if self._finished:
                 return
-            try:
-                await self.request.body_future  # type: ignore[attr-defined]
-            except StreamClosedError:
+            if not self.whole and not await self._came():
                 return
             result = getattr(self, method.lower())(*self.path_args)
             if result is not None:
@@ -200,6 +212,15 @@ class LeanRequestHandler(RequestHandler):
             self._handle_request_exception(error)
         finally:
             self.release()
+
+    async def _came(self) -> bool:
+        """Wait for the whole body; false if the client left before."""
+        self._awaited = self._awaited or asyncio.get_running_loop().create_future()
+        try:
+            await self._awaited
+        except StreamClosedError:
+            return False
+        return True
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
         if type(chunk) is not bytes or self._headers_written or self.request.method == "HEAD":
