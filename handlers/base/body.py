@@ -240,7 +240,9 @@ class BodyHandler(LeanRequestHandler):
 
 
 def _joined(chunks: list[bytes | bytearray]) -> bytes:
-    return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
+    if len(chunks) == 1 and type(chunks[0]) is bytes:
+        return chunks[0]
+    return b"".join(chunks)
 
 
 def _read(data: bytes) -> tuple[dict[str, Any], int]:

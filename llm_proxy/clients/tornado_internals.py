@@ -91,9 +91,12 @@ class ResponseHeaders(HTTPHeaders):
         return lines_of(single.items()), single.get("Content-Length")
 
     def put_all(self, fields: Mapping[str, str]) -> None:
-        """``put`` each of them."""
+        """``put`` each of them; ``fields`` may be kept."""
         if self.single is not None:
-            self.single.update(fields)
+            if self.single or type(fields) is not dict:
+                self.single.update(fields)
+            else:
+                self.single = fields
             return
         for name, value in fields.items():
             self[name] = value
