@@ -253,7 +253,12 @@ class AnsweringHandler(DeliveringHandler):
         self, prepared: Prepared, deployment: Deployment, error: GatewayError
     ) -> Prepared | None:
         """What to ask ``deployment`` instead, after ``error``; None if there is nothing."""
-        if prepared.native is not None or not self._refuses_thinking(error, deployment):
+        request = prepared.request
+        if prepared.native is not None or not isinstance(request, ChatRequest):
+            return None
+        adapter = self.snapshot.adapter(deployment)
+        asked = adapter.refuses_thinking(error) and adapter.without_thinking(request, deployment) is not None
+        if not asked or not self._refuses_thinking(error, deployment):
             return None
         return prepared  # once: now it is known
 
