@@ -136,7 +136,8 @@ class GatewayApplication(Application):
         plain = self._plain.get(request.path)
         kind, given, arguments = self._look_for(request) if plain is None else (*plain, _NOTHING)
         handler: LeanRequestHandler = kind(self, request, **given)  # type: ignore[assignment]
-        return handler, connection.loop.create_task(handler.run(*arguments))
+        # A loop's own way makes a name for each task, which nobody reads.
+        return handler, asyncio.Task(handler.run(*arguments), loop=connection.loop, name="request")
 
     def serving(self, request: Request) -> tuple[type[RequestHandler], dict[str, Any], Sequence[bytes]]:
         """Who would serve ``request``; see ``_look_for``."""
