@@ -30,7 +30,8 @@ from llm_proxy.relay.first_attempt import Wish
 from llm_proxy.relay.memory import COST
 from llm_proxy.relay.passed_on import expressed
 from llm_proxy.relay.reading import read_answer
-from llm_proxy.relay.relay import Relay, Tally
+from llm_proxy.relay.relay import Relay
+from llm_proxy.relay.tally import Tally
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.able import needs_of
 from llm_proxy.routing.affinity import BLOCK, SESSION_FIELDS, SESSION_HEADER, Prompt

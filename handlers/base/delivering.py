@@ -22,6 +22,7 @@ from handlers.base.redaction import conceal
 from handlers.base.telling import TellingHandler, ms
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
 from llm_proxy.net.pace import Pace
+from llm_proxy.relay.straight_way import Client
 from llm_proxy.relay.upstream import Exchange
 
 
@@ -39,6 +40,8 @@ class DeliveringHandler(TellingHandler):
     _drain_seconds = 0.0
     #: ``Sink.offer``: the connection's own, once the answer has begun.
     offer: Callable[[bytes], bool] = staticmethod(_not_yet)
+    #: ``Sink.client``, likewise.
+    client: Client | None = None
     #: Bytes of an answer of known length that are still to be written, and what the newest write gave.
     _owed: int | None = None
     _flushed: Future[None] | None = None
@@ -128,7 +131,7 @@ class DeliveringHandler(TellingHandler):
         self.connection.say_close = False
         self.write(data)
         flushed = self.flush()
-        self.offer = self.connection.offer
+        self.offer, self.client = self.connection.offer, self.connection
         return flushed
 
     def stream_headers(self) -> None:

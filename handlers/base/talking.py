@@ -15,7 +15,8 @@ from llm_proxy.errors import ClientGone
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.relay.passed_on import expressed
 from llm_proxy.relay.reading import is_event_stream, read_answer
-from llm_proxy.relay.relay import LITTLE, Relay, Tally
+from llm_proxy.relay.relay import LITTLE, Relay
+from llm_proxy.relay.tally import Tally
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest
 

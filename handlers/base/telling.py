@@ -22,7 +22,7 @@ from handlers.base.tracing import call_ends
 from llm_proxy.errors import GatewayError, and_more
 from llm_proxy.relay.attempt_words import header_text, words
 from llm_proxy.relay.attempts import Attempts
-from llm_proxy.relay.relay import Tally
+from llm_proxy.relay.tally import Tally
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.wire.calls import Deployment
 

@@ -101,6 +101,13 @@ class Application(Protocol):
         """The handler of a request whose head has come, and what it does. Raises ``HTTPInputError``."""
 
 
+class Way(Protocol):
+    """Whoever writes chunks past the writer of the answer."""
+
+    def shut(self) -> None:
+        """It may not any more."""
+
+
 class ClientConnection(asyncio.Protocol, HTTPConnection):
     """See the module. ``say_close`` may be set to False before an answer begins: then the client is not told that the
     connection ends with it, and so it does not, unless the server accepts no more."""
@@ -140,6 +147,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self.say_close = True
         #: Target and Host field of the last request, and what the application has found in them.
         self.asked: tuple[tuple[str, str], Any] = ("", ""), None
+        #: Whoever writes chunks of the present answer as they are, if anybody does.
+        self._way: Way | None = None
 
     @property
     def local_ip(self) -> str:
@@ -173,9 +182,11 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def eof_received(self) -> None:
         """A client that sends no more has left, as Tornado sees it too: the transport closes itself."""
+        self._shut()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
+        self._shut()
         self._ahead.clear()
         room, self._room = self._room, None
         if room is not None and not room.done():
@@ -189,6 +200,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def pause_writing(self) -> None:
         self._room = self.loop.create_future()
+        self._shut()
 
     def resume_writing(self) -> None:
         room, self._room = self._room, None
@@ -299,6 +311,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def finish(self) -> None:
         """The answer is complete. Raises ``HTTPOutputError`` if it is not, and cuts it."""
         self._handler = self._on_close = None
+        self._shut()
         if self._lingers or self._transport.is_closing():
             return  # it was answered, or cut: whether the answer is whole is no question any more
         try:
@@ -344,6 +357,19 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             size = len(data)
             transport.write((_SIZES[size] if size < _SHORT else b"%x\r\n" % size) + data + b"\r\n")
         return True
+
+    def straight(self, way: Way) -> Callable[[bytes], object] | None:
+        """What writes chunks of the body as they are, size and all, while nobody has to wait for the client; ``way`` is shut as soon
+        as somebody would. None: not now."""
+        if self._room is not None or self._transport.is_closing() or not self._writer.chunked:
+            return None
+        self._way = way
+        return self._transport.write
+
+    def _shut(self) -> None:
+        if self._way is not None:
+            self._way.shut()
+            self._way = None
 
     @property
     def untaken(self) -> int:
@@ -396,6 +422,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def cut(self) -> None:
         """Close without the end of the answer, so that a broken one looks broken to every client."""
+        self._shut()
         if self._room is None:
             self._transport.close()
         else:
@@ -403,6 +430,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def abort(self) -> None:
         """Close at once, whatever is going on."""
+        self._shut()
         self._transport.abort()
 
     # -- between two requests

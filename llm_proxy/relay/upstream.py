@@ -30,6 +30,7 @@ from llm_proxy.net.faults import TlsFilesError
 from llm_proxy.net.tls import DEFAULT, TlsSettings
 from llm_proxy.net.wheel import NEAR
 from llm_proxy.upstreams.http_client import PooledHTTPClient, TransportError
+from llm_proxy.upstreams.in_front import InFront
 from llm_proxy.upstreams.relayed_request import RelayedRequest
 from llm_proxy.upstreams.response_head import Framing, ResponseHead
 from llm_proxy.wire.calls import Deployment, HttpCall
@@ -67,6 +68,14 @@ class Head:
         return self.read.pairs()
 
 
+class Way(InFront):
+    """Who sees reads first, and takes some. ``received``: bytes of bodies that it has taken."""
+
+    __slots__ = ("received",)
+
+    received: int
+
+
 class Exchange:
     """One call, on ``loop``. Public state: ``head`` (None until it came), ``connected_at`` (loop time, None until then), ``ended``
     (the body is complete), ``framed`` (it says itself where it ends, and not only by the connection's end), ``failure`` (why it never will be), ``received`` (body bytes)."""
@@ -76,6 +85,7 @@ class Exchange:
         "_buffer",
         "_call",
         "_http",
+        "_received",
         "_rides",
         "_room",
         "_size",
@@ -84,6 +94,7 @@ class Exchange:
         "_transfer",
         "_until",
         "_waiter",
+        "_way",
         "connected_at",
         "context",
         "direct",
@@ -93,7 +104,6 @@ class Exchange:
         "head",
         "hold",
         "loop",
-        "received",
         "retried",
         "sent",
         "started_at",
@@ -105,7 +115,7 @@ class Exchange:
         self._tls = tls
         self.loop = http.loop
         self._buffer: list[bytes | memoryview] = []
-        self._size = self.received = 0
+        self._size = self._received = 0
         #: Resolved when the buffer has room again; the transport awaits it.
         self._room: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -113,6 +123,7 @@ class Exchange:
         self._asleep = self._rides = self.ended = self.framed = self.retried = False
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
+        self._way: Way | None = None
         self._transfer: RelayedRequest | None = None
         self.head: Head | None = None
         self.connected_at: float | None = None
@@ -156,6 +167,7 @@ class Exchange:
             self.abort(UpstreamError("the call was given up"))
         # What they are bound to holds this exchange: such rings are left to the collector, at a sixth of a request's cost.
         self.direct = self.hold = self.sent = None
+        self._received, self._way = self.received, None
         if self._rides:
             self._http.wheel.leave(self)
         if self._timer is not None:
@@ -188,6 +200,17 @@ class Exchange:
         """Nobody waits for the answer any more: go on only as long as nobody else needs the connection."""
         if self._transfer is not None:
             self._transfer.yield_slot()
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body so far."""
+        return self._received if self._way is None else self._received + self._way.received
+
+    def go_straight(self, way: Way) -> None:
+        """Let ``way`` see the next reads first, while nobody is awake (``upstreams.in_front``)."""
+        if self._transfer is not None:
+            self._way = way
+            self._transfer.let_in_front(way)
 
     def take(self, limit: int = sys.maxsize) -> bytes:
         """Body bytes that have arrived and were not taken yet, at most ``limit`` of them; empty if there are none."""
@@ -236,6 +259,8 @@ class Exchange:
         finally:
             self._asleep = False
             self._waiter = None
+            if self._way is not None:
+                self._way.shut()
         return bool(self._buffer) or self.ended or self.failure is not None or loop.time() < until
 
     def on_turn(self, now: float) -> bool:
@@ -262,6 +287,8 @@ class Exchange:
 
     def _wake(self) -> None:
         self._asleep = False
+        if self._way is not None:
+            self._way.shut()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -289,7 +316,7 @@ class Exchange:
         if self.failure is not None:
             return None
         size = len(data)
-        self.received += size
+        self._received += size
         direct = self.direct
         if direct is not None and self._asleep and size <= _DIRECT:
             if not direct(data):

@@ -19,6 +19,7 @@ from llm_proxy.net.faults import ConnectionLost
 from llm_proxy.upstreams.body_sender import Sender
 from llm_proxy.upstreams.early_response import EarlyResponse
 from llm_proxy.upstreams.flow_control import FlowControl
+from llm_proxy.upstreams.in_front import InFront
 from llm_proxy.upstreams.known_answer import KnownAnswer
 from llm_proxy.upstreams.response_delegate import ResponseDelegate, Sink
 from llm_proxy.upstreams.response_head import ResponseHead
@@ -30,10 +31,12 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_aside",
+        "_behind",
         "_closed",
         "_delegate",
         "_early_response",
         "_flow",
+        "_front",
         "_known",
         "_lost",
         "_method",
@@ -62,6 +65,9 @@ class Connection(asyncio.Protocol):
         self._known: KnownAnswer | None = None
         #: Where the body goes; None until the head is complete.
         self._sink: Sink | None = None
+        #: Who wants to see reads first, and whether it does: then it is the transport's protocol.
+        self._front: InFront | None = None
+        self._behind = False
         #: Shut while the receiver of the body is not ready; None while it is.
         self._flow: FlowControl | None = None
         #: Bytes, and the transport's end, that came when nothing could be handed on.
@@ -106,6 +112,11 @@ class Connection(asyncio.Protocol):
                     sender.start(self._transport)
         if self._aside or self._lost is not None:
             self._catch_up()
+
+    def let_in_front(self, front: InFront) -> None:
+        """From now on ``front`` may see reads first, whenever it wants to."""
+        self._front = front
+        front.behind = self
 
     def abort(self) -> None:
         """Close the socket now. Nothing is reported."""
@@ -166,8 +177,13 @@ class Connection(asyncio.Protocol):
             except Exception as error:  # noqa: BLE001 - what callbacks raise ends this request
                 self.fail(error)
             else:
+                front = self._front
                 if result is not None:
                     self._hold(result)
+                elif front is not None and front.wanted:
+                    front.wanted = False
+                    if reader.between_chunks(data, body):
+                        self._step_behind(front)
         if reader.outcome is not None:
             self._conclude()
 
@@ -220,6 +236,23 @@ class Connection(asyncio.Protocol):
             # TLS may still hold a record that it has decrypted. And a server may answer before it was asked ("503,
             # too busy"); it is heard once the request is out.
             self._aside.append(data)
+
+    def _step_behind(self, front: InFront) -> None:
+        """Let ``front`` see the next read first."""
+        if not self._closed:
+            if not self._behind:
+                self._behind = True
+                self._transport.set_protocol(front)
+            front.open()
+
+    def _step_forward(self) -> None:
+        """Nobody is in front any more."""
+        if self._front is not None:
+            self._front.shut()
+            self._front = None
+            if self._behind:
+                self._behind = False
+                self._transport.set_protocol(self)
 
     def _look_at_head(self, reader: ResponseReader) -> None:
         """Tell of the head, if it is complete."""
@@ -276,6 +309,7 @@ class Connection(asyncio.Protocol):
             self.fail(reader.outcome)
             return
         delegate, self._delegate = self._delegate, None
+        self._step_forward()
         reusable = reader.reusable and self.alive and not (self.sending or self._aside or self._lost)
         if reusable:
             self._known = reader.known
@@ -319,6 +353,7 @@ class Connection(asyncio.Protocol):
         if self._closed:
             return
         self._closed = True
+        self._step_forward()
         if self._flow is not None:
             self._flow.drop()
             self._flow = None

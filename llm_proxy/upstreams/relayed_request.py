@@ -16,6 +16,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.httputil import HTTPHeaders
 
 from llm_proxy.net.tls import DEFAULT, TlsSettings
+from llm_proxy.upstreams.in_front import InFront
 from llm_proxy.upstreams.proxies import Proxies
 from llm_proxy.upstreams.request_lifecycle import Client, RequestLifecycle
 from llm_proxy.upstreams.request_plan import Options, Plan, make_plan
@@ -86,6 +87,11 @@ class RelayedRequest(RequestLifecycle):
             self._make, self._plan = _never, replace(self._plan, body=None)
         self._receiver.on_head(head)
         return self._receiver.on_data
+
+    def let_in_front(self, front: InFront) -> None:
+        """See ``Connection.let_in_front``."""
+        if self._connection is not None:
+            self._connection.let_in_front(front)
 
     def _completed(self) -> None:
         self._close()
