@@ -12,6 +12,7 @@ import pytest
 
 from handlers.base import answering
 from handlers.base.answering import AnsweringHandler
+from handlers.base.talking import attempt_talk
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest
 from tests.handlers.kit import COMPLETION, EVENTS, WHOLE, access_lines, gateway
@@ -22,7 +23,7 @@ from tests.support.scripts import answer, answer_json, head, raw, silent, sse, s
 
 _BODY = json.dumps(COMPLETION).encode()
 _LARGE = {**COMPLETION, "padding": "x" * 100_000}
-_CHOICE = COMPLETION["choices"][0]
+_CHOICE: dict[str, Any] = COMPLETION["choices"][0]  # type: ignore[index]
 _TEXT = head(200, [("Content-Type", "application/json"), ("Content-Length", str(len(_BODY)))]) + _BODY
 _SEVERAL = {**COMPLETION, "choices": [_CHOICE, {**_CHOICE, "index": 1}]}
 #: What differs between two requests in any case: ids, times, and what is made of them.
@@ -142,7 +143,7 @@ async def test_each_answer_is_told_alike(
             handler: AnsweringHandler,
             request: ChatRequest,
             deployment: Deployment,
-            short: Any = answering.attempt_talk,
+            short: Any = attempt_talk,
         ) -> bool:
             nonlocal taken
             taken += 1
@@ -174,7 +175,7 @@ async def test_nobody_is_asked_again_for_less_who_was_not_asked_for_it(tmp_path:
     script = answer_json({"error": {"message": '"m" does not support thinking'}}, 400)
     thinking = {**WHOLE, "reasoning_effort": "low"}
     async with Peer(script) as peer, gateway(tmp_path, peer.url) as proxy, Connection(proxy.url) as client:
-        asked = []
+        asked: list[int] = []
         for body in (WHOLE, {**WHOLE, "temperature": 0}, thinking):
             await client.request("POST", "/v1/chat/completions", body)
             asked.append(len(peer.requests) - sum(asked))
