@@ -15,12 +15,11 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from tornado.concurrent import Future
-from tornado.httputil import HTTPServerConnectionDelegate
 
-from llm_proxy.clients.connection import ClientConnection
+from llm_proxy.clients.connection import Application, ClientConnection
 from llm_proxy.clients.handshakes import Handshakes
 from llm_proxy.net.wheel import Wheel
 
@@ -157,17 +156,15 @@ class Server:
         self._acceptors: list[Acceptor] = []
         self._connections: set[ClientConnection] = set()
         self._beginning: set[asyncio.Task[None]] = set()
-        #: On the running loop.
-        self.wheel = cast(Wheel, None)
+        self.wheel: Wheel = None  # type: ignore[assignment]  # there is one once there are sockets
 
-    def add_sockets(
-        self, sockets: Iterable[socket.socket], application: HTTPServerConnectionDelegate
-    ) -> None:
+    def add_sockets(self, sockets: Iterable[socket.socket], application: Application) -> None:
         """Accept from ``sockets``, for ``application``. Call on the running loop."""
         loop = asyncio.get_running_loop()
         self.done: Future[None] = loop.create_future()
         self.done.set_result(None)
-        self.wheel = self.wheel or Wheel(loop)
+        if not self._acceptors:
+            self.wheel = Wheel(loop)
         take = partial(self._take, application)
         self._acceptors += [Acceptor(listening, take, self._at_once) for listening in sockets]
 
@@ -202,7 +199,7 @@ class Server:
             for connection in list(self._connections):
                 connection.abort()
             await asyncio.sleep(0)
-        if self.wheel:
+        if self.wheel is not None:
             self.wheel.stop()
 
     def remember(self, connection: ClientConnection) -> None:
@@ -222,9 +219,7 @@ class Server:
             log.warning("a client speaks TLS to a port without it", extra={"times": self._tls_clients})
             self._told_tls, self._tls_clients = now, 0
 
-    def _take(
-        self, application: HTTPServerConnectionDelegate, client: socket.socket, address: object
-    ) -> None:
+    def _take(self, application: Application, client: socket.socket, address: object) -> None:
         if self.open >= self.limit:
             with client, contextlib.suppress(OSError):
                 client.setblocking(False)

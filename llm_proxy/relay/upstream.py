@@ -142,21 +142,7 @@ class Exchange:
         self.started_at = self.loop.time()
 
     async def __aenter__(self) -> Self:
-        call = self._call
-        if call is not None and self.failure is None:  # it may have been aborted before it began
-            # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
-            self._transfer = self._http.transfer(
-                call.method,
-                call.url,
-                call.headers,
-                call.body,
-                call.timeouts.connect,
-                self,
-                call.once,
-                self._tls,
-                self.context,
-            )
-            self._transfer.begin()
+        self.begin()
         return self
 
     async def __aexit__(
@@ -165,7 +151,22 @@ class Exchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self.over:
+        self.leave()
+
+    def begin(self) -> None:
+        """What ``async with`` begins with; whoever calls it calls ``leave``, whatever happens."""
+        call = self._call
+        if call is not None and self.failure is None:  # it may have been aborted before it began
+            method, url, headers, body, timeouts, _, _, once = call
+            # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
+            self._transfer = self._http.transfer(
+                method, url, headers, body, timeouts.connect, self, once, self._tls, self.context
+            )
+            self._transfer.begin()
+
+    def leave(self) -> None:
+        """What ``async with`` ends with."""
+        if not (self.ended or self.failure is not None):
             self.abort(UpstreamError("the call was given up"))
         # What they are bound to holds this exchange: such rings are left to the collector, at a sixth of a request's cost.
         self.direct = self.hold = self.sent = None

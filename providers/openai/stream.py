@@ -209,5 +209,20 @@ def sound(value: dict[str, Any], key: str) -> bool:
     return True
 
 
+def plain_completion(value: dict[str, Any]) -> bool:
+    """Whether ``value`` is the usual completion: one choice, no error anywhere, and ``sound``. Asked first, since it is short."""
+    choices = value.get("choices")
+    if type(choices) is not list or len(choices) != 1 or value.get("error"):
+        return False
+    choice = choices[0]
+    return (
+        type(choice) is dict
+        and type(choice.get("message")) is dict
+        and type(value.get("usage")) is dict
+        and choice.get("finish_reason") != "error"
+        and not choice.get("error")
+    )
+
+
 def _only_comments(raw: bytes) -> bool:
     return all(line.startswith(b":") for line in raw.splitlines() if line)
