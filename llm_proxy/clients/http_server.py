@@ -163,7 +163,7 @@ class Server:
         loop = asyncio.get_running_loop()
         self.done: Future[None] = loop.create_future()
         self.done.set_result(None)
-        if not self._acceptors:
+        if self.wheel is None:
             self.wheel = Wheel(loop)
         take = partial(self._take, application)
         self._acceptors += [Acceptor(listening, take, self._at_once) for listening in sockets]
