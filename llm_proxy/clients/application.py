@@ -27,6 +27,8 @@ from llm_proxy.wire import host as hosts
 #: What may stand in a Host field; no comma, which is how two of them look when they were joined.
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+;=%:\[\]-]*")
 
+#: The longest target that is kept with a connection.
+_KEPT = 1024
 #: What a plain path has found besides.
 _NOTHING: Sequence[bytes] = ()
 
@@ -79,11 +81,15 @@ class Request(HTTPServerRequest):
         self.remote_ip: str = connection.remote_ip
         asked = target, headers.get("Host", "127.0.0.1")
         # A connection's requests mostly ask for the same: what was found out of that is kept there, and goes with it.
-        if connection.asked[0] != asked:
-            connection.asked = asked, Asked.of(head.method, *asked)
+        if connection.asked[0] == asked:
+            found: Asked = connection.asked[1]
+        else:
+            found = Asked.of(self.method, *asked)
+            if target.startswith("/") and len(target) <= _KEPT:  # else it is the method's too, or large
+                connection.asked = asked, found
         #: ``uri``: as it came, but for the form of the whole. ``path_asked`` is ``path`` as it came; the other is as the router
         #: knows it.
-        self.host, self.host_name, self.uri, self.path, self.query = connection.asked[1]
+        self.host, self.host_name, self.uri, self.path, self.query = found
         self.path_asked = self.path
         #: The connection's; asking Python for the running one is a system call before 3.12.
         self.loop: asyncio.AbstractEventLoop = connection.loop

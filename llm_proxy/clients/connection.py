@@ -59,6 +59,7 @@ _SIZES = [b"%x\r\n" % size for size in range(_SHORT)]
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 505: "HTTP Version Not Supported"}
 _REFUSED = b'{"error":{"message":"%b","type":"invalid_request_error","code":"bad_request","param":null}}'
+_NOTHING_ASKED = ("", ""), None
 _UNREADABLE = RequestHead("GET", "/", "HTTP/1.1", [], {}, 0, keep_alive=False, expects_continue=False)
 
 
@@ -150,7 +151,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self.begun = False
         self.say_close = True
         #: Target and Host field of the last request, and what the application has found in them.
-        self.asked: tuple[tuple[str, str], Any] = ("", ""), None
+        self.asked: tuple[tuple[str, str], Any] = _NOTHING_ASKED
         #: Whoever writes chunks of the present answer as they are, if anybody does.
         self._way: Way | None = None
 
@@ -198,9 +199,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             room.exception()  # nobody may be waiting, which is no fault
         self._tell()
         self._owner.forget(self)
-        self._reader.known = (
-            None  # a head has a key, and who keeps the connection for a moment need not keep that
-        )
+        # A head has a key, and who keeps the connection for a moment need not keep that.
+        self._reader.known, self.asked = None, _NOTHING_ASKED
 
     def pause_writing(self) -> None:
         self._room = self.loop.create_future()
