@@ -67,7 +67,7 @@ class Owner(Protocol):
     """The server. ``header_timeout``: seconds for the first head to come, and for a later one to be complete;
     ``keepalive_timeout``: seconds for which a connection is kept after an answer; ``write_timeout``: seconds in which a
     client must have taken something of an answer; ``keep_alive``: whether connections are kept after an answer;
-    ``retired``: whether none is accepted any more; ``done``: a future that is; ``wheel``: who asks connections whether they are due."""
+    ``retired``: whether none is accepted any more; ``done``: a future that is."""
 
     header_timeout: float
     keepalive_timeout: float
@@ -75,7 +75,10 @@ class Owner(Protocol):
     keep_alive: bool
     retired: bool
     done: Future[None]
-    wheel: Wheel
+
+    @property
+    def wheel(self) -> Wheel:
+        """Of all connections of the server."""
 
     def remember(self, connection: ClientConnection) -> None:
         """``connection`` has begun."""

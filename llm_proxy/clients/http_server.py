@@ -156,17 +156,22 @@ class Server:
         self._acceptors: list[Acceptor] = []
         self._connections: set[ClientConnection] = set()
         self._beginning: set[asyncio.Task[None]] = set()
-        self.wheel: Wheel = None  # type: ignore[assignment]  # there is one once there are sockets
+        self._wheel: Wheel | None = None
 
     def add_sockets(self, sockets: Iterable[socket.socket], application: Application) -> None:
         """Accept from ``sockets``, for ``application``. Call on the running loop."""
         loop = asyncio.get_running_loop()
         self.done: Future[None] = loop.create_future()
         self.done.set_result(None)
-        if self.wheel is None:
-            self.wheel = Wheel(loop)
+        self._wheel = self._wheel or Wheel(loop)
         take = partial(self._take, application)
         self._acceptors += [Acceptor(listening, take, self._at_once) for listening in sockets]
+
+    @property
+    def wheel(self) -> Wheel:
+        """See ``connection.Owner``."""
+        assert self._wheel is not None
+        return self._wheel
 
     @property
     def busy(self) -> bool:
@@ -199,8 +204,8 @@ class Server:
             for connection in list(self._connections):
                 connection.abort()
             await asyncio.sleep(0)
-        if self.wheel is not None:
-            self.wheel.stop()
+        if self._wheel is not None:
+            self._wheel.stop()
 
     def remember(self, connection: ClientConnection) -> None:
         """``connection`` has begun (``connection.Owner``)."""
