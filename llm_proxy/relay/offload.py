@@ -33,6 +33,8 @@ THREADS = 2
 WAITING = 1024
 #: From this many bytes on a job may not have the last free thread.
 HEAVY = 1024 * 1024
+#: From this many bytes on what a job writes is written in slices.
+MUCH = 128 * 1024
 #: Seconds after large work when its memory is given back: by then it has mostly been answered.
 TRIM_AFTER = 2.0
 #: What a refused client is told to wait, in seconds.
@@ -115,7 +117,7 @@ class Offload:
             thread, heavy = self._idle.pop(), job.size >= HEAVY
             self._heavy_running += heavy
             self._now = max(self._now, job.tag - job.size)
-            done = thread.run(_calmly, job.work, heavy)
+            done = thread.run(_calmly, job.work, job.size >= MUCH)
             done.add_done_callback(partial(self._done, thread, job, heavy))
 
     def _next(self) -> _Job | None:
@@ -165,6 +167,6 @@ def trim() -> None:
         _malloc_trim(0)
 
 
-def _calmly(work: Callable[[], T], heavy: bool) -> T:
-    with yielding_gil(), much() if heavy else nullcontext():
+def _calmly(work: Callable[[], T], large: bool) -> T:
+    with yielding_gil(), much() if large else nullcontext():
         return work()
