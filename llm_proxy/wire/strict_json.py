@@ -170,9 +170,11 @@ def _located_from(data: bytes, at: int, opened: bytes, *, first: bool) -> JsonPr
     problem = problems[0]
     before = sum(map(len, text.split("\n")[: problem.line - 1])) + problem.line - 1 + problem.column - 1
     own = before - len(begun)
-    if own < 0 or (before >= len(text) and at + len(part) < len(data)):
+    if own < -1 or (before >= len(text) and at + len(part) < len(data)):
         return None
-    return _problem(data, at + len(text[len(begun) : before].encode()), problem.message)
+    # One before it is the comma.
+    place = at + own if own < 0 else at + len(text[len(begun) : before].encode())
+    return _problem(data, place, problem.message)
 
 
 #: How many bytes are looked at behind a place where something is wrong, before all are.
