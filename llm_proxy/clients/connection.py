@@ -6,7 +6,7 @@ request does here (benchmarks/RESULTS.md), so this is ours, as ``upstreams.http_
 
 Laws: the next request is begun when the last is answered and the socket has taken enough of that answer: a client that
 reads nothing gets no second one made. What was sent ahead of its turn waits here, bounded, and costs what its bytes cost,
-however many requests they are; each gets a turn of the loop of its own, so others are served between them. Reading goes on
+however many requests they are; each waits for its turn (``turns``), so others are served between them. Reading goes on
 meanwhile, because it is how a client's leaving is noticed. A write goes to the socket at once; the future of a write is
 done when the socket has taken everything. The body of a request is handed on as it comes, also before the handler's
 ``prepare`` has run. A connection that the head of an answer has promised to keep is kept, whatever the server has decided since:
@@ -37,6 +37,7 @@ from llm_proxy.clients.headers import RequestHeaders
 from llm_proxy.clients.request_reader import TLS_HELLO, Fault, RequestHead, RequestReader
 from llm_proxy.clients.response_writer import ResponseWriter
 from llm_proxy.clients.socket_queues import unread, untaken
+from llm_proxy.clients.turns import Turns
 from llm_proxy.net.pace import Pace
 
 log = logging.getLogger(__name__)
@@ -45,8 +46,10 @@ log = logging.getLogger(__name__)
 #: may come on top.
 _AHEAD = 64 * 1024
 #: How many of them a reader is given at a time: it hands back what belongs to the next request, so that no more than
-#: this is copied for each. And how many bytes of chunks are read in one turn of the loop, since six may be a chunk.
+#: this is copied for each.
 _PIECE = 32 * 1024
+#: Of a body in so many chunks (line ends), so many bytes are read at a time: six may be a chunk, and cost a microsecond.
+_TINY, _TINY_PIECE = 64, 4 * 1024
 #: After an answer that came before the whole request, what the client still sends is read and thrown away for so many
 #: seconds (nginx: lingering_close), since closing with unread input would reset the connection and take the answer
 #: with it.
@@ -68,13 +71,15 @@ class Owner(Protocol):
     """The server. ``header_timeout``: seconds for the first head to come, and for a later one to be complete;
     ``keepalive_timeout``: seconds for which a connection is kept after an answer; ``write_timeout``: seconds in which a
     client must have taken something of an answer; ``keep_alive``: whether connections are kept after an answer;
-    ``retired``: whether none is accepted any more; ``done``: a future that is."""
+    ``retired``: whether none is accepted any more; ``turns``: who is served when, of those that sent ahead; ``done``: a future
+    that is."""
 
     header_timeout: float
     keepalive_timeout: float
     write_timeout: float
     keep_alive: bool
     retired: bool
+    turns: Turns
     done: Future[None]
 
     def remember(self, connection: ClientConnection) -> None:
@@ -149,6 +154,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._discard_input(data)
         elif self._ahead or self._reader.complete:
             self._keep(data)
+        elif self._reader.chunked and data.count(b"\n") > _TINY:
+            self._keep(data)
+            self._owner.turns.wait(self.loop, self._catch_up)
         elif len(data) > _PIECE and self._reader.dense:
             self._keep(data)
             self._catch_up()
@@ -244,7 +252,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _discard_input(self, data: bytes) -> None:
         reader = self._reader
-        if len(data) > _PIECE and reader.dense:
+        if reader.dense and (len(data) > _PIECE or data.count(b"\n") > _TINY):
             self._blind = True  # where it ends is not worth the work
         if reader.fault is None and not self._blind:
             reader.feed(data)
@@ -399,15 +407,18 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._wait(self._owner.keepalive_timeout)
         self.say_close = True
         if self._ahead:
-            self.loop.call_soon(self._catch_up)
+            self._owner.turns.wait(self.loop, self._catch_up)
 
     def _catch_up(self) -> None:
         """The turn of what waits has come: of one request, as much as is there, and of one piece of its chunks."""
         ahead = self._ahead
         while ahead and not (self._reader.complete or self._lingers or self._transport.is_closing()):
-            self._read(bytes(ahead[:_PIECE]), ahead=True)
+            piece = bytes(ahead[:_PIECE])
+            if self._reader.chunked and piece.count(b"\n") > _TINY:
+                piece = piece[:_TINY_PIECE]
+            self._read(piece, ahead=True)
             if self._reader.dense and ahead and not self._reader.complete:
-                self.loop.call_soon(self._catch_up)
+                self._owner.turns.wait(self.loop, self._catch_up)
                 break
         if len(ahead) <= _AHEAD and not self._transport.is_closing():
             self._transport.resume_reading()
