@@ -29,6 +29,10 @@ def _not_yet(data: bytes) -> bool:
     return False
 
 
+#: A large answer is written so many bytes at a time, as its client takes them: one copy of it is enough.
+_PORTION = 256 * 1024
+
+
 class DeliveringHandler(TellingHandler):
     """A ``Sink`` of the relay."""
 
@@ -54,10 +58,13 @@ class DeliveringHandler(TellingHandler):
         self._tell_attempts()
         if len(body) > OFF_LOOP and not self.gone:
             self.answer_headers.put("Content-Length", str(len(body)))
-            self.write(body)
+            first = body[:_PORTION]
+            self.write(first)
             self._begun = True
-            self._owed = 0
+            self._owed = len(body) - len(first)
             await self._taken(self.flush())
+            for at in range(_PORTION, len(body), _PORTION):
+                await self.send(body[at : at + _PORTION])
         elif not self.gone:
             self.finish(body)
 

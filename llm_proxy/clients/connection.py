@@ -50,6 +50,8 @@ _AHEAD = 64 * 1024
 _PIECE = 32 * 1024
 #: Of a body in so many chunks (line ends), so many bytes are read at a time: six may be a chunk, and cost a microsecond.
 _TINY, _TINY_PIECE = 64, 4 * 1024
+#: What has more bytes is not copied only to stand behind its head.
+_LARGE = 256 * 1024
 #: After an answer that came before the whole request, what the client still sends is read and thrown away for so many
 #: seconds (nginx: lingering_close), since closing with unread input would reset the connection and take the answer
 #: with it.
@@ -276,6 +278,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         writer = self._writer
         say = self._part()
         head = writer.head(start_line.code, start_line.reason, headers, say_close=say)
+        if chunk is not None and len(chunk) > _LARGE:
+            self._send(head)
+            return self._send(writer.framed(chunk))
         return self._send(head + writer.framed(chunk) if chunk else head)
 
     def _part(self) -> bool:
@@ -360,7 +365,11 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         writer = self._writer
         say = self._part()
         head = writer.head(code, reason, headers, say_close=say)
-        sent = self._send(head + writer.framed(body))
+        if len(body) > _LARGE:
+            self._send(head)
+            sent = self._send(writer.framed(body))
+        else:
+            sent = self._send(head + writer.framed(body))
         self.finish()
         return sent
 

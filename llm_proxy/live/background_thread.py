@@ -86,6 +86,35 @@ def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
         future.set_exception(error)
 
 
+class FullPasses:
+    """How many reasons there are for the garbage collector to make no full pass, which holds every thread until all objects of
+    the process are visited: 10 ms for each large body that is there."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._threshold = 0
+
+    def wait(self) -> None:
+        """One more."""
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                *young, self._threshold = gc.get_threshold()
+                gc.set_threshold(*young, _NEVER)
+
+    def go_on(self) -> None:
+        """One less."""
+        with self._lock:
+            self._count -= 1
+            if self._count == 0:
+                gc.set_threshold(*gc.get_threshold()[:2], self._threshold)
+
+
+#: Those of this process.
+full_passes = FullPasses()
+
+
 class _Yielding:
     """How many threads are at such work, and what is to be put back when the last of them is through."""
 
@@ -93,22 +122,21 @@ class _Yielding:
         self._lock = threading.Lock()
         self._count = 0
         self._turn = 0.0
-        self._thresholds = (0, 0, 0)
 
     def begin(self) -> None:
+        full_passes.wait()
         with self._lock:
             self._count += 1
             if self._count == 1:
-                self._turn, self._thresholds = sys.getswitchinterval(), gc.get_threshold()
+                self._turn = sys.getswitchinterval()
                 sys.setswitchinterval(_TURN)
-                gc.set_threshold(*self._thresholds[:2], _NEVER)
 
     def end(self) -> None:
+        full_passes.go_on()
         with self._lock:
             self._count -= 1
             if self._count == 0:
                 sys.setswitchinterval(self._turn)
-                gc.set_threshold(*self._thresholds)
 
 
 _yielding = _Yielding()
@@ -117,8 +145,7 @@ _yielding = _Yielding()
 @contextlib.contextmanager
 def yielding_gil() -> Iterator[None]:
     """For work that computes much: other threads get the interpreter soon after they ask for it, and the garbage
-    collector makes no full pass, which would hold every thread until all objects of the process are visited. Several
-    threads may be at such work at once."""
+    collector makes no full pass. Several threads may be at such work at once."""
     _yielding.begin()
     try:
         yield
