@@ -11,11 +11,13 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
 from handlers.base.gateway import Gateway
 from llm_proxy.clients.application import Request
 from llm_proxy.clients.connection import ClientConnection
 from llm_proxy.clients.tornado_internals import LeanRequestHandler
-from llm_proxy.clients.unpacking import unpacked
+from llm_proxy.clients.unpacking import ManyParts, unpacked
 from llm_proxy.errors import (
     ClientGone,
     GatewayError,
@@ -40,6 +42,8 @@ _DENSE = 2000
 #: What an object and a list take in memory beside their bytes, as a body of so many: a short message takes some 1.5 KB in all, an
 #: empty list 90 bytes, and a body counts ``COST`` times.
 _OBJECT, _LIST = 470, 30
+#: How many gzip members or zstd frames are begun on the loop: each costs some 50 us.
+_FEW_PARTS = 8
 #: Bytes that are looked through at once.
 _STEP = 1 << 20
 #: Pieces of a body below this size are put together as they come.
@@ -72,6 +76,8 @@ class BodyHandler(LeanRequestHandler):
     #: Bytes of bodies that count as held for this request.
     _held = 0
     _body_timer: asyncio.TimerHandle | None = None
+    #: What was made of a large body: it is thrown away beside the loop.
+    _large: list[Any] = []  # noqa: RUF012 (never changed)
     #: Work on the body or the answer that is done beside the loop.
     _job: asyncio.Future[Any] | None = None
     #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.
@@ -125,6 +131,9 @@ class BodyHandler(LeanRequestHandler):
         self.gateway.memory.give_back(size)
 
     def release(self) -> None:
+        if self._large:
+            self.gateway.offload.let_go(self._large)
+            self._large = []
         if self._held:
             self._chunks.clear()
             self.let_go(self._held)
@@ -182,8 +191,8 @@ class BodyHandler(LeanRequestHandler):
         try:
             if len(data) > OFF_LOOP:
                 raise RequestTooLarge("for the loop")
-            data = unpacked(data, codings, min(OFF_LOOP, limit))
-        except RequestTooLarge:
+            data = unpacked(data, codings, min(OFF_LOOP, limit), _FEW_PARTS)
+        except (RequestTooLarge, ManyParts):
             data = await self.offloaded(max(len(data), OFF_LOOP), unpacked, data, codings, limit)
         self.hold(len(data) - self._size)
         self._size = len(data)
@@ -213,6 +222,7 @@ class BodyHandler(LeanRequestHandler):
             body, more = await self.offloaded(self._size, _read, data)
         except JsonProblem as problem:
             raise InvalidJson(str(problem)) from problem
+        self._large = [body]
         self.hold(more)
         return body
 
@@ -221,7 +231,10 @@ class BodyHandler(LeanRequestHandler):
         what it raises, ``Overloaded``, or ``ClientGone``: nobody waits for the next step then."""
         if self._light:
             return work(*arguments)
-        return await self.offloaded(self._size, work, *arguments)
+        result = await self.offloaded(self._size, work, *arguments)
+        if isinstance(result, BaseModel):
+            self._large = [*self._large, result]
+        return result
 
     async def offloaded(self, size: int, work: Callable[..., T], *arguments: Any, paid: bool = False) -> T:
         """The same for work on ``size`` bytes, however few; ``paid``: of an answer."""

@@ -22,6 +22,8 @@ T = TypeVar("T")
 #: every system call of the loop: with 20 busy streams they add up to a tenth of a second.
 _TURN = 0.0005
 _NEVER = 1_000_000
+#: After so many looks at the youngest objects those that are left are looked at once more: four times that much at most.
+_SOON = 3
 
 
 _Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...]]
@@ -88,27 +90,27 @@ def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
 
 class FullPasses:
     """How many reasons there are for the garbage collector to make no full pass, which holds every thread until all objects of
-    the process are visited: 10 ms for each large body that is there."""
+    the process are visited: 10 ms for each large body that is there. What is not so young is looked at in smaller parts."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count = 0
-        self._threshold = 0
+        self._thresholds = (0, 0, 0)
 
     def wait(self) -> None:
         """One more."""
         with self._lock:
             self._count += 1
             if self._count == 1:
-                *young, self._threshold = gc.get_threshold()
-                gc.set_threshold(*young, _NEVER)
+                self._thresholds = gc.get_threshold()
+                gc.set_threshold(self._thresholds[0], _SOON, _NEVER)
 
     def go_on(self) -> None:
         """One less."""
         with self._lock:
             self._count -= 1
             if self._count == 0:
-                gc.set_threshold(*gc.get_threshold()[:2], self._threshold)
+                gc.set_threshold(*self._thresholds)
 
 
 #: Those of this process.

@@ -24,6 +24,7 @@ from weakref import WeakKeyDictionary
 from llm_proxy.errors import Overloaded
 from llm_proxy.live.background_thread import BackgroundThread, yielding_gil
 from llm_proxy.wire.large_json import much
+from llm_proxy.wire.letting_go import let_go
 
 T = TypeVar("T")
 
@@ -96,6 +97,13 @@ class Offload:
         self._begin()
         return future
 
+    def let_go(self, values: list[Any]) -> None:
+        """Throw ``values`` away, which may be large, when the loop has nothing to do with them any more: in parts, beside it."""
+        asyncio.get_running_loop().call_soon(self._let_go, values)
+
+    def _let_go(self, values: list[Any]) -> None:
+        self._threads[-1].run(_calmly, partial(let_go, values), False)
+
     def close(self) -> None:
         """End the threads after what they are doing."""
         if self._trimming is not None:
@@ -140,6 +148,8 @@ class Offload:
                 job.future.set_result(done.result())
             else:
                 job.future.set_exception(error)
+        elif error is None:
+            self.let_go([done.result()])  # nobody waits for it any more
         self._begin()
 
     def _trim(self) -> None:

@@ -9,6 +9,7 @@ a slow client makes us pause.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -277,8 +278,12 @@ class _Stream:
             if self.canonical:
                 events, written = passed_on(self.decoder, self.face, data)
                 self._retell()
-                return await self._relay(events, began, written)
-            return await self._relay(self._read(self.decoder.feed(data), began), began)
+                ended = await self._relay(events, began, written)
+            else:
+                ended = await self._relay(self._read(self.decoder.feed(data), began), began)
+            if len(data) == PORTION:  # there is more: others have their turn before
+                await asyncio.sleep(0)
+            return ended
         if exchange.failure is not None:
             raise exchange.failure
         if not exchange.ended:

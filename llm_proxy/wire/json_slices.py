@@ -40,7 +40,9 @@ class Cut(ValueError):
     """The text is not sound. ``message``: why, or None if that is for somebody to find out who looks at each character: from
     ``at`` on, where the brackets ``opened`` are open; ``first``: and nothing stands behind the last of them."""
 
-    def __init__(self, message: str | None = None, at: int = 0, opened: bytes = b"", *, first: bool = True) -> None:
+    def __init__(
+        self, message: str | None = None, at: int = 0, opened: bytes = b"", *, first: bool = True
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.at = at
@@ -143,7 +145,11 @@ def _slice(data: bytes, at: int, exact: bool, opened: bytes, brackets: bytes, fi
         left = left.replace(b"[]", b"").replace(b"{}", b"")
     new = left.lstrip(_CLOSED)
     kept = len(opened) - (len(left) - len(new))
-    if new.strip(_OPEN) or kept < 0 or opened[kept:][::-1].translate(_CLOSING) != left[: len(left) - len(new)]:
+    if (
+        new.strip(_OPEN)
+        or kept < 0
+        or opened[kept:][::-1].translate(_CLOSING) != left[: len(left) - len(new)]
+    ):
         raise unsound
     if not first and data.lstrip(_SPACE)[:1] in (b"", b"]", b"}"):
         raise unsound  # behind a comma

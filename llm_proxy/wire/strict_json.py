@@ -127,14 +127,19 @@ def _in_slices(data: bytes, decoder: json.JSONDecoder, most: int) -> dict[str, A
     try:
         for piece in slices(data, most):
             whole.add(piece, _read(data, piece, decoder))
+        value = whole.value
     except Cut as cut:
-        if cut.message is not None:
-            raise JsonProblem(cut.message, 1, 1) from None
-        found = _located_from(data, cut.at, cut.opened, first=cut.first) or _located(decode(data))
-        raise found from None
-    if not isinstance(whole.value, dict):
-        raise _no_object(decode(data), whole.value)
-    return whole.value
+        value = cut
+    if isinstance(value, dict):
+        return value
+    del whole
+    if not isinstance(value, Cut):
+        raise _no_object(decode(data), value)
+    if value.message is not None:
+        raise JsonProblem(value.message, 1, 1)
+    at, opened, first = value.at, value.opened, value.first
+    del value  # its traceback holds this frame: no ring
+    raise _located_from(data, at, opened, first=first) or _located(decode(data))
 
 
 def _read(data: bytes, piece: Slice, decoder: json.JSONDecoder) -> Any:

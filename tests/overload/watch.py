@@ -2,13 +2,12 @@
 kept others waiting, in seconds of CPU time of the thread that did it: a machine that is busy with other things counts little.
 
 ``turn``: the event loop between two looks at its sockets, all callbacks together. ``held``: a thread that computed on while another
-one asked for the interpreter, so one call that does not let go of it, seen where it ended. ``collected``: the garbage collector.
+one asked for the interpreter, so one call that does not let go of it, seen where it ended.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import selectors
 import sys
@@ -29,11 +28,9 @@ class Watch:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._began = 0.0
 
     def begin(self) -> None:
         """From now on."""
-        gc.callbacks.append(self._collecting)
         threading.Thread(target=self._beat, daemon=True, name="watch").start()
 
     def note(self, kind: str, seconds: float, where: str) -> None:
@@ -41,12 +38,6 @@ class Watch:
         if seconds >= LEAST:
             self._out.write(json.dumps({"kind": kind, "seconds": round(seconds, 5), "where": where}) + "\n")
             self._out.flush()
-
-    def _collecting(self, phase: str, info: dict[str, int]) -> None:
-        if phase == "start":
-            self._began = time.thread_time()
-        else:
-            self.note("collected", time.thread_time() - self._began, f"generation {info['generation']}")
 
     def _beat(self) -> None:
         me = threading.get_ident()
