@@ -49,7 +49,7 @@ class _Job:
     tag: int
     number: int
     size: int = field(compare=False)
-    work: Callable[[], Any] = field(compare=False)
+    work: partial[Any] = field(compare=False)
     future: asyncio.Future[Any] = field(compare=False)
 
 
@@ -92,7 +92,7 @@ class Offload:
         self._reach[owner] = tag
         self._number += 1
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        job = _Job(tag, self._number, size, lambda: function(*arguments), future)
+        job = _Job(tag, self._number, size, partial(function, *arguments), future)
         heapq.heappush(self._heavy if size >= HEAVY else self._light, job)
         self._begin()
         return future
@@ -115,6 +115,9 @@ class Offload:
         """Whether another request may wait; those that were given up do not count."""
         if self.waiting >= self._bound:
             for jobs in (self._light, self._heavy):
+                for job in jobs:
+                    if job.future.done():
+                        self.let_go([*job.work.args])
                 jobs[:] = [job for job in jobs if not job.future.done()]
                 heapq.heapify(jobs)
         return self.waiting < self._bound
@@ -131,7 +134,7 @@ class Offload:
     def _next(self) -> _Job | None:
         for jobs in (self._light, self._heavy):
             while jobs and jobs[0].future.done():  # its client has left
-                heapq.heappop(jobs)
+                self.let_go([*heapq.heappop(jobs).work.args])
         may_heavy = self._heavy and self._heavy_running < max(1, len(self._threads) - 1)
         if may_heavy and (not self._light or self._heavy[0] < self._light[0]):
             return heapq.heappop(self._heavy)

@@ -136,7 +136,6 @@ def _last_cut(parts: list[bytes], inside: int, size: int) -> tuple[int, int, int
 
 
 def _slice(data: bytes, at: int, exact: bool, opened: bytes, brackets: bytes, first: bool) -> Slice:
-    unsound = Cut(None, at, opened, first=first)
     left, before = brackets, -1
     for _ in range(MAX_DEPTH + 1):  # pairs that hold nothing are taken away, level by level
         if len(left) == before:
@@ -144,18 +143,20 @@ def _slice(data: bytes, at: int, exact: bool, opened: bytes, brackets: bytes, fi
         before = len(left)
         left = left.replace(b"[]", b"").replace(b"{}", b"")
     new = left.lstrip(_CLOSED)
-    kept = len(opened) - (len(left) - len(new))
+    ended = left[: len(left) - len(new)]
+    kept = len(opened) - len(ended)
+    now = opened[: max(kept, 0)] + new
     if (
-        new.strip(_OPEN)
-        or kept < 0
-        or opened[kept:][::-1].translate(_CLOSING) != left[: len(left) - len(new)]
+        kept < 0
+        or new.strip(_OPEN)
+        or opened[kept:][::-1].translate(_CLOSING) != ended
+        or (not first and data.lstrip(_SPACE)[:1] in (b"", b"]", b"}"))  # behind a comma
+        or (
+            len(opened) + len(brackets) > MAX_DEPTH
+            and _deeper(opened + brackets + now[::-1].translate(_CLOSING))
+        )
     ):
-        raise unsound
-    if not first and data.lstrip(_SPACE)[:1] in (b"", b"]", b"}"):
-        raise unsound  # behind a comma
-    now = opened[:kept] + new
-    if len(opened) + len(brackets) > MAX_DEPTH and _deeper(opened + brackets + now[::-1].translate(_CLOSING)):
-        raise unsound
+        raise Cut(None, at, opened, first=first)
     return Slice(data, at, exact, opened, now, kept, first)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from llm_proxy.wire.schema import Sent
+
 #: About how many containers are freed in one step, and how many entries are looked at together.
 _STEP = 1000
 _PART = 100
@@ -50,7 +52,9 @@ def _inner(value: Any) -> list[Any]:
     elif kind is dict:
         inner = value.values()
     elif isinstance(value, BaseModel):
-        inner = [*vars(value).values(), value.__pydantic_extra__, getattr(value, "sent", None)]
+        inner = [*vars(value).values(), value.__pydantic_extra__]
+        if isinstance(value, Sent):
+            inner.append(value.sent)
     else:
         return []
     return [one for one in inner if type(one) is dict or type(one) is list or isinstance(one, BaseModel)]

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from llm_proxy.wire.json_scan import MAX_DEPTH, JsonProblem, problem_at, scan
+from llm_proxy.wire.json_scan import MAX_DEPTH, JsonProblem, problem_at, scan, string_fault
 from llm_proxy.wire.json_slices import PIECE, Cut, Joined, Slice, beginning, slices
 from llm_proxy.wire.long_texts import LONG, LongTexts, portions
 
@@ -135,10 +135,10 @@ def _in_slices(data: bytes, decoder: json.JSONDecoder, most: int) -> dict[str, A
     del whole
     if not isinstance(value, Cut):
         raise _no_object(decode(data), value)
-    if value.message is not None:
-        raise JsonProblem(value.message, 1, 1)
-    at, opened, first = value.at, value.opened, value.first
+    message, at, opened, first = value.message, value.at, value.opened, value.first
     del value  # its traceback holds this frame: no ring
+    if message is not None:
+        raise JsonProblem(message, 1, 1)
     raise _located_from(data, at, opened, first=first) or _located(decode(data))
 
 
@@ -147,8 +147,10 @@ def _read(data: bytes, piece: Slice, decoder: json.JSONDecoder) -> Any:
     begun = beginning(piece.opened)
     try:
         text = b"".join((begun, piece.data, piece.behind)).decode()
-    except UnicodeDecodeError:
-        raise Cut from None
+    except UnicodeDecodeError as error:
+        if not piece.exact:
+            raise Cut from None
+        raise _problem(data, piece.at + error.start - len(begun), _NOT_UTF8) from None
     try:
         value = decoder.decode(text)
         if _BACKSLASH not in piece.data or b"\\u" not in piece.data or (half := _half_pair(text)) is None:
@@ -175,13 +177,14 @@ def _located_from(data: bytes, at: int, opened: bytes, *, first: bool) -> JsonPr
     problem = problems[0]
     before = sum(map(len, text.split("\n")[: problem.line - 1])) + problem.line - 1 + problem.column - 1
     own = before - len(begun)
-    if own < -1 or (before >= len(text) and at + len(part) < len(data)):
-        return None
+    if own < -1 or (at + len(part) < len(data) and (before >= len(text) or problem.message == _NOT_CLOSED)):
+        return None  # that is where the part ends
     # One before it is the comma.
     place = at + own if own < 0 else at + len(text[len(begun) : before].encode())
     return _problem(data, place, problem.message)
 
 
+_NOT_CLOSED = string_fault("Unterminated")
 #: How many bytes are looked at behind a place where something is wrong, before all are.
 _SOON = 4 * PIECE
 
@@ -198,6 +201,7 @@ def _problem(data: bytes, at: int, message: str) -> JsonProblem:
 
 #: Bytes with which no character begins.
 _CONTINUED = bytes(range(0x80, 0xC0))
+_NOT_UTF8 = "not valid UTF-8"
 _HALF = "half of a surrogate pair is not a character"
 
 
@@ -232,7 +236,7 @@ def decode(data: bytes) -> str:
         text = data.decode()
     except UnicodeDecodeError as error:
         sound = data[: error.start].decode()
-        raise problem_at(sound, len(sound), "not valid UTF-8") from None
+        raise problem_at(sound, len(sound), _NOT_UTF8) from None
     if text.startswith("\ufeff"):
         raise JsonProblem("a byte order mark is not allowed, plain UTF-8 is", 1, 1)
     if not text or text.isspace():
