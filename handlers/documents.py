@@ -15,7 +15,7 @@ from llm_proxy.console.static_files import takes_gzip
 from llm_proxy.live.background_thread import yielding_gil
 
 
-def _made(documents: Callable[[], tuple[Document, Document]]) -> tuple[Document, Document]:
+def _made(documents: Callable[[], tuple[Document, ...]]) -> tuple[Document, ...]:
     with yielding_gil():
         return documents()
 

@@ -265,6 +265,7 @@ class AnsweringHandler(DeliveringHandler):
             tally,
             self.gateway.keep_alive,
             self.worked_out,
+            much=not self._light,
         )
         relay.transcript = None if self.span is None else self.span.transcript
         tries = self.tries
@@ -299,7 +300,7 @@ class AnsweringHandler(DeliveringHandler):
                     self.account.note(deployment, exchange, tally.usage, tally.events)
             if not request.stream:
                 size = exchange.received
-                if size < OFF_LOOP:
+                if size < OFF_LOOP and self._light:
                     said = expressed(self.face.whole, response)
                 else:
                     said = await self.offloaded(size, expressed, self.face.whole, response, paid=True)
@@ -343,6 +344,7 @@ class AnsweringHandler(DeliveringHandler):
             tally,
             self.gateway.keep_alive,
             self.worked_out,
+            much=not self._light,
             continuity=answer.continuity,
             transcript=None if self.span is None else self.span.transcript,
         )
@@ -459,8 +461,9 @@ class AnsweringHandler(DeliveringHandler):
         return self.embeddings_body(adapter.embeddings_response(body, request))
 
     async def worked_out(self, size: int, work: Callable[..., T], *arguments: Any) -> T:
-        """``work(*arguments)``, a step of what is done with ``size`` bytes of an answer: beside the loop if that is much."""
-        if size < OFF_LOOP:
+        """``work(*arguments)``, a step of what is done with ``size`` bytes of an answer: beside the loop if that is much, or the
+        request was."""
+        if size < OFF_LOOP and self._light:
             return work(*arguments)
         return await self.offloaded(size, work, *arguments, paid=True)
 

@@ -77,7 +77,7 @@ class BodyHandler(LeanRequestHandler):
     _held = 0
     _body_timer: asyncio.TimerHandle | None = None
     #: What was made of a large body: it is thrown away beside the loop.
-    _large: list[Any] = []  # noqa: RUF012 (never changed)
+    _large: list[Any] = []
     #: Work on the body or the answer that is done beside the loop.
     _job: asyncio.Future[Any] | None = None
     #: Set when the client has left (or we have cut it off), so that the log says 499 and nobody writes.

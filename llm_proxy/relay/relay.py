@@ -107,6 +107,8 @@ class Relay:
     continuity: Continuity | None = None
     #: What notes the texts of a stream.
     transcript: Transcript | None = None
+    #: Whether the request is much: what goes by it, however short the answer, is done beside the loop.
+    much: bool = False
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
@@ -114,7 +116,7 @@ class Relay:
             head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
             began = perf_counter()
             response: ChatResponse
-            if len(body) < _LITTLE:
+            if len(body) < _LITTLE and not self.much:
                 response = self._collected(head, body)
             else:
                 response = await self.worked_out(len(body), self._collected, head, body)
@@ -129,7 +131,9 @@ class Relay:
         Raises ``GatewayError``; whether the client has seen anything by then, ``sink.begun`` tells.
         """
         async with self.exchange as exchange:
-            await _Stream(self, exchange, sink).run()
+            make = self.provider.stream_decoder
+            decoder = await self.worked_out(0, make, self.request) if self.much else make(self.request)
+            await _Stream(self, exchange, sink, decoder).run()
 
     def _collected(self, head: Head, body: bytes) -> ChatResponse:
         """A whole answer, also from a server that streams although it was not asked to."""
@@ -197,7 +201,7 @@ class _Stream:
         "withheld",
     )
 
-    def __init__(self, relay: Relay, exchange: Exchange, sink: Sink) -> None:
+    def __init__(self, relay: Relay, exchange: Exchange, sink: Sink, decoder: StreamDecoder) -> None:
         self.relay = relay
         self.exchange = exchange
         self.sink = sink
@@ -219,7 +223,7 @@ class _Stream:
         self.reader: AnswerReader | Continuity | Transcript | None = reader
         if relay.transcript is not None:
             self.reader, self.canonical = relay.transcript.over(reader), False
-        self.decoder = relay.provider.stream_decoder(relay.request)
+        self.decoder = decoder
         self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
         #: When the next keep-alive is due, as it was when the loop last slept (loop time).

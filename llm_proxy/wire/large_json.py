@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from pydantic_core import from_json
 
-from llm_proxy.wire.long_texts import LONG, LongTexts, pieces_of
+from llm_proxy.wire.long_texts import LongTexts, pieces_of
 from llm_proxy.wire.sse import dumps
 
 #: The fast parser takes some 8 ms for so much.

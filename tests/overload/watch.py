@@ -77,7 +77,7 @@ def _name(callback: Any) -> str:
     return str(getattr(callback, "__qualname__", type(callback).__name__))
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _Selector(selectors.DefaultSelector):
     """Knows when a turn of the loop begins and ends. ``handles``: what took longest in it."""
 
     watch: Watch
@@ -100,7 +100,7 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
 
 def main() -> int:
     """See the module."""
-    watch = Watch(Path(sys.argv[1]).open("a"))
+    watch = Watch(Path(sys.argv[1]).open("a"))  # noqa: SIM115 (for the life of the process)
     selector = _Selector()
     selector.watch = watch
     run = asyncio.events.Handle._run
