@@ -153,7 +153,7 @@ def _read(data: bytes, piece: Slice, decoder: json.JSONDecoder) -> Any:
         raise _problem(data, piece.at + error.start - len(begun), _NOT_UTF8) from None
     try:
         value = decoder.decode(text)
-        if _BACKSLASH not in piece.data or b"\\u" not in piece.data or (half := _half_pair(text)) is None:
+        if _BACKSLASH not in piece.data or piece.data.find(b"\\u") < 0 or (half := _half_pair(text)) is None:
             return value
         at, message = half, _HALF
     except json.JSONDecodeError as error:
