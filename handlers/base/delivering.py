@@ -22,6 +22,7 @@ from handlers.base.redaction import conceal
 from handlers.base.telling import TellingHandler, ms
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
 from llm_proxy.net.pace import Pace
+from llm_proxy.relay.straight_way import Client
 from llm_proxy.relay.upstream import Exchange
 
 
@@ -43,6 +44,8 @@ class DeliveringHandler(TellingHandler):
     _drain_seconds = 0.0
     #: ``Sink.offer``: the connection's own, once the answer has begun.
     offer: Callable[[bytes], bool] = staticmethod(_not_yet)
+    #: ``Sink.client``, likewise.
+    client: Client | None = None
     #: Bytes of an answer of known length that are still to be written, and what the newest write gave.
     _owed: int | None = None
     _flushed: Future[None] | None = None
@@ -52,21 +55,34 @@ class DeliveringHandler(TellingHandler):
         """Whether the status line is out (``Sink``)."""
         return self._begun
 
-    async def _send_whole(self, body: bytes) -> None:
+    async def send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
+        if self.finish_small(body):
+            return
         self._tell_limits()
         self._tell_attempts()
+        self.answer_headers.put("Content-Length", str(len(body)))
+        first = body[:_PORTION]
+        self.write(first)
+        self._begun = True
+        self._owed = len(body) - len(first)
+        await self._taken(self.flush())
+        for at in range(_PORTION, len(body), _PORTION):
+            await self.send(body[at : at + _PORTION])
+
+    def finish_small(self, body: bytes) -> bool:
+        """The same, without waiting; false if ``body`` is large: then nothing was done."""
         if len(body) > OFF_LOOP and not self.gone:
-            self.answer_headers.put("Content-Length", str(len(body)))
-            first = body[:_PORTION]
-            self.write(first)
-            self._begun = True
-            self._owed = len(body) - len(first)
-            await self._taken(self.flush())
-            for at in range(_PORTION, len(body), _PORTION):
-                await self.send(body[at : at + _PORTION])
-        elif not self.gone:
+            return False
+        self._tell_limits()
+        self._tell_attempts()
+        if not self.gone:
             self.finish(body)
+        return True
+
+    def drain_for(self, seconds: float) -> None:
+        """If the client leaves, the upstream may go on for so long."""
+        self._drain_seconds = seconds
 
     async def send(self, data: bytes) -> None:
         """``Sink.send``: begin the stream if need be, write, and wait until the socket has taken it.
@@ -122,7 +138,7 @@ class DeliveringHandler(TellingHandler):
         self.connection.say_close = False
         self.write(data)
         flushed = self.flush()
-        self.offer = self.connection.offer
+        self.offer, self.client = self.connection.offer, self.connection
         return flushed
 
     def stream_headers(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -23,6 +23,8 @@ from llm_proxy.relay.continuity import Continuity
 from llm_proxy.relay.first_token_buffer import FirstTokenBuffer
 from llm_proxy.relay.passed_on import CHUNK, expressed, passed_on
 from llm_proxy.relay.reading import LINGER, is_event_stream, read_answer, read_whole, refuse_errors
+from llm_proxy.relay.straight_way import Alike, Client, Recognised, StraightWay
+from llm_proxy.relay.tally import Tally
 from llm_proxy.relay.transcript import Transcript
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
 from llm_proxy.wire.answers.reader import AnswerReader
@@ -48,6 +50,10 @@ class Sink(Protocol):
     def offer(self) -> Callable[[bytes], bool]:
         """Writes to an answer that has begun, if that needs no waiting. False: nothing was written."""
 
+    @property
+    def client(self) -> Client | None:
+        """Who reads an answer that has begun; None where tokens cannot go straight to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeepAlive:
@@ -57,30 +63,8 @@ class KeepAlive:
     interval: float = 15.0
 
 
-@dataclass(slots=True)
-class Tally:
-    """What the log wants to know about one answer; filled in while it runs. Times are ``perf_counter`` seconds."""
-
-    first_event_at: float | None = None
-    last_event_at: float | None = None
-    events: int = 0
-    usage: dict[str, Any] = field(default_factory=dict)
-    #: The upstream streamed although it was not asked to, or the reverse.
-    other_form: bool = False
-    finish_reason: str | None = None
-    #: Seconds of the gateway's own work: reading the request, decoding, encoding, writing. A slow client's are in it.
-    own_seconds: float = 0.0
-
-    def chunk(self, data: dict[str, Any]) -> None:
-        """Count one chunk."""
-        self.events += 1
-        usage = data.get("usage")
-        if usage:
-            self.usage = usage
-
-
 #: So many bytes are never worth another thread.
-_LITTLE = 16 * 1024
+LITTLE = 16 * 1024
 
 
 async def _at_once(size: int, work: Callable[..., T], *arguments: Any) -> T:
@@ -114,15 +98,17 @@ class Relay:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
         async with self.exchange as exchange:
             head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
-            began = perf_counter()
-            response: ChatResponse
-            if len(body) < _LITTLE and not self.much:
-                response = self._collected(head, body)
-            else:
-                response = await self.worked_out(len(body), self._collected, head, body)
-        self.tally.first_event_at = began
-        self._count_whole(response)
-        self.tally.own_seconds += perf_counter() - began
+            return await self.collected(head, body)
+
+    async def collected(self, head: Head, body: bytes) -> ChatResponse:
+        """What ``body`` says, which has come whole; it is counted. Raises ``GatewayError``."""
+        began = perf_counter()
+        response: ChatResponse
+        if len(body) < LITTLE and not self.much:
+            response = self._collected(head, body)
+        else:
+            response = await self.worked_out(len(body), self._collected, head, body)
+        self.tally.whole(response.data, began)
         return response
 
     async def stream(self, sink: Sink) -> None:
@@ -157,11 +143,6 @@ class Relay:
     def _read(self, response: ChatResponse) -> ChatResponse:
         """A whole answer in the canonical form."""
         return ChatResponse(collect(self.reader().whole(response.data)))
-
-    def _count_whole(self, response: ChatResponse) -> None:
-        self.tally.chunk(response.data)
-        choices = response.data.get("choices") or [{}]
-        self.tally.finish_reason = choices[0].get("finish_reason")
 
 
 def _never(data: bytes) -> bool:
@@ -198,6 +179,7 @@ class _Stream:
         "silent_until",
         "sink",
         "tally",
+        "way",
         "withheld",
     )
 
@@ -223,6 +205,7 @@ class _Stream:
         self.reader: AnswerReader | Continuity | Transcript | None = reader
         if relay.transcript is not None:
             self.reader, self.canonical = relay.transcript.over(reader), False
+        self.way: StraightWay | None = None
         self.decoder = decoder
         self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
@@ -342,6 +325,9 @@ class _Stream:
         elif known is not self.known:
             self.head = face.written_head(*known)
         self.known = known
+        if self.way is not None and known is not None and self.head is not None:
+            self.way.shut()
+            self.way.lead(known, self.head)
 
     async def _end(self, data: bytes) -> None:
         """Send the end of the answer, which may have had no token. Raises ``UpstreamError`` if it is none: neither a token nor
@@ -373,6 +359,10 @@ class _Stream:
                     tally = self.tally
                     tally.events += 1
                     tally.last_event_at = began
+                    if self.way is None:
+                        self._go_straight()
+                    else:
+                        self.way.wanted = True
                     self.own_seconds += perf_counter() - began
                     return True
                 # Nobody asks what is in it, since what is to be written for it is known.
@@ -400,6 +390,15 @@ class _Stream:
             return False
         self.left, self.left_written, self.left_at = events, written, began
         return False
+
+    def _go_straight(self) -> None:
+        """A usual token was relayed: the next may go the straight way."""
+        client, known, head = self.sink.client, self.known, self.head
+        if client is not None and known is not None and head is not None:
+            kind = Alike if self.decoder.canonical else Recognised
+            self.way = kind(client, self.decoder, self.tally)
+            self.way.lead(known, head)
+            self.exchange.go_straight(self.way)
 
     def _count(self, events: Sequence[Event], began: float) -> None:
         """``events`` were relayed: note what the log wants to know."""

@@ -29,7 +29,11 @@ def test_all_is_gone() -> None:
     """Of what nobody holds nothing is left."""
     body = {"model": "m", "messages": _messages(5000), "metadata": {str(n): [n] for n in range(5000)}}
     request = ChatRequest.of(body)
-    gone: list[weakref.ref[Any]] = [weakref.ref(request), weakref.ref(request.messages[0]), weakref.ref(request.messages[4999])]
+    gone: list[weakref.ref[Any]] = [
+        weakref.ref(request),
+        weakref.ref(request.messages[0]),
+        weakref.ref(request.messages[4999]),
+    ]
     values: list[Any] = [body, request]
     del body, request
     let_go(values)
