@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, MESSAGES, WHOLE, gateway
+from tests.support.access_kit import bearer, row, write_access
 from tests.support.client import Connection
 from tests.support.gateway import RunningGateway
 from tests.support.peer import Peer, Script
@@ -68,6 +69,25 @@ async def test_a_request_leaves_no_rings(case: str, tmp_path: Path) -> None:
                     proxy.origin if path.startswith(("/v1", "/ollama")) else proxy.url
                 ) as client:
                     await client.request("POST", path, body)
+
+    assert {name: count for name, count in found.items() if count >= TIMES} == {}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_nor_does_one_with_a_key(case: str, tmp_path: Path) -> None:
+    """With limits and a budget, whatever becomes of it: who holds an account is not held by it."""
+    path, body, script = CASES[case]
+    fields = {"limits": {"rpm": 1000, "tpm": 10**6, "concurrent": 9}, "passthrough": True}
+    budgets = {"b": {"usd": 9, "per": "month", "unpriced": "free"}}
+    keys = {"alice": row("alice", **fields, budgets=[] if case == "passthrough" else ["b"])}
+    access = write_access(tmp_path, {"keys": keys, "budgets": budgets})
+    async with Peer(script) as peer, gateway(tmp_path, peer.url, access=access) as proxy:
+        with rings() as found:
+            for _ in range(TIMES):
+                async with Connection(
+                    proxy.origin if path.startswith(("/v1", "/ollama")) else proxy.url
+                ) as client:
+                    await client.request("POST", path, body, headers=bearer("alice"))
 
     assert {name: count for name, count in found.items() if count >= TIMES} == {}
 
