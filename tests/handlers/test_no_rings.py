@@ -105,3 +105,21 @@ async def test_nor_does_one_that_has_a_choice(streamed: bool, tmp_path: Path) ->
                         await client.request("POST", "/chat", {**CHAT, "stream": streamed})
 
     assert {name: count for name, count in found.items() if count >= TIMES} == {}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_nor_does_one_that_is_traced(case: str, tmp_path: Path) -> None:
+    """Each of them is recorded for a collector."""
+    path, body, script = CASES[case]
+    async with Peer(script) as peer, Peer(answer_json({})) as collector:
+        rows = {"peer": {"defaults": {"api_type": "openai", "api_host": peer.url + "/v1"}, "m": {}}}
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+        async with RunningGateway(tmp_path, rows, env=env) as proxy:
+            with rings() as found:
+                for _ in range(TIMES):
+                    async with Connection(
+                        proxy.origin if path.startswith(("/v1", "/ollama")) else proxy.url
+                    ) as client:
+                        await client.request("POST", path, body)
+
+    assert {name: count for name, count in found.items() if count >= TIMES} == {}
