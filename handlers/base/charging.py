@@ -7,9 +7,9 @@ knows its charge, which does not know the handler: no ring, which would keep all
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
+from time import perf_counter, time
 from typing import Any
 
 from handlers.base.handler import BaseHandler
@@ -58,7 +58,8 @@ async def opened(
     access, grant, books = handler.snapshot.access, handler.grant, handler.gateway.books
     assert access is not None and grant is not None  # noqa: PT018 (each request does)
     plan = books.plan(access, grant, deployment)
-    need = books.wanted(plan, handler.tokens, most_of(sent), blind=blind)
+    most = None if _ANY_MOST.isdisjoint(sent) else most_of(sent)
+    need = books.wanted(plan, handler.tokens, most, blind=blind)
     if books.shared is not None:
         return await together(books, plan, need)
     try:
@@ -81,14 +82,16 @@ def note(
     lost: bool = False,
 ) -> None:
     """One attempt is over; ``lost``: it was made beside another one, and in vain."""
-    head = exchange.head
-    sent = exchange.connected_at is not None and (head is None or 200 <= head.status < 300)
     told = tokens_in(usage) if usage else None
+    if told is None:
+        head = exchange.head
+        sent = exchange.connected_at is not None and (head is None or 200 <= head.status < 300)
+    else:
+        sent = True
     handler.gateway.books.note(charge, deployment, told, wrote, sent=sent, lost=lost)
-    facts = handler.facts
-    facts["micro_usd"] = charge.micro_usd
+    handler.facts["micro_usd"] = charge.micro_usd
     if charge.estimated:
-        facts["estimated"] = True
+        handler.facts["estimated"] = True
 
 
 def settled(handler: BaseHandler, charge: Charge) -> None:
@@ -97,8 +100,10 @@ def settled(handler: BaseHandler, charge: Charge) -> None:
 
 
 def _told(handler: BaseHandler, charge: Charge) -> Told:
-    fact = handler.facts.get
-    deployment = charge.deployment
+    facts, deployment = handler.facts, charge.deployment
+    code = ended_by = None
+    if "code" in facts or "ended_by" in facts:
+        code, ended_by = facts.get("code"), facts.get("ended_by")
     if deployment is None:
         provider = model = None
     else:
@@ -111,12 +116,12 @@ def _told(handler: BaseHandler, charge: Charge) -> Told:
             provider,
             model,
             face_of(handler.endpoint),
-            1 if fact("stream") else 0,
+            1 if facts.get("stream") else 0,
             499 if handler.gone else handler.get_status(),
-            fact("code"),
-            fact("ended_by"),
-            fact("first_byte_ms"),
-            round((time.perf_counter() - handler.started) * 1000, 2),
+            code,
+            ended_by,
+            facts.get("first_byte_ms"),
+            int((perf_counter() - handler.started) * 100_000 + 0.5) / 100,
             handler.snapshot.version,
             handler.trace,
         ),
@@ -165,7 +170,7 @@ def told(standing: Sequence[Standing], limits: tuple[str, ...]) -> Headers:
     if limits is OPENAI:
         return openai_headers(standing)
     if limits is ANTHROPIC:
-        return anthropic_headers(standing, time.time())
+        return anthropic_headers(standing, time())
     return {}
 
 
