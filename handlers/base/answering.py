@@ -19,6 +19,7 @@ from handlers.base.measuring import measure_refusal
 from handlers.base.prepared import Begun, Made, Prepare, Prepared
 from handlers.base.redaction import without_addresses
 from handlers.base.routed import carry_on, close, wanted_prompt
+from handlers.base.talking import attempt_talk
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.live.access.cost import usage_at_end
@@ -164,37 +165,48 @@ class AnsweringHandler(DeliveringHandler):
         async def prepare(_: Deployment) -> Prepared:
             return Prepared(request, OpenAIFace(request.wants_usage, request.model))
 
-        await self.answer(self.route(request.model, body, stream=request.stream is True), prepare)
+        where = self.route(request.model, body, stream=request.stream is True)
+        short = request.talk and self._light and self.span is None and not request.stream
+        await self.answer(where, prepare, request if short else None)
 
-    async def answer(self, where: Deployment | Attempts, prepare: Prepare) -> None:
-        """Answer from there what ``prepare`` makes of the request, and finish."""
+    async def answer(
+        self, where: Deployment | Attempts, prepare: Prepare, talk: ChatRequest | None = None
+    ) -> None:
+        """Answer from there what ``prepare`` makes of the request, and finish. ``talk``: the request, if it is nothing but that,
+        and its answer is to come whole."""
         try:
             if isinstance(where, Deployment):
-                await self.attempt(where, prepare)
+                await self.attempt(where, prepare, talk)
             else:
                 self.tries = tries = where
                 failed = None
                 try:
                     if (first := tries.first()) is not None:
                         try:
-                            await self.attempt(first, prepare)
+                            await self.attempt(first, prepare, talk)
                         except GatewayError as error:
                             failed = error
                     if first is None or failed is not None:
-                        await carry_on(self, tries, lambda row: self.attempt(row, prepare), failed, prepare)
+                        once = partial(self.attempt, prepare=prepare, talk=talk)
+                        await carry_on(self, tries, once, failed, prepare)
                 finally:
                     close(self, tries)
         except GatewayError as error:
             await self._ended_badly(error)
-        except Exception as error:
-            if not self._begun:
-                raise
-            self.log_exception(type(error), error, error.__traceback__)
-            await self._ended_badly(GatewayError("an internal error occurred"))
+        except Exception as error:  # noqa: BLE001 - it is raised again, or told
+            await self._stumbled(error)
         finally:
-            self.tries = None  # they hold what this handler knows: no ring
+            if self.tries is not None:
+                self.tries = None  # they hold what this handler knows: no ring
             if self.account is not None:
                 settled(self, self.account)
+
+    async def _stumbled(self, error: Exception) -> None:
+        """A fault of ours: raised as it is unless the answer has begun."""
+        if not self._begun:
+            raise error
+        self.log_exception(type(error), error, error.__traceback__)
+        await self._ended_badly(GatewayError("an internal error occurred"))
 
     async def charge(self, deployment: Deployment, sent: Mapping[str, Any], *, blind: bool = False) -> None:
         """Where there are keys: let the request in, once. Raises ``GatewayError``."""
@@ -208,8 +220,12 @@ class AnsweringHandler(DeliveringHandler):
             self.gateway.gate.refused(self.grant.name, error)
             raise
 
-    async def attempt(self, deployment: Deployment, prepare: Prepare) -> None:
+    async def attempt(
+        self, deployment: Deployment, prepare: Prepare, talk: ChatRequest | None = None
+    ) -> None:
         """Ask ``deployment``, in another way if it wants one, and finish with its answer. Raises ``GatewayError``."""
+        if talk is not None and await attempt_talk(self, talk, deployment):
+            return
         prepared = await prepare(deployment)
         while type(prepared) is Prepared:
             self.face = prepared.face
@@ -238,7 +254,12 @@ class AnsweringHandler(DeliveringHandler):
         self, prepared: Prepared, deployment: Deployment, error: GatewayError
     ) -> Prepared | None:
         """What to ask ``deployment`` instead, after ``error``; None if there is nothing."""
-        if prepared.native is not None or not self._refuses_thinking(error, deployment):
+        request = prepared.request
+        if prepared.native is not None or not isinstance(request, ChatRequest):
+            return None
+        adapter = self.snapshot.adapter(deployment)
+        asked = adapter.refuses_thinking(error) and adapter.without_thinking(request, deployment) is not None
+        if not asked or not self._refuses_thinking(error, deployment):
             return None
         return prepared  # once: now it is known
 
@@ -255,7 +276,7 @@ class AnsweringHandler(DeliveringHandler):
         self.progress = tally = Tally()
         if self.span is not None:
             self.span.sent, self.span.stream = request.sent, bool(request.stream)
-        exchange = self._open(made.call, deployment)
+        exchange = self.open_exchange(made.call, deployment)
         del made  # it holds the body
         relay = Relay(
             exchange,
@@ -276,7 +297,7 @@ class AnsweringHandler(DeliveringHandler):
                 relay.continuity = self._remembered(tries, prepared)
         self.facts["stream"] = bool(request.stream)
         if deployment.on_client_gone == "drain":
-            self._drain_seconds = deployment.drain_seconds
+            self.drain_for(deployment.drain_seconds)
         tally.own_seconds = perf_counter() - self.body_at
         self.gateway.running.add(self)
         try:
@@ -304,7 +325,7 @@ class AnsweringHandler(DeliveringHandler):
                     said = expressed(self.face.whole, response)
                 else:
                     said = await self.offloaded(size, expressed, self.face.whole, response, paid=True)
-                await self._send_whole(said)
+                await self.send_whole(said)
         finally:
             self.gateway.running.discard(self)
 
@@ -325,7 +346,7 @@ class AnsweringHandler(DeliveringHandler):
         assert tries is not None
         request = answer.continuity.request(answer.request, deployment)
         made = await self.made(Prepared(request, answer.face), request, deployment)
-        exchange, tally = self._open(made.call, made.deployment), Tally()
+        exchange, tally = self.open_exchange(made.call, made.deployment), Tally()
         if self.tally is not None:  # of the first part: it is one answer
             tally.first_event_at, tally.own_seconds = self.tally.first_event_at, self.tally.own_seconds
         self.progress = tally
@@ -398,7 +419,7 @@ class AnsweringHandler(DeliveringHandler):
             return found
         return request, deployment, ()
 
-    def _open(self, call: HttpCall, deployment: Deployment) -> Exchange:
+    def open_exchange(self, call: HttpCall, deployment: Deployment) -> Exchange:
         """The exchange for ``call``, which tells what it holds of bodies."""
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
         join(self, exchange, deployment)
@@ -428,7 +449,7 @@ class AnsweringHandler(DeliveringHandler):
         adapter, body = self.snapshot.adapter(deployment), b""
         call = await self.beside(adapter.embeddings_call, request, deployment)
         self.say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), None)
-        exchange = self._open(call, deployment)
+        exchange = self.open_exchange(call, deployment)
         del call
         if self.tries is not None:
             self.tries.opened(exchange)
@@ -452,7 +473,7 @@ class AnsweringHandler(DeliveringHandler):
             said = await self.worked_out(len(body), self._embeddings, adapter, body, request)
             tally.own_seconds += perf_counter() - began
             self._count(tally)
-            await self._send_whole(said)
+            await self.send_whole(said)
         finally:
             self.gateway.running.discard(self)
 

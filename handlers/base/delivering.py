@@ -51,18 +51,31 @@ class DeliveringHandler(TellingHandler):
         """Whether the status line is out (``Sink``)."""
         return self._begun
 
-    async def _send_whole(self, body: bytes) -> None:
+    async def send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
+        if self.finish_small(body):
+            return
         self._tell_limits()
         self._tell_attempts()
+        self.answer_headers.put("Content-Length", str(len(body)))
+        self.write(body)
+        self._begun = True
+        self._owed = 0
+        await self._taken(self.flush())
+
+    def finish_small(self, body: bytes) -> bool:
+        """The same, without waiting; false if ``body`` is large: then nothing was done."""
         if len(body) > OFF_LOOP and not self.gone:
-            self.answer_headers.put("Content-Length", str(len(body)))
-            self.write(body)
-            self._begun = True
-            self._owed = 0
-            await self._taken(self.flush())
-        elif not self.gone:
+            return False
+        self._tell_limits()
+        self._tell_attempts()
+        if not self.gone:
             self.finish(body)
+        return True
+
+    def drain_for(self, seconds: float) -> None:
+        """If the client leaves, the upstream may go on for so long."""
+        self._drain_seconds = seconds
 
     async def send(self, data: bytes) -> None:
         """``Sink.send``: begin the stream if need be, write, and wait until the socket has taken it.

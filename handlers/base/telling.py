@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any, ClassVar
 
 from handlers.base.charging import note, told_of
+from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler, log
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.measuring import measure, measure_call
@@ -34,25 +35,33 @@ class TellingHandler(BaseHandler):
     """What an answer's headers and figures are made of."""
 
     remembered = True
-    exchange: Exchange | None = None
+
+    __slots__ = ("_drain_timer", "_left_at", "account", "calls", "client_seconds", "exchange", "tries")
+
+    exchange: Exchange | None
     #: What the books say of it, where there are keys.
-    account: Charge | None = None
+    account: Charge | None
     #: The attempts at several upstreams; None where there is one and nothing else is configured.
-    tries: Attempts | None = None
+    tries: Attempts | None
     #: What headers about limits begin with in the endpoint's dialect.
     limits: ClassVar[tuple[str, ...]] = OPENAI
     #: Whom it is asked of.
     upstream: Deployment | None = None
     #: When the client was found gone (``perf_counter`` seconds).
-    _left_at: float | None = None
-    _drain_timer: asyncio.TimerHandle | None = None
+    _left_at: float | None
+    _drain_timer: asyncio.TimerHandle | None
     #: Seconds spent waiting for a slow client.
-    client_seconds = 0.0
+    client_seconds: float
     #: The figures of the answer that is on its way.
     progress: Tally | None = None
     #: The answer's figures, once it is over; and how many calls were made for it.
     tally: Tally | None = None
-    calls = 0
+    calls: int
+
+    def initialize(self, gateway: Gateway) -> None:
+        self.exchange = self.account = self.tries = self._left_at = self._drain_timer = None
+        self.calls, self.client_seconds = 0, 0.0
+        super().initialize(gateway)
 
     def _tell_limits(self, *, failed: bool = False) -> None:
         """What the upstream has said of its limits; nothing if it has not answered yet."""

@@ -63,7 +63,7 @@ class KeepAlive:
 
 
 #: So many bytes are never worth another thread.
-_LITTLE = 16 * 1024
+LITTLE = 16 * 1024
 
 
 async def _at_once(size: int, work: Callable[..., T], *arguments: Any) -> T:
@@ -95,15 +95,17 @@ class Relay:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
         async with self.exchange as exchange:
             head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
-            began = perf_counter()
-            response: ChatResponse
-            if len(body) < _LITTLE:
-                response = self._collected(head, body)
-            else:
-                response = await self.worked_out(len(body), self._collected, head, body)
-        self.tally.first_event_at = began
-        self._count_whole(response)
-        self.tally.own_seconds += perf_counter() - began
+            return await self.collected(head, body)
+
+    async def collected(self, head: Head, body: bytes) -> ChatResponse:
+        """What ``body`` says, which has come whole; it is counted. Raises ``GatewayError``."""
+        began = perf_counter()
+        response: ChatResponse
+        if len(body) < LITTLE:
+            response = self._collected(head, body)
+        else:
+            response = await self.worked_out(len(body), self._collected, head, body)
+        self.tally.whole(response.data, began)
         return response
 
     async def stream(self, sink: Sink) -> None:
@@ -136,11 +138,6 @@ class Relay:
     def _read(self, response: ChatResponse) -> ChatResponse:
         """A whole answer in the canonical form."""
         return ChatResponse(collect(self.reader().whole(response.data)))
-
-    def _count_whole(self, response: ChatResponse) -> None:
-        self.tally.chunk(response.data)
-        choices = response.data.get("choices") or [{}]
-        self.tally.finish_reason = choices[0].get("finish_reason")
 
 
 def _never(data: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 
@@ -26,3 +27,11 @@ class Tally:
         usage = data.get("usage")
         if usage:
             self.usage = usage
+
+    def whole(self, data: dict[str, Any], began: float) -> None:
+        """Count an answer that came whole, with which the work began at ``began``."""
+        self.first_event_at = began
+        self.chunk(data)
+        choices = data.get("choices") or [{}]
+        self.finish_reason = choices[0].get("finish_reason")
+        self.own_seconds += perf_counter() - began

@@ -33,7 +33,7 @@ from llm_proxy.upstreams.http_client import PooledHTTPClient, TransportError
 from llm_proxy.upstreams.in_front import InFront
 from llm_proxy.upstreams.relayed_request import RelayedRequest
 from llm_proxy.upstreams.response_head import Framing, ResponseHead
-from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
 HIGH_WATER = 128 * 1024
@@ -89,6 +89,7 @@ class Exchange:
         "_rides",
         "_room",
         "_size",
+        "_timeouts",
         "_timer",
         "_tls",
         "_transfer",
@@ -111,7 +112,8 @@ class Exchange:
 
     def __init__(self, http: PooledHTTPClient, call: HttpCall, tls: TlsSettings = DEFAULT) -> None:
         self._http = http
-        self._call = call
+        self._call: HttpCall | None = call
+        self._timeouts = call.timeouts
         self._tls = tls
         self.loop = http.loop
         self._buffer: list[bytes | memoryview] = []
@@ -133,28 +135,14 @@ class Exchange:
         self.direct: Callable[[bytes], bool] | None = None
         #: Told of bytes of an answer that is read whole; it may raise.
         self.hold: Callable[[int], None] | None = None
-        #: Told when the answer has begun: the call's body is not kept here any more.
+        #: Told when the answer has begun: the call is not kept any more.
         self.sent: Callable[[], None] | None = None
         #: Lines for the head of the request that are of this call alone: which trace it belongs to.
         self.context = b""
         self.started_at = self.loop.time()
 
     async def __aenter__(self) -> Self:
-        call = self._call
-        if self.failure is None:  # it may have been aborted before it began
-            # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
-            self._transfer = self._http.transfer(
-                call.method,
-                call.url,
-                call.headers,
-                call.body,
-                call.timeouts.connect,
-                self,
-                call.once,
-                self._tls,
-                self.context,
-            )
-            self._transfer.begin()
+        self.begin()
         return self
 
     async def __aexit__(
@@ -163,7 +151,22 @@ class Exchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self.over:
+        self.leave()
+
+    def begin(self) -> None:
+        """What ``async with`` begins with; whoever calls it calls ``leave``, whatever happens."""
+        call = self._call
+        if call is not None and self.failure is None:  # it may have been aborted before it began
+            method, url, headers, body, timeouts, _, _, once = call
+            # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
+            self._transfer = self._http.transfer(
+                method, url, headers, body, timeouts.connect, self, once, self._tls, self.context
+            )
+            self._transfer.begin()
+
+    def leave(self) -> None:
+        """What ``async with`` ends with."""
+        if not (self.ended or self.failure is not None):
             self.abort(UpstreamError("the call was given up"))
         # What they are bound to holds this exchange: such rings are left to the collector, at a sixth of a request's cost.
         self.direct = self.hold = self.sent = None
@@ -307,8 +310,8 @@ class Exchange:
     def on_head(self, head: ResponseHead) -> None:
         self.framed = head.framing is not Framing.UNTIL_CLOSE
         self.head = Head(head)
+        self._call = None  # nothing is sent again, and an answer may last for minutes
         if self.sent is not None:
-            self._call = self._call._replace(body=None)
             self.sent()
         self._wake()
 
@@ -338,7 +341,7 @@ class Exchange:
         if error is None:
             self.ended = self.failure is None
         elif self.failure is None:
-            self.failure = translate(error, self._call)
+            self.failure = translate(error, self._timeouts)
         if self._asleep:
             self._wake()
 
@@ -387,9 +390,9 @@ def _tls_of(deployment: Deployment) -> TlsSettings:
     )
 
 
-def translate(error: BaseException, call: HttpCall) -> GatewayError:
+def translate(error: BaseException, limits: Timeouts) -> GatewayError:
     """The one place where a fault of the network becomes an answer. The address stays in ``detail`` (the log)."""
-    made = _named(error, call)
+    made = _named(error, limits)
     made.detail = f"{type(error).__name__}: {error}"
     if isinstance(error, TransportError):
         made.phase, made.kind = error.phase, error.kind
@@ -397,7 +400,7 @@ def translate(error: BaseException, call: HttpCall) -> GatewayError:
     return made
 
 
-def _named(error: BaseException, call: HttpCall) -> GatewayError:
+def _named(error: BaseException, limits: Timeouts) -> GatewayError:
     """The error of our tree, by where the call stood and what happened there."""
     if not isinstance(error, TransportError):
         return UpstreamError("the call to the upstream failed", phase="head", kind="unknown")
@@ -405,7 +408,7 @@ def _named(error: BaseException, call: HttpCall) -> GatewayError:
     if phase == "pool":
         return NoUpstream("too many requests wait for this upstream", retry_after="1")
     if kind == "timeout":
-        return UpstreamTimeout.of("connect", call.timeouts.connect)
+        return UpstreamTimeout.of("connect", limits.connect)
     if phase == "tls":
         return UpstreamUnreachable(_tls_words(kind, error))
     if phase in ("resolve", "connect"):

@@ -22,6 +22,7 @@ from llm_proxy.upstreams.flow_control import FlowControl
 from llm_proxy.upstreams.in_front import InFront
 from llm_proxy.upstreams.known_answer import KnownAnswer
 from llm_proxy.upstreams.response_delegate import ResponseDelegate, Sink
+from llm_proxy.upstreams.response_head import ResponseHead
 from llm_proxy.upstreams.response_reader import ResponseReader
 
 
@@ -38,6 +39,7 @@ class Connection(asyncio.Protocol):
         "_front",
         "_known",
         "_lost",
+        "_method",
         "_reader",
         "_sender",
         "_sink",
@@ -56,6 +58,8 @@ class Connection(asyncio.Protocol):
         self._sender: Sender | None = None
         self._waits_for_continue = False
         self._early_response: EarlyResponse | None = None
+        #: Of the present request; and what reads its answer, once something of it has come that is not a usual one.
+        self._method = "GET"
         self._reader: ResponseReader | None = None
         #: The head of the last answer.
         self._known: KnownAnswer | None = None
@@ -96,7 +100,8 @@ class Connection(asyncio.Protocol):
         self._delegate = delegate
         self._sender = sender
         self._waits_for_continue = wait_for_continue
-        self._reader = ResponseReader(method, self._known)
+        self._method = method
+        self._reader = None
         self._sink = None
         self.served += 1
         if self.alive:  # else its end is on its way to us, and uvloop would raise
@@ -150,9 +155,17 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
-        if reader is None or self._flow is not None:
+        if self._flow is not None or self._delegate is None:
             self._put_aside(data)
             return
+        if reader is None:
+            known = self._known
+            if known is not None and self._sender is None and (like := known.read(data)) is not None:
+                head, end = like
+                if len(data) - end == head.length and self._method != "HEAD":
+                    self._answer(head, data, end)
+                    return
+            reader = self._reader = ResponseReader(self._method, known)
         body = reader.feed(data)
         sink = self._sink
         if sink is None:
@@ -189,6 +202,31 @@ class Connection(asyncio.Protocol):
             self._sender.resume()
 
     # -- reading
+
+    def _answer(self, head: ResponseHead, data: bytes, end: int) -> None:
+        """The usual answer has come in one piece, ``data``, whose head ends at ``end``: what a reader, ``_look_at_head``, the
+        sink and ``_conclude`` would do with it."""
+        delegate = self._delegate
+        assert delegate is not None
+        try:
+            sink = delegate.on_head(head)
+            result = None if self._closed else sink(data[end:])
+        except Exception as error:  # noqa: BLE001 - what callbacks raise ends this request
+            self.fail(error)
+            return
+        if result is not None:
+            self._hold(result)
+        if self._flow is not None:  # the rest is done when the receiver is ready again
+            self._reader = ResponseReader(self._method, self._known)
+            self._reader.feed(data)
+        elif self._delegate is not None:  # else it was given up meanwhile
+            self._delegate = None
+            transport = self._transport
+            spoiled = self._closed or transport.is_closing() or transport.get_write_buffer_size()
+            reusable = head.keep_alive and not (spoiled or self._aside or self._lost)
+            if not reusable:
+                self._close()
+            delegate.on_end(reusable)
 
     def _put_aside(self, data: bytes) -> None:
         """Bytes that cannot be handed on: the receiver is not ready, or there is no request."""
@@ -294,10 +332,10 @@ class Connection(asyncio.Protocol):
             self.data_received(said)
             self._ended(error)
             return
-        reader = self._reader
-        if reader is None or self._delegate is None:
+        if self._delegate is None:
             self._close()
             return
+        reader = self._reader or ResponseReader(self._method)
         lost = reader.ended(error)
         if lost is None:
             delegate, self._delegate = self._delegate, None
