@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
 from handlers.base.body import OFF_LOOP
-from handlers.base.charging import Account, refused
+from handlers.base.charging import note, opened, refused, settled
 from handlers.base.delivering import DeliveringHandler
 from handlers.base.joining import join
 from handlers.base.measuring import measure_refusal
@@ -199,7 +199,7 @@ class AnsweringHandler(DeliveringHandler):
             if self.tries is not None:
                 self.tries = None  # they hold what this handler knows: no ring
             if self.account is not None:
-                self.account.close()
+                settled(self, self.account)
 
     async def _stumbled(self, error: Exception) -> None:
         """A fault of ours: raised as it is unless the answer has begun."""
@@ -213,7 +213,7 @@ class AnsweringHandler(DeliveringHandler):
         if self.grant is None or self.account is not None or not self.bills:
             return
         try:
-            self.account = await Account.open(self, deployment, sent, blind=blind)
+            self.account = await opened(self, deployment, sent, blind=blind)
         except GatewayError as error:
             refused(error, self.limits)
             measure_refusal(self, error)
@@ -319,7 +319,7 @@ class AnsweringHandler(DeliveringHandler):
                 self._count(tally)
                 self._count_call(exchange, deployment)
                 if self.account is not None:
-                    self.account.note(deployment, exchange, tally.usage, tally.events)
+                    note(self, self.account, deployment, exchange, tally.usage, tally.events)
             if not request.stream:
                 size = exchange.received
                 if size < OFF_LOOP and self._light:
@@ -470,7 +470,7 @@ class AnsweringHandler(DeliveringHandler):
                 self._count(tally)
                 self._count_call(exchange, deployment)
                 if self.account is not None:
-                    self.account.note(deployment, exchange, usage, 0)
+                    note(self, self.account, deployment, exchange, usage, 0)
             began = perf_counter()
             said = await self.worked_out(len(body), self._embeddings, adapter, body, request)
             tally.own_seconds += perf_counter() - began

@@ -26,7 +26,7 @@ from llm_proxy.errors import (
     RequestTooLarge,
     UnsupportedMedia,
 )
-from llm_proxy.live.access.cost import tokens_of
+from llm_proxy.live.access.cost import BYTES, LITTLE, tokens_of
 from llm_proxy.live.access.values import Grant
 from llm_proxy.net.pace import Pace
 from llm_proxy.wire.strict_json import JsonProblem, parse_object, values
@@ -213,7 +213,11 @@ class BodyHandler(LeanRequestHandler):
         else:
             data = self.body()  # nearly always
         if self.grant is not None:
-            await self._weigh(data)
+            size = len(data)
+            if size < LITTLE:
+                self.tokens = size // BYTES
+            else:
+                await self._weigh(data)
         kind = self.request.headers.get("Content-Type", "").lower()
         if kind.startswith("multipart/"):
             raise UnsupportedMedia("the body must be JSON (Content-Type: application/json)")
