@@ -30,6 +30,10 @@ def _not_yet(data: bytes) -> bool:
     return False
 
 
+#: A large answer is written so many bytes at a time, as its client takes them: one copy of it is enough.
+_PORTION = 256 * 1024
+
+
 class DeliveringHandler(TellingHandler):
     """A ``Sink`` of the relay."""
 
@@ -66,10 +70,13 @@ class DeliveringHandler(TellingHandler):
         self._tell_limits()
         self._tell_attempts()
         self.answer_headers.put("Content-Length", str(len(body)))
-        self.write(body)
+        first = body[:_PORTION]
+        self.write(first)
         self._begun = True
-        self._owed = 0
+        self._owed = len(body) - len(first)
         await self._taken(self.flush())
+        for at in range(_PORTION, len(body), _PORTION):
+            await self.send(body[at : at + _PORTION])
 
     def finish_small(self, body: bytes) -> bool:
         """The same, without waiting; false if ``body`` is large: then nothing was done."""

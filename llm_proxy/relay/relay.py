@@ -9,6 +9,7 @@ a slow client makes us pause.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -90,6 +91,8 @@ class Relay:
     continuity: Continuity | None = None
     #: What notes the texts of a stream.
     transcript: Transcript | None = None
+    #: Whether the request is much: what goes by it, however short the answer, is done beside the loop.
+    much: bool = False
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
@@ -101,7 +104,7 @@ class Relay:
         """What ``body`` says, which has come whole; it is counted. Raises ``GatewayError``."""
         began = perf_counter()
         response: ChatResponse
-        if len(body) < LITTLE:
+        if len(body) < LITTLE and not self.much:
             response = self._collected(head, body)
         else:
             response = await self.worked_out(len(body), self._collected, head, body)
@@ -113,7 +116,13 @@ class Relay:
 
         Raises ``GatewayError``; whether the client has seen anything by then, ``sink.begun`` tells.
         """
-        return _Stream(self, self.exchange, sink).run()
+        if self.much:
+            return self._stream_of_much(sink)
+        return _Stream(self, self.exchange, sink, self.provider.stream_decoder(self.request)).run()
+
+    async def _stream_of_much(self, sink: Sink) -> None:
+        decoder = await self.worked_out(0, self.provider.stream_decoder, self.request)
+        await _Stream(self, self.exchange, sink, decoder).run()
 
     def _collected(self, head: Head, body: bytes) -> ChatResponse:
         """A whole answer, also from a server that streams although it was not asked to."""
@@ -177,7 +186,7 @@ class _Stream:
         "withheld",
     )
 
-    def __init__(self, relay: Relay, exchange: Exchange, sink: Sink) -> None:
+    def __init__(self, relay: Relay, exchange: Exchange, sink: Sink, decoder: StreamDecoder) -> None:
         self.relay = relay
         self.exchange = exchange
         self.sink = sink
@@ -200,7 +209,7 @@ class _Stream:
         if relay.transcript is not None:
             self.reader, self.canonical = relay.transcript.over(reader), False
         self.way: StraightWay | None = None
-        self.decoder = relay.provider.stream_decoder(relay.request)
+        self.decoder = decoder
         self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
         #: When the next keep-alive is due, as it was when the loop last slept (loop time).
@@ -267,8 +276,12 @@ class _Stream:
             if self.canonical:
                 events, written = passed_on(self.decoder, self.face, data)
                 self._retell()
-                return await self._relay(events, began, written)
-            return await self._relay(self._read(self.decoder.feed(data), began), began)
+                ended = await self._relay(events, began, written)
+            else:
+                ended = await self._relay(self._read(self.decoder.feed(data), began), began)
+            if len(data) == PORTION:  # there is more: others have their turn before
+                await asyncio.sleep(0)
+            return ended
         if exchange.failure is not None:
             raise exchange.failure
         began = perf_counter()

@@ -39,9 +39,9 @@ from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
 HIGH_WATER = 128 * 1024
 #: Bytes that are worked on at once: while a slow client is waited for they are there several times, as they came, as
 #: events, and as they were written.
-PORTION = 32 * 1024
-#: The largest read that ``Exchange.direct`` is asked to take: some fifty tokens.
-_DIRECT = 16 * 1024
+PORTION = 8 * 1024
+#: The largest read that ``Exchange.direct`` is asked to take: some fifty tokens, each of which may cost 50 us.
+_DIRECT = 8 * 1024
 #: Seconds between two log lines about the same trouble.
 _TELL_EVERY = 60.0
 
