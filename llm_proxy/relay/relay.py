@@ -36,6 +36,10 @@ from providers.base import Adapter, StreamDecoder
 T = TypeVar("T")
 
 
+#: How many bytes are worked on at once where tokens are known, of which each costs a tenth of one that has to be decoded.
+_USUAL = 4 * PORTION
+
+
 class Sink(Protocol):
     """The client's side of a streamed answer, as the handler provides it."""
 
@@ -271,7 +275,8 @@ class _Stream:
             return await self._relay(events, self.left_at, self.left_written)
         if self.fault is not None:
             raise self.fault
-        if data := exchange.take(PORTION):
+        portion = PORTION if self.head is None else _USUAL
+        if data := exchange.take(portion):
             began = perf_counter()
             if self.canonical:
                 events, written = passed_on(self.decoder, self.face, data)
@@ -279,7 +284,7 @@ class _Stream:
                 ended = await self._relay(events, began, written)
             else:
                 ended = await self._relay(self._read(self.decoder.feed(data), began), began)
-            if len(data) == PORTION:  # there is more: others have their turn before
+            if len(data) == portion:  # there is more: others have their turn before
                 await asyncio.sleep(0)
             return ended
         if exchange.failure is not None:
