@@ -214,6 +214,19 @@ ATTACKS: dict[str, Attack] = {
         at_once=20,
     ),
     "held tools": Attack(lambda: _shape("/chat", CHAT["tools"](4000), model="slow"), at_once=20),
+    "streamed, tools of Responses": Attack(
+        lambda: _shape("/v1/responses", RESPONSES["tools"](4000), stream=True), "flood", 2
+    ),
+    "streamed, tools of Anthropic": Attack(
+        lambda: _rooted("/v1/messages", {**MESSAGES["tools"](4000), "stream": True}), "flood", 2
+    ),
+    "explained": Attack(
+        lambda: _shape("/explain", {"body": CHAT["tools"](1000), "path": "/chat"}), at_once=2
+    ),
+    "counted tokens": Attack(lambda: _rooted("/v1/messages/count_tokens", MESSAGES["uses"](5000)), at_once=2),
+    "variables": Attack(
+        lambda: _shape("/prompts/conversation/render", {"prompt_vars": {f"k{n}": "v" for n in range(16_000)}})
+    ),
     # What upstreams answer.
     "answers of many calls": Attack(lambda: post("/chat", chat(model="calls")), at_once=2),
     "streams of many calls": Attack(lambda: post("/chat", chat(model="calls", stream=True)), "flood", 2),
