@@ -166,17 +166,17 @@ class AnsweringHandler(DeliveringHandler):
             return Prepared(request, OpenAIFace(request.wants_usage, request.model))
 
         where = self.route(request.model, body, stream=request.stream is True)
-        short = request.talk and self._light and self.span is None and not request.stream
+        short = request.talk and self._light and self.span is None
         await self.answer(where, prepare, request if short else None)
 
     async def answer(
         self, where: Deployment | Attempts, prepare: Prepare, talk: ChatRequest | None = None
     ) -> None:
-        """Answer from there what ``prepare`` makes of the request, and finish. ``talk``: the request, if it is nothing but that,
-        and its answer is to come whole."""
+        """Answer from there what ``prepare`` makes of the request, and finish. ``talk``: the request, if it is nothing but that."""
         try:
             if isinstance(where, Deployment):
-                await self.attempt(where, prepare, talk)
+                if talk is None or not await attempt_talk(self, talk, where):
+                    await self.attempt(where, prepare)
             else:
                 self.tries = tries = where
                 failed = None

@@ -42,10 +42,6 @@ class DeliveringHandler(TellingHandler):
     _begun = False
     #: How long the upstream may go on without a client, in seconds; 0: not at all.
     _drain_seconds = 0.0
-    #: ``Sink.offer``: the connection's own, once the answer has begun.
-    offer: Callable[[bytes], bool] = staticmethod(_not_yet)
-    #: ``Sink.client``, likewise.
-    client: Client | None = None
     #: Bytes of an answer of known length that are still to be written, and what the newest write gave.
     _owed: int | None = None
     _flushed: Future[None] | None = None
@@ -54,6 +50,18 @@ class DeliveringHandler(TellingHandler):
     def begun(self) -> bool:
         """Whether the status line is out (``Sink``)."""
         return self._begun
+
+    # Not kept: a request with thirty attributes costs as much again as all of them.
+
+    @property
+    def offer(self) -> Callable[[bytes], bool]:
+        """``Sink.offer``: the connection's own, once the answer has begun."""
+        return self.connection.offer if self._begun else _not_yet
+
+    @property
+    def client(self) -> Client | None:
+        """``Sink.client``, likewise."""
+        return self.connection if self._begun else None
 
     async def send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
@@ -137,9 +145,7 @@ class DeliveringHandler(TellingHandler):
         # that asked for it is closed at the end all the same.
         self.connection.say_close = False
         self.write(data)
-        flushed = self.flush()
-        self.offer, self.client = self.connection.offer, self.connection
-        return flushed
+        return self.flush()
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""

@@ -183,6 +183,11 @@ class Exchange:
         return self.ended or self.failure is not None
 
     @property
+    def news(self) -> bool:
+        """Whether there are bytes, the end or a failure that nobody has taken note of."""
+        return bool(self._buffer) or self.ended or self.failure is not None
+
+    @property
     def phase(self) -> str:
         """Where it stands: ``connect`` (also while it waits for its turn), ``head`` or ``body``."""
         if self.head is not None:
