@@ -67,6 +67,12 @@ gc.enable()
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
 
 
+def serve(flags: dict[str, str]) -> int:
+    """``llm-proxy serve``: who types that means it, as who starts the script does; unless the environment says otherwise."""
+    meant = {} if f"{PREFIX}MINIMUM" in os.environ else {"minimum": "1"}
+    return run(meant | flags)
+
+
 def run(flags: dict[str, str]) -> int:
     """Serve; returns the exit status."""
     _have_standard_streams()

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
 from handlers.base.body import OFF_LOOP
-from handlers.base.charging import Account, refused
+from handlers.base.charging import note, opened, refused, settled
 from handlers.base.delivering import DeliveringHandler
 from handlers.base.joining import join
 from handlers.base.measuring import measure_refusal
@@ -166,17 +166,17 @@ class AnsweringHandler(DeliveringHandler):
             return Prepared(request, OpenAIFace(request.wants_usage, request.model))
 
         where = self.route(request.model, body, stream=request.stream is True)
-        short = request.talk and self._light and self.span is None and not request.stream
+        short = request.talk and self._light and self.span is None
         await self.answer(where, prepare, request if short else None)
 
     async def answer(
         self, where: Deployment | Attempts, prepare: Prepare, talk: ChatRequest | None = None
     ) -> None:
-        """Answer from there what ``prepare`` makes of the request, and finish. ``talk``: the request, if it is nothing but that,
-        and its answer is to come whole."""
+        """Answer from there what ``prepare`` makes of the request, and finish. ``talk``: the request, if it is nothing but that."""
         try:
             if isinstance(where, Deployment):
-                await self.attempt(where, prepare, talk)
+                if talk is None or not await attempt_talk(self, talk, where):
+                    await self.attempt(where, prepare)
             else:
                 self.tries = tries = where
                 failed = None
@@ -199,7 +199,7 @@ class AnsweringHandler(DeliveringHandler):
             if self.tries is not None:
                 self.tries = None  # they hold what this handler knows: no ring
             if self.account is not None:
-                self.account.close()
+                settled(self, self.account)
 
     async def _stumbled(self, error: Exception) -> None:
         """A fault of ours: raised as it is unless the answer has begun."""
@@ -213,7 +213,7 @@ class AnsweringHandler(DeliveringHandler):
         if self.grant is None or self.account is not None or not self.bills:
             return
         try:
-            self.account = await Account.open(self, deployment, sent, blind=blind)
+            self.account = await opened(self, deployment, sent, blind=blind)
         except GatewayError as error:
             refused(error, self.limits)
             measure_refusal(self, error)
@@ -287,6 +287,7 @@ class AnsweringHandler(DeliveringHandler):
             tally,
             self.gateway.keep_alive,
             self.worked_out,
+            much=not self._light,
         )
         relay.transcript = None if self.span is None else self.span.transcript
         tries = self.tries
@@ -318,10 +319,10 @@ class AnsweringHandler(DeliveringHandler):
                 self._count(tally)
                 self._count_call(exchange, deployment)
                 if self.account is not None:
-                    self.account.note(deployment, exchange, tally.usage, tally.events)
+                    note(self, self.account, deployment, exchange, tally.usage, tally.events)
             if not request.stream:
                 size = exchange.received
-                if size < OFF_LOOP:
+                if size < OFF_LOOP and self._light:
                     said = expressed(self.face.whole, response)
                 else:
                     said = await self.offloaded(size, expressed, self.face.whole, response, paid=True)
@@ -365,6 +366,7 @@ class AnsweringHandler(DeliveringHandler):
             tally,
             self.gateway.keep_alive,
             self.worked_out,
+            much=not self._light,
             continuity=answer.continuity,
             transcript=None if self.span is None else self.span.transcript,
         )
@@ -468,7 +470,7 @@ class AnsweringHandler(DeliveringHandler):
                 self._count(tally)
                 self._count_call(exchange, deployment)
                 if self.account is not None:
-                    self.account.note(deployment, exchange, usage, 0)
+                    note(self, self.account, deployment, exchange, usage, 0)
             began = perf_counter()
             said = await self.worked_out(len(body), self._embeddings, adapter, body, request)
             tally.own_seconds += perf_counter() - began
@@ -481,8 +483,9 @@ class AnsweringHandler(DeliveringHandler):
         return self.embeddings_body(adapter.embeddings_response(body, request))
 
     async def worked_out(self, size: int, work: Callable[..., T], *arguments: Any) -> T:
-        """``work(*arguments)``, a step of what is done with ``size`` bytes of an answer: beside the loop if that is much."""
-        if size < OFF_LOOP:
+        """``work(*arguments)``, a step of what is done with ``size`` bytes of an answer: beside the loop if that is much, or the
+        request was."""
+        if size < OFF_LOOP and self._light:
             return work(*arguments)
         return await self.offloaded(size, work, *arguments, paid=True)
 

@@ -231,21 +231,21 @@ class BaseHandler(BodyHandler):
         access = self.snapshot.access
         if access is None or self.needs == "nothing" or (self.verdict is not None and self.verdict.preflight):
             return None
-        headers = self.request.headers.by_name()
+        headers, facts = self.request.headers.by_name(), self.facts
         grant = signed_in(self, access, headers) if "cookie" in headers else None
         try:
             if grant is None:
                 grant = self.gateway.gate.admit(access, headers, self.needs, self.endpoint)
         except (KeyRefused, NotAllowed) as error:
             if error.name:
-                self.facts["key"] = error.name
+                facts["key"] = error.name
             return error
         except GatewayError as error:
             return error
         self.grant = grant
-        self.facts["key"] = grant.name
-        if grant.terms.team:
-            self.facts["team"] = grant.terms.team
+        facts["key"] = grant.name
+        if team := grant.terms.team:
+            facts["team"] = team
         return None
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, ClassVar
 
-from handlers.base.charging import Account, told_of
+from handlers.base.charging import note, told_of
 from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler, log
 from handlers.base.limits import OPENAI, limits_in
@@ -20,6 +20,7 @@ from handlers.base.measuring import measure, measure_call
 from handlers.base.prepared import UsedPrompt
 from handlers.base.tracing import call_ends
 from llm_proxy.errors import GatewayError, and_more
+from llm_proxy.live.access.accounting import Charge
 from llm_proxy.relay.attempt_words import header_text, words
 from llm_proxy.relay.attempts import Attempts
 from llm_proxy.relay.tally import Tally
@@ -39,7 +40,7 @@ class TellingHandler(BaseHandler):
 
     exchange: Exchange | None
     #: What the books say of it, where there are keys.
-    account: Account | None
+    account: Charge | None
     #: The attempts at several upstreams; None where there is one and nothing else is configured.
     tries: Attempts | None
     #: What headers about limits begin with in the endpoint's dialect.
@@ -69,7 +70,7 @@ class TellingHandler(BaseHandler):
             for name, value in limits_in(head.headers, self.limits, failed=failed):
                 self.set_header(name, value)
         if self.account is not None:
-            taken = self.account.charge.taken
+            taken = self.account.taken
             if taken.plan.bounds:
                 self.answer_headers.put_all(told_of(taken, self.limits))
             if taken.warning is not None:
@@ -136,13 +137,13 @@ class TellingHandler(BaseHandler):
         self._count(tally)
         self._count_call(exchange, deployment)
         if self.account is not None:
-            self.account.note(deployment, exchange, usage or tally.usage, tally.events)
+            note(self, self.account, deployment, exchange, usage or tally.usage, tally.events)
 
     def count_rival(self, tally: Tally, exchange: Exchange, deployment: Deployment) -> None:
         """A call beside the one that answers is over: it is an attempt of its own, and is paid for."""
         self._count_attempt(exchange, deployment)
         if self.account is not None:
-            self.account.note(deployment, exchange, tally.usage, tally.events, lost=True)
+            note(self, self.account, deployment, exchange, tally.usage, tally.events, lost=True)
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""

@@ -33,15 +33,15 @@ from llm_proxy.upstreams.http_client import PooledHTTPClient, TransportError
 from llm_proxy.upstreams.in_front import InFront
 from llm_proxy.upstreams.relayed_request import RelayedRequest
 from llm_proxy.upstreams.response_head import Framing, ResponseHead
-from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
 HIGH_WATER = 128 * 1024
 #: Bytes that are worked on at once: while a slow client is waited for they are there several times, as they came, as
 #: events, and as they were written.
-PORTION = 32 * 1024
-#: The largest read that ``Exchange.direct`` is asked to take: some fifty tokens.
-_DIRECT = 16 * 1024
+PORTION = 8 * 1024
+#: The largest read that ``Exchange.direct`` is asked to take: some fifty tokens, each of which may cost 50 us.
+_DIRECT = 8 * 1024
 #: Seconds between two log lines about the same trouble.
 _TELL_EVERY = 60.0
 
@@ -89,6 +89,7 @@ class Exchange:
         "_rides",
         "_room",
         "_size",
+        "_timeouts",
         "_timer",
         "_tls",
         "_transfer",
@@ -111,7 +112,8 @@ class Exchange:
 
     def __init__(self, http: PooledHTTPClient, call: HttpCall, tls: TlsSettings = DEFAULT) -> None:
         self._http = http
-        self._call = call
+        self._call: HttpCall | None = call
+        self._timeouts = call.timeouts
         self._tls = tls
         self.loop = http.loop
         self._buffer: list[bytes | memoryview] = []
@@ -133,7 +135,7 @@ class Exchange:
         self.direct: Callable[[bytes], bool] | None = None
         #: Told of bytes of an answer that is read whole; it may raise.
         self.hold: Callable[[int], None] | None = None
-        #: Told when the answer has begun: the call's body is not kept here any more.
+        #: Told when the answer has begun: the call is not kept any more.
         self.sent: Callable[[], None] | None = None
         #: Lines for the head of the request that are of this call alone: which trace it belongs to.
         self.context = b""
@@ -153,8 +155,9 @@ class Exchange:
 
     def begin(self) -> None:
         """What ``async with`` begins with; whoever calls it calls ``leave``, whatever happens."""
-        if self.failure is None:  # it may have been aborted before it began
-            method, url, headers, body, timeouts, _, _, once = self._call
+        call = self._call
+        if call is not None and self.failure is None:  # it may have been aborted before it began
+            method, url, headers, body, timeouts, _, _, once = call
             # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
             self._transfer = self._http.transfer(
                 method, url, headers, body, timeouts.connect, self, once, self._tls, self.context
@@ -178,6 +181,11 @@ class Exchange:
     def over(self) -> bool:
         """Whether it has ended, one way or the other."""
         return self.ended or self.failure is not None
+
+    @property
+    def news(self) -> bool:
+        """Whether there are bytes, the end or a failure that nobody has taken note of."""
+        return bool(self._buffer) or self.ended or self.failure is not None
 
     @property
     def phase(self) -> str:
@@ -307,8 +315,8 @@ class Exchange:
     def on_head(self, head: ResponseHead) -> None:
         self.framed = head.framing is not Framing.UNTIL_CLOSE
         self.head = Head(head)
+        self._call = None  # nothing is sent again, and an answer may last for minutes
         if self.sent is not None:
-            self._call = self._call._replace(body=None)
             self.sent()
         self._wake()
 
@@ -338,7 +346,7 @@ class Exchange:
         if error is None:
             self.ended = self.failure is None
         elif self.failure is None:
-            self.failure = translate(error, self._call)
+            self.failure = translate(error, self._timeouts)
         if self._asleep:
             self._wake()
 
@@ -387,9 +395,9 @@ def _tls_of(deployment: Deployment) -> TlsSettings:
     )
 
 
-def translate(error: BaseException, call: HttpCall) -> GatewayError:
+def translate(error: BaseException, limits: Timeouts) -> GatewayError:
     """The one place where a fault of the network becomes an answer. The address stays in ``detail`` (the log)."""
-    made = _named(error, call)
+    made = _named(error, limits)
     made.detail = f"{type(error).__name__}: {error}"
     if isinstance(error, TransportError):
         made.phase, made.kind = error.phase, error.kind
@@ -397,7 +405,7 @@ def translate(error: BaseException, call: HttpCall) -> GatewayError:
     return made
 
 
-def _named(error: BaseException, call: HttpCall) -> GatewayError:
+def _named(error: BaseException, limits: Timeouts) -> GatewayError:
     """The error of our tree, by where the call stood and what happened there."""
     if not isinstance(error, TransportError):
         return UpstreamError("the call to the upstream failed", phase="head", kind="unknown")
@@ -405,7 +413,7 @@ def _named(error: BaseException, call: HttpCall) -> GatewayError:
     if phase == "pool":
         return NoUpstream("too many requests wait for this upstream", retry_after="1")
     if kind == "timeout":
-        return UpstreamTimeout.of("connect", call.timeouts.connect)
+        return UpstreamTimeout.of("connect", limits.connect)
     if phase == "tls":
         return UpstreamUnreachable(_tls_words(kind, error))
     if phase in ("resolve", "connect"):

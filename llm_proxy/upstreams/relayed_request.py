@@ -24,8 +24,6 @@ from llm_proxy.upstreams.response_delegate import Sink
 from llm_proxy.upstreams.response_head import ResponseHead
 
 _LENGTH = b"\r\nContent-Length: 0\r\n"
-#: Bodies above this size are not kept for longer than they may have to be sent again.
-_LARGE = 64 * 1024
 
 
 class Planner(Protocol):
@@ -82,9 +80,8 @@ class RelayedRequest(RequestLifecycle):
         self._receiver.on_connected()
 
     def _answered(self, head: ResponseHead) -> Sink:
-        if self._plan.body is not None and len(self._plan.body) > _LARGE:
-            # Nothing is sent again once an answer has begun, which may last for minutes.
-            self._make, self._plan = _never, replace(self._plan, body=None)
+        # Nothing is sent again once an answer has begun, which may last for minutes.
+        self._make, self._plan = _never, None  # type: ignore[assignment]
         self._receiver.on_head(head)
         return self._receiver.on_data
 

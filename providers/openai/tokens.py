@@ -35,7 +35,7 @@ class TokenShape:
 
     def __init__(self) -> None:
         self._before = self._after = b""
-        #: What stands between the texts of two events.
+        #: What stands between the texts of two events, once there were two in one read.
         self._joint = b""
         self._start = self._tail = 0
         self._lessons = _LESSONS
@@ -71,6 +71,8 @@ class TokenShape:
         count = len(texts)
         size = len(joined) + count * (start + self._tail)
         sound = not joined.translate(None, _PLAIN) and (joined.isascii() or all(map(is_utf8, texts)))
+        if count > 1 and not self._joint:
+            self._joint = after + before
         # Written and compared at once, which is quicker than to look for so many bytes again and again.
         if sound and (not count or data.startswith(b"%b%b%b" % (before, self._joint.join(texts), after))):
             return count, size
@@ -100,7 +102,7 @@ class TokenShape:
         if from_json(before + b"?" + after) == _with_text(value, key, "?"):
             self._before, self._after = _HEAD + before, after + _END
             self._start, self._tail = len(self._before), len(self._after)
-            self._joint = self._after + self._before
+            self._joint = b""
             self.known = self._before, self._after
 
 

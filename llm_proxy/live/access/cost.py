@@ -17,8 +17,9 @@ from llm_proxy.live.access.values import Price
 #: Until so many answers are known, this many tokens are expected.
 _ENOUGH, _EXPECTED = 10, 1024
 _KEPT, _PAIRS = 64, 4096
-#: Bytes of text that are about a token; and what a picture or another file in the text counts for.
-_BYTES, _FILE = 4, 1000
+#: Bytes of text that are about a token; what a picture or another file in the text counts for; what is shorter has none.
+BYTES, _FILE = 4, 1000
+LITTLE = BYTES * _FILE
 _ENCODED = re.compile(rb"[A-Za-z0-9+/=_-]{1024,}")
 
 
@@ -43,6 +44,8 @@ class Tokens(NamedTuple):
 
 
 NONE = Tokens()
+#: Makes a named tuple without the call of a Python function that its own name is.
+_new = tuple.__new__
 
 
 def tokens_in(usage: Mapping[str, Any]) -> Tokens | None:
@@ -50,7 +53,7 @@ def tokens_in(usage: Mapping[str, Any]) -> Tokens | None:
     read, wrote = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if type(read) is int and type(wrote) is int and 0 <= read < _MUCH and 0 <= wrote < _MUCH:
         if _MORE.isdisjoint(usage):  # as many vendors tell it, or a plain one
-            return tuple.__new__(Tokens, (read, wrote, 0, 0, 0))
+            return _new(Tokens, (read, wrote, 0, 0, 0))
     elif read is None and wrote is None:
         return None
     cached = written = thought = 0
@@ -105,10 +108,10 @@ def _exactly(price: Price, used: Tokens) -> float:
 
 def tokens_of(data: bytes) -> int:
     """About how many tokens a request's body is; files in it count little, however long they are."""
-    if len(data) < 4 * _FILE:
-        return len(data) // _BYTES
+    if len(data) < LITTLE:
+        return len(data) // BYTES
     lengths = [found.end() - found.start() for found in _ENCODED.finditer(data)]
-    return (len(data) - sum(lengths)) // _BYTES + _FILE * len(lengths)
+    return (len(data) - sum(lengths)) // BYTES + _FILE * len(lengths)
 
 
 class Habit:

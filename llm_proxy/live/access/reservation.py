@@ -42,10 +42,10 @@ class Reservation:
     settled = False
     #: How often each of it counts here, because other gateways count too.
     weight = 1
-    #: Where they are this process's own: the counters, and what was taken of each limit of tokens and of each budget (``at_once``).
+    #: Where they are this process's own: the counters, what was taken of each limit of tokens (``at_once``), and of which need it is.
     ready: Ready | None = None
     amounts: Sequence[int] = ()
-    paid: Sequence[int] = ()
+    cost = 0
     #: The budget that is fullest above one of its shares, and how full, in percent.
     warning: tuple[str, int] | None = None
     #: Budgets of which that is to be told, for the first time in their period.
@@ -69,6 +69,11 @@ class Reservation:
     @purses.setter
     def purses(self, purses: Sequence[Paid]) -> None:
         self._purses = purses
+
+    @property
+    def paid(self) -> list[int]:
+        """Of each budget what was reserved, where the counters are this process's own."""
+        return [min(self.cost, one.most) for one in self.ready.purses] if self.ready is not None else []
 
     @property
     def standing(self) -> list[tuple[Bound, int, int]]:
