@@ -188,7 +188,7 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|")
     least: Weight | None = None
-    for size, ways in ((KEYS[0], 1000), *((size, ways) for size in KEYS[1:] for ways in (1000, size))):
+    for size, ways in ((KEYS[0], 1000), *((many, ways) for many in KEYS[1:] for ways in (1000, many))):
         weight = Weight()
         effects, delays = measure_keys(size, weight=weight, ways=ways)
         least = least or weight

@@ -33,7 +33,10 @@ ROW = Deployment("p", "m", "openai", "http://127.0.0.1", "m")
 
 
 def access_of(*names: str, limits: tuple[Limit, ...] = ()) -> Access:
-    keys = {name.encode(): (name, Terms(team="t", budgets=names, limits_text=written(limits))) for name in ("a", "b")}
+    keys = {
+        name.encode(): (name, Terms(team="t", budgets=names, limits_text=written(limits)))
+        for name in ("a", "b")
+    }
     return Access(keys, {"t": Team()}, {}, BUDGETS, {"m": Price(1, 0)})
 
 
