@@ -166,17 +166,17 @@ class AnsweringHandler(DeliveringHandler):
             return Prepared(request, OpenAIFace(request.wants_usage, request.model))
 
         where = self.route(request.model, body, stream=request.stream is True)
-        short = request.talk and self._light and self.span is None and not request.stream
+        short = request.talk and self._light and self.span is None
         await self.answer(where, prepare, request if short else None)
 
     async def answer(
         self, where: Deployment | Attempts, prepare: Prepare, talk: ChatRequest | None = None
     ) -> None:
-        """Answer from there what ``prepare`` makes of the request, and finish. ``talk``: the request, if it is nothing but that,
-        and its answer is to come whole."""
+        """Answer from there what ``prepare`` makes of the request, and finish. ``talk``: the request, if it is nothing but that."""
         try:
             if isinstance(where, Deployment):
-                await self.attempt(where, prepare, talk)
+                if talk is None or not await attempt_talk(self, talk, where):
+                    await self.attempt(where, prepare)
             else:
                 self.tries = tries = where
                 failed = None
@@ -287,6 +287,7 @@ class AnsweringHandler(DeliveringHandler):
             tally,
             self.gateway.keep_alive,
             self.worked_out,
+            much=not self._light,
         )
         relay.transcript = None if self.span is None else self.span.transcript
         tries = self.tries
@@ -321,7 +322,7 @@ class AnsweringHandler(DeliveringHandler):
                     note(self, self.account, deployment, exchange, tally.usage, tally.events)
             if not request.stream:
                 size = exchange.received
-                if size < OFF_LOOP:
+                if size < OFF_LOOP and self._light:
                     said = expressed(self.face.whole, response)
                 else:
                     said = await self.offloaded(size, expressed, self.face.whole, response, paid=True)
@@ -365,6 +366,7 @@ class AnsweringHandler(DeliveringHandler):
             tally,
             self.gateway.keep_alive,
             self.worked_out,
+            much=not self._light,
             continuity=answer.continuity,
             transcript=None if self.span is None else self.span.transcript,
         )
@@ -481,8 +483,9 @@ class AnsweringHandler(DeliveringHandler):
         return self.embeddings_body(adapter.embeddings_response(body, request))
 
     async def worked_out(self, size: int, work: Callable[..., T], *arguments: Any) -> T:
-        """``work(*arguments)``, a step of what is done with ``size`` bytes of an answer: beside the loop if that is much."""
-        if size < OFF_LOOP:
+        """``work(*arguments)``, a step of what is done with ``size`` bytes of an answer: beside the loop if that is much, or the
+        request was."""
+        if size < OFF_LOOP and self._light:
             return work(*arguments)
         return await self.offloaded(size, work, *arguments, paid=True)
 

@@ -30,6 +30,10 @@ def _not_yet(data: bytes) -> bool:
     return False
 
 
+#: A large answer is written so many bytes at a time, as its client takes them: one copy of it is enough.
+_PORTION = 256 * 1024
+
+
 class DeliveringHandler(TellingHandler):
     """A ``Sink`` of the relay."""
 
@@ -38,10 +42,6 @@ class DeliveringHandler(TellingHandler):
     _begun = False
     #: How long the upstream may go on without a client, in seconds; 0: not at all.
     _drain_seconds = 0.0
-    #: ``Sink.offer``: the connection's own, once the answer has begun.
-    offer: Callable[[bytes], bool] = staticmethod(_not_yet)
-    #: ``Sink.client``, likewise.
-    client: Client | None = None
     #: Bytes of an answer of known length that are still to be written, and what the newest write gave.
     _owed: int | None = None
     _flushed: Future[None] | None = None
@@ -51,6 +51,18 @@ class DeliveringHandler(TellingHandler):
         """Whether the status line is out (``Sink``)."""
         return self._begun
 
+    # Not kept: a request with thirty attributes costs as much again as all of them.
+
+    @property
+    def offer(self) -> Callable[[bytes], bool]:
+        """``Sink.offer``: the connection's own, once the answer has begun."""
+        return self.connection.offer if self._begun else _not_yet
+
+    @property
+    def client(self) -> Client | None:
+        """``Sink.client``, likewise."""
+        return self.connection if self._begun else None
+
     async def send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
         if self.finish_small(body):
@@ -58,10 +70,13 @@ class DeliveringHandler(TellingHandler):
         self._tell_limits()
         self._tell_attempts()
         self.answer_headers.put("Content-Length", str(len(body)))
-        self.write(body)
+        first = body[:_PORTION]
+        self.write(first)
         self._begun = True
-        self._owed = 0
+        self._owed = len(body) - len(first)
         await self._taken(self.flush())
+        for at in range(_PORTION, len(body), _PORTION):
+            await self.send(body[at : at + _PORTION])
 
     def finish_small(self, body: bytes) -> bool:
         """The same, without waiting; false if ``body`` is large: then nothing was done."""
@@ -130,9 +145,7 @@ class DeliveringHandler(TellingHandler):
         # that asked for it is closed at the end all the same.
         self.connection.say_close = False
         self.write(data)
-        flushed = self.flush()
-        self.offer, self.client = self.connection.offer, self.connection
-        return flushed
+        return self.flush()
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""

@@ -109,6 +109,7 @@ class Race:
             _QUIET,
             handler.worked_out,
             first_token,
+            much=not handler.light,
         )
         self._figures = tally, exchange, made.deployment
         await relay.stream(handler)

@@ -121,7 +121,7 @@ class RelayingHandler(AnsweringHandler):
 
     async def _copy_body(self, exchange: Exchange, clock: Clock) -> None:
         while True:
-            if data := exchange.take(4 * PORTION):  # of which there are fewer copies than of events
+            if data := exchange.take(16 * PORTION):  # of which there are fewer copies than of events
                 if self.tries is not None:
                     self.tries.token()
                 await self.send(data)

@@ -1,7 +1,7 @@
-"""The usual attempt, in the shortest way: a talk whose answer comes whole.
+"""The usual attempt, in the shortest way: a talk, whose answer comes whole or as a stream.
 
-Laws: it says, counts and leaves behind what ``AnsweringHandler.attempt`` would, step for step; what is not usual (a stream, a large
-body, a trace that is recorded, an upstream that such a call does not do for) goes the long way from the beginning, and an answer
+Laws: it says, counts and leaves behind what ``AnsweringHandler.attempt`` would, step for step; what is not usual (a large body,
+a stream that another upstream may go on with, a trace that is recorded, an upstream that such a call does not do for) goes the long way from the beginning, and an answer
 that turns out not to be is read by what reads it there. A test holds both equal.
 """
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 async def attempt_talk(handler: AnsweringHandler, request: ChatRequest, deployment: Deployment) -> bool:
     """Ask ``deployment``, and finish with its answer; false if it has to be done the long way, and nothing was. Raises
     ``GatewayError``."""
+    streams, tries = request.stream is True, handler.tries
+    if streams and tries is not None and tries.model.policy.on_break == "continue":
+        return False
     adapter = handler.snapshot.adapter(deployment)
     call = adapter.talk_call(request, deployment)
     if call is None:
@@ -35,9 +38,9 @@ async def attempt_talk(handler: AnsweringHandler, request: ChatRequest, deployme
     if handler.grant is not None:
         await handler.charge(deployment, request.sent)
     handler.say_who(deployment, (), None)
-    handler.facts["stream"] = False
+    handler.facts["stream"] = streams
     handler.progress = tally = Tally()
-    running, tries = handler.gateway.running, handler.tries
+    running = handler.gateway.running
     exchange = handler.open_exchange(call, deployment)
     del call  # it holds the body
     if tries is not None:
@@ -50,16 +53,21 @@ async def attempt_talk(handler: AnsweringHandler, request: ChatRequest, deployme
         try:
             if handler.gone:
                 raise ClientGone("the client left before its request was sent on")
-            exchange.begin()
-            head, body = await read_answer(exchange, adapter, deployment.timeouts)
-            if len(body) < LITTLE and not is_event_stream(head):
-                began = perf_counter()
-                response = adapter.chat_response(body, request)
-                tally.whole(response.data, began)
+            alive, worked_out = handler.gateway.keep_alive, handler.worked_out
+            if streams:
+                first = None if tries is None else tries.token
+                relay = Relay(exchange, adapter, request, deployment, face, tally, alive, worked_out, first)
+                await relay.stream(handler)
             else:
-                worked_out = handler.worked_out
-                relay = Relay(exchange, adapter, request, deployment, face, tally, worked_out=worked_out)
-                response = await relay.collected(head, body)
+                exchange.begin()
+                head, body = await read_answer(exchange, adapter, deployment.timeouts)
+                if len(body) < LITTLE and not is_event_stream(head):
+                    began = perf_counter()
+                    response = adapter.chat_response(body, request)
+                    tally.whole(response.data, began)
+                else:
+                    relay = Relay(exchange, adapter, request, deployment, face, tally, alive, worked_out)
+                    response = await relay.collected(head, body)
             if tries is not None:
                 tries.answered(tally.usage)
             if handler._left_at is not None:
@@ -67,6 +75,8 @@ async def attempt_talk(handler: AnsweringHandler, request: ChatRequest, deployme
         finally:
             exchange.leave()
             handler.count(tally, exchange, deployment)
+        if streams:
+            return True
         if exchange.received < OFF_LOOP:
             said = expressed(face.whole, response)
         else:

@@ -6,7 +6,7 @@ request is told in plain calls: see ``Handler``.
 
 Laws: the next request is begun when the last is answered and the socket has taken enough of that answer: a client that
 reads nothing gets no second one made. What was sent ahead of its turn waits here, bounded, and costs what its bytes cost,
-however many requests they are; each gets a turn of the loop of its own, so others are served between them. Reading goes on
+however many requests they are; each waits for its turn (``turns``), so others are served between them. Reading goes on
 meanwhile, because it is how a client's leaving is noticed. A write goes to the socket at once; the future of a write is
 done when the socket has taken everything. The body of a request is handed on as it comes, also before the handler's
 ``prepare`` has run. A connection that the head of an answer has promised to keep is kept, whatever the server has decided since:
@@ -34,6 +34,7 @@ from tornado.iostream import StreamClosedError
 from llm_proxy.clients.request_reader import TLS_HELLO, Fault, RequestHead, RequestReader
 from llm_proxy.clients.response_writer import ResponseWriter
 from llm_proxy.clients.socket_queues import unread, untaken
+from llm_proxy.clients.turns import Turns
 from llm_proxy.net.pace import Pace
 from llm_proxy.net.wheel import NEAR, Wheel
 
@@ -43,8 +44,12 @@ log = logging.getLogger(__name__)
 #: may come on top.
 _AHEAD = 64 * 1024
 #: How many of them a reader is given at a time: it hands back what belongs to the next request, so that no more than
-#: this is copied for each. And how many bytes of chunks are read in one turn of the loop, since six may be a chunk.
+#: this is copied for each.
 _PIECE = 32 * 1024
+#: Of a body in so many chunks (line ends), so many bytes are read at a time: six may be a chunk, and cost a microsecond.
+_TINY, _TINY_PIECE = 64, 4 * 1024
+#: What has more bytes is not copied only to stand behind its head.
+_LARGE = 256 * 1024
 #: After an answer that came before the whole request, what the client still sends is read and thrown away for so many
 #: seconds (nginx: lingering_close), since closing with unread input would reset the connection and take the answer
 #: with it.
@@ -67,13 +72,15 @@ class Owner(Protocol):
     """The server. ``header_timeout``: seconds for the first head to come, and for a later one to be complete;
     ``keepalive_timeout``: seconds for which a connection is kept after an answer; ``write_timeout``: seconds in which a
     client must have taken something of an answer; ``keep_alive``: whether connections are kept after an answer;
-    ``retired``: whether none is accepted any more; ``done``: a future that is."""
+    ``retired``: whether none is accepted any more; ``turns``: who is served when, of those that sent ahead; ``done``: a future
+    that is."""
 
     header_timeout: float
     keepalive_timeout: float
     write_timeout: float
     keep_alive: bool
     retired: bool
+    turns: Turns
     done: Future[None]
 
     @property
@@ -182,6 +189,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._discard_input(data)
         elif self._ahead or self._reader.complete:
             self._keep(data)
+        elif self._reader.chunked and data.count(b"\n") > _TINY:
+            self._keep(data)
+            self._owner.turns.wait(self.loop, self._catch_up)
         elif len(data) > _PIECE and self._reader.dense:
             self._keep(data)
             self._catch_up()
@@ -277,7 +287,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _discard_input(self, data: bytes) -> None:
         reader = self._reader
-        if len(data) > _PIECE and reader.dense:
+        if reader.dense and (len(data) > _PIECE or data.count(b"\n") > _TINY):
             self._blind = True  # where it ends is not worth the work
         if reader.fault is None and not self._blind:
             reader.feed(data)
@@ -301,6 +311,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         writer = self._writer
         say = self._part()
         head = writer.head(start_line.code, start_line.reason, headers, say_close=say)
+        if chunk is not None and len(chunk) > _LARGE:
+            self._send(head)
+            return self._send(writer.framed(chunk))
         return self._send(head + writer.framed(chunk) if chunk else head)
 
     def _part(self) -> bool:
@@ -399,7 +412,11 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         writer = self._writer
         say = self._part()
         head = writer.head(code, reason, headers, say_close=say)
-        sent = self._send(head + writer.framed(body))
+        if len(body) > _LARGE:
+            self._send(head)
+            sent = self._send(writer.framed(body))
+        else:
+            sent = self._send(head + writer.framed(body))
         self.finish()
         return sent
 
@@ -448,15 +465,18 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._wait(self._owner.keepalive_timeout)
         self.say_close = True
         if self._ahead:
-            self.loop.call_soon(self._catch_up)
+            self._owner.turns.wait(self.loop, self._catch_up)
 
     def _catch_up(self) -> None:
         """The turn of what waits has come: of one request, as much as is there, and of one piece of its chunks."""
         ahead = self._ahead
         while ahead and not (self._reader.complete or self._lingers or self._transport.is_closing()):
-            self._read(bytes(ahead[:_PIECE]), ahead=True)
+            piece = bytes(ahead[:_PIECE])
+            if self._reader.chunked and piece.count(b"\n") > _TINY:
+                piece = piece[:_TINY_PIECE]
+            self._read(piece, ahead=True)
             if self._reader.dense and ahead and not self._reader.complete:
-                self.loop.call_soon(self._catch_up)
+                self._owner.turns.wait(self.loop, self._catch_up)
                 break
         if len(ahead) <= _AHEAD and not self._transport.is_closing():
             self._transport.resume_reading()

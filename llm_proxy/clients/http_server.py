@@ -21,6 +21,7 @@ from tornado.concurrent import Future
 
 from llm_proxy.clients.connection import Application, ClientConnection
 from llm_proxy.clients.handshakes import Handshakes
+from llm_proxy.clients.turns import Turns
 from llm_proxy.net.wheel import Wheel
 
 log = logging.getLogger(__name__)
@@ -149,6 +150,7 @@ class Server:
         self.keepalive_timeout = keepalive_timeout
         self.write_timeout = write_timeout
         self.keep_alive, self.retired = True, False
+        self.turns = Turns()
         #: Connections, those included that are about to begin.
         self.open = 0
         #: When the log was last told of clients that speak TLS, and how many have come since.

@@ -169,6 +169,11 @@ class RequestReader:
         return self.head is None or self._chunks is not None
 
     @property
+    def chunked(self) -> bool:
+        """Whether a body in chunks is being read."""
+        return self._chunks is not None
+
+    @property
     def begun(self) -> bool:
         """Whether a part of the head has come."""
         return bool(self._raw)

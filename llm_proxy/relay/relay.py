@@ -9,7 +9,8 @@ a slow client makes us pause.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
@@ -90,6 +91,8 @@ class Relay:
     continuity: Continuity | None = None
     #: What notes the texts of a stream.
     transcript: Transcript | None = None
+    #: Whether the request is much: what goes by it, however short the answer, is done beside the loop.
+    much: bool = False
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
@@ -101,20 +104,25 @@ class Relay:
         """What ``body`` says, which has come whole; it is counted. Raises ``GatewayError``."""
         began = perf_counter()
         response: ChatResponse
-        if len(body) < LITTLE:
+        if len(body) < LITTLE and not self.much:
             response = self._collected(head, body)
         else:
             response = await self.worked_out(len(body), self._collected, head, body)
         self.tally.whole(response.data, began)
         return response
 
-    async def stream(self, sink: Sink) -> None:
+    def stream(self, sink: Sink) -> Coroutine[Any, Any, None]:
         """Relay a streamed answer into ``sink``, terminator included.
 
         Raises ``GatewayError``; whether the client has seen anything by then, ``sink.begun`` tells.
         """
-        async with self.exchange as exchange:
-            await _Stream(self, exchange, sink).run()
+        if self.much:
+            return self._stream_of_much(sink)
+        return _Stream(self, self.exchange, sink, self.provider.stream_decoder(self.request)).run()
+
+    async def _stream_of_much(self, sink: Sink) -> None:
+        decoder = await self.worked_out(0, self.provider.stream_decoder, self.request)
+        await _Stream(self, self.exchange, sink, decoder).run()
 
     def _collected(self, head: Head, body: bytes) -> ChatResponse:
         """A whole answer, also from a server that streams although it was not asked to."""
@@ -178,7 +186,7 @@ class _Stream:
         "withheld",
     )
 
-    def __init__(self, relay: Relay, exchange: Exchange, sink: Sink) -> None:
+    def __init__(self, relay: Relay, exchange: Exchange, sink: Sink, decoder: StreamDecoder) -> None:
         self.relay = relay
         self.exchange = exchange
         self.sink = sink
@@ -201,7 +209,7 @@ class _Stream:
         if relay.transcript is not None:
             self.reader, self.canonical = relay.transcript.over(reader), False
         self.way: StraightWay | None = None
-        self.decoder = relay.provider.stream_decoder(relay.request)
+        self.decoder = decoder
         self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
         #: When the next keep-alive is due, as it was when the loop last slept (loop time).
@@ -222,23 +230,31 @@ class _Stream:
         self.done = Done()
 
     async def run(self) -> None:
+        # One frame, and not one for each of these steps: it is there as long as the stream, and each time that it is woken
+        # goes through all that are there.
+        exchange = self.exchange
         try:
-            await self._run()
+            exchange.begin()
+            head = await self._head()
+            await refuse_errors(exchange, self.relay.provider, head, self.clock)
+            if not (self.decoder.takes_documents or is_event_stream(head)):
+                await self._as_stream(head)
+                return
+            self._retell()
+            exchange.direct = self._push
+            while True:
+                if self.left or exchange.news or self.fault is not None:
+                    if await self._step():
+                        break
+                else:
+                    self._set_clocks()
+                    if not await exchange.wait(min(self.clock.deadline(), self.silent_until)):
+                        await self._in_silence()
+            await self._whole_body()
+            await self._end(expressed(self.face.ending, self.done))
         finally:
             self.tally.own_seconds += self.own_seconds
-
-    async def _run(self) -> None:
-        head = await self._head()
-        await refuse_errors(self.exchange, self.relay.provider, head, self.clock)
-        if not (self.decoder.takes_documents or is_event_stream(head)):
-            await self._as_stream(head)
-            return
-        self._retell()
-        self.exchange.direct = self._push
-        while not await self._step():
-            pass
-        await self._whole_body()
-        await self._end(expressed(self.face.ending, self.done))
+            exchange.leave()
 
     async def _head(self) -> Head:
         while (head := self.exchange.head) is None:
@@ -248,7 +264,7 @@ class _Stream:
         return head
 
     async def _step(self) -> bool:
-        """Relay what is there, or wait for more. True when the upstream's terminator was among it."""
+        """Relay what is there. True when the upstream's terminator was among it."""
         exchange = self.exchange
         if self.left:
             events, self.left = self.left, ()
@@ -260,13 +276,14 @@ class _Stream:
             if self.canonical:
                 events, written = passed_on(self.decoder, self.face, data)
                 self._retell()
-                return await self._relay(events, began, written)
-            return await self._relay(self._read(self.decoder.feed(data), began), began)
+                ended = await self._relay(events, began, written)
+            else:
+                ended = await self._relay(self._read(self.decoder.feed(data), began), began)
+            if len(data) == PORTION:  # there is more: others have their turn before
+                await asyncio.sleep(0)
+            return ended
         if exchange.failure is not None:
             raise exchange.failure
-        if not exchange.ended:
-            await self._pause()
-            return False
         began = perf_counter()
         if not await self._relay(self._read(closed(self.decoder, exchange), began), began):
             raise UpstreamError("the upstream ended its stream early", phase="body", kind="no_terminator")
@@ -282,8 +299,11 @@ class _Stream:
     async def _pause(self) -> None:
         """Wait for the upstream; keep the client's connection alive meanwhile. Raises ``UpstreamTimeout``."""
         self._set_clocks()
-        if await self.exchange.wait(min(self.clock.deadline(), self.silent_until)):
-            return
+        if not await self.exchange.wait(min(self.clock.deadline(), self.silent_until)):
+            await self._in_silence()
+
+    async def _in_silence(self) -> None:
+        """Nothing has come until now: is that a fault, or must the client hear something? Raises ``UpstreamTimeout``."""
         self._set_clocks()
         self.clock.check()
         if self.loop.time() >= self.silent_until:

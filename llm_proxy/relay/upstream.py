@@ -39,9 +39,9 @@ from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
 HIGH_WATER = 128 * 1024
 #: Bytes that are worked on at once: while a slow client is waited for they are there several times, as they came, as
 #: events, and as they were written.
-PORTION = 32 * 1024
-#: The largest read that ``Exchange.direct`` is asked to take: some fifty tokens.
-_DIRECT = 16 * 1024
+PORTION = 8 * 1024
+#: The largest read that ``Exchange.direct`` is asked to take: some fifty tokens, each of which may cost 50 us.
+_DIRECT = 8 * 1024
 #: Seconds between two log lines about the same trouble.
 _TELL_EVERY = 60.0
 
@@ -181,6 +181,11 @@ class Exchange:
     def over(self) -> bool:
         """Whether it has ended, one way or the other."""
         return self.ended or self.failure is not None
+
+    @property
+    def news(self) -> bool:
+        """Whether there are bytes, the end or a failure that nobody has taken note of."""
+        return bool(self._buffer) or self.ended or self.failure is not None
 
     @property
     def phase(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from handlers.base.answering import AnsweringHandler
 from handlers.base.talking import attempt_talk
 from llm_proxy.wire.calls import Deployment
 from llm_proxy.wire.schema import ChatRequest
-from tests.handlers.kit import COMPLETION, EVENTS, WHOLE, access_lines, gateway
+from tests.handlers.kit import CHAT, COMPLETION, EVENTS, WHOLE, access_lines, gateway
 from tests.support.access_kit import bearer, row, write_access
 from tests.support.client import Answer, Connection
 from tests.support.peer import Exchange, Peer, Script
@@ -100,8 +101,11 @@ def _noted(line: dict[str, Any]) -> dict[str, Any]:
 class _World:
     """One gateway before one peer, which answers as ``script`` says now."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, streams: bool = False) -> None:
         self.script: Script = silent()
+        self.asked = {**CHAT, "stream": streams}
+        #: Whether answers may be cut, with the client's connection.
+        self.cuts = False
         self.peer = Peer(self._answer)
 
     async def _answer(self, exchange: Exchange) -> None:
@@ -110,11 +114,14 @@ class _World:
     async def seen(self, proxy_url: str, headers: dict[str, str]) -> list[Any]:
         """What client, log and upstream see of two requests on one connection, whose second finds the first one's heads known."""
         seen: list[Any] = []
-        async with Connection(proxy_url) as client:
-            for _ in range(2):
+        client = Connection(proxy_url)
+        async with AsyncExitStack() as stack:
+            for number in range(2):
+                if not number or self.cuts:
+                    client = await stack.enter_async_context(Connection(proxy_url))
                 had = len(self.peer.requests)
                 with access_lines() as lines:
-                    got = await client.request("POST", "/v1/chat/completions", WHOLE, headers=headers)
+                    got = await client.request("POST", "/v1/chat/completions", self.asked, headers=headers)
                 asked = [(one.method, one.path, one.body) for one in self.peer.requests[had:]]
                 seen.append((_told(got), [_noted(line) for line in lines], asked))
         return seen
@@ -128,12 +135,13 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("keys", [False, True])
+@pytest.mark.parametrize(("keys", "streams"), [(False, False), (True, False), (False, True), (True, True)])
 async def test_each_answer_is_told_alike(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, keys: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, keys: bool, streams: bool
 ) -> None:
-    """Whatever an upstream answers, and however it comes: client, access line and upstream see the same; with keys too."""
-    world = _World()
+    """Whatever an upstream answers, and however it comes: client, access line and upstream see the same; with keys too, and of
+    streams."""
+    world = _World(streams=streams)
     settings: dict[str, Any] = {"access": write_access(tmp_path, KEYS)} if keys else {}
     headers = bearer("alice") if keys else {}
     async with world.peer, gateway(tmp_path, world.peer.url, fields=FIELDS, **settings) as proxy:
@@ -157,6 +165,20 @@ async def test_each_answer_is_told_alike(
             monkeypatch.setattr(answering, "attempt_talk", _long)
             assert short == await world.seen(proxy.url, headers), name
         assert taken == 2 * len(ANSWERS)
+
+
+async def test_each_cut_of_a_stream_is_told_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that are cut off, or are odd."""
+    world = _World(streams=True)
+    world.cuts = True
+    async with world.peer, gateway(tmp_path, world.peer.url, fields=FIELDS) as proxy:
+        for count in range(len(EVENTS) + 1):
+            for rest in ([], [b"data: {\n\n"], [b'data: {"error":{"message":"no"}}\n\n']):
+                world.script = stream(*sse(*EVENTS[:count])[:count], *rest)
+                short = await world.seen(proxy.url, {})
+                with monkeypatch.context() as patched:
+                    patched.setattr(answering, "attempt_talk", _long)
+                    assert short == await world.seen(proxy.url, {}), (count, rest)
 
 
 async def test_each_cut_is_told_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
