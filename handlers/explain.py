@@ -59,6 +59,7 @@ class ExplainHandler(BaseHandler):
             raise _no_endpoint()
         self.facts["model"] = inner.meant.asked[:200]
         needs = await self.beside(needs_of, form.body)
+        await self.offloaded(1, vendor_prices.prepare)  # their data are read once, which takes a while
         told = await self._told(inner, inner.meant, needs, form.body)
         self.set_header("Cache-Control", "no-store")
         self.finish(await self.beside(dumps, told))

@@ -61,6 +61,7 @@ from llm_proxy.settings import (
 from llm_proxy.telemetry import log as logs
 from llm_proxy.telemetry.metrics.shared_values import SharedValues
 
+gc.freeze()  # nor is it looked through now
 gc.enable()
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -39,9 +40,9 @@ OFF_LOOP = 64 * 1024
 #: A smaller body too, if it seems to hold so many values, since it is those that cost: some 2 ms if each of them is wrong. The
 #: look takes some 5 us for a chat of 20 KiB, whose reading takes 100 and more.
 _DENSE = 2000
-#: What an object and a list take in memory beside their bytes, as a body of so many: a short message takes some 1.5 KB in all, an
-#: empty list 90 bytes, and a body counts ``COST`` times.
-_OBJECT, _LIST = 470, 30
+#: What an object, a list, and any value take in memory beside their bytes, as a body of so many: a short message takes some 1.5 KB
+#: in all, an empty list 90 bytes, a short name or text 70, and a body counts ``COST`` times.
+_OBJECT, _LIST, _VALUE = 440, 10, 24
 #: How many gzip members or zstd frames are begun on the loop: each costs some 50 us.
 _FEW_PARTS = 8
 #: Bytes that are looked through at once.
@@ -135,11 +136,14 @@ class BodyHandler(LeanRequestHandler):
 
     def release(self) -> None:
         if self._held:
-            if not self._light and self._large:
-                self.gateway.offload.let_go(self._large)
-                self._large = []
             self._chunks.clear()
-            self.let_go(self._held)
+            if self._light or not self._large:
+                self.let_go(self._held)
+                return
+            # What is counted is counted until it is gone.
+            gone = partial(self.gateway.memory.give_back, self._held)
+            self.gateway.offload.let_go(self._large, gone)
+            self._large, self._held = [], 0
 
     def _look_again(self) -> None:
         """Look at the body's pace, from time to time."""
@@ -273,4 +277,5 @@ def _read(data: bytes) -> tuple[dict[str, Any], int]:
     for at in range(0, len(data), _STEP):
         end = at + _STEP
         more += data.count(b"{", at, end) * _OBJECT + data.count(b"[", at, end) * _LIST
+        more += data.count(b",", at, end) * _VALUE
     return parse_object(data), more

@@ -97,12 +97,16 @@ class Offload:
         self._begin()
         return future
 
-    def let_go(self, values: list[Any]) -> None:
-        """Throw ``values`` away, which may be large, when the loop has nothing to do with them any more: in parts, beside it."""
-        asyncio.get_running_loop().call_soon(self._let_go, values)
+    def let_go(self, values: list[Any], then: Callable[[], None] | None = None) -> None:
+        """Throw ``values`` away, which may be large, when the loop has nothing to do with them any more: in parts, beside it.
+        ``then``: what to do when they are gone."""
+        asyncio.get_running_loop().call_soon(self._let_go, values, then)
 
-    def _let_go(self, values: list[Any]) -> None:
-        self._threads[-1].run(_calmly, partial(let_go, values), False)
+    def _let_go(self, values: list[Any], then: Callable[[], None] | None) -> None:
+        thread = self._idle[-1] if self._idle else self._threads[-1]
+        done = thread.run(_calmly, partial(let_go, values), False)
+        if then is not None:
+            done.add_done_callback(lambda _: then())
 
     def close(self) -> None:
         """End the threads after what they are doing."""

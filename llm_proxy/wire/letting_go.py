@@ -57,7 +57,9 @@ def _inner(value: Any) -> list[Any]:
             inner.append(value.sent)
     else:
         return []
-    return [one for one in inner if type(one) is dict or type(one) is list or isinstance(one, BaseModel)]
+    return [
+        one for one in inner if (type(one) is dict or type(one) is list or isinstance(one, BaseModel)) and one
+    ]
 
 
 def _many(value: Any) -> bool:

@@ -78,9 +78,11 @@ def _head() -> bytes:
     return get("/api/ping", *(b"X-%d: %b" % (n, b"y" * 300) for n in range(190)))
 
 
-def _metadata(value: bytes) -> bytes:
+def _metadata(value: bytes, model: str = "m") -> bytes:
     """A chat that holds ``value``."""
-    return post("/chat", chat(metadata=0).replace(b'"metadata": 0', b'"metadata": {"a": ' + value + b"}"))
+    return post(
+        "/chat", chat(model=model, metadata=0).replace(b'"metadata": 0', b'"metadata": {"a": ' + value + b"}")
+    )
 
 
 def _members(count: int) -> bytes:
@@ -200,6 +202,30 @@ ATTACKS: dict[str, Attack] = {
     ),
     "three codings": Attack(
         lambda: post("/chat", _thrice(chat(user="x" * UNPACKED)), b"Content-Encoding: gzip, gzip, gzip")
+    ),
+    # Bursts of which nothing is over before all of it has come: their upstream takes its time.
+    "held members": Attack(
+        lambda: _metadata(b"[" + b",".join([_members(16_000)] * 10) + b"]", "slow"), at_once=20
+    ),
+    "held lists": Attack(lambda: _metadata(b"[" + b"[]," * 160_000 + b"0]", "slow"), at_once=20),
+    "held objects": Attack(lambda: _metadata(b"[" + b"{}," * 160_000 + b"0]", "slow"), at_once=20),
+    "held messages": Attack(
+        lambda: post("/chat", chat(model="slow", messages=[{"role": "user", "content": "x"}] * 30_000)),
+        at_once=20,
+    ),
+    "held tools": Attack(lambda: _shape("/chat", CHAT["tools"](4000), model="slow"), at_once=20),
+    "streamed, tools of Responses": Attack(
+        lambda: _shape("/v1/responses", RESPONSES["tools"](4000), stream=True), "flood", 2
+    ),
+    "streamed, tools of Anthropic": Attack(
+        lambda: _rooted("/v1/messages", {**MESSAGES["tools"](4000), "stream": True}), "flood", 2
+    ),
+    "explained": Attack(
+        lambda: _shape("/explain", {"body": CHAT["tools"](1000), "path": "/chat"}), at_once=2
+    ),
+    "counted tokens": Attack(lambda: _rooted("/v1/messages/count_tokens", MESSAGES["uses"](5000)), at_once=2),
+    "variables": Attack(
+        lambda: _shape("/prompts/conversation/render", {"prompt_vars": {f"k{n}": "v" for n in range(16_000)}})
     ),
     # What upstreams answer.
     "answers of many calls": Attack(lambda: post("/chat", chat(model="calls")), at_once=2),

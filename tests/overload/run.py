@@ -101,6 +101,8 @@ def _large() -> bytes:
     return json.dumps({**COMPLETION, "choices": [choice]}).encode()
 
 
+#: Seconds that the slow upstream takes.
+SLOW = 2.0
 #: Tool calls of an answer that has very many.
 CALLS = 5000
 
@@ -138,6 +140,8 @@ def _asked(body: bytes) -> dict[str, Any]:
 async def upstream(exchange: Exchange) -> None:
     """Short, unless asked for more."""
     asked = _asked(exchange.request.body)
+    if b'"slow"' in exchange.request.body[:100]:
+        await asyncio.sleep(SLOW)
     if exchange.request.path.endswith("/embeddings"):
         await answer(_vectors(len(asked.get("input", "x"))))(exchange)
     elif asked.get("model") == "calls" and asked.get("stream"):
@@ -159,6 +163,7 @@ def config(url: str) -> dict[str, Any]:
         "m": {"model": "up"},
         "large": {},
         "calls": {},
+        "slow": {},
     }
     claude = {"defaults": {"api_type": "anthropic", "api_host": url, "api_token": "k"}, "claude": {}}
     gemini = {"defaults": {"api_type": "gemini", "api_host": url, "api_token": "k"}, "gemini": {}}
@@ -234,13 +239,24 @@ async def attack(program: Program, kind: str, seconds: float, rest: float) -> Fi
     )
 
 
-async def run(folder: Path, kinds: Iterable[str], seconds: float, rest: float = 3.0) -> list[Figures]:
-    """One after the other, each on the same process."""
-    found = []
-    async with Peer(upstream) as peer, Program(folder, config(peer.url)) as program:
+def _watched(file: Path) -> list[str]:
+    """What ``tests.overload.watch`` has noted: the longest piece of each kind. The file is empty then."""
+    noted = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    file.write_text("")
+    longest = {one["kind"]: one for one in sorted(noted, key=lambda one: float(one["seconds"]))}
+    return [f"{one['seconds'] * 1000:8.1f} ms {kind}: {one['where'][:200]}" for kind, one in longest.items()]
+
+
+async def run(
+    folder: Path, kinds: Iterable[str], seconds: float, rest: float = 3.0, *, watch: bool = False
+) -> list[Figures]:
+    """One after the other, each on the same process; ``watch``: with a watch in it."""
+    found, noted = [], folder / "watch"
+    module = ("tests.overload.watch", str(noted)) if watch else ("llm_proxy.rest_api",)
+    async with Peer(upstream) as peer, Program(folder, config(peer.url), module=module) as program:
         for kind in kinds:
             found.append(await attack(program, kind, seconds, rest))
-            print(found[-1].row(), flush=True)
+            print(found[-1].row(), *_watched(noted), sep="\n", flush=True)
             peer.requests.clear()
             peer.errors.clear()
     return found

@@ -57,24 +57,27 @@ class Told(NamedTuple):
 
 
 class Charge:
-    """One request's account. ``need``: what it was estimated to take. Instances have of what stands here what they need."""
+    """One request's account. ``need``: what it was estimated to take."""
 
-    #: Whether other gateways know of it.
-    covered = False
-    #: What was told by vendors, and what had to be guessed.
-    told: Tokens = NONE
-    guessed: Tokens = NONE
-    micro_usd = 0
-    estimated = False
-    attempts = 0
-    #: Who served last, and what that costs.
-    deployment: Deployment | None = None
-    price: Price | None = None
+    # Slots: to read what only the class has takes ten times as long on Python 3.11.
+    __slots__ = (
+        *("attempts", "covered", "deployment", "estimated", "guessed", "micro_usd", "need", "plan", "price"),
+        *("taken", "told"),
+    )
 
     def __init__(self, plan: Plan, taken: Reservation, need: Need) -> None:
         self.plan = plan
         self.taken = taken
         self.need = need
+        #: Whether other gateways know of it.
+        self.covered = False
+        #: What was told by vendors, and what had to be guessed.
+        self.told = self.guessed = NONE
+        self.micro_usd = self.attempts = 0
+        self.estimated = False
+        #: Who served last, and what that costs.
+        self.deployment: Deployment | None = None
+        self.price: Price | None = None
 
     @property
     def tokens(self) -> Tokens:

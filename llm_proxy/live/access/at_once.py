@@ -156,8 +156,7 @@ def take(found: Ready, plan: Plan, need: Need, now: Now) -> Reservation | None: 
             return _undone(found, cost, paid, amounts, requests, running)
         numbers[HELD] = held + 1
         running += 1
-    taken = Reservation(plan, now)
-    taken.ready, taken.amounts, taken.cost = found, amounts, cost
+    taken = Reservation(plan, now, found, amounts, cost)
     for account, numbers, warn_from in found.warns:
         if numbers[VALUE] + numbers[HELD] >= warn_from or numbers[MARK] & CROSSED:
             taken.warn(account, numbers)

@@ -58,13 +58,19 @@ def tokens_in(usage: Mapping[str, Any]) -> Tokens | None:
         return None
     cached = written = thought = 0
     if inside := usage.get("prompt_tokens_details"):
-        inside = _mapping(inside)
-        cached, written = _count(inside.get("cached_tokens")), _count(inside.get("cache_creation_tokens"))
+        inside = inside if type(inside) is dict else _mapping(inside)
+        if count := inside.get("cached_tokens"):
+            cached = _count(count)
+        if count := inside.get("cache_creation_tokens"):
+            written = _count(count)
     if outside := usage.get("completion_tokens_details"):
-        thought = _count(_mapping(outside).get("reasoning_tokens"))
+        outside = outside if type(outside) is dict else _mapping(outside)
+        if count := outside.get("reasoning_tokens"):
+            thought = _count(count)
     if not written and "cache_creation_input_tokens" in usage:
         written = _count(usage["cache_creation_input_tokens"])
-    return Tokens(max(_count(read), cached + written), _count(wrote), cached, written, thought)
+    read, wrote = _count(read), _count(wrote)
+    return _new(Tokens, (max(read, cached + written), wrote, cached, written, thought))
 
 
 #: What else a usage may tell.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from handlers.base.body import _LIST, _OBJECT
+from handlers.base.body import _LIST, _OBJECT, _VALUE
 from llm_proxy.relay.memory import COST, Memory
 from tests.faults.kit import healthy
 from tests.handlers.kit import CHAT, COMPLETION, WHOLE, access_lines, gateway
@@ -175,7 +175,8 @@ async def test_what_was_sent_is_not_kept(tmp_path: Path) -> None:
     async with running(tmp_path, two_parts) as (proxy, memory), Connection(proxy.url) as client:
         data = body(LARGE)
         await client.send("POST", "/chat", data)
-        await wait_until(lambda: memory.held == (len(data) - len(data) // COST + 2 * _OBJECT + _LIST) * COST)
+        values = 2 * _OBJECT + _LIST + data.count(b",") * _VALUE
+        await wait_until(lambda: memory.held == (len(data) - len(data) // COST + values) * COST)
         (handler,) = proxy.service.gateway.running
         exchange = handler.exchange  # type: ignore[attr-defined]
         assert exchange._call is exchange._transfer._plan is None
