@@ -22,7 +22,7 @@ from llm_proxy.live.access.ledger import NAME, Ledger
 from llm_proxy.live.access.limit_headers import openai_headers
 from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.secrets import digest_of, new_key
-from llm_proxy.live.access.values import Access, Budget, Limit, Price, Team, Terms
+from llm_proxy.live.access.values import Access, Budget, Limit, Price, Team, Terms, written
 from llm_proxy.wire.calls import Deployment
 
 _REQUESTS = 2000
@@ -48,7 +48,7 @@ def _account(count: int) -> int:
         "mine": Budget("mine", 10**15, "month", zone="Europe/Warsaw", warn=(0.8,)),
         "all": Budget("all", 10**15, "30d", rolling=30 * 86_400),
     }
-    terms = Terms(team="t", limits=limits, budgets=("mine",))
+    terms = Terms(team="t", limits_text=written(limits), budgets=("mine",))
     found = Access({digest_of(key): ("k", terms)}, {"t": team}, {}, budgets, {"m": Price(2.5, 10)})
     row = Deployment("p", "m", "openai", "http://127.0.0.1", "m")
     books = Accounting(Meter(), Ledger())

@@ -107,7 +107,7 @@ class Weight:
 
 
 def measure_keys(
-    size: int, runs: int = RUNS, weight: Weight | None = None
+    size: int, runs: int = RUNS, weight: Weight | None = None, ways: int = 1000
 ) -> tuple[list[float], list[float]]:
     """The same for edits of a file of ``size`` keys."""
     with tempfile.TemporaryDirectory() as name:
@@ -115,7 +115,7 @@ def measure_keys(
         prompt(place, 0)
         os.replace(prepare(place / "models-config.json", 1, 0), place / "models-config.json")
         file = place / "access.json"
-        first, *edits = [prepare_keys(file, size, mark) for mark in range(runs + 1)]
+        first, *edits = [prepare_keys(file, size, mark, ways) for mark in range(runs + 1)]
         os.replace(first, file)
         return _measured(place, file, edits, weight)
 
@@ -127,10 +127,10 @@ def prompt(place: Path, number: int) -> None:
     (folder / f"prompt-{number}.prompt").write_text(f"Prompt {number}: {{{{ topic }}}}\n" * 10, "utf-8")
 
 
-def prepare_keys(path: Path, size: int, mark: int) -> Path:
-    """A file beside ``path``: ``size`` keys, one of which differs from edit to edit; of a thousand ways to be limited each has one."""
+def prepare_keys(path: Path, size: int, mark: int, ways: int = 1000) -> Path:
+    """A file beside ``path``: ``size`` keys, one of which differs from edit to edit; of so many ``ways`` to be limited each has one."""
     keys: dict[str, dict[str, object]] = {
-        f"key-{n}": {"hash": f"sha256:{n:064x}", "limits": {"rpm": 1000 + n % 1000}} for n in range(size)
+        f"key-{n}": {"hash": f"sha256:{n:064x}", "limits": {"rpm": 1000 + n % ways}} for n in range(size)
     }
     keys[f"key-{size // 2}"]["limits"] = {"rpm": 10 + mark}
     new = path.with_suffix(f".{mark}")
@@ -188,9 +188,9 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|")
     least: Weight | None = None
-    for size in KEYS:
+    for size, ways in ((KEYS[0], 1000), *((many, ways) for many in KEYS[1:] for ways in (1000, many))):
         weight = Weight()
-        effects, delays = measure_keys(size, weight=weight)
+        effects, delays = measure_keys(size, weight=weight, ways=ways)
         least = least or weight
         delays.sort()
         figures = [
@@ -204,7 +204,8 @@ def main() -> None:
         more = " | ".join(
             f"{(now - least.started) / 1024**2:+.0f} MiB" for now in (weight.started, weight.ended)
         )
-        print(f"| {size:,} | {times} | {more} |")
+        own = ", each with its own limits" if ways >= size > KEYS[0] else ""
+        print(f"| {size:,}{own} | {times} | {more} |")
 
 
 if __name__ == "__main__":

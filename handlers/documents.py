@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -11,6 +12,12 @@ from typing import Any, ClassVar
 from handlers.base.gateway import PAGE_ROOT, Document
 from handlers.base.handler import BaseHandler
 from llm_proxy.console.static_files import takes_gzip
+from llm_proxy.live.background_thread import yielding_gil
+
+
+def _made(documents: Callable[[], tuple[Document, ...]]) -> tuple[Document, ...]:
+    with yielding_gil():
+        return documents()
 
 
 class OpenAPIHandler(BaseHandler):
@@ -22,7 +29,7 @@ class OpenAPIHandler(BaseHandler):
     which: ClassVar[int] = 0
 
     async def get(self) -> None:
-        found = await asyncio.get_running_loop().run_in_executor(None, self.gateway.documents)
+        found = await asyncio.get_running_loop().run_in_executor(None, _made, self.gateway.documents)
         document = self.seen(found[self.which])
         packed = None
         if takes_gzip(self.request.headers.get("Accept-Encoding", "")):

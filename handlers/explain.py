@@ -6,7 +6,6 @@ sent; ``llm_proxy.routing.outlook`` says where to. Keys are ``***``, addresses a
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import re
 from collections.abc import Mapping
@@ -60,6 +59,7 @@ class ExplainHandler(BaseHandler):
             raise _no_endpoint()
         self.facts["model"] = inner.meant.asked[:200]
         needs = await self.beside(needs_of, form.body)
+        await self.offloaded(1, vendor_prices.prepare)  # their data are read once, which takes a while
         told = await self._told(inner, inner.meant, needs, form.body)
         self.set_header("Cache-Control", "no-store")
         self.finish(await self.beside(dumps, told))
@@ -77,8 +77,6 @@ class ExplainHandler(BaseHandler):
         given = {"Content-Type": "application/json", **form.headers}
         request.method, request.query, request.path_asked = "POST", query, path
         request.headers = RequestHeaders(list(given.items()))
-        request.body_future = asyncio.get_running_loop().create_future()
-        request.body_future.set_result(None)
         application = cast(GatewayApplication, self.application)
         # Without the prefix it is as plain what is meant.
         for request.path in (path, self.gateway.settings.ep_prefix + path):
@@ -90,6 +88,7 @@ class ExplainHandler(BaseHandler):
         else:
             raise _no_endpoint()
         inner = kind(application, request, **arguments)
+        inner.whole = True
         # The client is ours: what it does concerns this request, and its key is the one that counts.
         self.connection.set_close_callback(self.on_connection_close)
         inner.snapshot, inner.grant, inner.request_id = self.snapshot, self.grant, self.request_id

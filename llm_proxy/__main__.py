@@ -12,7 +12,7 @@ from llm_proxy.live.config.report import did_you_mean
 _RUN, _LOOK, _SHARE, _SHELL = "Run it", "Look at it", "Share it", "In your shell"
 #: All commands, as ``llm-proxy`` shows them.
 COMMANDS = (
-    Command("serve", "llm_proxy.rest_api", "run", _RUN, "run the gateway", "Run the gateway."),
+    Command("serve", "llm_proxy.rest_api", "serve", _RUN, "run the gateway", "Run the gateway."),
     Command(
         "init",
         "llm_proxy.cli.init",

@@ -61,9 +61,16 @@ from llm_proxy.settings import (
 from llm_proxy.telemetry import log as logs
 from llm_proxy.telemetry.metrics.shared_values import SharedValues
 
+gc.freeze()  # nor is it looked through now
 gc.enable()
 
 log = logging.getLogger("llm_proxy.rest_api")  # not __main__, which it may be
+
+
+def serve(flags: dict[str, str]) -> int:
+    """``llm-proxy serve``: who types that means it, as who starts the script does; unless the environment says otherwise."""
+    meant = {} if f"{PREFIX}MINIMUM" in os.environ else {"minimum": "1"}
+    return run(meant | flags)
 
 
 def run(flags: dict[str, str]) -> int:

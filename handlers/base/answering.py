@@ -12,13 +12,14 @@ from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
 from handlers.base.body import OFF_LOOP
-from handlers.base.charging import Account, refused
+from handlers.base.charging import note, opened, refused, settled
 from handlers.base.delivering import DeliveringHandler
 from handlers.base.joining import join
 from handlers.base.measuring import measure_refusal
 from handlers.base.prepared import Begun, Made, Prepare, Prepared
 from handlers.base.redaction import without_addresses
 from handlers.base.routed import carry_on, close, wanted_prompt
+from handlers.base.talking import attempt_talk
 from llm_proxy.errors import ClientGone, GatewayError
 from llm_proxy.faces.face import OpenAIFace
 from llm_proxy.live.access.cost import usage_at_end
@@ -29,7 +30,8 @@ from llm_proxy.relay.first_attempt import Wish
 from llm_proxy.relay.memory import COST
 from llm_proxy.relay.passed_on import expressed
 from llm_proxy.relay.reading import read_answer
-from llm_proxy.relay.relay import Relay, Tally
+from llm_proxy.relay.relay import Relay
+from llm_proxy.relay.tally import Tally
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.routing.able import needs_of
 from llm_proxy.routing.affinity import BLOCK, SESSION_FIELDS, SESSION_HEADER, Prompt
@@ -163,52 +165,67 @@ class AnsweringHandler(DeliveringHandler):
         async def prepare(_: Deployment) -> Prepared:
             return Prepared(request, OpenAIFace(request.wants_usage, request.model))
 
-        await self.answer(self.route(request.model, body, stream=request.stream is True), prepare)
+        where = self.route(request.model, body, stream=request.stream is True)
+        short = request.talk and self._light and self.span is None
+        await self.answer(where, prepare, request if short else None)
 
-    async def answer(self, where: Deployment | Attempts, prepare: Prepare) -> None:
-        """Answer from there what ``prepare`` makes of the request, and finish."""
+    async def answer(
+        self, where: Deployment | Attempts, prepare: Prepare, talk: ChatRequest | None = None
+    ) -> None:
+        """Answer from there what ``prepare`` makes of the request, and finish. ``talk``: the request, if it is nothing but that."""
         try:
             if isinstance(where, Deployment):
-                await self.attempt(where, prepare)
+                if talk is None or not await attempt_talk(self, talk, where):
+                    await self.attempt(where, prepare)
             else:
                 self.tries = tries = where
                 failed = None
                 try:
                     if (first := tries.first()) is not None:
                         try:
-                            await self.attempt(first, prepare)
+                            await self.attempt(first, prepare, talk)
                         except GatewayError as error:
                             failed = error
                     if first is None or failed is not None:
-                        await carry_on(self, tries, lambda row: self.attempt(row, prepare), failed, prepare)
+                        once = partial(self.attempt, prepare=prepare, talk=talk)
+                        await carry_on(self, tries, once, failed, prepare)
                 finally:
                     close(self, tries)
         except GatewayError as error:
             await self._ended_badly(error)
-        except Exception as error:
-            if not self._begun:
-                raise
-            self.log_exception(type(error), error, error.__traceback__)
-            await self._ended_badly(GatewayError("an internal error occurred"))
+        except Exception as error:  # noqa: BLE001 - it is raised again, or told
+            await self._stumbled(error)
         finally:
-            self.tries = None  # they hold what this handler knows: no ring
+            if self.tries is not None:
+                self.tries = None  # they hold what this handler knows: no ring
             if self.account is not None:
-                self.account.close()
+                settled(self, self.account)
+
+    async def _stumbled(self, error: Exception) -> None:
+        """A fault of ours: raised as it is unless the answer has begun."""
+        if not self._begun:
+            raise error
+        self.log_exception(type(error), error, error.__traceback__)
+        await self._ended_badly(GatewayError("an internal error occurred"))
 
     async def charge(self, deployment: Deployment, sent: Mapping[str, Any], *, blind: bool = False) -> None:
         """Where there are keys: let the request in, once. Raises ``GatewayError``."""
         if self.grant is None or self.account is not None or not self.bills:
             return
         try:
-            self.account = await Account.open(self, deployment, sent, blind=blind)
+            self.account = await opened(self, deployment, sent, blind=blind)
         except GatewayError as error:
             refused(error, self.limits)
             measure_refusal(self, error)
             self.gateway.gate.refused(self.grant.name, error)
             raise
 
-    async def attempt(self, deployment: Deployment, prepare: Prepare) -> None:
+    async def attempt(
+        self, deployment: Deployment, prepare: Prepare, talk: ChatRequest | None = None
+    ) -> None:
         """Ask ``deployment``, in another way if it wants one, and finish with its answer. Raises ``GatewayError``."""
+        if talk is not None and await attempt_talk(self, talk, deployment):
+            return
         prepared = await prepare(deployment)
         while type(prepared) is Prepared:
             self.face = prepared.face
@@ -237,7 +254,12 @@ class AnsweringHandler(DeliveringHandler):
         self, prepared: Prepared, deployment: Deployment, error: GatewayError
     ) -> Prepared | None:
         """What to ask ``deployment`` instead, after ``error``; None if there is nothing."""
-        if prepared.native is not None or not self._refuses_thinking(error, deployment):
+        request = prepared.request
+        if prepared.native is not None or not isinstance(request, ChatRequest):
+            return None
+        adapter = self.snapshot.adapter(deployment)
+        asked = adapter.refuses_thinking(error) and adapter.without_thinking(request, deployment) is not None
+        if not asked or not self._refuses_thinking(error, deployment):
             return None
         return prepared  # once: now it is known
 
@@ -254,7 +276,7 @@ class AnsweringHandler(DeliveringHandler):
         self.progress = tally = Tally()
         if self.span is not None:
             self.span.sent, self.span.stream = request.sent, bool(request.stream)
-        exchange = self._open(made.call, deployment)
+        exchange = self.open_exchange(made.call, deployment)
         del made  # it holds the body
         relay = Relay(
             exchange,
@@ -265,6 +287,7 @@ class AnsweringHandler(DeliveringHandler):
             tally,
             self.gateway.keep_alive,
             self.worked_out,
+            much=not self._light,
         )
         relay.transcript = None if self.span is None else self.span.transcript
         tries = self.tries
@@ -275,7 +298,7 @@ class AnsweringHandler(DeliveringHandler):
                 relay.continuity = self._remembered(tries, prepared)
         self.facts["stream"] = bool(request.stream)
         if deployment.on_client_gone == "drain":
-            self._drain_seconds = deployment.drain_seconds
+            self.drain_for(deployment.drain_seconds)
         tally.own_seconds = perf_counter() - self.body_at
         self.gateway.running.add(self)
         try:
@@ -296,14 +319,14 @@ class AnsweringHandler(DeliveringHandler):
                 self._count(tally)
                 self._count_call(exchange, deployment)
                 if self.account is not None:
-                    self.account.note(deployment, exchange, tally.usage, tally.events)
+                    note(self, self.account, deployment, exchange, tally.usage, tally.events)
             if not request.stream:
                 size = exchange.received
-                if size < OFF_LOOP:
+                if size < OFF_LOOP and self._light:
                     said = expressed(self.face.whole, response)
                 else:
                     said = await self.offloaded(size, expressed, self.face.whole, response, paid=True)
-                await self._send_whole(said)
+                await self.send_whole(said)
         finally:
             self.gateway.running.discard(self)
 
@@ -324,7 +347,7 @@ class AnsweringHandler(DeliveringHandler):
         assert tries is not None
         request = answer.continuity.request(answer.request, deployment)
         made = await self.made(Prepared(request, answer.face), request, deployment)
-        exchange, tally = self._open(made.call, made.deployment), Tally()
+        exchange, tally = self.open_exchange(made.call, made.deployment), Tally()
         if self.tally is not None:  # of the first part: it is one answer
             tally.first_event_at, tally.own_seconds = self.tally.first_event_at, self.tally.own_seconds
         self.progress = tally
@@ -343,6 +366,7 @@ class AnsweringHandler(DeliveringHandler):
             tally,
             self.gateway.keep_alive,
             self.worked_out,
+            much=not self._light,
             continuity=answer.continuity,
             transcript=None if self.span is None else self.span.transcript,
         )
@@ -397,7 +421,7 @@ class AnsweringHandler(DeliveringHandler):
             return found
         return request, deployment, ()
 
-    def _open(self, call: HttpCall, deployment: Deployment) -> Exchange:
+    def open_exchange(self, call: HttpCall, deployment: Deployment) -> Exchange:
         """The exchange for ``call``, which tells what it holds of bodies."""
         self.exchange = exchange = self.gateway.upstream.exchange(call, deployment)
         join(self, exchange, deployment)
@@ -427,7 +451,7 @@ class AnsweringHandler(DeliveringHandler):
         adapter, body = self.snapshot.adapter(deployment), b""
         call = await self.beside(adapter.embeddings_call, request, deployment)
         self.say_who(deployment, (*prepared.untranslated, *call.dropped, *removed), None)
-        exchange = self._open(call, deployment)
+        exchange = self.open_exchange(call, deployment)
         del call
         if self.tries is not None:
             self.tries.opened(exchange)
@@ -446,12 +470,12 @@ class AnsweringHandler(DeliveringHandler):
                 self._count(tally)
                 self._count_call(exchange, deployment)
                 if self.account is not None:
-                    self.account.note(deployment, exchange, usage, 0)
+                    note(self, self.account, deployment, exchange, usage, 0)
             began = perf_counter()
             said = await self.worked_out(len(body), self._embeddings, adapter, body, request)
             tally.own_seconds += perf_counter() - began
             self._count(tally)
-            await self._send_whole(said)
+            await self.send_whole(said)
         finally:
             self.gateway.running.discard(self)
 
@@ -459,8 +483,9 @@ class AnsweringHandler(DeliveringHandler):
         return self.embeddings_body(adapter.embeddings_response(body, request))
 
     async def worked_out(self, size: int, work: Callable[..., T], *arguments: Any) -> T:
-        """``work(*arguments)``, a step of what is done with ``size`` bytes of an answer: beside the loop if that is much."""
-        if size < OFF_LOOP:
+        """``work(*arguments)``, a step of what is done with ``size`` bytes of an answer: beside the loop if that is much, or the
+        request was."""
+        if size < OFF_LOOP and self._light:
             return work(*arguments)
         return await self.offloaded(size, work, *arguments, paid=True)
 

@@ -1,14 +1,15 @@
 """A request on its way through the books: let in when its model is known, noted at each attempt, settled at its very end.
 
-Laws: only where there are keys. What is not told by a vendor is counted by what came. Its face's own headers say what is left.
+Laws: only where there are keys. What is not told by a vendor is counted by what came. Its face's own headers say what is left. A handler
+knows its charge, which does not know the handler: no ring, which would keep all that the request has had for the collector.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from time import perf_counter, time
 from typing import Any
 
 from handlers.base.handler import BaseHandler
@@ -50,82 +51,81 @@ _FACES = (
 )
 
 
-class Account:
-    """What a handler has of the books for one request."""
+async def opened(
+    handler: BaseHandler, deployment: Deployment, sent: Mapping[str, Any], *, blind: bool = False
+) -> Charge:
+    """Let the request in. Raises ``GatewayError``."""
+    access, grant, books = handler.snapshot.access, handler.grant, handler.gateway.books
+    assert access is not None and grant is not None  # noqa: PT018 (each request does)
+    plan = books.plan(access, grant, deployment)
+    most = None if _ANY_MOST.isdisjoint(sent) else most_of(sent)
+    need = books.wanted(plan, handler.tokens, most, blind=blind)
+    if books.shared is not None:
+        return await together(books, plan, need)
+    try:
+        return books.begin_here(plan, need)
+    except LimitReached as error:
+        if not error.running:
+            raise
+    await asyncio.sleep(_GRACE)
+    return books.begin_here(plan, need)
 
-    __slots__ = ("_books", "_handler", "charge")
 
-    def __init__(self, handler: BaseHandler, books: Accounting, charge: Charge) -> None:
-        self._handler, self._books, self.charge = handler, books, charge
-
-    @classmethod
-    async def open(
-        cls, handler: BaseHandler, deployment: Deployment, sent: Mapping[str, Any], *, blind: bool = False
-    ) -> Account:
-        """Let the request in. Raises ``GatewayError``."""
-        access, grant, books = handler.snapshot.access, handler.grant, handler.gateway.books
-        assert access is not None and grant is not None  # noqa: PT018 (each request does)
-        plan = books.plan(access, grant, deployment)
-        need = books.wanted(plan, handler.tokens, most_of(sent), blind=blind)
-        if books.shared is not None:
-            return cls(handler, books, await together(books, plan, need))
-        try:
-            charge = books.begin_here(plan, need)
-        except LimitReached as error:
-            if not error.running:
-                raise
-            await asyncio.sleep(_GRACE)
-            charge = books.begin_here(plan, need)
-        return cls(handler, books, charge)
-
-    def note(
-        self,
-        deployment: Deployment,
-        exchange: Exchange,
-        usage: Mapping[str, Any] | None,
-        wrote: int,
-        *,
-        lost: bool = False,
-    ) -> None:
-        """One attempt is over; ``lost``: it was made beside another one, and in vain."""
-        charge, head = self.charge, exchange.head
+def note(
+    handler: BaseHandler,
+    charge: Charge,
+    deployment: Deployment,
+    exchange: Exchange,
+    usage: Mapping[str, Any] | None,
+    wrote: int,
+    *,
+    lost: bool = False,
+) -> None:
+    """One attempt is over; ``lost``: it was made beside another one, and in vain."""
+    told = tokens_in(usage) if usage else None
+    if told is None:
+        head = exchange.head
         sent = exchange.connected_at is not None and (head is None or 200 <= head.status < 300)
-        told = tokens_in(usage) if usage else None
-        self._books.note(charge, deployment, told, wrote, sent=sent, lost=lost)
-        facts = self._handler.facts
-        facts["micro_usd"] = charge.micro_usd
-        if charge.estimated:
-            facts["estimated"] = True
+    else:
+        sent = True
+    handler.gateway.books.note(charge, deployment, told, wrote, sent=sent, lost=lost)
+    handler.facts["micro_usd"] = charge.micro_usd
+    if charge.estimated:
+        handler.facts["estimated"] = True
 
-    def close(self) -> None:
-        """The request is over."""
-        self._books.close(self.charge, self._told)
 
-    def _told(self) -> Told:
-        handler, fact = self._handler, self._handler.facts.get
-        deployment = self.charge.deployment
-        if deployment is None:
-            provider = model = None
-        else:
-            provider, model = deployment.provider, deployment.model
-        return _new(
-            Told,
-            (
-                handler.request_id,
-                self.charge.plan.model,
-                provider,
-                model,
-                face_of(handler.endpoint),
-                1 if fact("stream") else 0,
-                499 if handler.gone else handler.get_status(),
-                fact("code"),
-                fact("ended_by"),
-                fact("first_byte_ms"),
-                round((time.perf_counter() - handler.started) * 1000, 2),
-                handler.snapshot.version,
-                handler.trace,
-            ),
-        )
+def settled(handler: BaseHandler, charge: Charge) -> None:
+    """The request is over."""
+    handler.gateway.books.close(charge, partial(_told, handler, charge))
+
+
+def _told(handler: BaseHandler, charge: Charge) -> Told:
+    facts, deployment = handler.facts, charge.deployment
+    code = ended_by = None
+    if "code" in facts or "ended_by" in facts:
+        code, ended_by = facts.get("code"), facts.get("ended_by")
+    if deployment is None:
+        provider = model = None
+    else:
+        provider, model = deployment.provider, deployment.model
+    return _new(
+        Told,
+        (
+            handler.request_id,
+            charge.plan.model,
+            provider,
+            model,
+            face_of(handler.endpoint),
+            1 if facts.get("stream") else 0,
+            499 if handler.gone else handler.get_status(),
+            code,
+            ended_by,
+            facts.get("first_byte_ms"),
+            int((perf_counter() - handler.started) * 100_000 + 0.5) / 100,
+            handler.snapshot.version,
+            handler.trace,
+        ),
+    )
 
 
 async def together(books: Accounting, plan: Plan, need: Need) -> Charge:
@@ -170,7 +170,7 @@ def told(standing: Sequence[Standing], limits: tuple[str, ...]) -> Headers:
     if limits is OPENAI:
         return openai_headers(standing)
     if limits is ANTHROPIC:
-        return anthropic_headers(standing, time.time())
+        return anthropic_headers(standing, time())
     return {}
 
 

@@ -22,11 +22,16 @@ from handlers.base.redaction import conceal
 from handlers.base.telling import TellingHandler, ms
 from llm_proxy.errors import ClientGone, GatewayError, UpstreamAuth
 from llm_proxy.net.pace import Pace
+from llm_proxy.relay.straight_way import Client
 from llm_proxy.relay.upstream import Exchange
 
 
 def _not_yet(data: bytes) -> bool:
     return False
+
+
+#: A large answer is written so many bytes at a time, as its client takes them: one copy of it is enough.
+_PORTION = 256 * 1024
 
 
 class DeliveringHandler(TellingHandler):
@@ -37,8 +42,6 @@ class DeliveringHandler(TellingHandler):
     _begun = False
     #: How long the upstream may go on without a client, in seconds; 0: not at all.
     _drain_seconds = 0.0
-    #: ``Sink.offer``: the connection's own, once the answer has begun.
-    offer: Callable[[bytes], bool] = staticmethod(_not_yet)
     #: Bytes of an answer of known length that are still to be written, and what the newest write gave.
     _owed: int | None = None
     _flushed: Future[None] | None = None
@@ -48,18 +51,46 @@ class DeliveringHandler(TellingHandler):
         """Whether the status line is out (``Sink``)."""
         return self._begun
 
-    async def _send_whole(self, body: bytes) -> None:
+    # Not kept: a request with thirty attributes costs as much again as all of them.
+
+    @property
+    def offer(self) -> Callable[[bytes], bool]:
+        """``Sink.offer``: the connection's own, once the answer has begun."""
+        return self.connection.offer if self._begun else _not_yet
+
+    @property
+    def client(self) -> Client | None:
+        """``Sink.client``, likewise."""
+        return self.connection if self._begun else None
+
+    async def send_whole(self, body: bytes) -> None:
         """Finish with ``body``; a large one waits for the client like a stream, and under the same limit."""
+        if self.finish_small(body):
+            return
         self._tell_limits()
         self._tell_attempts()
+        self.answer_headers.put("Content-Length", str(len(body)))
+        first = body[:_PORTION]
+        self.write(first)
+        self._begun = True
+        self._owed = len(body) - len(first)
+        await self._taken(self.flush())
+        for at in range(_PORTION, len(body), _PORTION):
+            await self.send(body[at : at + _PORTION])
+
+    def finish_small(self, body: bytes) -> bool:
+        """The same, without waiting; false if ``body`` is large: then nothing was done."""
         if len(body) > OFF_LOOP and not self.gone:
-            self.answer_headers.put("Content-Length", str(len(body)))
-            self.write(body)
-            self._begun = True
-            self._owed = 0
-            await self._taken(self.flush())
-        elif not self.gone:
+            return False
+        self._tell_limits()
+        self._tell_attempts()
+        if not self.gone:
             self.finish(body)
+        return True
+
+    def drain_for(self, seconds: float) -> None:
+        """If the client leaves, the upstream may go on for so long."""
+        self._drain_seconds = seconds
 
     async def send(self, data: bytes) -> None:
         """``Sink.send``: begin the stream if need be, write, and wait until the socket has taken it.
@@ -114,9 +145,7 @@ class DeliveringHandler(TellingHandler):
         # that asked for it is closed at the end all the same.
         self.connection.say_close = False
         self.write(data)
-        flushed = self.flush()
-        self.offer = self.connection.offer
-        return flushed
+        return self.flush()
 
     def stream_headers(self) -> None:
         """What keeps proxies and browsers from holding back or re-coding a stream."""

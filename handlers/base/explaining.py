@@ -18,7 +18,7 @@ from llm_proxy.live.config.catalog import Resolved
 from llm_proxy.relay.attempts import Attempts
 from llm_proxy.relay.first_attempt import Wish
 from llm_proxy.wire.calls import NOTHING, Deployment, HttpCall
-from llm_proxy.wire.schema import EmbeddingsRequest
+from llm_proxy.wire.schema import ChatRequest, EmbeddingsRequest
 
 
 class Explaining(AnsweringHandler):
@@ -51,7 +51,9 @@ class Explaining(AnsweringHandler):
             body, able, first, wanted_prompt(resolved, self.request.headers, body, self._size)
         )  # nobody is asked for it what his model can
 
-    async def answer(self, where: Deployment | Attempts | None, prepare: Prepare) -> None:
+    async def answer(
+        self, where: Deployment | Attempts | None, prepare: Prepare, talk: ChatRequest | None = None
+    ) -> None:
         self.prepared_by = prepare
         self.only = where if isinstance(where, Deployment) else None
 

@@ -105,15 +105,19 @@ class BaseHandler(BodyHandler):
     request_id = ""
     #: The trace that the request belongs to; and what the client has said of it, if it did.
     trace = ""
-    context: TraceContext | None = None
+    context: TraceContext | None
     #: What is noted of it for a collector, if it is recorded.
-    span: RequestSpan | None = None
+    span: RequestSpan | None
     #: The status of an answer that broke after its head was sent.
-    broken: int | None = None
+    broken: int | None
     #: What the front door says of it, if there was anything to judge.
-    verdict: Verdict | None = None
+    verdict: Verdict | None
+
+    __slots__ = ("broken", "context", "span", "verdict")
 
     def initialize(self, gateway: Gateway) -> None:
+        self.gone = self._cut = False
+        self.grant = self.context = self.span = self.broken = self.verdict = self._body_timer = None
         self.gateway = gateway
         self.connection = self.request.connection
         self.snapshot = gateway.registry.current
@@ -176,7 +180,7 @@ class BaseHandler(BodyHandler):
             self.refuse(refusal)
         elif self.verdict is not None and self.verdict.preflight:
             self.answer_without_body()
-        elif not self._whole():
+        elif not self.whole:
             self.connection.send_continue()
             seconds = self.gateway.settings.body_timeout
             self._pace = Pace(seconds, self._size, LEAST_RATE * seconds)
@@ -227,21 +231,21 @@ class BaseHandler(BodyHandler):
         access = self.snapshot.access
         if access is None or self.needs == "nothing" or (self.verdict is not None and self.verdict.preflight):
             return None
-        headers = self.request.headers.by_name()
+        headers, facts = self.request.headers.by_name(), self.facts
         grant = signed_in(self, access, headers) if "cookie" in headers else None
         try:
             if grant is None:
                 grant = self.gateway.gate.admit(access, headers, self.needs, self.endpoint)
         except (KeyRefused, NotAllowed) as error:
             if error.name:
-                self.facts["key"] = error.name
+                facts["key"] = error.name
             return error
         except GatewayError as error:
             return error
         self.grant = grant
-        self.facts["key"] = grant.name
-        if grant.terms.team:
-            self.facts["team"] = grant.terms.team
+        facts["key"] = grant.name
+        if team := grant.terms.team:
+            facts["team"] = team
         return None
 
     @property
@@ -271,7 +275,7 @@ class BaseHandler(BodyHandler):
     def refuse(self, error: GatewayError) -> None:
         """Answer ``error`` although the body may not have been read; then the connection is closed."""
         self.cancel_timer()
-        if self._whole():
+        if self.whole:
             self.fail(error)
             return
         self._cut = True
@@ -378,11 +382,7 @@ class BaseHandler(BodyHandler):
     def on_connection_close(self) -> None:
         """The client left (Tornado tells within a millisecond), or we cut the connection ourselves."""
         self.cancel_timer()
-        # Tornado 6.6 forgets to tell the task that waits for the body, which would then wait for ever.
-        body = self.request.body_future
-        if not body.done():
-            body.set_exception(StreamClosedError())
-            body.exception()  # nobody may be waiting, which is no fault
+        self.body_lost()
         if self._cut:
             return
         self.gone = True

@@ -17,7 +17,8 @@ from handlers.base.prepared import Prepare, Prepared
 from llm_proxy.errors import GatewayError
 from llm_proxy.relay.attempts import Attempts, Lost
 from llm_proxy.relay.first_attempt import Attempt
-from llm_proxy.relay.relay import KeepAlive, Relay, Tally
+from llm_proxy.relay.relay import KeepAlive, Relay
+from llm_proxy.relay.tally import Tally
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.wire.calls import Deployment, NativeRequest
 from llm_proxy.wire.schema import ChatRequest
@@ -108,6 +109,7 @@ class Race:
             _QUIET,
             handler.worked_out,
             first_token,
+            much=not handler.light,
         )
         self._figures = tally, exchange, made.deployment
         await relay.stream(handler)

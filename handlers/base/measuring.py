@@ -19,7 +19,7 @@ from llm_proxy.errors import (
 )
 from llm_proxy.live.state.snapshot import Snapshot
 from llm_proxy.relay.attempts import Lost
-from llm_proxy.relay.relay import Tally
+from llm_proxy.relay.tally import Tally
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.telemetry.metrics import families
 

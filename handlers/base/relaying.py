@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from handlers.base.answering import AnsweringHandler
+from handlers.base.charging import note, settled
 from handlers.base.joining import join
 from handlers.base.routed import carry_on, close
 from llm_proxy.errors import ClientGone, GatewayError
@@ -63,7 +64,7 @@ class RelayingHandler(AnsweringHandler):
         finally:
             self.tries = None  # they hold this handler: no ring
             if self.account is not None:
-                self.account.close()
+                settled(self, self.account)
 
     async def relay_call(self, call: HttpCall, deployment: Deployment) -> None:
         """Make ``call``, relay its answer and finish. Raises ``GatewayError``."""
@@ -90,7 +91,7 @@ class RelayingHandler(AnsweringHandler):
             finally:
                 self._count_call(exchange, deployment)
                 if self.account is not None:
-                    self.account.note(deployment, exchange, None, 0)
+                    note(self, self.account, deployment, exchange, None, 0)
             self.finish()
         finally:
             self.gateway.running.discard(self)
@@ -120,7 +121,7 @@ class RelayingHandler(AnsweringHandler):
 
     async def _copy_body(self, exchange: Exchange, clock: Clock) -> None:
         while True:
-            if data := exchange.take(4 * PORTION):  # of which there are fewer copies than of events
+            if data := exchange.take(16 * PORTION):  # of which there are fewer copies than of events
                 if self.tries is not None:
                     self.tries.token()
                 await self.send(data)

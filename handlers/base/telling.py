@@ -12,16 +12,18 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, ClassVar
 
-from handlers.base.charging import Account, told_of
+from handlers.base.charging import note, told_of
+from handlers.base.gateway import Gateway
 from handlers.base.handler import BaseHandler, log
 from handlers.base.limits import OPENAI, limits_in
 from handlers.base.measuring import measure, measure_call
 from handlers.base.prepared import UsedPrompt
 from handlers.base.tracing import call_ends
 from llm_proxy.errors import GatewayError, and_more
+from llm_proxy.live.access.accounting import Charge
 from llm_proxy.relay.attempt_words import header_text, words
 from llm_proxy.relay.attempts import Attempts
-from llm_proxy.relay.relay import Tally
+from llm_proxy.relay.tally import Tally
 from llm_proxy.relay.upstream import Exchange
 from llm_proxy.wire.calls import Deployment
 
@@ -33,25 +35,33 @@ class TellingHandler(BaseHandler):
     """What an answer's headers and figures are made of."""
 
     remembered = True
-    exchange: Exchange | None = None
+
+    __slots__ = ("_drain_timer", "_left_at", "account", "calls", "client_seconds", "exchange", "tries")
+
+    exchange: Exchange | None
     #: What the books say of it, where there are keys.
-    account: Account | None = None
+    account: Charge | None
     #: The attempts at several upstreams; None where there is one and nothing else is configured.
-    tries: Attempts | None = None
+    tries: Attempts | None
     #: What headers about limits begin with in the endpoint's dialect.
     limits: ClassVar[tuple[str, ...]] = OPENAI
     #: Whom it is asked of.
     upstream: Deployment | None = None
     #: When the client was found gone (``perf_counter`` seconds).
-    _left_at: float | None = None
-    _drain_timer: asyncio.TimerHandle | None = None
+    _left_at: float | None
+    _drain_timer: asyncio.TimerHandle | None
     #: Seconds spent waiting for a slow client.
-    client_seconds = 0.0
+    client_seconds: float
     #: The figures of the answer that is on its way.
     progress: Tally | None = None
     #: The answer's figures, once it is over; and how many calls were made for it.
     tally: Tally | None = None
-    calls = 0
+    calls: int
+
+    def initialize(self, gateway: Gateway) -> None:
+        self.exchange = self.account = self.tries = self._left_at = self._drain_timer = None
+        self.calls, self.client_seconds = 0, 0.0
+        super().initialize(gateway)
 
     def _tell_limits(self, *, failed: bool = False) -> None:
         """What the upstream has said of its limits; nothing if it has not answered yet."""
@@ -60,7 +70,7 @@ class TellingHandler(BaseHandler):
             for name, value in limits_in(head.headers, self.limits, failed=failed):
                 self.set_header(name, value)
         if self.account is not None:
-            taken = self.account.charge.taken
+            taken = self.account.taken
             if taken.plan.bounds:
                 self.answer_headers.put_all(told_of(taken, self.limits))
             if taken.warning is not None:
@@ -127,13 +137,13 @@ class TellingHandler(BaseHandler):
         self._count(tally)
         self._count_call(exchange, deployment)
         if self.account is not None:
-            self.account.note(deployment, exchange, usage or tally.usage, tally.events)
+            note(self, self.account, deployment, exchange, usage or tally.usage, tally.events)
 
     def count_rival(self, tally: Tally, exchange: Exchange, deployment: Deployment) -> None:
         """A call beside the one that answers is over: it is an attempt of its own, and is paid for."""
         self._count_attempt(exchange, deployment)
         if self.account is not None:
-            self.account.note(deployment, exchange, tally.usage, tally.events, lost=True)
+            note(self, self.account, deployment, exchange, tally.usage, tally.events, lost=True)
 
     def _count(self, tally: Tally) -> None:
         """The answer's figures for the access line."""

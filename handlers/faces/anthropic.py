@@ -63,7 +63,11 @@ class MessagesHandler(AnthropicHandler):
             addresses = self.snapshot.adapter(deployment).takes_file_urls(deployment)
             chat = await self.beside(canonical, form, body, deployment.api_type, deployment.model, addresses)
             request = await self.beside(ChatRequest.of, chat.sent)
-            face = AnthropicFace(asked.model, chat.members, partial(estimated_tokens, body))
+            estimate = partial(estimated_tokens, body)
+            if not self.light:
+                tokens = await self.beside(estimate)
+                estimate = partial(int, tokens)
+            face = AnthropicFace(asked.model, chat.members, estimate)
             return Prepared(request, face, chat.dropped)
 
         await self.answer(self.route(asked.model, body, stream=bool(asked.stream)), prepare)

@@ -42,7 +42,8 @@ class ResponsesHandler(NativeFirstHandler):
             addresses = self.snapshot.adapter(deployment).takes_file_urls(deployment)
             chat = await self.beside(canonical, form, body, addresses)
             request = await self.beside(ChatRequest.of, chat.sent)
-            return Prepared(request, ResponsesFace(form, _now(), chat.tools, _now), tuple(chat.dropped))
+            face = await self.beside(ResponsesFace, form, _now(), chat.tools, _now)
+            return Prepared(request, face, tuple(chat.dropped))
 
         async def prepare(deployment: Deployment) -> Prepared:
             call = self.native_call(deployment)

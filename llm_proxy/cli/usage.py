@@ -51,7 +51,7 @@ def usage(given: Mapping[str, Any]) -> int:
     except (NoAnswerError, OSError) as error:
         print(f"llm-proxy: {error}", file=sys.stderr)
         return 1
-    _show(rows, given["format"])
+    _show(rows, given["format"], by)
     return 0
 
 
@@ -79,16 +79,16 @@ def _read(settings: Settings, since: float, by: list[str]) -> list[dict[str, Any
         base.close()
 
 
-def _show(rows: list[dict[str, Any]], form: str) -> None:
+def _show(rows: list[dict[str, Any]], form: str, by: list[str]) -> None:
     rows = sorted(rows, key=lambda row: -(row.get("micro_usd") or 0))
     if form == "jsonl":
         for row in rows:
             print(json.dumps(row, ensure_ascii=False))
     elif form == "csv":
-        if rows:
-            writer = csv.DictWriter(sys.stdout, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        names = list(rows[0]) if rows else [*by, *tables.SUMMED]  # a table without rows has its head
+        writer = csv.DictWriter(sys.stdout, names)
+        writer.writeheader()
+        writer.writerows(rows)
     else:
         shown = [
             {("usd" if name == "micro_usd" else name): _text(name, value) for name, value in row.items()}

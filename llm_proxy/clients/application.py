@@ -9,25 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from tornado.concurrent import Future
-from tornado.httputil import (
-    HTTPConnection,
-    HTTPHeaders,
-    HTTPInputError,
-    HTTPMessageDelegate,
-    HTTPServerRequest,
-    RequestStartLine,
-    ResponseStartLine,
-)
+from tornado.httputil import HTTPInputError, HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from llm_proxy.clients.connection import ClientConnection
 from llm_proxy.clients.headers import RequestHeaders
+from llm_proxy.clients.request_reader import RequestHead
 from llm_proxy.clients.target import BadTarget, below, origin_form, spelled
 from llm_proxy.clients.tornado_internals import LeanRequestHandler
 from llm_proxy.wire import host as hosts
@@ -35,6 +27,8 @@ from llm_proxy.wire import host as hosts
 #: What may stand in a Host field; no comma, which is how two of them look when they were joined.
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+;=%:\[\]-]*")
 
+#: The longest target that is kept with a connection.
+_KEPT = 1024
 #: What a plain path has found besides.
 _NOTHING: Sequence[bytes] = ()
 
@@ -46,43 +40,59 @@ def _name_in(host: str) -> str:
     return hosts.host_and_port(host)[0]
 
 
-class Request(HTTPServerRequest):
-    """A request whose head has come. ``body_future`` is done when its body has."""
+class Asked(NamedTuple):
+    """What a request asks for, out of its target and its Host field."""
 
-    headers: RequestHeaders  # type: ignore[assignment]  # as far as a reader needs
-    connection: ClientConnection
+    host: str
+    host_name: str
+    uri: str
+    path: str
+    query: str
 
-    def __init__(self, start: RequestStartLine, headers: HTTPHeaders, connection: HTTPConnection) -> None:
+    @classmethod
+    def of(cls, method: str, target: str, host: str) -> Asked:
         """Raises ``HTTPInputError``."""
-        # Not Tornado's own, which takes the query apart and copies the result, for nobody here.
-        self.method, target, self.version = start
-        self.headers = headers  # type: ignore[assignment]
-        self.connection = connection  # type: ignore[assignment]
-        self.server_connection = connection
-        self.remote_ip: str = connection.remote_ip  # type: ignore[attr-defined]
-        self.protocol = "http"
-        self.body = b""
-        self.files = {}
-        host = headers.get("Host", "127.0.0.1")
         if not target.startswith("/"):
             try:
-                target, named = origin_form(start.method, target)
+                target, named = origin_form(method, target)
             except BadTarget as error:
                 raise HTTPInputError(str(error)) from error
             host = host if named is None else named
-        self.host = host
-        # A connection's requests name one host: it is kept there, and goes with it.
-        if connection.host_names[0] != host:  # type: ignore[attr-defined]
-            connection.host_names = host, _name_in(host)  # type: ignore[attr-defined]
-        self.host_name: str = connection.host_names[1]  # type: ignore[attr-defined]
-        #: As it came, but for the form of the whole.
-        self.uri = target
-        self.path, _, self.query = target.partition("?")
-        #: ``path`` as it came; the other is as the router knows it.
+        path, _, query = target.partition("?")
+        return cls(host, _name_in(host), target, path, query)
+
+
+class Request(HTTPServerRequest):
+    """A request whose head has come."""
+
+    method: str
+    headers: RequestHeaders  # type: ignore[assignment]  # as far as a reader needs
+    connection: ClientConnection
+
+    # What Tornado's has besides; nobody here reads a body or files there.
+    protocol, body, files = "http", b"", {}
+
+    def __init__(self, head: RequestHead, connection: ClientConnection) -> None:
+        """Raises ``HTTPInputError``."""
+        # Not Tornado's own, which takes the query apart and copies the result, for nobody here.
+        self.method, target, self.version, pairs, by_name, *_ = head
+        self.headers = headers = RequestHeaders(pairs, by_name)
+        self.connection = connection
+        self.remote_ip: str = connection.remote_ip
+        asked = target, headers.get("Host", "127.0.0.1")
+        # A connection's requests mostly ask for the same: what was found out of that is kept there, and goes with it.
+        if connection.asked[0] == asked:
+            found: Asked = connection.asked[1]
+        else:
+            found = Asked.of(self.method, *asked)
+            if target.startswith("/") and len(target) <= _KEPT:  # else it is the method's too, or large
+                connection.asked = asked, found
+        #: ``uri``: as it came, but for the form of the whole. ``path_asked`` is ``path`` as it came; the other is as the router
+        #: knows it.
+        self.host, self.host_name, self.uri, self.path, self.query = found
         self.path_asked = self.path
         #: The connection's; asking Python for the running one is a system call before 3.12.
-        self.loop: asyncio.AbstractEventLoop = connection.loop  # type: ignore[attr-defined]
-        self.body_future: Future[None] = self.loop.create_future()
+        self.loop: asyncio.AbstractEventLoop = connection.loop
 
     @cached_property
     def query_arguments(self) -> dict[str, list[bytes]]:  # type: ignore[override]  # an attribute there
@@ -124,16 +134,16 @@ class GatewayApplication(Application):
         #: Those of the routes that are plain paths.
         self.paths = tuple(self._plain)
 
-    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        return _Dispatch(self, request_conn)
-
-    def begin(self, request: Request) -> tuple[RequestHandler, asyncio.Task[None]]:
-        """The handler of ``request``, running."""
+    def begin(
+        self, head: RequestHead, connection: ClientConnection
+    ) -> tuple[LeanRequestHandler, asyncio.Task[None]]:
+        """The handler of a request, running. Raises ``HTTPInputError``."""
+        request = Request(head, connection)
         plain = self._plain.get(request.path)
         kind, given, arguments = self._look_for(request) if plain is None else (*plain, _NOTHING)
         handler: LeanRequestHandler = kind(self, request, **given)  # type: ignore[assignment]
-        task = request.loop.create_task(handler.run(*arguments))
-        return handler, task
+        # A loop's own way makes a name for each task, which nobody reads.
+        return handler, asyncio.Task(handler.run(*arguments), loop=connection.loop, name="request")
 
     def serving(self, request: Request) -> tuple[type[RequestHandler], dict[str, Any], Sequence[bytes]]:
         """Who would serve ``request``; see ``_look_for``."""
@@ -172,27 +182,3 @@ def _told_apart(paths: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[int, ...
 
 def _silent(handler: RequestHandler) -> None:
     """Tornado's access line is ours to write: see ``handlers.base.handler``."""
-
-
-class _Dispatch(HTTPMessageDelegate):
-    """One request on its way to its handler."""
-
-    def __init__(self, application: GatewayApplication, connection: HTTPConnection) -> None:
-        self._application = application
-        self._connection = connection
-
-    def headers_received(
-        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
-    ) -> None:
-        request = Request(start_line, headers, self._connection)  # type: ignore[arg-type]  # it is a request's
-        # The task is kept here, since an event loop knows its tasks only weakly.
-        handler, self._task = self._application.begin(request)
-        self._body: Future[None] = request.body_future
-        self._take: Callable[[bytes], object] = handler.data_received
-
-    def data_received(self, chunk: bytes) -> None:
-        self._take(chunk)
-
-    def finish(self) -> None:
-        if not self._body.done():
-            self._body.set_result(None)

@@ -56,23 +56,11 @@ class ChunkedBody:
                     raise BadChunk("a chunk does not end where its size says")
                 self._due = self._due[1:]
                 at += 1
-            elif (end := self._plain(data, at, parts)) > at:
-                at = end
-            else:
+            elif self._line or self._trailers or (end := _plain(data, at, parts)) == at:
                 at = self._text(data, at)
+            else:
+                at = end
         return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _plain(self, data: bytes, at: int, parts: list[bytes]) -> int:
-        """A whole chunk without an extension, the usual one; ``at`` if there is none. Nothing is judged here."""
-        found = None if self._line or self._trailers else _PLAIN.match(data, at)
-        if found is None:
-            return at
-        begin = found.end()
-        end = begin + int(found[1], 16)
-        if end == begin or not data.startswith(b"\r\n", end):
-            return at
-        parts.append(data[begin:end])
-        return end + 2
 
     def _text(self, data: bytes, at: int) -> int:
         """A size line, a trailer, or the empty line at the end."""
@@ -110,3 +98,17 @@ class ChunkedBody:
         self._overhead += size
         if self._overhead > MAX_OVERHEAD:
             raise BadChunk("too many chunk extensions or trailers")
+
+
+def _plain(data: bytes, at: int, parts: list[bytes]) -> int:
+    """Where the whole chunks without an extension, the usual ones, end that ``data`` has from ``at`` on. They may be
+    thousands, and nothing is judged here."""
+    match, starts, add = _PLAIN.match, data.startswith, parts.append
+    while (found := match(data, at)) is not None:
+        begin = found.end()
+        end = begin + int(found[1], 16)
+        if end == begin or not starts(b"\r\n", end):
+            break
+        add(data[begin:end])
+        at = end + 2
+    return at

@@ -1,12 +1,12 @@
 """One client's connection: HTTP/1.1 on an asyncio transport, one request after the other, for Tornado's handlers.
 
-Tornado documents how a server is put under an application: ``HTTPConnection`` is what a handler writes to,
-``HTTPServerConnectionDelegate`` what a server reads for. Its own implementation costs more than all else that a
-request does here (benchmarks/RESULTS.md), so this is ours, as ``upstreams.http_client`` is on the other side.
+Tornado documents what a handler writes to, ``HTTPConnection``. Its own implementation costs more than all else that a
+request does here (benchmarks/RESULTS.md), so this is ours, as ``upstreams.http_client`` is on the other side. What reads a
+request is told in plain calls: see ``Handler``.
 
 Laws: the next request is begun when the last is answered and the socket has taken enough of that answer: a client that
 reads nothing gets no second one made. What was sent ahead of its turn waits here, bounded, and costs what its bytes cost,
-however many requests they are; each gets a turn of the loop of its own, so others are served between them. Reading goes on
+however many requests they are; each waits for its turn (``turns``), so others are served between them. Reading goes on
 meanwhile, because it is how a client's leaving is noticed. A write goes to the socket at once; the future of a write is
 done when the socket has taken everything. The body of a request is handed on as it comes, also before the handler's
 ``prepare`` has run. A connection that the head of an answer has promised to keep is kept, whatever the server has decided since:
@@ -18,26 +18,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from tornado.concurrent import Future
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
     HTTPInputError,
-    HTTPMessageDelegate,
     HTTPOutputError,
-    HTTPServerConnectionDelegate,
     RequestStartLine,
     ResponseStartLine,
 )
 from tornado.iostream import StreamClosedError
 
-from llm_proxy.clients.headers import RequestHeaders
 from llm_proxy.clients.request_reader import TLS_HELLO, Fault, RequestHead, RequestReader
 from llm_proxy.clients.response_writer import ResponseWriter
 from llm_proxy.clients.socket_queues import unread, untaken
+from llm_proxy.clients.turns import Turns
 from llm_proxy.net.pace import Pace
+from llm_proxy.net.wheel import NEAR, Wheel
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +44,12 @@ log = logging.getLogger(__name__)
 #: may come on top.
 _AHEAD = 64 * 1024
 #: How many of them a reader is given at a time: it hands back what belongs to the next request, so that no more than
-#: this is copied for each. And how many bytes of chunks are read in one turn of the loop, since six may be a chunk.
+#: this is copied for each.
 _PIECE = 32 * 1024
+#: Of a body in so many chunks (line ends), so many bytes are read at a time: six may be a chunk, and cost a microsecond.
+_TINY, _TINY_PIECE = 64, 4 * 1024
+#: What has more bytes is not copied only to stand behind its head.
+_LARGE = 256 * 1024
 #: After an answer that came before the whole request, what the client still sends is read and thrown away for so many
 #: seconds (nginx: lingering_close), since closing with unread input would reset the connection and take the answer
 #: with it.
@@ -61,6 +64,7 @@ _SIZES = [b"%x\r\n" % size for size in range(_SHORT)]
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 505: "HTTP Version Not Supported"}
 _REFUSED = b'{"error":{"message":"%b","type":"invalid_request_error","code":"bad_request","param":null}}'
+_NOTHING_ASKED = ("", ""), None
 _UNREADABLE = RequestHead("GET", "/", "HTTP/1.1", [], {}, 0, keep_alive=False, expects_continue=False)
 
 
@@ -68,14 +72,20 @@ class Owner(Protocol):
     """The server. ``header_timeout``: seconds for the first head to come, and for a later one to be complete;
     ``keepalive_timeout``: seconds for which a connection is kept after an answer; ``write_timeout``: seconds in which a
     client must have taken something of an answer; ``keep_alive``: whether connections are kept after an answer;
-    ``retired``: whether none is accepted any more; ``done``: a future that is."""
+    ``retired``: whether none is accepted any more; ``turns``: who is served when, of those that sent ahead; ``done``: a future
+    that is."""
 
     header_timeout: float
     keepalive_timeout: float
     write_timeout: float
     keep_alive: bool
     retired: bool
+    turns: Turns
     done: Future[None]
+
+    @property
+    def wheel(self) -> Wheel:
+        """Of all connections of the server."""
 
     def remember(self, connection: ClientConnection) -> None:
         """``connection`` has begun."""
@@ -87,11 +97,35 @@ class Owner(Protocol):
         """A client speaks TLS where it is not spoken."""
 
 
+class Handler(Protocol):
+    """Who answers a request, and is told of its body."""
+
+    def data_received(self, chunk: bytes) -> object:
+        """The next bytes of it."""
+
+    def body_ended(self) -> None:
+        """It is complete."""
+
+
+class Application(Protocol):
+    """Who knows a handler for each request."""
+
+    def begin(self, head: RequestHead, connection: ClientConnection) -> tuple[Handler, asyncio.Task[None]]:
+        """The handler of a request whose head has come, and what it does. Raises ``HTTPInputError``."""
+
+
+class Way(Protocol):
+    """Whoever writes chunks past the writer of the answer."""
+
+    def shut(self) -> None:
+        """It may not any more."""
+
+
 class ClientConnection(asyncio.Protocol, HTTPConnection):
     """See the module. ``say_close`` may be set to False before an answer begins: then the client is not told that the
     connection ends with it, and so it does not, unless the server accepts no more."""
 
-    def __init__(self, owner: Owner, application: HTTPServerConnectionDelegate, address: object) -> None:
+    def __init__(self, owner: Owner, application: Application, address: object) -> None:
         self._owner = owner
         self._application = application
         #: Where Tornado looks for ``remote_ip``: the client's address, empty if it has none (a Unix socket).
@@ -99,11 +133,15 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self.remote_ip = str(address[0]).removeprefix("::ffff:") if isinstance(address, tuple) else ""
         self.loop = asyncio.get_running_loop()
         self._transport = cast(asyncio.Transport, None)
-        self._timer = cast(asyncio.TimerHandle, None)
+        #: When to look next whether it is good for anything (loop time): by a timer of its own, or with the others.
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._reader = RequestReader()
         self._writer = cast(ResponseWriter, None)
         #: Who reads the request; None when there is none, or it is answered.
-        self._delegate: HTTPMessageDelegate | None = None
+        self._handler: Handler | None = None
+        #: What it does; kept here, since an event loop knows its tasks only weakly.
+        self._task: asyncio.Task[None] | None = None
         self._on_close: Callable[[], object] | None = None
         #: Bytes that came ahead of their turn. While there are any, a request is being answered, or ``_catch_up`` is due.
         self._ahead = bytearray()
@@ -122,8 +160,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         #: Whether there has been a transport.
         self.begun = False
         self.say_close = True
-        #: The Host of the last request, and the name in it.
-        self.host_names = ("\n", "")  # as no Host is
+        #: Target and Host field of the last request, and what the application has found in them.
+        self.asked: tuple[tuple[str, str], Any] = _NOTHING_ASKED
+        #: Whoever writes chunks of the present answer as they are, if anybody does.
+        self._way: Way | None = None
 
     @property
     def local_ip(self) -> str:
@@ -140,7 +180,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = self.loop.call_later(self._period, self._look)
+        self._look_at(self.loop.time() + self._period)
         self.begun = True
         self._owner.remember(self)
 
@@ -149,6 +189,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._discard_input(data)
         elif self._ahead or self._reader.complete:
             self._keep(data)
+        elif self._reader.chunked and data.count(b"\n") > _TINY:
+            self._keep(data)
+            self._owner.turns.wait(self.loop, self._catch_up)
         elif len(data) > _PIECE and self._reader.dense:
             self._keep(data)
             self._catch_up()
@@ -157,9 +200,11 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def eof_received(self) -> None:
         """A client that sends no more has left, as Tornado sees it too: the transport closes itself."""
+        self._shut()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
+        self._look_no_more()
+        self._shut()
         self._ahead.clear()
         room, self._room = self._room, None
         if room is not None and not room.done():
@@ -167,12 +212,12 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             room.exception()  # nobody may be waiting, which is no fault
         self._tell()
         self._owner.forget(self)
-        self._reader.known = (
-            None  # a head has a key, and who keeps the connection for a moment need not keep that
-        )
+        # A head has a key, and who keeps the connection for a moment need not keep that.
+        self._reader.known, self.asked = None, _NOTHING_ASKED
 
     def pause_writing(self) -> None:
         self._room = self.loop.create_future()
+        self._shut()
 
     def resume_writing(self) -> None:
         room, self._room = self._room, None
@@ -200,15 +245,15 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._keep(reader.rest)
         if reader.head is None and reader.begun and self._rests:
             self._wait(self._owner.header_timeout)
-            self._timer.cancel()
-            self._timer = self.loop.call_later(self._allowed, self._look)
+            self._look_no_more()
+            self._look_at(self._since + self._allowed)
         try:
-            if self._delegate is None and reader.head is not None:
+            if self._handler is None and reader.head is not None:
                 self._begin(reader.head)
-            if body and self._delegate is not None:
-                self._delegate.data_received(body)
-            if reader.complete and self._delegate is not None:
-                self._delegate.finish()
+            if body and self._handler is not None:
+                self._handler.data_received(body)
+            if reader.complete and self._handler is not None:
+                self._handler.body_ended()
         except HTTPInputError:
             self._refuse(Fault(400, "the request line or a header is malformed"))
             return
@@ -222,9 +267,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """A head has come: find its handler."""
         self._rests = False
         self._writer = ResponseWriter(head)
-        start = RequestStartLine(head.method, head.target, head.version)
-        self._delegate = self._application.start_request(self, self)
-        self._delegate.headers_received(start, RequestHeaders(head.pairs, head.by_name))  # type: ignore[arg-type]
+        self._handler, self._task = self._application.begin(head, self)
 
     def _refuse(self, fault: Fault) -> None:
         """Answer a request that no handler can be asked about, and listen no more."""
@@ -238,13 +281,13 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _tell(self) -> None:
         """Tell the handler, if there is one, that its client is no more."""
-        tell, self._on_close, self._delegate = self._on_close, None, None
+        tell, self._on_close, self._handler = self._on_close, None, None
         if tell is not None:
             tell()
 
     def _discard_input(self, data: bytes) -> None:
         reader = self._reader
-        if len(data) > _PIECE and reader.dense:
+        if reader.dense and (len(data) > _PIECE or data.count(b"\n") > _TINY):
             self._blind = True  # where it ends is not worth the work
         if reader.fault is None and not self._blind:
             reader.feed(data)
@@ -268,6 +311,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         writer = self._writer
         say = self._part()
         head = writer.head(start_line.code, start_line.reason, headers, say_close=say)
+        if chunk is not None and len(chunk) > _LARGE:
+            self._send(head)
+            return self._send(writer.framed(chunk))
         return self._send(head + writer.framed(chunk) if chunk else head)
 
     def _part(self) -> bool:
@@ -284,7 +330,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def finish(self) -> None:
         """The answer is complete. Raises ``HTTPOutputError`` if it is not, and cuts it."""
-        self._delegate = self._on_close = None
+        self._handler = self._on_close = None
+        self._shut()
         if self._lingers or self._transport.is_closing():
             return  # it was answered, or cut: whether the answer is whole is no question any more
         try:
@@ -317,7 +364,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     @property
     def busy(self) -> bool:
         """Whether a request is between the end of its head and the end of its answer."""
-        return self._delegate is not None
+        return self._handler is not None
 
     def offer(self, data: bytes) -> bool:
         """The next bytes of the body, unless the client is slow or gone: then false, and nothing was written."""
@@ -330,6 +377,19 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             size = len(data)
             transport.write((_SIZES[size] if size < _SHORT else b"%x\r\n" % size) + data + b"\r\n")
         return True
+
+    def straight(self, way: Way) -> Callable[[bytes], object] | None:
+        """What writes chunks of the body as they are, size and all, while nobody has to wait for the client; ``way`` is shut as soon
+        as somebody would. None: not now."""
+        if self._room is not None or self._transport.is_closing() or not self._writer.chunked:
+            return None
+        self._way = way
+        return self._transport.write
+
+    def _shut(self) -> None:
+        if self._way is not None:
+            self._way.shut()
+            self._way = None
 
     @property
     def untaken(self) -> int:
@@ -352,14 +412,18 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         writer = self._writer
         say = self._part()
         head = writer.head(code, reason, headers, say_close=say)
-        sent = self._send(head + writer.framed(body))
+        if len(body) > _LARGE:
+            self._send(head)
+            sent = self._send(writer.framed(body))
+        else:
+            sent = self._send(head + writer.framed(body))
         self.finish()
         return sent
 
     def respond_and_linger(self, code: int, reason: str, headers: HTTPHeaders, body: bytes) -> None:
         """Answer, and close, but not before the client had a chance to read it: what it still sends of its request is
         read and thrown away."""
-        self._delegate = None
+        self._handler = None
         if self._lingers or self._transport.is_closing():
             return
         headers["Content-Length"] = str(len(body))
@@ -373,7 +437,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._transport.close()
             return
         self._lingers = True
-        self._timer.cancel()
+        self._look_no_more()
         self._timer = self.loop.call_later(_LINGER, self._transport.abort)
         waiting = bytes(self._ahead)
         self._ahead.clear()
@@ -382,6 +446,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def cut(self) -> None:
         """Close without the end of the answer, so that a broken one looks broken to every client."""
+        self._shut()
         if self._room is None:
             self._transport.close()
         else:
@@ -389,6 +454,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def abort(self) -> None:
         """Close at once, whatever is going on."""
+        self._shut()
         self._transport.abort()
 
     # -- between two requests
@@ -399,15 +465,18 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._wait(self._owner.keepalive_timeout)
         self.say_close = True
         if self._ahead:
-            self.loop.call_soon(self._catch_up)
+            self._owner.turns.wait(self.loop, self._catch_up)
 
     def _catch_up(self) -> None:
         """The turn of what waits has come: of one request, as much as is there, and of one piece of its chunks."""
         ahead = self._ahead
         while ahead and not (self._reader.complete or self._lingers or self._transport.is_closing()):
-            self._read(bytes(ahead[:_PIECE]), ahead=True)
+            piece = bytes(ahead[:_PIECE])
+            if self._reader.chunked and piece.count(b"\n") > _TINY:
+                piece = piece[:_TINY_PIECE]
+            self._read(piece, ahead=True)
             if self._reader.dense and ahead and not self._reader.complete:
-                self.loop.call_soon(self._catch_up)
+                self._owner.turns.wait(self.loop, self._catch_up)
                 break
         if len(ahead) <= _AHEAD and not self._transport.is_closing():
             self._transport.resume_reading()
@@ -423,7 +492,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def _look(self) -> None:
         """From time to time: is this connection still good for anything?"""
         now = self.loop.time()
-        if self._delegate is not None:  # the handler has its own limits
+        if self._handler is not None:  # the handler has its own limits
             again = now + self._period
         elif left := self.untaken:
             pace = self._pace = self._pace or Pace(self._owner.write_timeout, -left)
@@ -439,4 +508,25 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
                 if self._reader.begun or not unread(self._transport):
                     self._transport.close()
                 again = now + _MOMENT
-        self._timer = self.loop.call_at(again, self._look)
+        self._look_at(again)
+
+    def _look_at(self, due: float) -> None:
+        self._due = due
+        if due - self.loop.time() > NEAR:
+            self._timer = None
+            self._owner.wheel.join(self)
+        else:
+            self._timer = self.loop.call_at(due, self._look)
+
+    def _look_no_more(self) -> None:
+        if self._timer is None:
+            self._owner.wheel.leave(self)
+        else:
+            self._timer.cancel()
+
+    def on_turn(self, now: float) -> bool:
+        """``net.wheel.Rider``. While a request is answered nothing is due."""
+        if self._handler is not None or self._due - now > NEAR:
+            return True
+        self._timer = self.loop.call_at(self._due, self._look)
+        return False

@@ -18,10 +18,11 @@ from functools import partial
 from typing import Any
 
 from tornado.concurrent import Future
-from tornado.httputil import HTTPServerConnectionDelegate
 
-from llm_proxy.clients.connection import ClientConnection
+from llm_proxy.clients.connection import Application, ClientConnection
 from llm_proxy.clients.handshakes import Handshakes
+from llm_proxy.clients.turns import Turns
+from llm_proxy.net.wheel import Wheel
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +150,7 @@ class Server:
         self.keepalive_timeout = keepalive_timeout
         self.write_timeout = write_timeout
         self.keep_alive, self.retired = True, False
+        self.turns = Turns()
         #: Connections, those included that are about to begin.
         self.open = 0
         #: When the log was last told of clients that speak TLS, and how many have come since.
@@ -156,15 +158,22 @@ class Server:
         self._acceptors: list[Acceptor] = []
         self._connections: set[ClientConnection] = set()
         self._beginning: set[asyncio.Task[None]] = set()
+        self._wheel: Wheel | None = None
 
-    def add_sockets(
-        self, sockets: Iterable[socket.socket], application: HTTPServerConnectionDelegate
-    ) -> None:
+    def add_sockets(self, sockets: Iterable[socket.socket], application: Application) -> None:
         """Accept from ``sockets``, for ``application``. Call on the running loop."""
-        self.done: Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.done: Future[None] = loop.create_future()
         self.done.set_result(None)
+        self._wheel = self._wheel or Wheel(loop)
         take = partial(self._take, application)
         self._acceptors += [Acceptor(listening, take, self._at_once) for listening in sockets]
+
+    @property
+    def wheel(self) -> Wheel:
+        """See ``connection.Owner``."""
+        assert self._wheel is not None
+        return self._wheel
 
     @property
     def busy(self) -> bool:
@@ -197,6 +206,8 @@ class Server:
             for connection in list(self._connections):
                 connection.abort()
             await asyncio.sleep(0)
+        if self._wheel is not None:
+            self._wheel.stop()
 
     def remember(self, connection: ClientConnection) -> None:
         """``connection`` has begun (``connection.Owner``)."""
@@ -215,9 +226,7 @@ class Server:
             log.warning("a client speaks TLS to a port without it", extra={"times": self._tls_clients})
             self._told_tls, self._tls_clients = now, 0
 
-    def _take(
-        self, application: HTTPServerConnectionDelegate, client: socket.socket, address: object
-    ) -> None:
+    def _take(self, application: Application, client: socket.socket, address: object) -> None:
         if self.open >= self.limit:
             with client, contextlib.suppress(OSError):
                 client.setblocking(False)

@@ -78,6 +78,7 @@ class KnownHead(NamedTuple):
     """A head that was read, and its bytes before and behind the digits of its ``Content-Length``, which is the field at
     ``place``: the heads of a client's requests mostly differ in these digits alone."""
 
+    raw: bytes
     before: bytes
     after: bytes
     place: int
@@ -85,7 +86,9 @@ class KnownHead(NamedTuple):
 
     def read(self, data: bytes) -> tuple[RequestHead, int] | None:
         """The head with which ``data`` begins, if it differs in these digits alone, and where it ends."""
-        before, after, place, head = self
+        raw, before, after, place, head = self
+        if data.startswith(raw):
+            return head, len(raw)
         if not data.startswith(before):
             return None
         at = len(before)
@@ -115,7 +118,7 @@ def _kept(raw: bytes, head: RequestHead) -> KnownHead | None:
     if not mark or _usual_framing(head.by_name) is None:
         return None
     end = 2 + len(name) + 2
-    return KnownHead(before + mark[:end], mark[-2:] + after, place, head)
+    return KnownHead(raw, before + mark[:end], mark[-2:] + after, place, head)
 
 
 class RequestReader:
@@ -164,6 +167,11 @@ class RequestReader:
     def dense(self) -> bool:
         """Whether few bytes may mean much work: no body of a known length is being read."""
         return self.head is None or self._chunks is not None
+
+    @property
+    def chunked(self) -> bool:
+        """Whether a body in chunks is being read."""
+        return self._chunks is not None
 
     @property
     def begun(self) -> bool:

@@ -9,7 +9,7 @@ test asks the installed Tornado for each of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tornado.concurrent import Future
@@ -91,9 +91,12 @@ class ResponseHeaders(HTTPHeaders):
         return lines_of(single.items()), single.get("Content-Length")
 
     def put_all(self, fields: Mapping[str, str]) -> None:
-        """``put`` each of them."""
+        """``put`` each of them; ``fields`` may be kept."""
         if self.single is not None:
-            self.single.update(fields)
+            if self.single or type(fields) is not dict:
+                self.single.update(fields)
+            else:
+                self.single = fields
             return
         for name, value in fields.items():
             self[name] = value
@@ -110,21 +113,33 @@ class ResponseHeaders(HTTPHeaders):
 class LeanRequestHandler(RequestHandler):
     """A ``RequestHandler`` that does only what is needed. ``answer_headers`` is where ``set_header`` writes.
 
-    Its request has ``body_future``, done when the whole body has come; whoever subclasses it gives ``data_received``.
+    ``whole``: whether the whole body has come. Whoever subclasses it gives ``data_received``.
+
+    What is the same for nearly every request stands on the class: an object of more than thirty attributes has a dictionary of
+    its own to itself, which costs each look at it (``tests/growth`` counts them).
     """
 
+    __slots__ = ("_awaited", "_finished", "_headers_written", "_reason", "_status_code", "whole")
+
     answer_headers: ResponseHeaders
+    #: Done when the whole body has come, if somebody has to wait for it.
+    _awaited: Future[None] | None
+    whole: bool
 
     # As each instance begins.
-    _headers_written = _finished = False
     _auto_finish = True
-    _status_code, _reason = 200, "OK"
+    _prepared_future = None
+    _transforms = ()  # type: ignore[assignment]  # none of them is ever changed
+    path_args: Sequence[str] = ()  # type: ignore[assignment]
 
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
         self.application = application
         self.request = request
-        self._prepared_future = None
-        self.clear()
+        self.answer_headers = ResponseHeaders()
+        self._write_buffer: list[bytes] = []
+        self._headers_written = self._finished = self.whole = False
+        self._status_code, self._reason = 200, "OK"
+        self._awaited = None
         self.initialize(**kwargs)
         connection: Any = request.connection
         connection.set_close_callback(self.on_connection_close)
@@ -141,9 +156,27 @@ class LeanRequestHandler(RequestHandler):
 
     def clear(self) -> None:
         # Instead of Tornado's own: it formats the date for each answer.
-        self._headers = self.answer_headers = ResponseHeaders()
-        self._write_buffer: list[bytes] = []
+        self.answer_headers = ResponseHeaders()
+        self._write_buffer = []
         self._status_code, self._reason = 200, "OK"
+
+    @property
+    def _headers(self) -> HTTPHeaders:  # type: ignore[override]  # where Tornado's methods look
+        return self.answer_headers
+
+    def body_ended(self) -> None:
+        """The whole body has come."""
+        self.whole = True
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_result(None)
+
+    def body_lost(self) -> None:
+        """The client left before it had: whoever waits for it hears so."""
+        if not self.whole:
+            awaited = self._awaited = self._awaited or asyncio.get_running_loop().create_future()
+            if not awaited.done():
+                awaited.set_exception(StreamClosedError())
+                awaited.exception()  # nobody may be waiting, which is no fault
 
     def release(self) -> None:
         """The task is over, whichever way: give back what the request held."""
@@ -155,18 +188,16 @@ class LeanRequestHandler(RequestHandler):
     async def run(self, *args: bytes) -> None:
         """Serve the request; ``args`` are what the path's pattern found. Instead of Tornado's ``_execute``, which looks
         for what no handler here has: cookies, transforms, forms."""
-        self._transforms = []
         try:
             method = self.request.method
             if method not in self.SUPPORTED_METHODS:
                 raise HTTPError(405)
-            self.path_args = [self.decode_argument(arg) for arg in args] if args else []
+            if args:
+                self.path_args = [self.decode_argument(arg) for arg in args]
             self.prepare()
             if self._finished:
                 return
-            try:
-                await self.request.body_future  # type: ignore[attr-defined]
-            except StreamClosedError:
+            if not self.whole and not await self._came():
                 return
             result = getattr(self, method.lower())(*self.path_args)
             if result is not None:
@@ -184,6 +215,15 @@ class LeanRequestHandler(RequestHandler):
             self._handle_request_exception(error)
         finally:
             self.release()
+
+    async def _came(self) -> bool:
+        """Wait for the whole body; false if the client left before."""
+        self._awaited = self._awaited or asyncio.get_running_loop().create_future()
+        try:
+            await self._awaited
+        except StreamClosedError:
+            return False
+        return True
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
         if type(chunk) is not bytes or self._headers_written or self.request.method == "HEAD":

@@ -46,12 +46,11 @@ class _Engine(Protocol):
 class _Zlib:
     def __init__(self, window: int) -> None:
         self._engine = zlib.decompressobj(window)
-        self.decompress = self._decompress
 
     eof = property(lambda self: self._engine.eof)
     unused_data = property(lambda self: self._engine.unused_data)
 
-    def _decompress(self, data: bytes, limit: int) -> bytes:
+    def decompress(self, data: bytes, limit: int, /) -> bytes:
         return self._engine.decompress(self._engine.unconsumed_tail + data, limit)
 
     def held(self) -> bool:
@@ -101,16 +100,20 @@ def codings_of(value: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def unpacked(data: bytes, codings: tuple[str, ...], limit: int) -> bytes:
+class ManyParts(Exception):
+    """More gzip members or zstd frames than were to be read."""
+
+
+def unpacked(data: bytes, codings: tuple[str, ...], limit: int, parts: int = _MAX_MEMBERS) -> bytes:
     """What ``data`` was before ``codings`` were applied to it; nothing stays nothing. Raises ``RequestTooLarge`` above
-    ``limit`` bytes, and ``RequestError`` for what is broken."""
+    ``limit`` bytes, ``ManyParts`` beyond ``parts``, and ``RequestError`` for what is broken."""
     for coding in reversed(codings):
         if data:
-            data = _once(data, coding, limit)
+            data = _once(data, coding, limit, parts)
     return data
 
 
-def _once(data: bytes, coding: str, limit: int) -> bytes:
+def _once(data: bytes, coding: str, limit: int, most: int) -> bytes:
     parts: list[bytes] = []
     size = members = 0
     engine: _Engine | None = None
@@ -120,7 +123,7 @@ def _once(data: bytes, coding: str, limit: int) -> bytes:
         while rest or (engine is not None and not engine.eof and engine.held()):
             if engine is None or engine.eof:
                 members += 1
-                _check_members(members, coding)
+                _check_members(members, coding, most)
                 engine = _ENGINES[coding](rest)
             try:
                 part = engine.decompress(rest, _STEP)
@@ -135,9 +138,11 @@ def _once(data: bytes, coding: str, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _check_members(members: int, coding: str) -> None:
+def _check_members(members: int, coding: str, most: int) -> None:
     if members > 1 and coding == "deflate":
         raise _broken(coding, "goes on behind the end of its")
+    if members > most and most < _MAX_MEMBERS:
+        raise ManyParts
     if members > _MAX_MEMBERS:
         raise _broken(coding, "has too many parts of")
 

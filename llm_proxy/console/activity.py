@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from llm_proxy.console.finished import Ended, Request, count_in, kept, speed_of
+from llm_proxy.console.finished import Ended, Request, kept, speed_of
 from llm_proxy.console.history import History
 
 #: Requests that are remembered.
 KEPT = 500
+#: So many are counted at a time, or as soon as somebody looks: together they cost a fraction.
+_BATCH = 200
 
 #: Takes note of a request that has ended: when, with which status, its facts for the access line, and the rest of ``Ended``.
 Note = Callable[
@@ -27,7 +29,9 @@ class Activity:
     """``face_of``: which face an endpoint belongs to."""
 
     def __init__(self, face_of: Callable[[str], str]) -> None:
-        self.history = History()
+        self._history = History()
+        #: Arguments of ``History.add`` that it has not been told yet.
+        self._fresh: list[tuple[Any, ...]] = []
         #: How many have ended altogether; the newest of ``recent`` is that one.
         self.count = 0
         self._face_of = face_of
@@ -50,9 +54,21 @@ class Activity:
         first = speed = None
         if get("stream"):
             first, speed = get("first_byte_ms"), speed_of(facts)
-        self.history.add(
-            at, status, count_in(get("prompt_tokens")), count_in(get("completion_tokens")), first, speed
-        )
+        fresh = self._fresh
+        fresh.append((at, status, get("prompt_tokens"), get("completion_tokens"), first, speed))
+        if len(fresh) >= _BATCH:
+            self._tell()
+
+    @property
+    def history(self) -> History:
+        """The last quarter of an hour, with all that has ended."""
+        if self._fresh:
+            self._tell()
+        return self._history
+
+    def _tell(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        self._history.add_all(fresh)
 
     def running(self, now: float, count: int) -> None:
         """So many go on."""

@@ -99,6 +99,11 @@ def count_in(value: Any) -> int:
     return value if type(value) is int and 0 < value < 1 << 40 else 0
 
 
+def are_counts(values: tuple[Any, ...]) -> bool:
+    """Whether each of them is a number of tokens, as ``count_in`` takes them; there is one at least."""
+    return set(map(type, values)) == {int} and min(values) > 0 and max(values) < 1 << 40
+
+
 def _detail(usage: Mapping[str, Any], group: str, name: str) -> int | None:
     details = usage.get(group)
     value = details.get(name) if isinstance(details, Mapping) else None

@@ -22,6 +22,8 @@ T = TypeVar("T")
 #: every system call of the loop: with 20 busy streams they add up to a tenth of a second.
 _TURN = 0.0005
 _NEVER = 1_000_000
+#: After so many looks at the youngest objects those that are left are looked at once more: four times that much at most.
+_SOON = 3
 
 
 _Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...]]
@@ -86,6 +88,35 @@ def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
         future.set_exception(error)
 
 
+class FullPasses:
+    """How many reasons there are for the garbage collector to make no full pass, which holds every thread until all objects of
+    the process are visited: 10 ms for each large body that is there. What is not so young is looked at in smaller parts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._thresholds = (0, 0, 0)
+
+    def wait(self) -> None:
+        """One more."""
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                self._thresholds = gc.get_threshold()
+                gc.set_threshold(self._thresholds[0], _SOON, _NEVER)
+
+    def go_on(self) -> None:
+        """One less."""
+        with self._lock:
+            self._count -= 1
+            if self._count == 0:
+                gc.set_threshold(*self._thresholds)
+
+
+#: Those of this process.
+full_passes = FullPasses()
+
+
 class _Yielding:
     """How many threads are at such work, and what is to be put back when the last of them is through."""
 
@@ -93,22 +124,21 @@ class _Yielding:
         self._lock = threading.Lock()
         self._count = 0
         self._turn = 0.0
-        self._thresholds = (0, 0, 0)
 
     def begin(self) -> None:
+        full_passes.wait()
         with self._lock:
             self._count += 1
             if self._count == 1:
-                self._turn, self._thresholds = sys.getswitchinterval(), gc.get_threshold()
+                self._turn = sys.getswitchinterval()
                 sys.setswitchinterval(_TURN)
-                gc.set_threshold(*self._thresholds[:2], _NEVER)
 
     def end(self) -> None:
+        full_passes.go_on()
         with self._lock:
             self._count -= 1
             if self._count == 0:
                 sys.setswitchinterval(self._turn)
-                gc.set_threshold(*self._thresholds)
 
 
 _yielding = _Yielding()
@@ -117,8 +147,7 @@ _yielding = _Yielding()
 @contextlib.contextmanager
 def yielding_gil() -> Iterator[None]:
     """For work that computes much: other threads get the interpreter soon after they ask for it, and the garbage
-    collector makes no full pass, which would hold every thread until all objects of the process are visited. Several
-    threads may be at such work at once."""
+    collector makes no full pass. Several threads may be at such work at once."""
     _yielding.begin()
     try:
         yield

@@ -8,6 +8,7 @@ Blocking: for worker threads only. An error names the file, not its directory.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -72,6 +73,23 @@ def rewrite(path: Path, limit: int, change: Callable[[bytes | None], bytes]) -> 
 
 
 def _replace(path: Path, data: bytes, mode: int, directory: int) -> None:
+    try:
+        _put(path, data, mode, directory)
+    except OSError as error:  # what it says of our temporary file tells nobody anything
+        text = f"cannot be replaced: {error.strerror or error}{_ADVICE.get(error.errno or 0, '')}"
+        raise OSError(error.errno, text, str(path)) from None
+
+
+#: What to do about a file that may be read only.
+_ADVICE = {
+    errno.EROFS: ", it is mounted so: edit it where it comes from",
+    errno.EBUSY: ", it is a mount of its own: mount its directory, or edit it where it comes from",
+    errno.EPERM: ", it or its directory may not be changed",
+    errno.EACCES: ", its directory may not be written to",
+}
+
+
+def _put(path: Path, data: bytes, mode: int, directory: int) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

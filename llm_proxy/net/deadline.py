@@ -35,10 +35,15 @@ class Deadline:
             self._arm()
         else:
             self._step = inf
+            if self._total == inf:
+                self._disarm()
 
     def stop(self) -> None:
         """All is over: nothing will be called."""
         self._expired = _never
+        self._disarm()
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

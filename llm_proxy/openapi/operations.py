@@ -23,7 +23,7 @@ from llm_proxy.openapi import (
 from llm_proxy.openapi.document import document
 from llm_proxy.openapi.page import page
 from llm_proxy.openapi.values import OLLAMA, OPENAI, ROOT, Operation, Schema
-from llm_proxy.wire.sse import dumps
+from llm_proxy.wire.large_json import written
 
 
 def _also(operation: Operation, *places: str) -> Operation:
@@ -78,6 +78,6 @@ def documents(prefix: str, *, with_console: bool = True) -> tuple[Document, Docu
     found = document(operations, groups, shapes, prefix, __version__)
     shown = page(found, PAGE_ROOT if with_console else None)
     return (
-        Document.of(dumps(found), "application/json"),
+        Document.of(written(found), "application/json"),
         Document.of(shown.body, "text/html; charset=utf-8", shown.policy),
     )

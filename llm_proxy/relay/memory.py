@@ -20,13 +20,19 @@ _MUCH = 32 << 20
 
 
 class Memory:
-    """``limit``: bytes; ``held``: of them taken now; ``refused``: how many requests were turned away. ``on_ebb`` is called
-    when much was held and most of it is not any more."""
+    """``limit``: bytes; ``held``: of them taken now; ``refused``: how many requests were turned away. ``on_flood`` is called
+    when much is held, ``on_ebb`` when most of it is not any more."""
 
-    __slots__ = ("_most", "held", "limit", "on_ebb", "refused")
+    __slots__ = ("_most", "held", "limit", "on_ebb", "on_flood", "refused")
 
-    def __init__(self, limit: int, on_ebb: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        limit: int,
+        on_ebb: Callable[[], None] | None = None,
+        on_flood: Callable[[], None] | None = None,
+    ) -> None:
         self.on_ebb = on_ebb
+        self.on_flood = on_flood
         #: The most that was held since the last ebb.
         self._most = 0
         self.limit = limit
@@ -44,13 +50,15 @@ class Memory:
             return False
         self.held = held
         if held > self._most:
+            if self._most <= _MUCH < held and self.on_flood is not None:
+                self.on_flood()
             self._most = held
         return True
 
     def give_back(self, size: int) -> None:
         """They are held no more."""
         self.held -= size * COST
-        if self._most > _MUCH and self.held < self._most // 4:
+        if self._most > _MUCH and self.held < min(self._most // 4, _MUCH):
             self._most = self.held
             if self.on_ebb is not None:
                 self.on_ebb()

@@ -24,6 +24,7 @@ from weakref import WeakKeyDictionary
 from llm_proxy.errors import Overloaded
 from llm_proxy.live.background_thread import BackgroundThread, yielding_gil
 from llm_proxy.wire.large_json import much
+from llm_proxy.wire.letting_go import let_go
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ THREADS = 2
 WAITING = 1024
 #: From this many bytes on a job may not have the last free thread.
 HEAVY = 1024 * 1024
+#: From this many bytes on what a job writes is written in slices.
+MUCH = 128 * 1024
 #: Seconds after large work when its memory is given back: by then it has mostly been answered.
 TRIM_AFTER = 2.0
 #: What a refused client is told to wait, in seconds.
@@ -46,7 +49,7 @@ class _Job:
     tag: int
     number: int
     size: int = field(compare=False)
-    work: Callable[[], Any] = field(compare=False)
+    work: partial[Any] = field(compare=False)
     future: asyncio.Future[Any] = field(compare=False)
 
 
@@ -89,10 +92,21 @@ class Offload:
         self._reach[owner] = tag
         self._number += 1
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        job = _Job(tag, self._number, size, lambda: function(*arguments), future)
+        job = _Job(tag, self._number, size, partial(function, *arguments), future)
         heapq.heappush(self._heavy if size >= HEAVY else self._light, job)
         self._begin()
         return future
+
+    def let_go(self, values: list[Any], then: Callable[[], None] | None = None) -> None:
+        """Throw ``values`` away, which may be large, when the loop has nothing to do with them any more: in parts, beside it.
+        ``then``: what to do when they are gone."""
+        asyncio.get_running_loop().call_soon(self._let_go, values, then)
+
+    def _let_go(self, values: list[Any], then: Callable[[], None] | None) -> None:
+        thread = self._idle[-1] if self._idle else self._threads[-1]
+        done = thread.run(_calmly, partial(let_go, values), False)
+        if then is not None:
+            done.add_done_callback(lambda _: then())
 
     def close(self) -> None:
         """End the threads after what they are doing."""
@@ -105,6 +119,9 @@ class Offload:
         """Whether another request may wait; those that were given up do not count."""
         if self.waiting >= self._bound:
             for jobs in (self._light, self._heavy):
+                for job in jobs:
+                    if job.future.done():
+                        self.let_go([*job.work.args])
                 jobs[:] = [job for job in jobs if not job.future.done()]
                 heapq.heapify(jobs)
         return self.waiting < self._bound
@@ -115,13 +132,13 @@ class Offload:
             thread, heavy = self._idle.pop(), job.size >= HEAVY
             self._heavy_running += heavy
             self._now = max(self._now, job.tag - job.size)
-            done = thread.run(_calmly, job.work, heavy)
+            done = thread.run(_calmly, job.work, job.size >= MUCH)
             done.add_done_callback(partial(self._done, thread, job, heavy))
 
     def _next(self) -> _Job | None:
         for jobs in (self._light, self._heavy):
             while jobs and jobs[0].future.done():  # its client has left
-                heapq.heappop(jobs)
+                self.let_go([*heapq.heappop(jobs).work.args])
         may_heavy = self._heavy and self._heavy_running < max(1, len(self._threads) - 1)
         if may_heavy and (not self._light or self._heavy[0] < self._light[0]):
             return heapq.heappop(self._heavy)
@@ -138,6 +155,8 @@ class Offload:
                 job.future.set_result(done.result())
             else:
                 job.future.set_exception(error)
+        elif error is None:
+            self.let_go([done.result()])  # nobody waits for it any more
         self._begin()
 
     def _trim(self) -> None:
@@ -165,6 +184,6 @@ def trim() -> None:
         _malloc_trim(0)
 
 
-def _calmly(work: Callable[[], T], heavy: bool) -> T:
-    with yielding_gil(), much() if heavy else nullcontext():
+def _calmly(work: Callable[[], T], large: bool) -> T:
+    with yielding_gil(), much() if large else nullcontext():
         return work()

@@ -37,9 +37,7 @@ async def await_head(exchange: Exchange, clock: Clock) -> Head:
 async def read_whole(exchange: Exchange, clock: Clock, limit: int = MAX_WHOLE) -> bytes:
     """The body to its end. Raises the exchange's failure, ``UpstreamTimeout`` or, above ``limit``, UpstreamError."""
     if exchange.ended and exchange.received <= limit:  # all of it is there
-        if exchange.hold is not None:
-            exchange.hold(exchange.received)
-        return exchange.take()
+        return _taken(exchange)
     parts: list[bytes] = []
     size = 0
     while True:
@@ -87,13 +85,37 @@ async def refuse_errors(exchange: Exchange, provider: Adapter, head: Head, clock
 
 async def read_answer(exchange: Exchange, provider: Adapter, limits: Timeouts) -> tuple[Head, bytes]:
     """Head and body of an answer that is not streamed, from an entered exchange. Raises ``GatewayError``."""
-    clock = Clock(exchange, limits, max(WHOLE, limits.first_byte))
+    unset = max(WHOLE, limits.first_byte)
+    if (
+        exchange.head is None
+        and exchange.failure is None
+        and (connected := exchange.connected_at) is not None
+    ):
+        # Nearly always the whole answer comes at once, and there is nothing to say between its pieces.
+        total = unset if limits.total is None else limits.total
+        await exchange.wait(min(exchange.started_at + total, connected + limits.first_byte))
+    head = exchange.head
+    if (
+        exchange.ended
+        and head is not None
+        and exchange.received <= MAX_WHOLE
+        and head.status == 200
+        and not head.read.content_encoding
+    ):
+        return head, _taken(exchange)
+    clock = Clock(exchange, limits, unset)
     head = await await_head(exchange, clock)
     await refuse_errors(exchange, provider, head, clock)
     if head.kind.startswith("text/event-stream"):
         clock.progresses()
     clock.tick()
     return head, await read_whole(exchange, clock)
+
+
+def _taken(exchange: Exchange) -> bytes:
+    if exchange.hold is not None:
+        exchange.hold(exchange.received)
+    return exchange.take()
 
 
 def is_event_stream(head: Head) -> bool:

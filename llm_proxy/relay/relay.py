@@ -9,8 +9,9 @@ a slow client makes us pause.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -22,6 +23,8 @@ from llm_proxy.relay.continuity import Continuity
 from llm_proxy.relay.first_token_buffer import FirstTokenBuffer
 from llm_proxy.relay.passed_on import CHUNK, expressed, passed_on
 from llm_proxy.relay.reading import LINGER, is_event_stream, read_answer, read_whole, refuse_errors
+from llm_proxy.relay.straight_way import Alike, Client, Recognised, StraightWay
+from llm_proxy.relay.tally import Tally
 from llm_proxy.relay.transcript import Transcript
 from llm_proxy.relay.upstream import PORTION, Exchange, Head
 from llm_proxy.wire.answers.reader import AnswerReader
@@ -31,6 +34,10 @@ from llm_proxy.wire.schema import ChatRequest
 from providers.base import Adapter, StreamDecoder
 
 T = TypeVar("T")
+
+
+#: How many bytes are worked on at once where tokens are known, of which each costs a tenth of one that has to be decoded.
+_USUAL = 4 * PORTION
 
 
 class Sink(Protocol):
@@ -47,6 +54,10 @@ class Sink(Protocol):
     def offer(self) -> Callable[[bytes], bool]:
         """Writes to an answer that has begun, if that needs no waiting. False: nothing was written."""
 
+    @property
+    def client(self) -> Client | None:
+        """Who reads an answer that has begun; None where tokens cannot go straight to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeepAlive:
@@ -56,30 +67,8 @@ class KeepAlive:
     interval: float = 15.0
 
 
-@dataclass(slots=True)
-class Tally:
-    """What the log wants to know about one answer; filled in while it runs. Times are ``perf_counter`` seconds."""
-
-    first_event_at: float | None = None
-    last_event_at: float | None = None
-    events: int = 0
-    usage: dict[str, Any] = field(default_factory=dict)
-    #: The upstream streamed although it was not asked to, or the reverse.
-    other_form: bool = False
-    finish_reason: str | None = None
-    #: Seconds of the gateway's own work: reading the request, decoding, encoding, writing. A slow client's are in it.
-    own_seconds: float = 0.0
-
-    def chunk(self, data: dict[str, Any]) -> None:
-        """Count one chunk."""
-        self.events += 1
-        usage = data.get("usage")
-        if usage:
-            self.usage = usage
-
-
 #: So many bytes are never worth another thread.
-_LITTLE = 16 * 1024
+LITTLE = 16 * 1024
 
 
 async def _at_once(size: int, work: Callable[..., T], *arguments: Any) -> T:
@@ -106,29 +95,38 @@ class Relay:
     continuity: Continuity | None = None
     #: What notes the texts of a stream.
     transcript: Transcript | None = None
+    #: Whether the request is much: what goes by it, however short the answer, is done beside the loop.
+    much: bool = False
 
     async def whole(self) -> ChatResponse:
         """The complete answer of a call that does not stream. Raises ``GatewayError``."""
         async with self.exchange as exchange:
             head, body = await read_answer(exchange, self.provider, self.deployment.timeouts)
-            began = perf_counter()
-            response: ChatResponse
-            if len(body) < _LITTLE:
-                response = self._collected(head, body)
-            else:
-                response = await self.worked_out(len(body), self._collected, head, body)
-        self.tally.first_event_at = began
-        self._count_whole(response)
-        self.tally.own_seconds += perf_counter() - began
+            return await self.collected(head, body)
+
+    async def collected(self, head: Head, body: bytes) -> ChatResponse:
+        """What ``body`` says, which has come whole; it is counted. Raises ``GatewayError``."""
+        began = perf_counter()
+        response: ChatResponse
+        if len(body) < LITTLE and not self.much:
+            response = self._collected(head, body)
+        else:
+            response = await self.worked_out(len(body), self._collected, head, body)
+        self.tally.whole(response.data, began)
         return response
 
-    async def stream(self, sink: Sink) -> None:
+    def stream(self, sink: Sink) -> Coroutine[Any, Any, None]:
         """Relay a streamed answer into ``sink``, terminator included.
 
         Raises ``GatewayError``; whether the client has seen anything by then, ``sink.begun`` tells.
         """
-        async with self.exchange as exchange:
-            await _Stream(self, exchange, sink).run()
+        if self.much:
+            return self._stream_of_much(sink)
+        return _Stream(self, self.exchange, sink, self.provider.stream_decoder(self.request)).run()
+
+    async def _stream_of_much(self, sink: Sink) -> None:
+        decoder = await self.worked_out(0, self.provider.stream_decoder, self.request)
+        await _Stream(self, self.exchange, sink, decoder).run()
 
     def _collected(self, head: Head, body: bytes) -> ChatResponse:
         """A whole answer, also from a server that streams although it was not asked to."""
@@ -152,11 +150,6 @@ class Relay:
     def _read(self, response: ChatResponse) -> ChatResponse:
         """A whole answer in the canonical form."""
         return ChatResponse(collect(self.reader().whole(response.data)))
-
-    def _count_whole(self, response: ChatResponse) -> None:
-        self.tally.chunk(response.data)
-        choices = response.data.get("choices") or [{}]
-        self.tally.finish_reason = choices[0].get("finish_reason")
 
 
 def _never(data: bytes) -> bool:
@@ -194,10 +187,11 @@ class _Stream:
         "silent_until",
         "sink",
         "tally",
+        "way",
         "withheld",
     )
 
-    def __init__(self, relay: Relay, exchange: Exchange, sink: Sink) -> None:
+    def __init__(self, relay: Relay, exchange: Exchange, sink: Sink, decoder: StreamDecoder) -> None:
         self.relay = relay
         self.exchange = exchange
         self.sink = sink
@@ -223,7 +217,8 @@ class _Stream:
         self.reader: AnswerReader | Continuity | Transcript | None = reader
         if relay.transcript is not None:
             self.reader, self.canonical = relay.transcript.over(reader), False
-        self.decoder = relay.provider.stream_decoder(relay.request)
+        self.way: StraightWay | None = None
+        self.decoder = decoder
         self.loop = exchange.loop
         self.clock = Clock(exchange, relay.deployment.timeouts)
         #: When the next keep-alive is due, as it was when the loop last slept (loop time).
@@ -244,23 +239,31 @@ class _Stream:
         self.done = Done()
 
     async def run(self) -> None:
+        # One frame, and not one for each of these steps: it is there as long as the stream, and each time that it is woken
+        # goes through all that are there.
+        exchange = self.exchange
         try:
-            await self._run()
+            exchange.begin()
+            head = await self._head()
+            await refuse_errors(exchange, self.relay.provider, head, self.clock)
+            if not (self.decoder.takes_documents or is_event_stream(head)):
+                await self._as_stream(head)
+                return
+            self._retell()
+            exchange.direct = self._push
+            while True:
+                if self.left or exchange.news or self.fault is not None:
+                    if await self._step():
+                        break
+                else:
+                    self._set_clocks()
+                    if not await exchange.wait(min(self.clock.deadline(), self.silent_until)):
+                        await self._in_silence()
+            await self._whole_body()
+            await self._end(expressed(self.face.ending, self.done))
         finally:
             self.tally.own_seconds += self.own_seconds
-
-    async def _run(self) -> None:
-        head = await self._head()
-        await refuse_errors(self.exchange, self.relay.provider, head, self.clock)
-        if not (self.decoder.takes_documents or is_event_stream(head)):
-            await self._as_stream(head)
-            return
-        self._retell()
-        self.exchange.direct = self._push
-        while not await self._step():
-            pass
-        await self._whole_body()
-        await self._end(expressed(self.face.ending, self.done))
+            exchange.leave()
 
     async def _head(self) -> Head:
         while (head := self.exchange.head) is None:
@@ -270,25 +273,27 @@ class _Stream:
         return head
 
     async def _step(self) -> bool:
-        """Relay what is there, or wait for more. True when the upstream's terminator was among it."""
+        """Relay what is there. True when the upstream's terminator was among it."""
         exchange = self.exchange
         if self.left:
             events, self.left = self.left, ()
             return await self._relay(events, self.left_at, self.left_written)
         if self.fault is not None:
             raise self.fault
-        if data := exchange.take(PORTION):
+        portion = PORTION if self.head is None else _USUAL
+        if data := exchange.take(portion):
             began = perf_counter()
             if self.canonical:
                 events, written = passed_on(self.decoder, self.face, data)
                 self._retell()
-                return await self._relay(events, began, written)
-            return await self._relay(self._read(self.decoder.feed(data), began), began)
+                ended = await self._relay(events, began, written)
+            else:
+                ended = await self._relay(self._read(self.decoder.feed(data), began), began)
+            if len(data) == portion:  # there is more: others have their turn before
+                await asyncio.sleep(0)
+            return ended
         if exchange.failure is not None:
             raise exchange.failure
-        if not exchange.ended:
-            await self._pause()
-            return False
         began = perf_counter()
         if not await self._relay(self._read(closed(self.decoder, exchange), began), began):
             raise UpstreamError("the upstream ended its stream early", phase="body", kind="no_terminator")
@@ -304,8 +309,11 @@ class _Stream:
     async def _pause(self) -> None:
         """Wait for the upstream; keep the client's connection alive meanwhile. Raises ``UpstreamTimeout``."""
         self._set_clocks()
-        if await self.exchange.wait(min(self.clock.deadline(), self.silent_until)):
-            return
+        if not await self.exchange.wait(min(self.clock.deadline(), self.silent_until)):
+            await self._in_silence()
+
+    async def _in_silence(self) -> None:
+        """Nothing has come until now: is that a fault, or must the client hear something? Raises ``UpstreamTimeout``."""
         self._set_clocks()
         self.clock.check()
         if self.loop.time() >= self.silent_until:
@@ -338,6 +346,9 @@ class _Stream:
         elif known is not self.known:
             self.head = face.written_head(*known)
         self.known = known
+        if self.way is not None and known is not None and self.head is not None:
+            self.way.shut()
+            self.way.lead(known, self.head)
 
     async def _end(self, data: bytes) -> None:
         """Send the end of the answer, which may have had no token. Raises ``UpstreamError`` if it is none: neither a token nor
@@ -366,6 +377,10 @@ class _Stream:
                     tally = self.tally
                     tally.events += 1
                     tally.last_event_at = began
+                    if self.way is None:
+                        self._go_straight()
+                    else:
+                        self.way.wanted = True
                     self.own_seconds += perf_counter() - began
                     return True
                 # Nobody asks what is in it, since what is to be written for it is known.
@@ -400,6 +415,15 @@ class _Stream:
             return False
         self.left, self.left_written, self.left_at = events, written, began
         return False
+
+    def _go_straight(self) -> None:
+        """A usual token was relayed: the next may go the straight way."""
+        client, known, head = self.sink.client, self.known, self.head
+        if client is not None and known is not None and head is not None:
+            kind = Alike if self.decoder.canonical else Recognised
+            self.way = kind(client, self.decoder, self.tally)
+            self.way.lead(known, head)
+            self.exchange.go_straight(self.way)
 
     def _count(self, events: Sequence[Event], began: float) -> None:
         """``events`` were relayed: note what the log wants to know."""

@@ -30,17 +30,18 @@ from llm_proxy.net.faults import TlsFilesError
 from llm_proxy.net.tls import DEFAULT, TlsSettings
 from llm_proxy.net.wheel import NEAR
 from llm_proxy.upstreams.http_client import PooledHTTPClient, TransportError
+from llm_proxy.upstreams.in_front import InFront
 from llm_proxy.upstreams.relayed_request import RelayedRequest
 from llm_proxy.upstreams.response_head import Framing, ResponseHead
-from llm_proxy.wire.calls import Deployment, HttpCall
+from llm_proxy.wire.calls import Deployment, HttpCall, Timeouts
 
 #: Bytes that may wait for the client before the transport stops reading; well below the promised 1 MiB a stream.
 HIGH_WATER = 128 * 1024
 #: Bytes that are worked on at once: while a slow client is waited for they are there several times, as they came, as
 #: events, and as they were written.
-PORTION = 32 * 1024
-#: The largest read that ``Exchange.direct`` is asked to take: some fifty tokens.
-_DIRECT = 16 * 1024
+PORTION = 8 * 1024
+#: The largest read that ``Exchange.direct`` is asked to take: some fifty tokens, each of which may cost 50 us.
+_DIRECT = 8 * 1024
 #: Seconds between two log lines about the same trouble.
 _TELL_EVERY = 60.0
 
@@ -67,6 +68,14 @@ class Head:
         return self.read.pairs()
 
 
+class Way(InFront):
+    """Who sees reads first, and takes some. ``received``: bytes of bodies that it has taken."""
+
+    __slots__ = ("received",)
+
+    received: int
+
+
 class Exchange:
     """One call, on ``loop``. Public state: ``head`` (None until it came), ``connected_at`` (loop time, None until then), ``ended``
     (the body is complete), ``framed`` (it says itself where it ends, and not only by the connection's end), ``failure`` (why it never will be), ``received`` (body bytes)."""
@@ -76,14 +85,17 @@ class Exchange:
         "_buffer",
         "_call",
         "_http",
+        "_received",
         "_rides",
         "_room",
         "_size",
+        "_timeouts",
         "_timer",
         "_tls",
         "_transfer",
         "_until",
         "_waiter",
+        "_way",
         "connected_at",
         "context",
         "direct",
@@ -93,7 +105,6 @@ class Exchange:
         "head",
         "hold",
         "loop",
-        "received",
         "retried",
         "sent",
         "started_at",
@@ -101,11 +112,12 @@ class Exchange:
 
     def __init__(self, http: PooledHTTPClient, call: HttpCall, tls: TlsSettings = DEFAULT) -> None:
         self._http = http
-        self._call = call
+        self._call: HttpCall | None = call
+        self._timeouts = call.timeouts
         self._tls = tls
         self.loop = http.loop
         self._buffer: list[bytes | memoryview] = []
-        self._size = self.received = 0
+        self._size = self._received = 0
         #: Resolved when the buffer has room again; the transport awaits it.
         self._room: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -113,6 +125,7 @@ class Exchange:
         self._asleep = self._rides = self.ended = self.framed = self.retried = False
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
+        self._way: Way | None = None
         self._transfer: RelayedRequest | None = None
         self.head: Head | None = None
         self.connected_at: float | None = None
@@ -122,28 +135,14 @@ class Exchange:
         self.direct: Callable[[bytes], bool] | None = None
         #: Told of bytes of an answer that is read whole; it may raise.
         self.hold: Callable[[int], None] | None = None
-        #: Told when the answer has begun: the call's body is not kept here any more.
+        #: Told when the answer has begun: the call is not kept any more.
         self.sent: Callable[[], None] | None = None
         #: Lines for the head of the request that are of this call alone: which trace it belongs to.
         self.context = b""
         self.started_at = self.loop.time()
 
     async def __aenter__(self) -> Self:
-        call = self._call
-        if self.failure is None:  # it may have been aborted before it began
-            # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
-            self._transfer = self._http.transfer(
-                call.method,
-                call.url,
-                call.headers,
-                call.body,
-                call.timeouts.connect,
-                self,
-                call.once,
-                self._tls,
-                self.context,
-            )
-            self._transfer.begin()
+        self.begin()
         return self
 
     async def __aexit__(
@@ -152,10 +151,26 @@ class Exchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self.over:
+        self.leave()
+
+    def begin(self) -> None:
+        """What ``async with`` begins with; whoever calls it calls ``leave``, whatever happens."""
+        call = self._call
+        if call is not None and self.failure is None:  # it may have been aborted before it began
+            method, url, headers, body, timeouts, _, _, once = call
+            # The relay watches events, which the transport cannot see: no limit is set there but for connecting.
+            self._transfer = self._http.transfer(
+                method, url, headers, body, timeouts.connect, self, once, self._tls, self.context
+            )
+            self._transfer.begin()
+
+    def leave(self) -> None:
+        """What ``async with`` ends with."""
+        if not (self.ended or self.failure is not None):
             self.abort(UpstreamError("the call was given up"))
         # What they are bound to holds this exchange: such rings are left to the collector, at a sixth of a request's cost.
         self.direct = self.hold = self.sent = None
+        self._received, self._way = self.received, None
         if self._rides:
             self._http.wheel.leave(self)
         if self._timer is not None:
@@ -166,6 +181,11 @@ class Exchange:
     def over(self) -> bool:
         """Whether it has ended, one way or the other."""
         return self.ended or self.failure is not None
+
+    @property
+    def news(self) -> bool:
+        """Whether there are bytes, the end or a failure that nobody has taken note of."""
+        return bool(self._buffer) or self.ended or self.failure is not None
 
     @property
     def phase(self) -> str:
@@ -188,6 +208,17 @@ class Exchange:
         """Nobody waits for the answer any more: go on only as long as nobody else needs the connection."""
         if self._transfer is not None:
             self._transfer.yield_slot()
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body so far."""
+        return self._received if self._way is None else self._received + self._way.received
+
+    def go_straight(self, way: Way) -> None:
+        """Let ``way`` see the next reads first, while nobody is awake (``upstreams.in_front``)."""
+        if self._transfer is not None:
+            self._way = way
+            self._transfer.let_in_front(way)
 
     def take(self, limit: int = sys.maxsize) -> bytes:
         """Body bytes that have arrived and were not taken yet, at most ``limit`` of them; empty if there are none."""
@@ -236,6 +267,8 @@ class Exchange:
         finally:
             self._asleep = False
             self._waiter = None
+            if self._way is not None:
+                self._way.shut()
         return bool(self._buffer) or self.ended or self.failure is not None or loop.time() < until
 
     def on_turn(self, now: float) -> bool:
@@ -262,6 +295,8 @@ class Exchange:
 
     def _wake(self) -> None:
         self._asleep = False
+        if self._way is not None:
+            self._way.shut()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -280,8 +315,8 @@ class Exchange:
     def on_head(self, head: ResponseHead) -> None:
         self.framed = head.framing is not Framing.UNTIL_CLOSE
         self.head = Head(head)
+        self._call = None  # nothing is sent again, and an answer may last for minutes
         if self.sent is not None:
-            self._call = self._call._replace(body=None)
             self.sent()
         self._wake()
 
@@ -289,7 +324,7 @@ class Exchange:
         if self.failure is not None:
             return None
         size = len(data)
-        self.received += size
+        self._received += size
         direct = self.direct
         if direct is not None and self._asleep and size <= _DIRECT:
             if not direct(data):
@@ -311,7 +346,7 @@ class Exchange:
         if error is None:
             self.ended = self.failure is None
         elif self.failure is None:
-            self.failure = translate(error, self._call)
+            self.failure = translate(error, self._timeouts)
         if self._asleep:
             self._wake()
 
@@ -360,9 +395,9 @@ def _tls_of(deployment: Deployment) -> TlsSettings:
     )
 
 
-def translate(error: BaseException, call: HttpCall) -> GatewayError:
+def translate(error: BaseException, limits: Timeouts) -> GatewayError:
     """The one place where a fault of the network becomes an answer. The address stays in ``detail`` (the log)."""
-    made = _named(error, call)
+    made = _named(error, limits)
     made.detail = f"{type(error).__name__}: {error}"
     if isinstance(error, TransportError):
         made.phase, made.kind = error.phase, error.kind
@@ -370,7 +405,7 @@ def translate(error: BaseException, call: HttpCall) -> GatewayError:
     return made
 
 
-def _named(error: BaseException, call: HttpCall) -> GatewayError:
+def _named(error: BaseException, limits: Timeouts) -> GatewayError:
     """The error of our tree, by where the call stood and what happened there."""
     if not isinstance(error, TransportError):
         return UpstreamError("the call to the upstream failed", phase="head", kind="unknown")
@@ -378,7 +413,7 @@ def _named(error: BaseException, call: HttpCall) -> GatewayError:
     if phase == "pool":
         return NoUpstream("too many requests wait for this upstream", retry_after="1")
     if kind == "timeout":
-        return UpstreamTimeout.of("connect", call.timeouts.connect)
+        return UpstreamTimeout.of("connect", limits.connect)
     if phase == "tls":
         return UpstreamUnreachable(_tls_words(kind, error))
     if phase in ("resolve", "connect"):

@@ -216,7 +216,7 @@ def _taken(bound: Bound, requests: int, read: int, wrote: int) -> int:
 
 def _limits(access: Access) -> bool:
     teams = any(team.limits for team in access.teams.values())
-    return teams or bool(access.models) or any(terms.limits for _, terms in access.keys.values())
+    return teams or bool(access.models) or any(terms.limits_text for _, terms in access.keys.values())
 
 
 def _counted_as(budget: Budget) -> tuple[object, ...]:

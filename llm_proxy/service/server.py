@@ -127,7 +127,11 @@ class Service:
             self.registry,
             UpstreamClient(client),
             router=Router(_states(shared, row)),
-            memory=Memory(share_of(settings.max_memory, shared.board.rows if shared else 1), self.heap),
+            memory=Memory(
+                share_of(settings.max_memory, shared.board.rows if shared else 1),
+                self.heap.ebb,
+                self.heap.flood,
+            ),
             watcher_report=self.watcher.report,
             documents=partial(operations.documents, settings.ep_prefix, with_console=settings.console),
             books=self.books,
@@ -185,7 +189,7 @@ class Service:
     def _let_go(self) -> None:
         """While a large file of the keys was read more was in memory than stays."""
         if isinstance(self.registry.current.reading.access, Unkept):
-            self.heap()
+            self.heap.give_back()
 
     def _hand_over(self, states: SharedSnapshot) -> None:
         """Keep each new state for workers that start later."""

@@ -19,8 +19,10 @@ from llm_proxy.net.faults import ConnectionLost
 from llm_proxy.upstreams.body_sender import Sender
 from llm_proxy.upstreams.early_response import EarlyResponse
 from llm_proxy.upstreams.flow_control import FlowControl
+from llm_proxy.upstreams.in_front import InFront
 from llm_proxy.upstreams.known_answer import KnownAnswer
 from llm_proxy.upstreams.response_delegate import ResponseDelegate, Sink
+from llm_proxy.upstreams.response_head import ResponseHead
 from llm_proxy.upstreams.response_reader import ResponseReader
 
 
@@ -29,12 +31,15 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_aside",
+        "_behind",
         "_closed",
         "_delegate",
         "_early_response",
         "_flow",
+        "_front",
         "_known",
         "_lost",
+        "_method",
         "_reader",
         "_sender",
         "_sink",
@@ -53,11 +58,16 @@ class Connection(asyncio.Protocol):
         self._sender: Sender | None = None
         self._waits_for_continue = False
         self._early_response: EarlyResponse | None = None
+        #: Of the present request; and what reads its answer, once something of it has come that is not a usual one.
+        self._method = "GET"
         self._reader: ResponseReader | None = None
         #: The head of the last answer.
         self._known: KnownAnswer | None = None
         #: Where the body goes; None until the head is complete.
         self._sink: Sink | None = None
+        #: Who wants to see reads first, and whether it does: then it is the transport's protocol.
+        self._front: InFront | None = None
+        self._behind = False
         #: Shut while the receiver of the body is not ready; None while it is.
         self._flow: FlowControl | None = None
         #: Bytes, and the transport's end, that came when nothing could be handed on.
@@ -90,7 +100,8 @@ class Connection(asyncio.Protocol):
         self._delegate = delegate
         self._sender = sender
         self._waits_for_continue = wait_for_continue
-        self._reader = ResponseReader(method, self._known)
+        self._method = method
+        self._reader = None
         self._sink = None
         self.served += 1
         if self.alive:  # else its end is on its way to us, and uvloop would raise
@@ -101,6 +112,11 @@ class Connection(asyncio.Protocol):
                     sender.start(self._transport)
         if self._aside or self._lost is not None:
             self._catch_up()
+
+    def let_in_front(self, front: InFront) -> None:
+        """From now on ``front`` may see reads first, whenever it wants to."""
+        self._front = front
+        front.behind = self
 
     def abort(self) -> None:
         """Close the socket now. Nothing is reported."""
@@ -139,9 +155,17 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
-        if reader is None or self._flow is not None:
+        if self._flow is not None or self._delegate is None:
             self._put_aside(data)
             return
+        if reader is None:
+            known = self._known
+            if known is not None and self._sender is None and (like := known.read(data)) is not None:
+                head, end = like
+                if len(data) - end == head.length and self._method != "HEAD":
+                    self._answer(head, data, end)
+                    return
+            reader = self._reader = ResponseReader(self._method, known)
         body = reader.feed(data)
         sink = self._sink
         if sink is None:
@@ -153,8 +177,13 @@ class Connection(asyncio.Protocol):
             except Exception as error:  # noqa: BLE001 - what callbacks raise ends this request
                 self.fail(error)
             else:
+                front = self._front
                 if result is not None:
                     self._hold(result)
+                elif front is not None and front.wanted:
+                    front.wanted = False
+                    if reader.between_chunks(data, body):
+                        self._step_behind(front)
         if reader.outcome is not None:
             self._conclude()
 
@@ -174,6 +203,31 @@ class Connection(asyncio.Protocol):
 
     # -- reading
 
+    def _answer(self, head: ResponseHead, data: bytes, end: int) -> None:
+        """The usual answer has come in one piece, ``data``, whose head ends at ``end``: what a reader, ``_look_at_head``, the
+        sink and ``_conclude`` would do with it."""
+        delegate = self._delegate
+        assert delegate is not None
+        try:
+            sink = delegate.on_head(head)
+            result = None if self._closed else sink(data[end:])
+        except Exception as error:  # noqa: BLE001 - what callbacks raise ends this request
+            self.fail(error)
+            return
+        if result is not None:
+            self._hold(result)
+        if self._flow is not None:  # the rest is done when the receiver is ready again
+            self._reader = ResponseReader(self._method, self._known)
+            self._reader.feed(data)
+        elif self._delegate is not None:  # else it was given up meanwhile
+            self._delegate = None
+            transport = self._transport
+            spoiled = self._closed or transport.is_closing() or transport.get_write_buffer_size()
+            reusable = head.keep_alive and not (spoiled or self._aside or self._lost)
+            if not reusable:
+                self._close()
+            delegate.on_end(reusable)
+
     def _put_aside(self, data: bytes) -> None:
         """Bytes that cannot be handed on: the receiver is not ready, or there is no request."""
         if self._flow is None and self.served:
@@ -182,6 +236,23 @@ class Connection(asyncio.Protocol):
             # TLS may still hold a record that it has decrypted. And a server may answer before it was asked ("503,
             # too busy"); it is heard once the request is out.
             self._aside.append(data)
+
+    def _step_behind(self, front: InFront) -> None:
+        """Let ``front`` see the next read first."""
+        if not self._closed:
+            if not self._behind:
+                self._behind = True
+                self._transport.set_protocol(front)
+            front.open()
+
+    def _step_forward(self) -> None:
+        """Nobody is in front any more."""
+        if self._front is not None:
+            self._front.shut()
+            self._front = None
+            if self._behind:
+                self._behind = False
+                self._transport.set_protocol(self)
 
     def _look_at_head(self, reader: ResponseReader) -> None:
         """Tell of the head, if it is complete."""
@@ -238,6 +309,7 @@ class Connection(asyncio.Protocol):
             self.fail(reader.outcome)
             return
         delegate, self._delegate = self._delegate, None
+        self._step_forward()
         reusable = reader.reusable and self.alive and not (self.sending or self._aside or self._lost)
         if reusable:
             self._known = reader.known
@@ -260,10 +332,10 @@ class Connection(asyncio.Protocol):
             self.data_received(said)
             self._ended(error)
             return
-        reader = self._reader
-        if reader is None or self._delegate is None:
+        if self._delegate is None:
             self._close()
             return
+        reader = self._reader or ResponseReader(self._method)
         lost = reader.ended(error)
         if lost is None:
             delegate, self._delegate = self._delegate, None
@@ -281,6 +353,7 @@ class Connection(asyncio.Protocol):
         if self._closed:
             return
         self._closed = True
+        self._step_forward()
         if self._flow is not None:
             self._flow.drop()
             self._flow = None

@@ -16,6 +16,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.httputil import HTTPHeaders
 
 from llm_proxy.net.tls import DEFAULT, TlsSettings
+from llm_proxy.upstreams.in_front import InFront
 from llm_proxy.upstreams.proxies import Proxies
 from llm_proxy.upstreams.request_lifecycle import Client, RequestLifecycle
 from llm_proxy.upstreams.request_plan import Options, Plan, make_plan
@@ -23,8 +24,6 @@ from llm_proxy.upstreams.response_delegate import Sink
 from llm_proxy.upstreams.response_head import ResponseHead
 
 _LENGTH = b"\r\nContent-Length: 0\r\n"
-#: Bodies above this size are not kept for longer than they may have to be sent again.
-_LARGE = 64 * 1024
 
 
 class Planner(Protocol):
@@ -81,11 +80,15 @@ class RelayedRequest(RequestLifecycle):
         self._receiver.on_connected()
 
     def _answered(self, head: ResponseHead) -> Sink:
-        if self._plan.body is not None and len(self._plan.body) > _LARGE:
-            # Nothing is sent again once an answer has begun, which may last for minutes.
-            self._make, self._plan = _never, replace(self._plan, body=None)
+        # Nothing is sent again once an answer has begun, which may last for minutes.
+        self._make, self._plan = _never, None  # type: ignore[assignment]
         self._receiver.on_head(head)
         return self._receiver.on_data
+
+    def let_in_front(self, front: InFront) -> None:
+        """See ``Connection.let_in_front``."""
+        if self._connection is not None:
+            self._connection.let_in_front(front)
 
     def _completed(self) -> None:
         self._close()

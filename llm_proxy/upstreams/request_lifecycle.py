@@ -31,6 +31,7 @@ from llm_proxy.upstreams.proxies import Proxies
 from llm_proxy.upstreams.request_plan import Plan
 from llm_proxy.upstreams.response_delegate import Sink
 from llm_proxy.upstreams.response_head import ResponseHead
+from llm_proxy.upstreams.target import Route
 
 
 class Client(Protocol):
@@ -57,6 +58,7 @@ class RequestLifecycle(ABC):
         "_deadline",
         "_dialing",
         "_plan",
+        "_route",
         "_slot",
         "_yields",
         "aborted",
@@ -68,7 +70,9 @@ class RequestLifecycle(ABC):
     def __init__(self, client: Client, connect_timeout: float, total: float) -> None:
         self._client = client
         self._connect_timeout = connect_timeout
-        self._plan: Plan = None  # type: ignore[assignment]  # there is one once it has begun
+        #: There are both once it has begun; the plan may be let go when an answer has: nothing is sent again then.
+        self._plan: Plan = None  # type: ignore[assignment]
+        self._route: Route = None  # type: ignore[assignment]
         self._connection: Connection | None = None
         self._dialing: asyncio.Task[None] | None = None
         #: Whether a slot of the pool is ours, and whether that was offered to others.
@@ -106,8 +110,9 @@ class RequestLifecycle(ABC):
         """Plan the request and ask for a slot."""
         client = self._client
         try:
-            self._plan = self._make_plan()
-            client.pool.enter(self._plan.route, self)
+            self._plan = plan = self._make_plan()
+            self._route = plan.route
+            client.pool.enter(plan.route, self)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
             self._finish_with(error)
             return
@@ -140,7 +145,7 @@ class RequestLifecycle(ABC):
 
     async def _connect(self) -> None:
         try:
-            client, route = self._client, self._plan.route
+            client, route = self._client, self._route
             connection = await client.dialer.dial(route, self)
             self._dialing = None
             client.pool.made(route, connection, client.dialer.equals(route, connection))
@@ -214,7 +219,7 @@ class RequestLifecycle(ABC):
         """From now on, give up as soon as somebody else waits for the connection."""
         if self._slot and not self._yields:
             self._yields = True
-            self._client.pool.offer(self._plan.route, self)
+            self._client.pool.offer(self._route, self)
 
     def give_way(self) -> None:
         """Somebody waits (``pool.Yielding``)."""
@@ -245,8 +250,8 @@ class RequestLifecycle(ABC):
         if self._slot:
             self._slot = False
             if self._yields:
-                self._client.pool.keep(self._plan.route, self)
-            self._client.pool.leave(self._plan.route, connection)
+                self._client.pool.keep(self._route, self)
+            self._client.pool.leave(self._route, connection)
 
     def _close(self) -> None:
         """Nothing more will happen: let go of everything."""
@@ -255,14 +260,14 @@ class RequestLifecycle(ABC):
             self._deadline.stop()
         if self._slot:
             self._release(None)
-        elif self.phase == "pool" and self._plan is not None:
-            self._client.pool.cancel(self._plan.route, self)
+        elif self.phase == "pool" and self._route is not None:
+            self._client.pool.cancel(self._route, self)
         self._client.forget(self)
 
     def _expired(self, step: bool) -> None:
         """A limit is over: that of the present step, or the whole request's."""
         if self.phase == "pool":
-            where = self._plan.route.where
+            where = self._route.where
             self._finish_with(PoolTimeout(f"Timeout in request queue for {where}", "pool", "timeout"))
         else:
             what = "while connecting" if step else "during request"

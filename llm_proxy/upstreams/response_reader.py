@@ -50,6 +50,10 @@ _MODES = {
 _LATER = re.compile(rb"HTTP/1\.[2-9]")
 
 
+#: How an event begins, or a line: see ``between_chunks``.
+_NO_DIGIT = (b"data: ", b"{")
+
+
 class _Events:
     """What the parser reports. ``on_body`` is a built-in method: no Python frame for each chunk. The end of the message
     puts an empty part behind the others, so that whoever finds just one part with something in it knows enough."""
@@ -243,6 +247,14 @@ class ResponseReader:
         return self.feed(data) if data else b""
 
     # -- the body
+
+    def between_chunks(self, data: bytes, body: bytes) -> bool:
+        """Whether what follows begins with a chunk, as far as the last read shows it: ``data``, of which ``feed`` made ``body``.
+
+        It does if ``data`` is ``body`` as one chunk. Only bytes that repeat those before them, which are digits and a line end, could
+        be that and something else: the rest of another chunk, and the beginning of the next. No event does, and no line of JSON."""
+        one = self._mode is _CHUNKED and self.outcome is None and body.startswith(_NO_DIGIT)
+        return one and data == b"%x\r\n%b\r\n" % (len(body), body)
 
     def _chunks(self, data: bytes) -> bytes:
         """The bytes of the body in ``data``, which has been fed and is not just one piece of it."""

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from pydantic_core import from_json
 
-from llm_proxy.wire.long_texts import LONG, LongTexts, pieces_of
+from llm_proxy.wire.long_texts import LongTexts, pieces_of
 from llm_proxy.wire.sse import dumps
 
 #: The fast parser takes some 8 ms for so much.
@@ -146,9 +146,11 @@ def _pieces(value: Any, levels: int) -> Iterator[bytes]:
         yield dumps(value)
 
 
-#: How deep texts of megabytes are looked for: a part of a message's content is six levels down.
-_DEEP = 10
-#: How many entries without such texts are written at once.
+#: As deep as a document may be, and what we put around it.
+_DEEP = 150
+#: What is written in one call, about in bytes: the fast codec takes 1 to 5 ms for so much, whatever it is.
+_CALL = 128 * 1024
+#: How many entries are weighed at once.
 _GROUP = 100
 
 
@@ -160,31 +162,58 @@ def _grouped(value: Any, levels: int) -> Iterator[bytes]:
         yield dumps(value)
         return
     named = isinstance(value, dict)
-    entries: Iterator[Any] = iter(value.items() if isinstance(value, dict) else value)
     before = b"{" if named else b"["
-    while group := list(islice(entries, _GROUP)):
-        light = all(_light(entry[1] if named else entry, levels) for entry in group)
-        if light:
-            yield before + dumps(dict(group) if named else group)[1:-1]
-        else:
-            for entry in group:
-                yield before + (dumps(entry[0]) + b":" if named else b"")
-                yield from _grouped(entry[1] if named else entry, levels - 1)
-                before = b","
+    for group in _groups(value):
+        if _weight(group) <= _CALL:
+            yield before + dumps(group)[1:-1]
+        else:  # one entry
+            for key, item in group.items() if isinstance(group, dict) else enumerate(group):
+                yield before + (dumps(key) + b":" if named else b"")
+                yield from _grouped(item, levels - 1)
         before = b","
     yield b"}" if named else b"]"
 
 
-def _light(value: Any, levels: int) -> bool:
-    """Whether no text of megabytes is in it, and not very many values."""
-    if isinstance(value, str):
-        return len(value) <= LONG
-    if not isinstance(value, dict | list):
-        return True
-    if len(value) > _GROUP * 100:
-        return False
-    inner = value.values() if isinstance(value, dict) else value
-    return not levels or {*map(type, inner)} <= _PLAIN or all(_light(item, levels - 1) for item in inner)
+def _groups(value: dict[str, Any] | list[Any]) -> Iterator[dict[str, Any] | list[Any]]:
+    """The entries of ``value``, so many at once as are no more than one call, at least one."""
+    for some in _parts(value, _GROUP):
+        if _weight(some) <= _CALL:
+            yield some
+        else:
+            yield from _parts(some, 1)
 
 
-_PLAIN = {int, float, bool, type(None)}
+def _parts(value: Any, size: int) -> Iterator[dict[str, Any] | list[Any]]:
+    if isinstance(value, dict):
+        entries = iter(value.items())
+        while part := dict(islice(entries, size)):
+            yield part
+    else:
+        for at in range(0, len(value), size):
+            yield value[at : at + size]
+
+
+def _weight(value: dict[str, Any] | list[Any]) -> int:
+    """About how many bytes ``value`` is, as JSON; it ends where that is more than one call."""
+    total, waiting = 0, [value]
+    while waiting and total <= _CALL:
+        inner: Any = waiting.pop()
+        total += _ENTRY * len(inner)
+        if total > _CALL:
+            break
+        if type(inner) is dict:
+            total += sum(map(len, inner))
+            inner = inner.values()
+        for item in inner:
+            kind = type(item)
+            if kind is str:
+                total += len(item)
+            elif kind is dict or kind is list:
+                waiting.append(item)
+            elif kind is int:
+                total += item.bit_length()  # not its digits: they take their square
+    return total
+
+
+#: Quotes, commas, brackets, a short number.
+_ENTRY = 4

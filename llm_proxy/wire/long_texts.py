@@ -39,12 +39,12 @@ _WHOLE = re.compile(
 _MARK = f"0.{secrets.randbelow(10**30):030}"
 
 
-def portions(data: bytes) -> Iterator[bytes]:
-    """``data`` in portions, none of which ends between a backslash and what it escapes; in each of them escaped quotes and
+def portions(data: bytes, size: int = 0) -> Iterator[bytes]:
+    """``data`` in portions of about ``size`` bytes, none of which ends between a backslash and what it escapes; in each of them escaped quotes and
     backslashes are blotted out, so that every quote left is one that begins or ends a text."""
-    at = 0
+    at, size = 0, size or PORTION
     while at < len(data):
-        end = at + PORTION
+        end = at + size
         piece = data[at:end]
         if (len(piece) - len(piece.rstrip(b"\\"))) % 2:
             end += 1

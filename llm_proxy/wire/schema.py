@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SkipValidation,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -102,7 +103,7 @@ class Message(Open):
 
     #: system, developer, user, assistant, tool or function; of any other OpenAI's own servers decide.
     role: str = Field(min_length=1)
-    content: str | list[dict[str, Any]] | None = None
+    content: SkipValidation[str | list[dict[str, Any]] | None] = None  # ``_content`` looks at all of it
     name: str | None = None
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from llm_proxy.wire.plain_text import is_text
 from llm_proxy.wire.sse import sse_data
 from providers.base import Chunk
 from providers.common.json_objects import Malformed, loads_object
-from providers.openai.tokens import is_text
 
 _STAMP = b'"created_at":"'
 _BACKSLASH = ord("\\")

@@ -29,7 +29,7 @@ from providers.openai.fit import fit
 from providers.openai.fit_params import fit_embeddings
 from providers.openai.responses_adapter import ResponsesAdapter, wanted
 from providers.openai.responses_native import NativeResponses
-from providers.openai.stream import OpenAIDecoder, sound
+from providers.openai.stream import OpenAIDecoder, plain_completion, sound
 from providers.vendors import LENIENT, VENDORS, of_host, vendor_of
 
 
@@ -129,12 +129,13 @@ class OpenAIProvider(BaseProvider):
         value = _object(body)
         if value is None:
             raise _no_answer("is not a JSON object")
-        if (error := of_answer(value)) is not None:
-            raise error
-        if "choices" not in value or not sound(value, "message"):
-            raise _no_answer("is not a chat completion")
-        if not value["choices"]:
-            raise _no_answer("holds no choice")
+        if not plain_completion(value):
+            if (error := of_answer(value)) is not None:
+                raise error
+            if "choices" not in value or not sound(value, "message"):
+                raise _no_answer("is not a chat completion")
+            if not value["choices"]:
+                raise _no_answer("holds no choice")
         own = None if request.talk else own_names(request.sent, OPENAI)
         if own is not None and with_own_names(value, "message", own):
             body = encoded(value)

@@ -23,6 +23,9 @@ from providers.common.errors import in_stream, reported
 from providers.openai.faults import of_choice, of_event
 from providers.openai.tokens import TokenShape
 
+#: The same for all streams of one choice, which are nearly all.
+_ONE, _NONE = frozenset({0}), frozenset[int]()
+
 
 class OpenAIDecoder(StreamDecoder):
     """One streamed answer of the canonical dialect."""
@@ -38,8 +41,8 @@ class OpenAIDecoder(StreamDecoder):
         #: What follows the event that is being looked at: it has an error in a choice, and a text besides.
         self._failure: Failed | None = None
         #: Indexes of choices that have begun, and of those that have ended. Without asking, there is one.
-        self._begun = set(range(wanted)) if type(wanted) is int and 0 < wanted < 1000 else {0}
-        self._finished: set[int] = set()
+        self._begun = frozenset(range(wanted)) if type(wanted) is int and 1 < wanted < 1000 else _ONE
+        self._finished: frozenset[int] = _NONE
         #: Learnt if it is going to be used.
         self._shape: TokenShape | None = None
 
@@ -159,9 +162,10 @@ class OpenAIDecoder(StreamDecoder):
         """Note that a choice has begun or ended; its error, if it has one."""
         index = choice.get("index") or 0
         if type(index) is int:
-            self._begun.add(index)
+            if index not in self._begun:
+                self._begun |= {index}
             if choice.get("finish_reason"):
-                self._finished.add(index)
+                self._finished |= {index}
         return of_choice(choice)
 
     def _broken(self, value: dict[str, Any], error: GatewayError) -> Event:
@@ -203,6 +207,21 @@ def sound(value: dict[str, Any], key: str) -> bool:
         if not (part is None or type(part) is dict):
             return False
     return True
+
+
+def plain_completion(value: dict[str, Any]) -> bool:
+    """Whether ``value`` is the usual completion: one choice, no error anywhere, and ``sound``. Asked first, since it is short."""
+    choices = value.get("choices")
+    if type(choices) is not list or len(choices) != 1 or value.get("error"):
+        return False
+    choice = choices[0]
+    return (
+        type(choice) is dict
+        and type(choice.get("message")) is dict
+        and type(value.get("usage")) is dict
+        and choice.get("finish_reason") != "error"
+        and not choice.get("error")
+    )
 
 
 def _only_comments(raw: bytes) -> bool:

@@ -10,20 +10,19 @@ whatever is new, odd, escaped or incomplete is left to be decoded. Pure.
 
 from __future__ import annotations
 
-import re
 from itertools import takewhile
 from typing import Any
 
 from pydantic_core import from_json
 
+from llm_proxy.wire.plain_text import is_text, is_utf8
+
 #: Where tokens have their text: the answer, and what "reasoning" models think before it.
 _TEXTS = ("content", "reasoning_content")
 #: What a text may consist of so that it ends where it seems to, as the set of bytes to strike out.
 _PLAIN = bytes(byte for byte in range(0x20, 0x100) if byte not in b'"\\')
-#: The same of one text; the quicker way for a short one.
-_plain = re.compile(rb'[^"\\\x00-\x1f]*+').fullmatch
 _HEAD, _END = b"data: ", b"\n\n"
-_QUOTE, _BACKSLASH = b'"\\'
+_BACKSLASH = b"\\"[0]
 #: How often a shape is learnt in one stream, which costs as much as some ten events. Two or three are usual: the first
 #: event names the role too, and the answer comes after the reasoning.
 _LESSONS = 6
@@ -36,7 +35,7 @@ class TokenShape:
 
     def __init__(self) -> None:
         self._before = self._after = b""
-        #: What stands between the texts of two events.
+        #: What stands between the texts of two events, once there were two in one read.
         self._joint = b""
         self._start = self._tail = 0
         self._lessons = _LESSONS
@@ -71,7 +70,9 @@ class TokenShape:
         joined = b"".join(texts)
         count = len(texts)
         size = len(joined) + count * (start + self._tail)
-        sound = not joined.translate(None, _PLAIN) and (joined.isascii() or all(map(_is_utf8, texts)))
+        sound = not joined.translate(None, _PLAIN) and (joined.isascii() or all(map(is_utf8, texts)))
+        if count > 1 and not self._joint:
+            self._joint = after + before
         # Written and compared at once, which is quicker than to look for so many bytes again and again.
         if sound and (not count or data.startswith(b"%b%b%b" % (before, self._joint.join(texts), after))):
             return count, size
@@ -101,7 +102,7 @@ class TokenShape:
         if from_json(before + b"?" + after) == _with_text(value, key, "?"):
             self._before, self._after = _HEAD + before, after + _END
             self._start, self._tail = len(self._before), len(self._after)
-            self._joint = self._after + self._before
+            self._joint = b""
             self.known = self._before, self._after
 
 
@@ -116,19 +117,3 @@ def _text_key(value: dict[str, Any]) -> str | None:
 def _with_text(value: dict[str, Any], key: str, text: str) -> dict[str, Any]:
     (choice,) = value["choices"]
     return {**value, "choices": [{**choice, "delta": {**choice["delta"], key: text}}]}
-
-
-def is_text(text: bytes) -> bool:
-    """Whether it ends where it seems to, and is a text, as it stands in JSON."""
-    if text.isascii():
-        whole = _QUOTE not in text and _BACKSLASH not in text
-        return whole and (text.decode("ascii").isprintable() or _plain(text) is not None)
-    return _plain(text) is not None and _is_utf8(text)
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

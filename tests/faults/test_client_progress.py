@@ -163,6 +163,6 @@ async def test_c7_a_request_that_comes_as_the_timer_fires_is_served(served: bool
         (connection,) = server._connections
         client.writer.write(b"GET /api/ping HTTP/1.1\r\nHost: localhost\r\n\r\n")  # goes out at once
         connection._since -= 1000
-        connection._timer.cancel()
+        connection._look_no_more()
         connection._look()
         assert (await client.rest(await client.head())).body == b"pong"

@@ -106,6 +106,34 @@ async def test_c13_forms(line: bytes, status: int, port: str, tmp_path: Path) ->
     assert (status != 204 and b"/v1/models" not in line) or "GET" in got.headers["allow"]
 
 
+_FORMS = [
+    (b"OPTIONS * HTTP/1.1", 204),
+    (b"OPTIONS * HTTP/1.1", 204),
+    (b"GET /api/ping?a=b HTTP/1.1", 200),
+    (b"OPTIONS /healthz HTTP/1.1", 204),
+    (b"GET /healthz HTTP/1.1", 200),
+    (b"GET http://localhost/api/ping HTTP/1.1", 200),
+    (b"GET http://evil.example/api/ping HTTP/1.1", 403),
+    (b"GET /api/ping HTTP/1.1", 200),
+    (b"OPTIONS * HTTP/1.1", 204),
+    (b"GET * HTTP/1.1", 400),
+]
+
+
+async def test_each_target_is_judged_by_itself(tmp_path: Path) -> None:
+    """What was found out of a connection's last target and Host says nothing of another method's, or of another Host."""
+    hosts = [b"localhost"] * len(_FORMS)
+    hosts[2], hosts[4] = b"evil.example", b"LOCALHOST"
+    async with (
+        gateway(tmp_path, "http://127.0.0.1:1") as proxy,
+        Connection(proxy.origin) as client,
+    ):
+        for (line, status), host in zip(_FORMS, hosts, strict=True):
+            client.writer.write(line + b"\r\nHost: " + host + b"\r\n\r\n")
+            got = await client.rest(await client.head())
+            assert got.status == (403 if host == b"evil.example" else status), line
+
+
 @pytest.mark.parametrize(
     "path",
     [

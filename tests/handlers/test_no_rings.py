@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.handlers.kit import CHAT, COMPLETION, EVENTS, MESSAGES, WHOLE, gateway
+from tests.support.access_kit import bearer, row, write_access
 from tests.support.client import Connection
 from tests.support.gateway import RunningGateway
 from tests.support.peer import Peer, Script
@@ -72,6 +73,25 @@ async def test_a_request_leaves_no_rings(case: str, tmp_path: Path) -> None:
     assert {name: count for name, count in found.items() if count >= TIMES} == {}
 
 
+@pytest.mark.parametrize("case", CASES)
+async def test_nor_does_one_with_a_key(case: str, tmp_path: Path) -> None:
+    """With limits and a budget, whatever becomes of it: who holds an account is not held by it."""
+    path, body, script = CASES[case]
+    fields = {"limits": {"rpm": 1000, "tpm": 10**6, "concurrent": 9}, "passthrough": True}
+    budgets = {"b": {"usd": 9, "per": "month", "unpriced": "free"}}
+    keys = {"alice": row("alice", **fields, budgets=[] if case == "passthrough" else ["b"])}
+    access = write_access(tmp_path, {"keys": keys, "budgets": budgets})
+    async with Peer(script) as peer, gateway(tmp_path, peer.url, access=access) as proxy:
+        with rings() as found:
+            for _ in range(TIMES):
+                async with Connection(
+                    proxy.origin if path.startswith(("/v1", "/ollama")) else proxy.url
+                ) as client:
+                    await client.request("POST", path, body, headers=bearer("alice"))
+
+    assert {name: count for name, count in found.items() if count >= TIMES} == {}
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_nor_does_one_that_has_a_choice(streamed: bool, tmp_path: Path) -> None:
     """Of three upstreams."""
@@ -83,5 +103,23 @@ async def test_nor_does_one_that_has_a_choice(streamed: bool, tmp_path: Path) ->
                 for _ in range(TIMES):
                     async with Connection(proxy.url) as client:
                         await client.request("POST", "/chat", {**CHAT, "stream": streamed})
+
+    assert {name: count for name, count in found.items() if count >= TIMES} == {}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_nor_does_one_that_is_traced(case: str, tmp_path: Path) -> None:
+    """Each of them is recorded for a collector."""
+    path, body, script = CASES[case]
+    async with Peer(script) as peer, Peer(answer_json({})) as collector:
+        rows = {"peer": {"defaults": {"api_type": "openai", "api_host": peer.url + "/v1"}, "m": {}}}
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+        async with RunningGateway(tmp_path, rows, env=env) as proxy:
+            with rings() as found:
+                for _ in range(TIMES):
+                    async with Connection(
+                        proxy.origin if path.startswith(("/v1", "/ollama")) else proxy.url
+                    ) as client:
+                        await client.request("POST", path, body)
 
     assert {name: count for name, count in found.items() if count >= TIMES} == {}

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from tests.support.hostile import CHAT, GEMINI, MESSAGES, OLLAMA, RESPONSES
+
 #: ``ask``: one request after the other, each answer read. ``flood``: without a pause, whatever comes is read. ``unread``:
 #: nothing is read. ``slow``: a little is read now and then. ``hold``: sent once, and then nothing. ``trickle``: byte by byte.
 How = Literal["ask", "flood", "unread", "slow", "hold", "trickle"]
@@ -76,12 +78,48 @@ def _head() -> bytes:
     return get("/api/ping", *(b"X-%d: %b" % (n, b"y" * 300) for n in range(190)))
 
 
+def _metadata(value: bytes, model: str = "m") -> bytes:
+    """A chat that holds ``value``."""
+    return post(
+        "/chat", chat(model=model, metadata=0).replace(b'"metadata": 0', b'"metadata": {"a": ' + value + b"}")
+    )
+
+
+def _members(count: int) -> bytes:
+    return b"{" + b",".join(b'"%x":1' % n for n in range(count)) + b"}"
+
+
+def _pictures(*data: str) -> dict[str, Any]:
+    parts = [{"type": "image_url", "image_url": {"url": "data:image/png;base64," + one}} for one in data]
+    return {"role": "user", "content": parts}
+
+
+def _shape(path: str, body: dict[str, Any], **more: Any) -> bytes:
+    return post(path, json.dumps({**body, **more}).encode())
+
+
+def _rooted(path: str, body: dict[str, Any]) -> bytes:
+    """One that is not below our own prefix."""
+    return _shape(path, body).replace(b"POST /api", b"POST ", 1)
+
+
+def _form() -> bytes:
+    part = b'--b\r\nContent-Disposition: form-data; name="a%d"\r\n\r\nx\r\n'
+    body = b"".join(part % n for n in range(20_000)) + b"--b--\r\n"
+    found = post("/v1/audio/transcriptions", body)
+    return found.replace(b"application/json", b"multipart/form-data; boundary=b", 1)
+
+
+def _thrice(data: bytes) -> bytes:
+    return gzip.compress(gzip.compress(gzip.compress(data)))
+
+
 ATTACKS: dict[str, Attack] = {
     "wrong items, 60 KB": Attack(lambda: _wrong(30_000)),
     "wrong items, 0.5 MB": Attack(lambda: _wrong(250_000), at_once=2),
     "wrong fields": Attack(lambda: post("/chat", chat(tools=[{"a": n} for n in range(4000)]))),
     "unknown names, 49 KB": Attack(lambda: _names("claude", 4000)),
-    "unknown names, 0.2 MB": Attack(lambda: _names("claude", 20_000), at_once=6),
+    "unknown names, 0.2 MB": Attack(lambda: _names("claude", 16_000), at_once=6),
     "duplicate keys": Attack(lambda: post("/chat", b'{"a":1,' * 1 + b'"b":1,' * 5000 + b'"a":2}')),
     "deep JSON": Attack(lambda: post("/chat", b'{"a":' + b"[" * 60_000)),
     "long path": Attack(lambda: _passthrough(path="/" + "a" * 1_000_000)),
@@ -108,6 +146,90 @@ ATTACKS: dict[str, Attack] = {
     ),
     "many connections": Attack(lambda: get("/api/ping"), "hold", 300),
     "no HTTP": Attack(lambda: b"\x00\xff" * 2000 + b"\r\n\r\n"),
+    # What bodies may be made of, as dense as they may be.
+    "numbers of 4,300 digits": Attack(
+        lambda: _metadata(b"[" + b",".join([b"9" * 4300] * 2000) + b"]"), at_once=2
+    ),
+    "one number": Attack(lambda: _metadata(b"0." + b"5" * 8_000_000), at_once=2),
+    "lists": Attack(lambda: _metadata(b"[" + b"[]," * 160_000 + b"0]"), at_once=2),
+    "objects": Attack(lambda: _metadata(b"[" + b"{}," * 160_000 + b"0]"), at_once=2),
+    "short names": Attack(lambda: _metadata(b"[" + b",".join([_members(16_000)] * 10) + b"]"), at_once=2),
+    "members, in a burst": Attack(lambda: _metadata(_members(16_000)), at_once=20),
+    "texts": Attack(
+        lambda: _metadata(b"[" + b",".join([b'"' + b"x" * 400_000 + b'"'] * 40) + b"]"), at_once=2
+    ),
+    "escapes": Attack(
+        lambda: _metadata(b"[" + b",".join([b'"' + b"\\n" * 200_000 + b'"'] * 40) + b"]"), at_once=2
+    ),
+    "surrogates": Attack(
+        lambda: _metadata(b"[" + b",".join([b'"' + b"\\ud83d\\ude00" * 30_000 + b'"'] * 20) + b',"\\ud83d"]'),
+        at_once=2,
+    ),
+    "no ASCII, a fault": Attack(
+        lambda: _metadata(b"[" + b",".join([b'"' + "\U0001f600".encode() * 100_000 + b'"'] * 40) + b",]"),
+        at_once=2,
+    ),
+    "white space": Attack(lambda: _metadata(b" " * 16_000_000 + b"0"), at_once=2),
+    "deep lists": Attack(
+        lambda: _metadata(b"[" + b",".join([b"[" * 120 + b"]" * 120] * 1300) + b"]"), at_once=2
+    ),
+    # Each face's many things.
+    "pictures": Attack(lambda: post("/chat", chat(messages=[_pictures("A" * 6_000_000)])), at_once=2),
+    "small pictures": Attack(
+        lambda: post("/chat", chat(model="claude", messages=[_pictures(*["AAAA"] * 20_000)]))
+    ),
+    "tools": Attack(lambda: _shape("/chat", CHAT["tools"](4000), model="claude")),
+    "a wide schema": Attack(lambda: _shape("/chat", CHAT["a wide schema"](15_000), model="gemini")),
+    "calls of odd names": Attack(lambda: _shape("/chat", CHAT["calls of odd names"](4000), model="claude")),
+    "messages of Anthropic": Attack(lambda: _rooted("/v1/messages", MESSAGES["uses"](10_000))),
+    "items of Responses": Attack(lambda: _shape("/v1/responses", RESPONSES["calls"](10_000))),
+    "wrong items of Responses": Attack(lambda: _shape("/v1/responses", RESPONSES["wrong items"](200_000))),
+    "contents of Gemini": Attack(
+        lambda: _rooted("/v1beta/models/m:generateContent", GEMINI["calls"](10_000))
+    ),
+    "pictures of Ollama": Attack(lambda: _shape("/ollama/api/chat", OLLAMA["images"](30_000))),
+    "prompts": Attack(lambda: post("/v1/completions", chat(prompt=["x"] * 100_000)), at_once=2),
+    "token ids": Attack(lambda: post("/v1/embeddings", chat(input=[*range(100_000)])), at_once=2),
+    "a long model name": Attack(lambda: post("/chat", chat(model="m" * 8_000_000)), at_once=2),
+    "many parameters": Attack(lambda: get("/api/ping?" + "&".join(f"a{n}=1" for n in range(8000)))),
+    "many cookies": Attack(
+        lambda: get("/api/status", b"Cookie: " + b"; ".join(b"a%d=1" % n for n in range(7000)))
+    ),
+    "many forwarded": Attack(lambda: get("/api/ping", b"X-Forwarded-For: " + b",".join([b"1.2.3.4"] * 7000))),
+    "parts of a form": Attack(_form),
+    "gzip members": Attack(
+        lambda: post("/chat", gzip.compress(b" ") * 1000 + gzip.compress(chat()), b"Content-Encoding: gzip")
+    ),
+    "three codings": Attack(
+        lambda: post("/chat", _thrice(chat(user="x" * UNPACKED)), b"Content-Encoding: gzip, gzip, gzip")
+    ),
+    # Bursts of which nothing is over before all of it has come: their upstream takes its time.
+    "held members": Attack(
+        lambda: _metadata(b"[" + b",".join([_members(16_000)] * 10) + b"]", "slow"), at_once=20
+    ),
+    "held lists": Attack(lambda: _metadata(b"[" + b"[]," * 160_000 + b"0]", "slow"), at_once=20),
+    "held objects": Attack(lambda: _metadata(b"[" + b"{}," * 160_000 + b"0]", "slow"), at_once=20),
+    "held messages": Attack(
+        lambda: post("/chat", chat(model="slow", messages=[{"role": "user", "content": "x"}] * 30_000)),
+        at_once=20,
+    ),
+    "held tools": Attack(lambda: _shape("/chat", CHAT["tools"](4000), model="slow"), at_once=20),
+    "streamed, tools of Responses": Attack(
+        lambda: _shape("/v1/responses", RESPONSES["tools"](4000), stream=True), "flood", 2
+    ),
+    "streamed, tools of Anthropic": Attack(
+        lambda: _rooted("/v1/messages", {**MESSAGES["tools"](4000), "stream": True}), "flood", 2
+    ),
+    "explained": Attack(
+        lambda: _shape("/explain", {"body": CHAT["tools"](1000), "path": "/chat"}), at_once=2
+    ),
+    "counted tokens": Attack(lambda: _rooted("/v1/messages/count_tokens", MESSAGES["uses"](5000)), at_once=2),
+    "variables": Attack(
+        lambda: _shape("/prompts/conversation/render", {"prompt_vars": {f"k{n}": "v" for n in range(16_000)}})
+    ),
+    # What upstreams answer.
+    "answers of many calls": Attack(lambda: post("/chat", chat(model="calls")), at_once=2),
+    "streams of many calls": Attack(lambda: post("/chat", chat(model="calls", stream=True)), "flood", 2),
 }
 
 

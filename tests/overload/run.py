@@ -34,6 +34,8 @@ LARGE_ANSWERS = (
     "large answers",
     "slow readers",
     "vectors",
+    "answers of many calls",
+    "streams of many calls",
 )
 
 
@@ -57,7 +59,7 @@ class Figures:
     def problems(self) -> list[str]:
         """What was not as it must be; waits are only shown, since they are the machine's too."""
         found = [f"{self.failed} honest requests failed"] if self.failed else []
-        sent = UNPACKED * self.asked if self.kind == "compressed" else self.sent
+        sent = UNPACKED * self.asked if self.kind in ("compressed", "three codings") else self.sent
         if self.kind in ("slow readers", "large answers"):  # they have to be held until they are taken
             sent += ANSWER * self.asked
         if self.peak - self.before > GROWTH * sent + FREE:
@@ -99,11 +101,53 @@ def _large() -> bytes:
     return json.dumps({**COMPLETION, "choices": [choice]}).encode()
 
 
+#: Seconds that the slow upstream takes.
+SLOW = 2.0
+#: Tool calls of an answer that has very many.
+CALLS = 5000
+
+
+@cache
+def _calls() -> list[dict[str, Any]]:
+    function = {"name": "f", "arguments": "{}"}
+    return [{"index": n, "id": f"c{n}", "type": "function", "function": function} for n in range(CALLS)]
+
+
+@cache
+def _many_calls() -> bytes:
+    message = {"role": "assistant", "content": None, "tool_calls": _calls()}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    return json.dumps({**COMPLETION, "choices": [choice]}).encode()
+
+
+@cache
+def _streamed_calls() -> list[bytes]:
+    chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "up"}
+    return sse(
+        *({**chunk, "choices": [{"index": 0, "delta": {"tool_calls": [call]}}]} for call in _calls()),
+        {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+    )
+
+
+def _asked(body: bytes) -> dict[str, Any]:
+    """What decides the answer. A large body is not read: the honest client asks in this process, and must not wait for that."""
+    if len(body) > 64 * 1024 or not body.startswith(b"{"):
+        return {}
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
 async def upstream(exchange: Exchange) -> None:
     """Short, unless asked for more."""
-    asked = exchange.request.json() if exchange.request.body else {}
+    asked = _asked(exchange.request.body)
+    if b'"slow"' in exchange.request.body[:100]:
+        await asyncio.sleep(SLOW)
     if exchange.request.path.endswith("/embeddings"):
-        await answer(_vectors(len(asked["input"])))(exchange)
+        await answer(_vectors(len(asked.get("input", "x"))))(exchange)
+    elif asked.get("model") == "calls" and asked.get("stream"):
+        await stream(*_streamed_calls())(exchange)
+    elif asked.get("model") == "calls":
+        await answer(_many_calls())(exchange)
     elif asked.get("stream"):
         await stream(*sse(*EVENTS))(exchange)
     elif asked.get("model") == "large":
@@ -114,9 +158,16 @@ async def upstream(exchange: Exchange) -> None:
 
 def config(url: str) -> dict[str, Any]:
     """The models that the attacks name."""
-    up = {"defaults": {"api_type": "openai", "api_host": url + "/v1"}, "m": {"model": "up"}, "large": {}}
+    up = {
+        "defaults": {"api_type": "openai", "api_host": url + "/v1"},
+        "m": {"model": "up"},
+        "large": {},
+        "calls": {},
+        "slow": {},
+    }
     claude = {"defaults": {"api_type": "anthropic", "api_host": url, "api_token": "k"}, "claude": {}}
-    return {"up": up, "claude": claude}
+    gemini = {"defaults": {"api_type": "gemini", "api_host": url, "api_token": "k"}, "gemini": {}}
+    return {"up": up, "claude": claude, "google": gemini}
 
 
 def resident(pid: int) -> int:
@@ -188,13 +239,24 @@ async def attack(program: Program, kind: str, seconds: float, rest: float) -> Fi
     )
 
 
-async def run(folder: Path, kinds: Iterable[str], seconds: float, rest: float = 3.0) -> list[Figures]:
-    """One after the other, each on the same process."""
-    found = []
-    async with Peer(upstream) as peer, Program(folder, config(peer.url)) as program:
+def _watched(file: Path) -> list[str]:
+    """What ``tests.overload.watch`` has noted: the longest piece of each kind. The file is empty then."""
+    noted = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    file.write_text("")
+    longest = {one["kind"]: one for one in sorted(noted, key=lambda one: float(one["seconds"]))}
+    return [f"{one['seconds'] * 1000:8.1f} ms {kind}: {one['where'][:200]}" for kind, one in longest.items()]
+
+
+async def run(
+    folder: Path, kinds: Iterable[str], seconds: float, rest: float = 3.0, *, watch: bool = False
+) -> list[Figures]:
+    """One after the other, each on the same process; ``watch``: with a watch in it."""
+    found, noted = [], folder / "watch"
+    module = ("tests.overload.watch", str(noted)) if watch else ("llm_proxy.rest_api",)
+    async with Peer(upstream) as peer, Program(folder, config(peer.url), module=module) as program:
         for kind in kinds:
             found.append(await attack(program, kind, seconds, rest))
-            print(found[-1].row(), flush=True)
+            print(found[-1].row(), *_watched(noted), sep="\n", flush=True)
             peer.requests.clear()
             peer.errors.clear()
     return found

@@ -5,6 +5,8 @@ words, and nothing of it stays counted. Where each counter is, is found once for
 counters were let go. Each request goes through ``take`` and ``settle``, so they have no calls in them.
 """
 
+# ruff: noqa: FURB136 (a call of max or min takes longer than the comparison)
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -22,7 +24,6 @@ class ReadyTokens(NamedTuple):
     """A limit of tokens and its counter; whether what is read, and what is written, counts."""
 
     numbers: Numbers
-    bound: Bound
     size: int
     each: int
     most: int
@@ -30,6 +31,7 @@ class ReadyTokens(NamedTuple):
     share: int
     reads: bool
     writes: bool
+    bound: Bound
 
 
 class ReadyPurse(NamedTuple):
@@ -99,7 +101,6 @@ def _tokens(bound: Bound, numbers: Numbers) -> ReadyTokens:
     counts = bound.counts
     return ReadyTokens(
         numbers,
-        bound,
         bound.size,
         bound.each,
         bound.most,
@@ -107,6 +108,7 @@ def _tokens(bound: Bound, numbers: Numbers) -> ReadyTokens:
         bound.share,
         counts != WRITTEN,
         counts != READ,
+        bound,
     )
 
 
@@ -114,55 +116,47 @@ def take(found: Ready, plan: Plan, need: Need, now: Now) -> Reservation | None: 
     """Let the request in, all of it; None: it may not be let in, and nothing was counted."""
     if found.refuses:
         return None
-    steady, cost = now[0], need[2]
-    paid: list[int] = []
+    steady = now[0]
+    read, wrote, cost = need
     amounts: list[int] = []
-    requests = running = 0
+    paid = requests = running = 0
     for numbers, _, limit, most in found.purses:
-        amount = cost
-        if amount > most:
-            amount = most
-        held = numbers[HELD] + amount
+        held = numbers[HELD] + (cost if cost < most else most)
         if numbers[VALUE] + held > limit:
-            return _undone(found, paid, amounts, requests, running)
+            return _undone(found, cost, paid, amounts, requests, running)
         numbers[HELD] = held
-        paid.append(amount)
-    for numbers, _, size, each, most, burst, share, reads, writes in found.tokens:
-        amount = need[0] if reads else 0
-        if amount > size:
-            return _undone(found, paid, amounts, requests, running)
-        if writes:
-            wrote = need[1]
-            if wrote > share:
-                wrote = share
-            amount += wrote
+        paid += 1
+    for numbers, size, each, most, burst, share, reads, writes, _ in found.tokens:
+        if not reads:
+            amount = wrote if wrote < share else share
+        elif read > size:
+            return _undone(found, cost, paid, amounts, requests, running)
+        elif writes:
+            amount = read + (wrote if wrote < share else share)
             if amount > size:
                 amount = size
+        else:
+            amount = read
         state, time = numbers[VALUE], amount * each
-        if state < steady:
-            state = steady
-        state += time
+        state = (state if state > steady else steady) + time
         if state - steady > most and (amount <= burst or state - steady > time):
-            return _undone(found, paid, amounts, requests, running)
+            return _undone(found, cost, paid, amounts, requests, running)
         numbers[VALUE] = numbers[UNTIL] = state
         amounts.append(amount)
     for numbers, each, most in found.requests:
         state = numbers[VALUE]
-        if state < steady:
-            state = steady
-        state += each
+        state = (state if state > steady else steady) + each
         if state - steady > most:
-            return _undone(found, paid, amounts, requests, running)
+            return _undone(found, cost, paid, amounts, requests, running)
         numbers[VALUE] = numbers[UNTIL] = state
         requests += 1
     for numbers, size in found.running:
         held = numbers[HELD]
-        if held and held >= size:
-            return _undone(found, paid, amounts, requests, running)
+        if held >= size and held:
+            return _undone(found, cost, paid, amounts, requests, running)
         numbers[HELD] = held + 1
         running += 1
-    taken = Reservation(plan, now)
-    taken.ready, taken.amounts, taken.paid = found, amounts, paid
+    taken = Reservation(plan, now, found, amounts, cost)
     for account, numbers, warn_from in found.warns:
         if numbers[VALUE] + numbers[HELD] >= warn_from or numbers[MARK] & CROSSED:
             taken.warn(account, numbers)
@@ -170,12 +164,12 @@ def take(found: Ready, plan: Plan, need: Need, now: Now) -> Reservation | None: 
 
 
 def _undone(
-    found: Ready, paid: list[int], amounts: list[int], requests: int, running: int
+    found: Ready, cost: int, paid: int, amounts: list[int], requests: int, running: int
 ) -> Reservation | None:
     """Take back what was counted: so many of each kind. What had run out before has run out now."""
-    for (numbers, *_), amount in zip(found.purses, paid, strict=False):
-        numbers[HELD] -= amount
-    times = (bound.each * amount for (_, bound, *_), amount in zip(found.tokens, amounts, strict=False))
+    for numbers, _, _, most in found.purses[:paid]:
+        numbers[HELD] -= min(cost, most)
+    times = (one.each * amount for one, amount in zip(found.tokens, amounts, strict=False))
     counted = [one[0] for one in found.tokens[: len(amounts)]]
     for numbers, time in chain(
         zip(counted, times, strict=True), ((numbers, each) for numbers, each, _ in found.requests[:requests])
@@ -189,23 +183,26 @@ def _undone(
 
 def settle(found: Ready, taken: Reservation, used: Need, now: Now) -> None:
     """The request is over, and has taken ``used``; ``found``: the counters of now."""
-    steady, cost = now[0], used[2]
+    read, wrote, cost = used
     for numbers, _ in found.running:
         held = numbers[HELD]
         if held:
             numbers[HELD] = held - 1
-    for (numbers, bound, _, _, _, _, _, reads, writes), amount in zip(
-        found.tokens, taken.amounts, strict=False
-    ):
-        really = (used[0] if reads else 0) + (used[1] if writes else 0)
-        # A bucket that has run out has nothing to give back.
-        if really > amount or (really < amount and numbers[VALUE] > steady):
-            numbers[VALUE] = numbers[UNTIL] = bound.rate.corrected(
-                numbers[VALUE], steady, amount, really, taken.at.steady
-            )
-    for (numbers, part, _, _), amount in zip(found.purses, taken.paid, strict=False):
-        held = numbers[HELD]
-        numbers[HELD] = held - amount if held > amount else 0
+    if taken.amounts:
+        steady = now[0]
+        for (numbers, _, _, _, _, _, reads, writes, bound), amount in zip(
+            found.tokens, taken.amounts, strict=False
+        ):
+            really = (read if reads else 0) + (wrote if writes else 0)
+            # A bucket that has run out has nothing to give back.
+            if really > amount or (really < amount and numbers[VALUE] > steady):
+                numbers[VALUE] = numbers[UNTIL] = bound.rate.corrected(
+                    numbers[VALUE], steady, amount, really, taken.at.steady
+                )
+    reserved = taken.cost
+    for numbers, part, _, most in found.purses:
+        held = numbers[HELD] - (reserved if reserved < most else most)
+        numbers[HELD] = held if held > 0 else 0
         numbers[VALUE] += cost
         if part is not None:
             part[VALUE] += cost

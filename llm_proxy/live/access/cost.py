@@ -17,8 +17,9 @@ from llm_proxy.live.access.values import Price
 #: Until so many answers are known, this many tokens are expected.
 _ENOUGH, _EXPECTED = 10, 1024
 _KEPT, _PAIRS = 64, 4096
-#: Bytes of text that are about a token; and what a picture or another file in the text counts for.
-_BYTES, _FILE = 4, 1000
+#: Bytes of text that are about a token; what a picture or another file in the text counts for; what is shorter has none.
+BYTES, _FILE = 4, 1000
+LITTLE = BYTES * _FILE
 _ENCODED = re.compile(rb"[A-Za-z0-9+/=_-]{1024,}")
 
 
@@ -43,6 +44,8 @@ class Tokens(NamedTuple):
 
 
 NONE = Tokens()
+#: Makes a named tuple without the call of a Python function that its own name is.
+_new = tuple.__new__
 
 
 def tokens_in(usage: Mapping[str, Any]) -> Tokens | None:
@@ -50,18 +53,24 @@ def tokens_in(usage: Mapping[str, Any]) -> Tokens | None:
     read, wrote = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if type(read) is int and type(wrote) is int and 0 <= read < _MUCH and 0 <= wrote < _MUCH:
         if _MORE.isdisjoint(usage):  # as many vendors tell it, or a plain one
-            return tuple.__new__(Tokens, (read, wrote, 0, 0, 0))
+            return _new(Tokens, (read, wrote, 0, 0, 0))
     elif read is None and wrote is None:
         return None
     cached = written = thought = 0
     if inside := usage.get("prompt_tokens_details"):
-        inside = _mapping(inside)
-        cached, written = _count(inside.get("cached_tokens")), _count(inside.get("cache_creation_tokens"))
+        inside = inside if type(inside) is dict else _mapping(inside)
+        if count := inside.get("cached_tokens"):
+            cached = _count(count)
+        if count := inside.get("cache_creation_tokens"):
+            written = _count(count)
     if outside := usage.get("completion_tokens_details"):
-        thought = _count(_mapping(outside).get("reasoning_tokens"))
+        outside = outside if type(outside) is dict else _mapping(outside)
+        if count := outside.get("reasoning_tokens"):
+            thought = _count(count)
     if not written and "cache_creation_input_tokens" in usage:
         written = _count(usage["cache_creation_input_tokens"])
-    return Tokens(max(_count(read), cached + written), _count(wrote), cached, written, thought)
+    read, wrote = _count(read), _count(wrote)
+    return _new(Tokens, (max(read, cached + written), wrote, cached, written, thought))
 
 
 #: What else a usage may tell.
@@ -105,10 +114,10 @@ def _exactly(price: Price, used: Tokens) -> float:
 
 def tokens_of(data: bytes) -> int:
     """About how many tokens a request's body is; files in it count little, however long they are."""
-    if len(data) < 4 * _FILE:
-        return len(data) // _BYTES
+    if len(data) < LITTLE:
+        return len(data) // BYTES
     lengths = [found.end() - found.start() for found in _ENCODED.finditer(data)]
-    return (len(data) - sum(lengths)) // _BYTES + _FILE * len(lengths)
+    return (len(data) - sum(lengths)) // BYTES + _FILE * len(lengths)
 
 
 class Habit:

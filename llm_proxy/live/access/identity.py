@@ -37,13 +37,12 @@ def presented(headers: Mapping[str, str]) -> list[str]:
 def usual(access: Access, headers: Mapping[str, str], now: float) -> Grant | None:
     """What ``identify`` gives for what is ``presented``, if there is one key, which is valid: nearly always; else None."""
     value = headers.get("authorization")
-    if value is None or not value.startswith("Bearer ") or not _ANY_OTHER.isdisjoint(headers):
+    if value is None or value[:7] != "Bearer " or not _ANY_OTHER.isdisjoint(headers):
         return None
     grant = access.grant(digest_of(value[7:].strip()))
-    if grant is None:
-        return None
-    terms = grant.terms
-    return grant if terms.active and now < terms.expires else None
+    if grant is not None and now < (terms := grant.terms).expires and terms.active:
+        return grant
+    return None
 
 
 def identify(access: Access, given: Iterable[str], now: float) -> Grant:

@@ -20,7 +20,7 @@ COLUMNS = (
 )
 #: Of which a sum is kept apart; and what is summed up.
 _GROUPS = ("key", "team", "model", "provider", "face")
-_SUMMED = ("requests", "input", "output", "cached", "micro_usd", "estimated", "errors")
+SUMMED = ("requests", "input", "output", "cached", "micro_usd", "estimated", "errors")
 #: What ``by`` may name.
 BY = (*_GROUPS, "day")
 HOUR, DAY = 3600, 86_400
@@ -34,7 +34,7 @@ _TYPES = {
 }
 _USAGE = ", ".join(f'"{name}" {_TYPES.get(name, "TEXT")}' for name in COLUMNS)
 _GROUP_COLUMNS = ", ".join(f'"{name}" TEXT NOT NULL' for name in _GROUPS)
-_SUM_COLUMNS = ", ".join(f"{name} INTEGER NOT NULL" for name in _SUMMED)
+_SUM_COLUMNS = ", ".join(f"{name} INTEGER NOT NULL" for name in SUMMED)
 _TABLES = (
     f"CREATE TABLE IF NOT EXISTS usage ({_USAGE})",
     "CREATE INDEX IF NOT EXISTS usage_time ON usage (time)",
@@ -61,7 +61,7 @@ _FIGURES = (
 _ADD = (
     "INSERT INTO {table} SELECT CAST(time AS INTEGER) / {width} * {width} AS begun, "
     f"{_GROUPED}, {_FIGURES} FROM usage WHERE rowid > ? GROUP BY begun, {_GROUPED} ON CONFLICT DO UPDATE SET "
-    + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED)
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMMED)
 )
 _SEEN = (
     "INSERT INTO seen SELECT ifnull(\"key\", ''), max(time) FROM usage WHERE rowid > ? GROUP BY 1 "
@@ -113,8 +113,8 @@ def usage(
     words = ["date(start, 'unixepoch') AS day" if name == "day" else f'"{name}"' for name in by]
     start = int(since) // HOUR * HOUR
     whole = -(-start // DAY) * DAY  # whole days from their own sums, the hours before the first of them
-    sums = ", ".join(f"sum({name}) AS {name}" for name in _SUMMED)
-    names = ", ".join(["start", *(f'"{name}"' for name in _GROUPS), *_SUMMED])
+    sums = ", ".join(f"sum({name}) AS {name}" for name in SUMMED)
+    names = ", ".join(["start", *(f'"{name}"' for name in _GROUPS), *SUMMED])
     mine = ' AND "key" = :key' if key is not None else ""
     text = (
         f"SELECT {', '.join([*words, sums])} FROM ("
@@ -126,7 +126,7 @@ def usage(
             f" GROUP BY {', '.join('day' if name == 'day' else f'{chr(34)}{name}{chr(34)}' for name in by)}"
         )
     given = {"start": start, "whole": whole, "key": key}
-    found = [dict(zip([*by, *_SUMMED], row, strict=True)) for row in base.execute(text, given)]
+    found = [dict(zip([*by, *SUMMED], row, strict=True)) for row in base.execute(text, given)]
     return [row for row in found if row["requests"]]
 
 

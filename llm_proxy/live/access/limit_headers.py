@@ -32,9 +32,9 @@ _ANTHROPIC_NAMES = [
 ]
 
 
-#: A limit that is the only one told at its place: its counter, what one takes and how much there may be (nanoseconds), the names and
-#: what is told whenever all of it is left.
-_Alone = tuple[Numbers, int, int, str, str, str, str, str]
+#: A limit that is the only one told at its place: its counter, what one takes and how much there may be (nanoseconds), the names of
+#: what changes, and what is told whenever all of it is left.
+_Alone = tuple[Numbers, int, int, str, str, str]
 
 
 def openai_told(taken: Reservation) -> Headers:
@@ -42,35 +42,39 @@ def openai_told(taken: Reservation) -> Headers:
     ready = taken.ready
     if ready is None:
         return openai_headers(taken.standing)
+    known: tuple[tuple[_Alone, ...], Headers] | None
     try:
-        alone = ready.memo[openai_told]
+        known = ready.memo[openai_told]
     except KeyError:
-        alone = ready.memo[openai_told] = _alone(ready)
-    if alone is None:
+        known = ready.memo[openai_told] = _alone(ready)
+    if known is None:
         return openai_headers(taken.standing)
-    steady, found = taken.at[0], {}
-    for numbers, each, most, limit, remaining, reset, size, burst in alone:
-        found[limit] = size
+    alone, same = known
+    steady, found = taken.at[0], same.copy()
+    for numbers, each, most, remaining, reset, burst in alone:
         over = numbers[VALUE] - steady
         if over <= 0:
             found[remaining], found[reset] = burst, "0s"
         else:
             found[remaining] = str((most - over) // each if over < most else 0)
-            found[reset] = _written(-(-over // 1_000_000))
+            # Rounded up; to write it takes longer than to find it again.
+            found[reset] = _written((over + 999_999) // 1_000_000)
     return found
 
 
-def _alone(ready: Ready) -> tuple[_Alone, ...] | None:
-    """Where no place has more than one limit: each of them."""
+def _alone(ready: Ready) -> tuple[tuple[_Alone, ...], Headers] | None:
+    """Where no place has more than one limit: each of them, and what is told of them whenever it is."""
     found: dict[int, _Alone] = {}
+    same: Headers = {}
     for bound, numbers in ready.bounds:
         place = _OPENAI.get(bound.kind)
         if place in found:
             return None
         if place is not None:
-            texts = str(bound.size), str(bound.burst)
-            found[place] = numbers, bound.each, bound.most, *_OPENAI_NAMES[place], *texts
-    return tuple(found.values())
+            limit, remaining, reset = _OPENAI_NAMES[place]
+            same[limit] = str(bound.size)
+            found[place] = numbers, bound.each, bound.most, remaining, reset, str(bound.burst)
+    return tuple(found.values()), same
 
 
 def openai_headers(standing: Sequence[Standing]) -> Headers:

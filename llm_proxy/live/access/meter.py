@@ -63,6 +63,15 @@ class Meter:
         #: Where the counters of a plan are.
         self._ready: OrderedDict[Plan, Ready] = OrderedDict()
 
+    def take(self, plan: Plan, need: Need, now: Now) -> Reservation:
+        """``reserve``, for whoever counts alone."""
+        ready = self._ready.get(plan)
+        if ready is not None and ready.age == self._cells.age and ready.since <= now[1] < ready.until:
+            taken = at_once.take(ready, plan, need, now)
+            if taken is not None:
+                return taken
+        return self.reserve(plan, need, now)
+
     def reserve(
         self, plan: Plan, need: Need, now: Now, part: int = 1, *, covered: bool = False
     ) -> Reservation:
@@ -156,13 +165,13 @@ class Meter:
         if taken.settled:
             return
         taken.settled = True
-        cells, steady = self._cells, now.steady
-        ready = taken.ready
+        cells, ready = self._cells, taken.ready
         if ready is not None:
-            if ready.age != cells.age or not ready.since <= now.wall < ready.until:
+            if ready.age != cells.age or not ready.since <= now[1] < ready.until:
                 ready = self._counted(taken.plan, now)
             at_once.settle(ready, taken, used, now)
             return
+        steady = now.steady
         with cells.alone():
             for bound, amount, _ in taken.bounds:
                 counts = bound.counts

@@ -157,9 +157,22 @@ class Plans:
     def __init__(self, access: Access, habits: Habits) -> None:
         self._access, self._habits = access, habits
         self._ready: OrderedDict[tuple[str, str, str, str], Plan] = OrderedDict()
+        #: The same by the objects themselves, which a plan keeps alive: nobody else has their numbers meanwhile.
+        self._at: dict[tuple[int, int], Plan] = {}
 
     def of(self, grant: Grant, deployment: Deployment) -> Plan:
         """What holds for that key and model."""
+        found = self._at.get((id(grant), id(deployment)))
+        if found is not None and found.grant is grant and found.deployment is deployment:
+            return found
+        found = self._of(grant, deployment)
+        if found.grant is grant and found.deployment is deployment:
+            if len(self._at) >= _READY:
+                self._at.clear()
+            self._at[id(grant), id(deployment)] = found
+        return found
+
+    def _of(self, grant: Grant, deployment: Deployment) -> Plan:
         which = grant.name, deployment.name, deployment.api_host, deployment.model
         found = self._ready.get(which)
         if found is None:

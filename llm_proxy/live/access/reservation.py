@@ -35,26 +35,32 @@ Paid = tuple[BudgetAccount, int, Numbers]
 
 
 class Reservation:
-    """What was taken for one request: of each limit and budget an amount. Instances have of what stands here what they need."""
+    """What was taken for one request: of each limit and budget an amount. Where the counters are this process's own: ``ready``, what was
+    taken of each limit of tokens (``amounts``, see ``at_once``), and the ``cost`` that was reserved."""
 
-    #: Limits, where the counters are shared.
-    bounds: Sequence[Taken] = ()
-    settled = False
-    #: How often each of it counts here, because other gateways count too.
-    weight = 1
-    #: Where they are this process's own: the counters, and what was taken of each limit of tokens and of each budget (``at_once``).
-    ready: Ready | None = None
-    amounts: Sequence[int] = ()
-    paid: Sequence[int] = ()
-    #: The budget that is fullest above one of its shares, and how full, in percent.
-    warning: tuple[str, int] | None = None
-    #: Budgets of which that is to be told, for the first time in their period.
-    news: tuple[tuple[str, int], ...] = ()
-    _purses: Sequence[Paid] = ()
+    __slots__ = (
+        *("_purses", "amounts", "at", "bounds", "cost", "news", "plan", "ready", "settled", "warning"),
+        "weight",
+    )
 
-    def __init__(self, plan: Plan, at: Now) -> None:
+    def __init__(
+        self, plan: Plan, at: Now, ready: Ready | None = None, amounts: Sequence[int] = (), cost: int = 0
+    ) -> None:
         self.plan = plan
         self.at = at
+        self.ready = ready
+        self.amounts = amounts
+        self.cost = cost
+        #: Limits and budgets, where the counters are shared.
+        self.bounds: Sequence[Taken] = ()
+        self._purses: Sequence[Paid] = ()
+        self.settled = False
+        #: How often each of it counts here, because other gateways count too.
+        self.weight = 1
+        #: The budget that is fullest above one of its shares, and how full, in percent.
+        self.warning: tuple[str, int] | None = None
+        #: Budgets of which that is to be told, for the first time in their period.
+        self.news: tuple[tuple[str, int], ...] = ()
 
     @property
     def purses(self) -> Sequence[Paid]:
@@ -69,6 +75,11 @@ class Reservation:
     @purses.setter
     def purses(self, purses: Sequence[Paid]) -> None:
         self._purses = purses
+
+    @property
+    def paid(self) -> list[int]:
+        """Of each budget what was reserved, where the counters are this process's own."""
+        return [min(self.cost, one.most) for one in self.ready.purses] if self.ready is not None else []
 
     @property
     def standing(self) -> list[tuple[Bound, int, int]]:

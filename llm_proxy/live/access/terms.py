@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 from llm_proxy.live.access.fields import Key, TeamFields
-from llm_proxy.live.access.values import Limit, Models, Terms
+from llm_proxy.live.access.values import Limit, Models, Terms, written
 
 #: Names are parts of headers, log lines and tables.
 LONGEST = 128
@@ -36,7 +36,12 @@ class TermsMaker:
         """What the key may."""
         same = self._known.setdefault
         expires, text = row.expires or (inf, "")
-        team, models, limits, budgets = row.team or "", models_of(row), limits_of(row), budgets_of(row)
+        team, models, limits, budgets = (
+            row.team or "",
+            models_of(row),
+            written(limits_of(row)),
+            budgets_of(row),
+        )
         if len(self._known) >= _KNOWN:
             self._known.clear()
         return Terms(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from llm_proxy.live.access.patterns import matcher
 from llm_proxy.wire.json_members import Layout
@@ -34,16 +34,27 @@ class Limit:
     burst: int
 
 
+def written(limits: tuple[Limit, ...]) -> str:
+    """In a text, which takes a third of the memory that they do: every one of a hundred thousand keys may have its own."""
+    return ",".join(f"{one.kind} {one.limit} {one.burst}" for one in limits)
+
+
+def limits_in(text: str) -> tuple[Limit, ...]:
+    """What was ``written``."""
+    words = (one.split() for one in text.split(",") if one)
+    return tuple(Limit(cast("Kind", kind), int(limit), int(burst)) for kind, limit, burst in words)
+
+
 Models = tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a key may; ``models`` None: all."""
+    """What a key may; ``models`` None: all; ``limits_text``: its limits, ``written``."""
 
     team: str = ""
     models: Models = None
-    limits: tuple[Limit, ...] = ()
+    limits_text: str = ""
     budgets: tuple[str, ...] = ()
     #: Seconds since the epoch from which on it is none any more, and how the file says it.
     expires: float = inf
@@ -53,6 +64,11 @@ class Terms:
     admin: Admin = ""
     passthrough: bool = False
     metadata: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """Made anew each time."""
+        return limits_in(self.limits_text)
 
 
 @dataclass(frozen=True, slots=True)

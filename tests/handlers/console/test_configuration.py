@@ -16,6 +16,7 @@ from tests.support.client import Answer, request
 from tests.support.gateway import RunningGateway
 from tests.support.logs import expect_log
 from tests.support.loops import wait_until
+from tests.support.read_only import READ_ONLY, read_only
 from tests.support.secrets import UPSTREAM_KEY, assert_no_secret
 
 NOWHERE = "http://127.0.0.1:1"
@@ -197,6 +198,22 @@ async def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
             os.chmod(tmp_path, 0o700)
 
     assert got.status == 503
+    assert str(tmp_path) not in got.body.decode()
+
+
+@pytest.mark.parametrize("how", READ_ONLY)
+async def test_a_file_that_may_only_be_read(how: str, tmp_path: Path) -> None:
+    """503, which says why and what to do, without its path; nothing was written, and what it says is served."""
+    async with opened(tmp_path) as proxy:
+        before = proxy.config_file.read_bytes()
+        with read_only(proxy.config_file, how) as said:
+            there = sorted(os.listdir(tmp_path))
+            got = await write(proxy, drained())
+            status = await proxy.request("GET", "/ping")
+            assert (proxy.config_file.read_bytes(), sorted(os.listdir(tmp_path))) == (before, there)
+
+    assert (got.status, status.status) == (503, 200)
+    assert f"{proxy.config_file.name}: cannot be replaced: {said}" in got.json()["error"]["message"]
     assert str(tmp_path) not in got.body.decode()
 
 

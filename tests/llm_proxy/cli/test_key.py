@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from llm_proxy.__main__ import main
+from tests.support.read_only import READ_ONLY, read_only
 
 _FILE = {
     "$comment": "ours",
@@ -120,3 +121,23 @@ def test_several_at_once(file: Path) -> None:
         thread.join()
 
     assert sorted(json.loads(file.read_bytes())["keys"]) == [f"k{n}" for n in range(6)]
+
+
+@pytest.mark.parametrize("how", READ_ONLY)
+@pytest.mark.parametrize("words", ["new bob --write", "rotate alice --write", "remove alice"])
+def test_a_file_that_may_only_be_read(
+    words: str, how: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence with its name and what to do; no key is printed, nothing was written, not even beside it. What only reads goes on."""
+    file.write_text(json.dumps(_FILE, indent=1))
+    before = file.read_bytes()
+    with read_only(file, how) as said:
+        status = main(["key", *words.split()])
+        out, error = capsys.readouterr()
+
+        assert (status, out) == (1, "")
+        assert error.startswith(f"llm-proxy: access.json: cannot be replaced: {said}")
+        assert error.count("\n") == 1
+        assert (file.read_bytes(), list(file.parent.iterdir())) == (before, [file])
+        assert main(["key", "list"]) == 0
+        assert main(["key", "rotate", "alice"]) == 0

@@ -19,10 +19,13 @@ HOME = ROOT / "llm_proxy" / "clients" / "tornado_internals.py"
 
 
 def used(source: str) -> set[str]:
-    """The private attributes in some code, and the private methods and properties that are defined there."""
+    """The private attributes in some code, and the private methods, properties and attributes that its classes have."""
     nodes = [*ast.walk(ast.parse(source))]
     names = [node.attr for node in nodes if isinstance(node, ast.Attribute)]
     names += [node.name for node in nodes if isinstance(node, ast.FunctionDef)]
+    bodies = [line for node in nodes if isinstance(node, ast.ClassDef) for line in node.body]
+    targets = [target for line in bodies if isinstance(line, ast.Assign) for target in line.targets]
+    names += [target.id for target in targets if isinstance(target, ast.Name)]
     return {name for name in names if name.startswith("_") and not name.startswith("__")}
 
 

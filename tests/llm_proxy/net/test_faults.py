@@ -16,7 +16,7 @@ from llm_proxy.net import faults
 from llm_proxy.net.faults import Kind, Phase, TransportError, connect_error
 from llm_proxy.relay import upstream
 from llm_proxy.upstreams import http_client as transport
-from llm_proxy.wire.calls import HttpCall
+from llm_proxy.wire.calls import Timeouts
 
 
 def tree(top: type[TransportError] = TransportError) -> Iterator[type[TransportError]]:
@@ -57,7 +57,7 @@ def test_each_failure_becomes_an_answer(found: type[TransportError], phase: Phas
     assert isinstance(error, HTTPClientError)
     assert (error.code, str(error), error.response) == (599, "the message", None)
     assert found.__name__ in repr(error)
-    made = upstream.translate(error, HttpCall("GET", "http://h/"))
+    made = upstream.translate(error, Timeouts())
     assert isinstance(made, GatewayError)
     assert isinstance(made, NoUpstream if phase == "pool" else UpstreamError)
     assert (made.phase, made.kind) == (phase, kind)

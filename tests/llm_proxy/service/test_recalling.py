@@ -19,7 +19,7 @@ from llm_proxy.live.access.periods import window_start
 from llm_proxy.live.access.plan import bounds_of, purse
 from llm_proxy.live.access.reservation import Now
 from llm_proxy.live.access.shared_counters import SharedCounters
-from llm_proxy.live.access.values import Access, Budget, Limit, Price, Team, Terms
+from llm_proxy.live.access.values import Access, Budget, Limit, Price, Team, Terms, written
 from llm_proxy.service.recalling import follow_edit, recall
 from llm_proxy.wire.calls import Deployment
 
@@ -33,7 +33,10 @@ ROW = Deployment("p", "m", "openai", "http://127.0.0.1", "m")
 
 
 def access_of(*names: str, limits: tuple[Limit, ...] = ()) -> Access:
-    keys = {name.encode(): (name, Terms(team="t", budgets=names, limits=limits)) for name in ("a", "b")}
+    keys = {
+        name.encode(): (name, Terms(team="t", budgets=names, limits_text=written(limits)))
+        for name in ("a", "b")
+    }
     return Access(keys, {"t": Team()}, {}, BUDGETS, {"m": Price(1, 0)})
 
 

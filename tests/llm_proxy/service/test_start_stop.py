@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from llm_proxy import rest_api
+from llm_proxy.__main__ import main
+from llm_proxy.settings import Settings, environment
 from tests.support.client import Connection
 from tests.support.loops import wait_until
 from tests.support.peer import Peer
@@ -198,6 +201,23 @@ async def test_what_cannot_start_says_why(name: str, workers: int, tmp_path: Pat
     for line, text in zip(program.plain(), wanted, strict=True):
         assert line.startswith("llm-proxy: ")
         assert text in line
+
+
+@pytest.mark.parametrize(("variable", "meant"), [(None, True), ("1", True), ("", False), ("0", False)])
+def test_who_types_serve_means_it(variable: str | None, meant: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``llm-proxy serve`` with a configuration needs no variable, as the script does not; one that says no is heeded."""
+    monkeypatch.delenv("LLM_PROXY_API_MINIMUM", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("LLM_PROXY_API_MINIMUM", variable)
+    flags: dict[str, str] = {}
+
+    def run(given: dict[str, str]) -> int:
+        flags.update(given)
+        return 0
+
+    monkeypatch.setattr(rest_api, "run", run)
+    assert main(["serve", "--port", "0"]) == 0
+    assert Settings.read(environment(), flags).minimum == meant
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -16,13 +16,13 @@ from llm_proxy.live.access.meter import Meter
 from llm_proxy.live.access.plan import Plan
 from llm_proxy.live.access.reservation import Now
 from llm_proxy.live.access.shared_counters import HELD, LocalCounters, SharedCounters
-from llm_proxy.live.access.values import Access, Budget, Limit, Price, Team, Terms
+from llm_proxy.live.access.values import Access, Budget, Limit, Price, Team, Terms, written
 from llm_proxy.wire.calls import Deployment
 from tests.llm_proxy.live.access.test_meter import START, at
 
 ROWS = [Deployment(f"p{number}", name, "openai", "http://x", "u") for number, name in enumerate("mno")]
 LIMITS = (Limit("concurrent", 5, 5), Limit("tpm", 10**6, 10**6))
-TERMS = Terms(team="t", limits=LIMITS, budgets=("own", "all"))
+TERMS = Terms(team="t", limits_text=written(LIMITS), budgets=("own", "all"))
 BUDGETS = {
     "own": Budget("own", 300_000, "day", each=True),
     "all": Budget("all", 500_000, "30d", rolling=30 * 86_400),

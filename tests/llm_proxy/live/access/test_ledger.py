@@ -245,3 +245,18 @@ def test_the_command(
         assert usage_command.usage({**given, **wrong}) == 2
         assert "must be" in capsys.readouterr().err
     assert usage_command.usage({**given, "state": str(tmp_path / "none")}) == 1
+
+
+def test_a_csv_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Has the same header as one with rows: what reads it finds its columns."""
+    made = Ledger(tmp_path)
+    count(made)
+    given = {"since": "30d", "by": "key,day", "format": "csv", "state": str(tmp_path)}
+    assert usage_command.usage(given) == 0
+    header = capsys.readouterr().out
+    made.add(row(time=time.time()))
+    count(made)
+    made.close()
+    assert usage_command.usage(given) == 0
+    assert header.splitlines() == capsys.readouterr().out.splitlines()[:1]
+    assert header.startswith("key,day,requests,")

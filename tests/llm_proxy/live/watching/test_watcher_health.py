@@ -420,15 +420,16 @@ async def test_the_watcher_stumbles(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A fault of ours in a sweep is logged, and the next sweep comes."""
     monkeypatch.setattr(watcher, "ALONE", 0.05)
     async with World(tmp_path, "poll") as world:
-        with monkeypatch.context() as patch, expect_log("llm_proxy.live.watching.watcher", "stumbled"):
-            failed = threading.Event()
+        with (
+            monkeypatch.context() as patch,
+            expect_log("llm_proxy.live.watching.watcher", "stumbled") as told,
+        ):
 
             def broken(*arguments: object, **named: object) -> None:
-                failed.set()
                 raise ZeroDivisionError
 
             patch.setattr(maintenance, "make_plan", broken)
-            await wait_until(failed.is_set)
+            await wait_until(lambda: told)
         replace(world.config, document(2))
         await world.shows(2)
 
