@@ -42,9 +42,8 @@ def is_token(event: Chunk | Comment) -> bool:
     value: Any = event.data
     choices = value.get("choices")
     if type(choices) is list:
-        for (
-            choice
-        ) in choices:  # each stream's first events are asked about, so the usual one is known at a glance
+        # Each stream's first events are asked about, so the usual one is known at a glance.
+        for choice in choices:
             if type(choice) is dict:
                 delta = choice.get("delta")
                 if delta in _OPENINGS and not choice.get("finish_reason"):

@@ -406,7 +406,7 @@ class _Stream:
                 elif self.patient:
                     # A usual token is known as soon as there was one.
                     known = self.canonical and self.decoder.known is not None
-                    if withheld.keeps(events, written, known=known):
+                    if withheld.keeps(events, written, known=known):  # type: ignore[arg-type]  # all of them are chunks
                         self._count(events, began)
                         return True
                     written = self._released(withheld) + written  # which the loop sends
