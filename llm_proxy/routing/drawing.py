@@ -24,6 +24,8 @@ Able = tuple[Deployment, UpstreamState]
 EQUAL = 1.2
 #: A conversation stays where its beginning lies, unless that is busier than the others by more requests than this, or by half.
 SLACK = 4.0
+#: Seconds below which a time says more of the network and of us than of an upstream.
+NOISE = 0.01
 #: An upstream that was slower is given another chance when its measurement is that old (e-folding, in seconds).
 FORGIVING = 120.0
 
@@ -104,8 +106,16 @@ def costs(a: UpstreamState, b: UpstreamState, now: float) -> tuple[float, float]
     if not (slow and fast):
         slow = fast = 1.0  # nothing is known of one of them: they are compared by what they do now
     elif slow > fast:
+        if fast < NOISE:
+            fast = NOISE
+            if slow < NOISE:
+                slow = NOISE
         slow = fast + (slow - fast) * exp((at_a - now) / FORGIVING)
     else:
+        if slow < NOISE:
+            slow = NOISE
+            if fast < NOISE:
+                fast = NOISE
         fast = slow + (fast - slow) * exp((at_b - now) / FORGIVING)
     # As ``load`` says, without a call where nobody else tells of it.
     at_first = a.in_flight if a.slot is None and not a.busy else a.load(now)

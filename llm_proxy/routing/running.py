@@ -22,6 +22,8 @@ Event = Literal["ejected", "refused", "returned"]
 _TAU = 10.0
 #: However soon after the one before, it counts as after so many seconds.
 _DENSE = 0.05
+#: The first measurement holds making a connection, loading a model and cold caches: it is doubted as one of so many seconds ago.
+DOUBTFUL = 600.0
 #: How much an answer's tokens count among those before.
 _FADE = 0.98
 
@@ -59,7 +61,7 @@ class Running:
         if old:
             seconds += (old - seconds) * exp(min(state.first_at - now, -_DENSE) / _TAU)
         state.first_seconds = seconds
-        state.first_at = now
+        state.first_at = now if old else now - DOUBTFUL
         if not (self.probe or state.health.until or state.server.health.until):
             return None
         if state.slot is not None:
@@ -178,7 +180,7 @@ class Running:
         if old:
             seconds += (old - seconds) * exp(min(state.whole_at - now, -_DENSE) / _TAU)
         state.whole_seconds = seconds
-        state.whole_at = now
+        state.whole_at = now if old else now - DOUBTFUL
 
     def _returned(self, now: float) -> Event | None:
         state = self.state

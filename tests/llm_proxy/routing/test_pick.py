@@ -91,8 +91,9 @@ def test_the_less_busy_of_two() -> None:
 def test_a_slow_upstream_that_is_idle_loses_to_a_fast_one() -> None:
     """Until the fast one has so much to do that it is worth it; costs within a fifth of each other are equal."""
     world = World()
-    world.streamed(0, 0.1)
-    world.streamed(1, 0.5)
+    for _ in range(2):  # the first measurement is doubted
+        world.streamed(0, 0.1)
+        world.streamed(1, 0.5)
     assert set(world.shares(100)) == {"p0"}
     for _ in range(6):
         world.begin(0)
