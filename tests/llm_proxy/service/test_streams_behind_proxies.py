@@ -76,6 +76,7 @@ defaults
   timeout connect 5s
   timeout client 30s
   timeout server 30s
+  timeout check 5s
   retries 3
   option redispatch
 frontend front

@@ -24,7 +24,7 @@ def short_ones() -> Iterator[None]:
     """Texts of 64 bytes are long ones here, of portions of 32."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(long_texts, "PORTION", 32)
-        for module in (long_texts, strict_json, large_json, json_objects):
+        for module in (long_texts, strict_json, json_objects):
             patch.setattr(module, "LONG", 64)
         patch.setattr(large_json, "SLICE", 64)
         yield
