@@ -37,8 +37,10 @@ _ROUTING = (
 _CALLS = 40
 #: And microseconds.
 _MOST = 10
-#: And steps for a stream, which has a first token to be waited for and timed. (They are plain ones: 555 of them took seven microseconds.)
-_STREAM = 790
+#: And steps for a stream, which has a first token to be waited for and timed.
+_STREAM = 800
+#: Of how many requests the cheapest is the usual one: for some time each of them may leave its trace in a histogram.
+_MANY = 40
 
 
 @contextmanager
@@ -79,8 +81,8 @@ async def test_one_upstream_costs_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.one_python("what is counted are the steps of one Python's interpreter")
 async def test_eight_upstreams_cost_little(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """With eight upstreams a request costs ten microseconds more, whatever they are for, streamed (in one piece, or each event on its
-    own) or whole: so many function calls and steps of the interpreter."""
+    """With eight upstreams a request costs about ten microseconds more, whatever they are for, streamed (in one piece, or each event
+    on its own) or whole: so many function calls and steps of the interpreter."""
     caplog.set_level("INFO", "llm_proxy.relay.choosing")  # where it is told of each why it was chosen
     fleets: list[Fleet] = []
     for body, script, most in (
@@ -96,8 +98,8 @@ async def test_eight_upstreams_cost_little(tmp_path: Path, caplog: pytest.LogCap
                 for _ in range(2 * count):  # so that there is a connection to each
                     assert (await fleet.ask(body)).status == 200
                 # The usual request: what is done once a second, or for bytes that come in other portions, is not in it.
-                calls.append(await usual(lambda fleet=fleet, body=body: _calls(fleet, body)))  # type: ignore[misc]
-                made.append(await usual(lambda fleet=fleet, body=body: steps(lambda: fleet.ask(body))))  # type: ignore[misc]
+                calls.append(await usual(lambda fleet=fleet, body=body: _calls(fleet, body), _MANY))  # type: ignore[misc]
+                made.append(await usual(lambda fleet=fleet, body=body: steps(lambda: fleet.ask(body)), _MANY))  # type: ignore[misc]
 
         assert 10 < calls[1] - calls[0] < _CALLS
         assert 100 < made[1] - made[0] < most

@@ -48,11 +48,12 @@ async def steps(work: Callable[[], Awaitable[Any]]) -> int:
     return found
 
 
-async def usual(cost: Callable[[], Awaitable[int]]) -> int:
-    """The least that many requests cost: what is done once a second, or for bytes that come in other portions, is not in it."""
+async def usual(cost: Callable[[], Awaitable[int]], least: int = 7) -> int:
+    """The least that many requests cost, ``least`` of them or more: what is done once a second, or for bytes that come in other
+    portions, is not in it."""
     found: Counter[int] = Counter()
-    for _ in range(20):
+    for _ in range(max(20, least)):
         found[await cost()] += 1
-        if found[min(found)] > 2 and found.total() > 6:
+        if found[min(found)] > 2 and found.total() >= least:
             break
     return min(found)
