@@ -105,6 +105,28 @@ def test_a_slow_upstream_that_is_idle_loses_to_a_fast_one() -> None:
     assert set(equal.shares(100)) == {"p0", "p1"}
 
 
+def test_times_that_are_noise_are_equal() -> None:
+    """Milliseconds say more of the network than of an upstream; a time above them counts from there on."""
+    world = World()
+    for _ in range(2):
+        world.streamed(0, 0.001)
+        world.streamed(1, 0.009)
+    assert set(world.shares(100)) == {"p0", "p1"}
+    for _ in range(200):
+        world.streamed(1, 0.5)
+    assert set(world.shares(100)) == {"p0"}
+
+
+def test_the_first_time_is_doubted() -> None:
+    """It holds the connection, a model's loading and cold caches: alone it decides nothing."""
+    world = World()
+    world.streamed(0, 0.1)
+    world.streamed(1, 1.0)
+    assert set(world.shares(100)) == {"p0", "p1"}
+    world.streamed(1, 1.0)
+    assert set(world.shares(100)) == {"p0"}
+
+
 def test_a_slow_upstream_gets_another_chance() -> None:
     """What was measured once does not count for ever."""
     world = World()
