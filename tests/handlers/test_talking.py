@@ -127,7 +127,7 @@ class _World:
         return seen
 
 
-FIELDS = {"timeouts": {"connect": 1, "first_byte": 0.2, "idle": 0.2, "total": 5}}
+FIELDS = {"timeouts": {"connect": 1, "first_byte": 0.8, "idle": 0.8, "total": 5}}
 KEYS = {
     "keys": {"alice": row("alice", limits={"rpm": 10**6}, budgets=["mine"])},
     "budgets": {"mine": {"usd": 10**6, "per": "month"}},
